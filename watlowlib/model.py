@@ -1,0 +1,214 @@
+"""The frozen values that flow down the pipe, from the wire to the file.
+
+A controller's answer becomes a `Reading`; a recording turns each read, answered or
+not, into a `Sample`; what a whole run amounted to is an `AcquisitionSummary`.
+Nothing here does I/O, and nothing here changes once it is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import TypeAlias
+
+from watlowlib.errors import WatlowConfigurationError
+
+Value: TypeAlias = "float | int | str | tuple[int, ...]"
+"""What a parameter can hold: a float, an integer or enumeration code, a text, or
+(never yet seen in a capture) several enumeration words."""
+
+BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+"""Line speeds accepted in `SerialSettings`, in bit/s."""
+
+
+class ProtocolKind(str, Enum):
+    """The wire protocol a controller is set to (parameter 17009)."""
+
+    STDBUS = "stdbus"
+    MODBUS_RTU = "modbus_rtu"
+    AUTO = "auto"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class ControllerFamily(str, Enum):
+    """The product family; `UNKNOWN` until a part number has been read or given."""
+
+    PM = "pm"
+    SD = "sd"
+    UNKNOWN = "unknown"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Unit(str, Enum):
+    """The unit of a value, as it is written behind it."""
+
+    CELSIUS = "°C"
+    FAHRENHEIT = "°F"
+    PERCENT = "%"
+    SECOND = "s"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class SerialSettings:
+    """How the serial line is set.
+
+    The defaults are Standard Bus: 38400 baud, 8 data bits, no parity, 1 stop bit.
+
+    Raises:
+        WatlowConfigurationError: A value that no such line has.
+    """
+
+    baudrate: int = 38400
+    bytesize: int = 8
+    parity: str = "N"
+    stopbits: int = 1
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("baudrate", BAUDRATES),
+            ("bytesize", (7, 8)),
+            ("parity", ("N", "E", "O")),
+            ("stopbits", (1, 2)),
+        ):
+            given = getattr(self, name)
+            if given not in allowed:
+                raise WatlowConfigurationError(
+                    f"{name}={given!r}: allowed are {', '.join(map(str, allowed))}"
+                )
+
+    @property
+    def byte_time_s(self) -> float:
+        """Seconds one byte takes on the wire: start, data, parity and stop bits."""
+        bits = 1 + self.bytesize + (self.parity != "N") + self.stopbits
+        return bits / self.baudrate
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One value a controller gave.
+
+    Attributes:
+        value: The number, code or text.
+        unit: Its unit, or None where it is not known.
+        parameter: Canonical parameter name.
+        parameter_id: Parameter number, class * 1000 + member.
+        instance: Instance of the parameter, from 1.
+        address: Controller address.
+        requested_at: When it was first asked for (UTC). The controller took the value
+            between this and `received_at`, also when the question had to be repeated.
+        received_at: When the answer was complete (UTC).
+        latency_s: Seconds between the two, by the monotonic clock.
+        raw: The answer's frame as it came.
+    """
+
+    value: Value
+    unit: Unit | None
+    parameter: str
+    parameter_id: int
+    instance: int
+    address: int
+    requested_at: datetime
+    received_at: datetime
+    latency_s: float
+    raw: bytes
+
+    def __str__(self) -> str:
+        number = f"{self.value:.6g}" if isinstance(self.value, float) else str(self.value)
+        text = number if self.unit is None else f"{number} {self.unit}"
+        return f"{text} ({self.parameter}, instance {self.instance})"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One read of a recording, whether it brought a value or not.
+
+    Attributes:
+        device: The controller's name in the recording.
+        address: Controller address.
+        protocol: The wire protocol spoken.
+        parameter: Canonical parameter name.
+        parameter_id: Parameter number, class * 1000 + member.
+        instance: Instance of the parameter, from 1.
+        value: What was read, or None where nothing was.
+        unit: Its unit, or None where it is not known.
+        requested_at: When it was asked for (UTC).
+        received_at: When the answer, or the certainty that there is none, was there (UTC).
+        midpoint_at: Halfway between the two: the best single time for the value.
+        latency_s: Seconds between the two, by the monotonic clock.
+        raw: The answer's frame, or None.
+        status: "ok", or why there is no value: an error's `WatlowError.status` such as
+            "timeout", "crc", "no_such_instance" or "disconnected".
+    """
+
+    device: str
+    address: int
+    protocol: ProtocolKind
+    parameter: str
+    parameter_id: int
+    instance: int
+    value: Value | None
+    unit: Unit | None
+    requested_at: datetime
+    received_at: datetime
+    midpoint_at: datetime
+    latency_s: float
+    raw: bytes | None
+    status: str = "ok"
+
+
+@dataclass(frozen=True)
+class SinkReport:
+    """What became of the rows handed to one sink.
+
+    Attributes:
+        name: The sink, as it describes itself.
+        rows_written: Rows it has confirmed.
+        rows_lost: Rows it was given, or should have been given, and did not keep.
+        error: Why, or None.
+    """
+
+    name: str
+    rows_written: int
+    rows_lost: int
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class AcquisitionSummary:
+    """What a recording amounted to, live while it runs and final when it ends.
+
+    Attributes:
+        started_at: Wall clock (UTC) at the first scheduled tick.
+        finished_at: Wall clock (UTC) when the recorder ended; while it runs, now.
+        samples_emitted: Ticks whose batch was handed over. A tick in which every read
+            failed counts: its batch holds the gaps.
+        samples_late: Slots without a batch: skipped because an earlier tick took longer
+            than a period, or dropped because the consumer did not keep up.
+        max_drift_ms: The largest delay of a tick behind its slot, in milliseconds.
+        disconnects: Times a port was lost.
+        ticks_skipped: The part of `samples_late` that overran.
+        ticks_dropped: The part of `samples_late` that overflowed.
+        rows: Samples in the batches handed over.
+        gaps: Those among them without a value.
+        sinks: One report a sink, once `pipe` has run.
+    """
+
+    started_at: datetime
+    finished_at: datetime
+    samples_emitted: int
+    samples_late: int
+    max_drift_ms: float
+    disconnects: int = 0
+    ticks_skipped: int = 0
+    ticks_dropped: int = 0
+    rows: int = 0
+    gaps: int = 0
+    sinks: tuple[SinkReport, ...] = ()
