@@ -1,0 +1,87 @@
+"""The bounded queue between one thread and the next.
+
+What `queue.Queue` cannot do before Python 3.13: be closed, from either side, so that
+whoever waits wakes up. What was put in before can still be taken out.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+SLICE_S = 1.0
+"""The longest single wait: on Windows a wait without end cannot be interrupted."""
+
+
+class HandoverClosed(Exception):  # noqa: N818 - an end, like StopIteration, not an error
+    """Nothing can be put in any more, or nothing will ever come out."""
+
+
+class Handover(Generic[T]):
+    """A first-in-first-out queue of at most `capacity` items."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._items: deque[T] = deque()
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, item: T, timeout_s: float | None = None) -> bool:
+        """Hand `item` over; False when it stayed full for `timeout_s` (None: wait for room).
+
+        Raises:
+            HandoverClosed: It was closed, before or meanwhile.
+        """
+        with self._changed:
+            self._wait(lambda: len(self._items) < self._capacity, timeout_s)
+            if self._closed:
+                raise HandoverClosed
+            if len(self._items) >= self._capacity:
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+    def get(self, timeout_s: float | None = None) -> T | None:
+        """Take the next item out; None when there was none for `timeout_s`.
+
+        Raises:
+            HandoverClosed: It is closed and empty.
+        """
+        with self._changed:
+            self._wait(lambda: bool(self._items), timeout_s)
+            if self._items:
+                item = self._items.popleft()
+                self._changed.notify_all()
+                return item
+            if self._closed:
+                raise HandoverClosed
+            return None
+
+    def close(self) -> None:
+        """Take nothing in any more, and wake whoever waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def clear(self) -> int:
+        """Throw away what is in it; how many items that were."""
+        with self._changed:
+            thrown_away = len(self._items)
+            self._items.clear()
+            self._changed.notify_all()
+            return thrown_away
+
+    def _wait(self, ready: Callable[[], bool], timeout_s: float | None) -> None:
+        """Wait until `ready`, closed or too late; in slices, so that Ctrl-C gets through."""
+        until_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while not ready() and not self._closed:
+            left_s = SLICE_S if until_s is None else until_s - time.monotonic()
+            if left_s <= 0:
+                return
+            self._changed.wait(min(left_s, SLICE_S))
