@@ -1,0 +1,1 @@
+"""What a parameter is, and the tables that say so."""
