@@ -1,0 +1,1 @@
+"""Byte pipes with a deadline in every call."""

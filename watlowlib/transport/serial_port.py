@@ -1,0 +1,191 @@
+"""Serial ports through pyserial: `/dev/ttyUSB0`, `COM3`, `socket://...`, `rfc2217://...`.
+
+pyserial's own timeouts are set once, at opening, and never touched again: changing
+them between a write and a read reconfigures the port and can lose the reply. Where
+the port is a file descriptor the waiting is done here, by `select`, to the exact
+deadline; elsewhere pyserial waits in slices of `SLICE_S`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import select
+import sys
+
+import serial
+
+from watlowlib.clock import Deadline
+from watlowlib.errors import (
+    ErrorContext,
+    WatlowClosedError,
+    WatlowConfigurationError,
+    WatlowConnectionError,
+    WatlowPortBusyError,
+    WatlowPortNotFoundError,
+    WatlowPortPermissionError,
+    WatlowTimeoutError,
+)
+from watlowlib.model import SerialSettings
+
+SLICE_S = 0.01
+"""How long pyserial waits at a time where the port has no file descriptor to select on."""
+
+WRITE_TIMEOUT_S = 1.0
+"""How long a port may refuse to take bytes (a stuck driver, a full network buffer)."""
+
+CHUNK = 4096
+
+
+class SerialTransport:
+    """A port opened with `serial.serial_for_url`, for this program alone.
+
+    Args:
+        port: Device name or pyserial URL.
+        settings: How the line is set.
+    """
+
+    def __init__(self, port: str, settings: SerialSettings | None = None) -> None:
+        self._port = port
+        self.settings = settings or SerialSettings()
+        self._serial: serial.Serial | None = None
+        self._fd: int | None = None
+
+    @property
+    def port(self) -> str:
+        """The port as the user named it."""
+        return self._port
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the port is open."""
+        return self._serial is not None
+
+    def open(self) -> None:
+        """Open the port, exclusively where the system can, with low latency where it can."""
+        if self._serial is not None:
+            return
+        try:
+            self._serial = self._opened()
+        except ValueError as error:
+            raise WatlowConfigurationError(
+                f"port {self._port!r} cannot be opened as it was named or set: {error}"
+            ) from error
+        except OSError as error:  # SerialException is an OSError
+            raise _explained(self._port, error) from error
+        self._fd = _descriptor(self._serial)
+        if self._fd is not None:
+            # We select on the descriptor; pyserial only hands over what is there.
+            self._serial.timeout = 0
+        if hasattr(self._serial, "set_low_latency_mode"):
+            # Many drivers, and every pty, have no such mode.
+            with contextlib.suppress(OSError, ValueError, NotImplementedError):
+                self._serial.set_low_latency_mode(True)
+
+    def _opened(self) -> serial.Serial:
+        settings = self.settings
+        return serial.serial_for_url(
+            self._port,
+            baudrate=settings.baudrate,
+            bytesize=settings.bytesize,
+            parity=settings.parity,
+            stopbits=settings.stopbits,
+            timeout=SLICE_S,
+            write_timeout=WRITE_TIMEOUT_S,
+            exclusive=True,
+        )
+
+    def close(self) -> None:
+        """Close the port."""
+        port, self._serial, self._fd = self._serial, None, None
+        if port is not None:
+            with contextlib.suppress(OSError):
+                port.close()
+
+    def write(self, data: bytes, deadline: Deadline) -> None:
+        """Send all of `data`; the driver has `WRITE_TIMEOUT_S` to take it."""
+        port = self._use()
+        try:
+            port.write(data)
+        except serial.SerialTimeoutException as error:
+            raise WatlowTimeoutError(
+                f"the port has not taken {len(data)} bytes within {WRITE_TIMEOUT_S:g} s",
+                context=ErrorContext(port=self._port, request=data),
+            ) from error
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def read(self, deadline: Deadline) -> bytes:
+        """Whatever has arrived by the deadline, as soon as there is anything."""
+        port = self._use()
+        try:
+            if self._fd is not None:
+                ready, _, _ = select.select((self._fd,), (), (), deadline.left_s())
+                return port.read(CHUNK) if ready else b""
+            while True:
+                data = port.read(port.in_waiting or 1)
+                if data or deadline.passed():
+                    return data
+        except (OSError, TypeError) as error:
+            # pyserial raises TypeError where another thread closes the port under a read.
+            raise self._lost(error) from error
+
+    def _use(self) -> serial.Serial:
+        if self._serial is None:
+            raise WatlowClosedError(
+                "the port is closed; open the controller again",
+                context=ErrorContext(port=self._port),
+            )
+        return self._serial
+
+    def _lost(self, error: Exception) -> WatlowConnectionError:
+        self.close()
+        return WatlowConnectionError(
+            f"the port was lost: {error}; look at the cable, the adapter and its power",
+            context=ErrorContext(port=self._port),
+        )
+
+
+def _descriptor(port: serial.Serial) -> int | None:
+    """The descriptor to select on, or None where there is none (Windows ports, rfc2217)."""
+    try:
+        return int(port.fileno())
+    except (AttributeError, OSError, io.UnsupportedOperation):
+        return None
+
+
+def _explained(port: str, error: OSError) -> WatlowConnectionError:
+    """Turn what the system says about an opening that failed into what to do about it."""
+    context = ErrorContext(port=port)
+    text = str(error)
+    if error.errno == errno.ENOENT or "FileNotFoundError" in text:
+        return WatlowPortNotFoundError(
+            f"there is no port {port!r}; {_ports_there_are()}", context=context
+        )
+    if error.errno in (errno.EAGAIN, errno.EBUSY) or "Access is denied" in text:
+        return WatlowPortBusyError(
+            f"port {port!r} is in use by another program; close that one first "
+            "(inside one program, controllers on one port share it by themselves)",
+            context=context,
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return WatlowPortPermissionError(
+            f"this user may not open port {port!r}; {_permission_hint()}", context=context
+        )
+    if error.errno == errno.ENOTTY:
+        return WatlowConnectionError(f"{port!r} is not a serial port", context=context)
+    return WatlowConnectionError(f"port {port!r} could not be opened: {text}", context=context)
+
+
+def _ports_there_are() -> str:
+    from serial.tools import list_ports
+
+    names = ", ".join(sorted(found.device for found in list_ports.comports()))
+    return f"the ports here are: {names}" if names else "no serial port was found on this machine"
+
+
+def _permission_hint(platform: str = sys.platform) -> str:
+    if platform.startswith("linux"):
+        return "run 'sudo usermod -aG dialout $USER' and log in again"
+    return "look at the rights of the device"
