@@ -1,0 +1,1 @@
+"""What is said on the wire, and who may say it when."""

@@ -1,0 +1,76 @@
+"""One port, whoever shares it: its lock, its line, its counters and its end.
+
+A protocol's client takes the port for one exchange (`take`, then `give` in a `finally`)
+and uses `line` in between.
+"""
+
+from __future__ import annotations
+
+from watlowlib.clock import Deadline
+from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowPortBusyError
+from watlowlib.protocol.line import QUIET_S, Line, PortStats
+from watlowlib.protocol.lock import FairLock
+from watlowlib.transport.base import Transport
+
+TURN_S = 60.0
+"""How long a thread waits for its turn on a port before that is an error."""
+
+
+class Port:
+    """A transport that many threads use in turn.
+
+    Args:
+        transport: The port. It is opened, reopened and closed here.
+        quiet_s: Silence to wait for after a timeout.
+    """
+
+    def __init__(self, transport: Transport, *, quiet_s: float = QUIET_S) -> None:
+        self.stats = PortStats()
+        self.line = Line(transport, self.stats, quiet_s=quiet_s)
+        self._lock = FairLock()
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The port as the user named it."""
+        return self.line.transport.port
+
+    def take(self, *, urgent: bool = False) -> None:
+        """Wait for the turn to use `line`; `urgent` goes ahead of those who are not.
+
+        Raises:
+            WatlowClosedError: The port was closed for good.
+            WatlowPortBusyError: No turn within `TURN_S`.
+        """
+        if not self._lock.acquire(Deadline.after(TURN_S), urgent=urgent):
+            raise WatlowPortBusyError(
+                f"no turn on the port within {TURN_S:g} s; too many threads are waiting for it",
+                context=ErrorContext(port=self.name),
+            )
+        if self._closed:
+            self._lock.release()
+            raise WatlowClosedError(
+                "the controller was closed; open it again", context=ErrorContext(port=self.name)
+            )
+
+    def give(self) -> None:
+        """Let the next one use the line."""
+        self._lock.release()
+
+    def open(self) -> None:
+        """Open the port if it is not open."""
+        self.take(urgent=True)
+        try:
+            self.line.transport.open()
+        finally:
+            self.give()
+
+    def close(self) -> None:
+        """Close the port once the exchange on it is over; every later `take` is refused."""
+        self._closed = True
+        taken = self._lock.acquire(Deadline.after(TURN_S), urgent=True)
+        try:
+            self.line.transport.close()
+        finally:
+            if taken:
+                self._lock.release()

@@ -1,0 +1,131 @@
+r"""One client a port, however many controllers, threads and names lead to it.
+
+Whoever wants to talk on a port takes out a lease. The first lease opens the port, the
+last one given back closes it. A port is known by where its name leads: `/dev/ttyUSB0`
+and a link in `/dev/serial/by-id` to it are one port, `com3` and `\\.\COM3` too.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+from watlowlib.errors import ErrorContext, WatlowConfigurationError
+from watlowlib.model import ProtocolKind, SerialSettings
+from watlowlib.protocol.port import Port
+from watlowlib.protocol.stdbus.client import StdBusClient
+from watlowlib.transport.base import Transport
+from watlowlib.transport.serial_port import SerialTransport
+
+
+@dataclass
+class _Shared:
+    key: str
+    client: StdBusClient
+    settings: SerialSettings
+    protocol: ProtocolKind
+    users: int = 0
+
+
+@dataclass
+class Lease:
+    """The right to use a port, until it is given back."""
+
+    shared: _Shared
+    active: bool = field(default=True)
+
+    @property
+    def client(self) -> StdBusClient:
+        """The port's one client."""
+        return self.shared.client
+
+    @property
+    def key(self) -> str:
+        """What the port is known by; the same for all who share it."""
+        return self.shared.key
+
+    def give_back(self) -> None:
+        """Close the port if nobody else uses it; the second time, nothing."""
+        with _lock:
+            if not self.active:
+                return
+            self.active = False
+            self.shared.users -= 1
+            last = self.shared.users == 0
+            if last:
+                del _ports[self.shared.key]
+        if last:
+            self.client.port.close()
+
+
+_lock = threading.Lock()
+_ports: dict[str, _Shared] = {}
+_forgotten: deque[Lease] = deque()
+
+
+def forget(lease: Lease) -> None:
+    """Give `lease` back at the next opportunity; for finalizers, which must take no lock."""
+    _forgotten.append(lease)
+
+
+def take_lease(source: str | Transport, settings: SerialSettings, protocol: ProtocolKind) -> Lease:
+    """Share the port `source`, opening it if nobody has.
+
+    Args:
+        source: A port name, a pyserial URL, or a transport of one's own.
+        settings: How the line is set; all who share a port must agree.
+        protocol: What is spoken on it; likewise.
+
+    Raises:
+        WatlowConfigurationError: The port is in use here with other settings or another
+            protocol.
+        WatlowConnectionError: It cannot be opened.
+    """
+    while _forgotten:
+        _forgotten.popleft().give_back()
+    key = port_key(source) if isinstance(source, str) else f"transport {id(source):#x}"
+    with _lock:
+        shared = _ports.get(key)
+        if shared is None:
+            transport = SerialTransport(source, settings) if isinstance(source, str) else source
+            shared = _Shared(key, StdBusClient(Port(transport)), settings, protocol)
+            _ports[key] = shared
+        _check_agreement(shared, settings, protocol)
+        shared.users += 1
+    lease = Lease(shared)
+    try:
+        shared.client.port.open()
+    except BaseException:
+        lease.give_back()
+        raise
+    return lease
+
+
+def port_key(name: str, windows: bool = os.name == "nt") -> str:
+    r"""What the port called `name` is known by.
+
+    >>> port_key("socket://localhost:4001")
+    'socket://localhost:4001'
+    >>> port_key(r"\\.\com3", windows=True)
+    'COM3'
+    """
+    if "://" in name:
+        return name
+    if windows:
+        return name.removeprefix("\\\\.\\").upper()
+    return os.path.realpath(name)
+
+
+def _check_agreement(shared: _Shared, settings: SerialSettings, protocol: ProtocolKind) -> None:
+    for what, has, wanted in (
+        ("protocol", shared.protocol, protocol),
+        ("serial settings", shared.settings, settings),
+    ):
+        if has != wanted:
+            raise WatlowConfigurationError(
+                f"this port is already open with {what} {has}, and cannot have {wanted} too; "
+                "all controllers on one line share both",
+                context=ErrorContext(port=shared.client.port.name),
+            )

@@ -1,0 +1,1 @@
+"""Standard Bus: BACnet MS/TP frames with Watlow's attribute service in them."""

@@ -1,0 +1,41 @@
+"""The two checksums of a BACnet MS/TP frame.
+
+The header's CRC-8 has the polynomial x^8 + x^7 + 1, the data's CRC-16 is the CRC-16/X-25
+(reflected CCITT). Both start at all ones and are sent as their ones' complement. The
+first goes byte by byte through a table. The second is `binascii.crc_hqx`, C code for
+the same polynomial in the other bit order, between two reversals of the bits.
+"""
+
+from __future__ import annotations
+
+import binascii
+
+
+def _reversed_bits(value: int) -> int:
+    return int(f"{value:08b}"[::-1], 2)
+
+
+def _crc8_step(value: int) -> int:
+    # The reflected polynomial of x^8 + x^7 + 1 is 0x81: bits 0 and 7.
+    for _ in range(8):
+        value = (value >> 1) ^ 0x81 if value & 1 else value >> 1
+    return value
+
+
+_REVERSED = bytes(_reversed_bits(value) for value in range(256))
+_CRC8 = bytes(_crc8_step(value) for value in range(256))
+
+
+def crc8(header: bytes) -> int:
+    """The check byte of a header: frame type, destination, source and the two length bytes."""
+    crc = 0xFF
+    for byte in header:
+        crc = _CRC8[crc ^ byte]
+    return crc ^ 0xFF
+
+
+def crc16(data: bytes) -> bytes:
+    """The two check bytes of a payload, low byte first, as they are sent."""
+    crc = binascii.crc_hqx(data.translate(_REVERSED), 0xFFFF) ^ 0xFFFF
+    # Reversing 16 bits: each byte is reversed, and the two change places.
+    return bytes((_REVERSED[crc >> 8], _REVERSED[crc & 0xFF]))
