@@ -1,0 +1,92 @@
+"""`open_device`: from a port and an address to a `Controller`."""
+
+from __future__ import annotations
+
+import math
+
+from watlowlib.device.controller import Controller
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit
+from watlowlib.protocol.sharing import take_lease
+from watlowlib.protocol.stdbus.client import Patience
+from watlowlib.protocol.stdbus.frames import ADDRESSES
+from watlowlib.transport.base import Transport
+
+
+def open_device(
+    port: str | Transport,
+    *,
+    protocol: ProtocolKind = ProtocolKind.STDBUS,
+    address: int = 1,
+    serial_settings: SerialSettings | None = None,
+    family: ControllerFamily = ControllerFamily.UNKNOWN,
+    name: str | None = None,
+    temperature_unit: Unit | str | None = None,
+    timeout_s: float = 0.5,
+    retries: int = 1,
+) -> Controller:
+    """Open a controller.
+
+    Opening sends nothing. Several controllers on one port share it by themselves, under
+    whatever names the port was given; the last one closed closes it.
+
+    Args:
+        port: A device name (`/dev/ttyUSB0`, `COM3`), a pyserial URL
+            (`socket://host:4001`, `rfc2217://host:4001`) or a transport.
+        protocol: What the controller is set to (17009); Standard Bus from the factory.
+        address: Its address, 1 to 16; 1 from the factory.
+        serial_settings: How the line is set; without it 38400 baud, 8 data bits, no
+            parity, 1 stop bit, which is what Standard Bus has.
+        family: The product family, where it is known.
+        name: What it is called in samples; without it `1@ttyUSB0`.
+        temperature_unit: "C" or "F" where the scale of the temperatures on the wire is
+            known; without it they carry no unit. The controllers speak °F from the factory.
+        timeout_s: Seconds to wait for an answer, above 0.
+        retries: How often a read is asked again, 0 or more.
+
+    Raises:
+        WatlowConfigurationError: An argument that cannot be, or a port that is open here
+            with other settings.
+        WatlowPortNotFoundError: There is no such port.
+        WatlowPortBusyError: Another program has it.
+        WatlowPortPermissionError: This user may not open it.
+        WatlowConnectionError: It cannot be opened for another reason.
+    """
+    if protocol != ProtocolKind.STDBUS:
+        raise WatlowConfigurationError(
+            f"protocol={str(protocol)!r}: only {str(ProtocolKind.STDBUS)!r} is supported yet"
+        )
+    if not isinstance(address, int) or isinstance(address, bool) or address not in ADDRESSES:
+        raise WatlowConfigurationError(
+            f"address={address!r}: a Standard Bus controller has an address from 1 to 16"
+        )
+    patience = _patience(timeout_s, retries)
+    unit = _temperature_unit(temperature_unit)
+    lease = take_lease(port, serial_settings or SerialSettings(), ProtocolKind.STDBUS)
+    label = port if isinstance(port, str) else port.port
+    return Controller(
+        lease,
+        address=address,
+        name=name or f"{address}@{label.removeprefix('/dev/')}",
+        family=ControllerFamily(family),
+        temperature_unit=unit,
+        patience=patience,
+    )
+
+
+def _patience(timeout_s: float, retries: int) -> Patience:
+    if not (isinstance(timeout_s, (int, float)) and 0 < timeout_s < math.inf):
+        raise WatlowConfigurationError(f"timeout_s={timeout_s!r}: give seconds above 0")
+    if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+        raise WatlowConfigurationError(f"retries={retries!r}: give 0 or a whole number above")
+    return Patience(float(timeout_s), retries)
+
+
+def _temperature_unit(given: Unit | str | None) -> Unit | None:
+    if given is None:
+        return None
+    units = {"C": Unit.CELSIUS, "F": Unit.FAHRENHEIT}
+    found = units.get(str(given).removeprefix("°").upper())
+    if found is None:
+        raise WatlowConfigurationError(f"temperature_unit={given!r}: give 'C', 'F' or None")
+    return found
