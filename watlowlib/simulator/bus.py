@@ -1,0 +1,210 @@
+"""A line with simulated controllers on it, to be opened like a real one.
+
+    with SimulatedBus([1, 2]) as bus, open_device(bus.port, address=2) as ctl:
+        print(ctl.read_pv())
+
+One thread serves the line: it takes requests, lets the wire's time and the controllers'
+turnaround pass, and hands over the replies, with whatever the fault plan makes of them.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from types import TracebackType
+
+from watlowlib.clock import Clock, SystemClock
+from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
+from watlowlib.model import SerialSettings
+from watlowlib.protocol.stdbus.frames import (
+    REPLY,
+    REQUEST,
+    Frame,
+    FrameDecoder,
+    encode_frame,
+    mac_of,
+)
+from watlowlib.protocol.stdbus.payloads import decode_payload, encode_payload
+from watlowlib.simulator.controller import SimulatedController
+from watlowlib.simulator.endpoints import Endpoint, make_endpoint
+from watlowlib.simulator.faults import Fault, FaultPlan
+from watlowlib.simulator.wire import Wire
+from watlowlib.threads import Worker
+
+JOIN_S = 5.0
+
+
+class ScaledClock:
+    """A clock that runs `speed` times as fast as another, from now on."""
+
+    def __init__(self, clock: Clock, speed: float) -> None:
+        if not 0 < speed < math.inf:
+            raise WatlowConfigurationError(f"speed={speed!r}: give a number above 0")
+        self._clock = clock
+        self._speed = speed
+        self._start_ns = clock.now_ns()
+
+    def now_ns(self) -> int:
+        """Nanoseconds of the faster time."""
+        return self._start_ns + round((self._clock.now_ns() - self._start_ns) * self._speed)
+
+    def utc(self) -> datetime:
+        """The other clock's wall clock."""
+        return self._clock.utc()
+
+    def wait_until(self, due_ns: int, stop: threading.Event) -> bool:
+        """Wait until the faster time is `due_ns`; True when `stop` was set first."""
+        real_ns = self._start_ns + math.ceil((due_ns - self._start_ns) / self._speed)
+        return self._clock.wait_until(real_ns, stop)
+
+
+class SimulatedBus:
+    """Controllers on one line, reachable at `port` while the bus runs.
+
+    Args:
+        controllers: The controllers, or their addresses.
+        baudrate: Of the wire time; None for a wire that takes no time.
+        turnaround_s: Between request and reply, at least and at most, in seconds.
+        faults: What goes wrong.
+        transport: "pty", "tcp", or None for a pty where there are ptys.
+        speed: How much faster than real the ovens live. The line is always in real time,
+            as its client is.
+        clock: The ovens' time; a `ManualClock` lets a test turn it.
+        seed: Of the turnaround.
+    """
+
+    def __init__(
+        self,
+        controllers: Iterable[SimulatedController | int],
+        *,
+        baudrate: int | None = 38400,
+        turnaround_s: tuple[float, float] = (0.002, 0.01),
+        faults: FaultPlan | None = None,
+        transport: str | None = None,
+        speed: float = 1.0,
+        clock: Clock | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.controllers: dict[int, SimulatedController] = {}
+        time_of_ovens = ScaledClock(clock or SystemClock(), speed)
+        for each in controllers:
+            controller = SimulatedController(each) if isinstance(each, int) else each
+            if controller.address in self.controllers:
+                raise WatlowConfigurationError(f"address {controller.address} is given twice")
+            controller.live_by(time_of_ovens)
+            self.controllers[controller.address] = controller
+        self.faults = faults or FaultPlan()
+        self.wire = Wire(SerialSettings(baudrate=baudrate).byte_time_s if baudrate else 0.0)
+        self._turnaround_s = turnaround_s
+        self._transport = transport
+        self._random = random.Random(seed)
+        self._decoder = FrameDecoder()
+        self._by_mac = {mac_of(address): each for address, each in self.controllers.items()}
+        self._off: set[int] = set()
+        self._stopping = False
+        self._endpoint: Endpoint | None = None
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._worker = Worker("simulated-bus", self._run, self._ask_to_stop)
+
+    @property
+    def port(self) -> str:
+        """What to give to `open_device`."""
+        if self._endpoint is None:
+            raise WatlowClosedError("the simulated bus does not run: use it in a with statement")
+        return self._endpoint.port
+
+    def start(self) -> None:
+        """Make the port and serve it."""
+        self._endpoint = make_endpoint(self._transport)
+        self._worker.start()
+
+    def close(self) -> None:
+        """Take the port away and end the thread.
+
+        Raises:
+            Exception: Whatever ended the thread before.
+        """
+        self._worker.stop()
+        self._worker.join(JOIN_S)
+        self._unplug()
+        self._wake_in.close()
+        self._wake_out.close()
+        self._worker.reraise()
+
+    def __enter__(self) -> SimulatedBus:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def power_off(self, address: int) -> None:
+        """Let a controller answer nothing; its oven goes on."""
+        self._off.add(mac_of(address))
+
+    def power_on(self, address: int) -> None:
+        """Let it answer again."""
+        self._off.discard(mac_of(address))
+
+    def _ask_to_stop(self) -> None:
+        self._stopping = True
+        self._wake_out.send(b"\0")
+
+    def _unplug(self) -> None:
+        endpoint, self._endpoint = self._endpoint, None
+        self.wire.clear()
+        if endpoint is not None:
+            endpoint.close()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            watched = self._endpoint.watched() if self._endpoint else []
+            wake = self._wake_in.fileno()
+            ready, _, _ = select.select([wake, *watched], [], [], self._patience_s())
+            if self._endpoint and set(ready) - {wake}:
+                self._take(self._endpoint.receive())
+            arrived = self.wire.due(time.monotonic())
+            if self._endpoint and arrived:
+                self._endpoint.send(arrived)
+
+    def _patience_s(self) -> float | None:
+        next_s = self.wire.next_s()
+        return None if next_s is None else max(0.0, next_s - time.monotonic())
+
+    def _take(self, data: bytes) -> None:
+        complete_s = self.wire.request(time.monotonic(), data)
+        if complete_s is None:
+            return
+        for frame in self._decoder.feed(data):
+            controller = self._by_mac.get(frame.destination)
+            if frame.type == REQUEST and controller and frame.destination not in self._off:
+                self._serve(controller, frame, complete_s)
+
+    def _serve(self, controller: SimulatedController, frame: Frame, complete_s: float) -> None:
+        try:
+            answer = controller.answer(decode_payload(frame.payload))
+        except WatlowFrameError:
+            return
+        if answer is None:
+            return
+        fault = self.faults.draw()
+        if fault is Fault.SILENT:
+            self._off.add(frame.destination)
+        if fault is Fault.CLOSE:
+            self._unplug()
+        payload = encode_payload(answer)
+        reply = encode_frame(Frame(REPLY, frame.source, frame.destination, payload))
+        start_s = complete_s + self._random.uniform(*self._turnaround_s)
+        for delay_s, data in self.faults.portions(fault, encode_frame(frame), reply):
+            start_s = self.wire.reply(start_s + delay_s, data)

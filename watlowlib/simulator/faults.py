@@ -1,0 +1,130 @@
+"""What can go wrong on a line, on purpose: by chance from a seed, or one after the other.
+
+    plan = FaultPlan({Fault.DROP: 0.05, Fault.LATE: 0.01}, seed=7)
+    plan.next_are(Fault.CORRUPT, None, Fault.ECHO)      # then by chance again
+
+A fault turns the reply to one request into portions of bytes, each with its delay.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeAlias
+
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.protocol.stdbus.frames import FrameDecoder, encode_frame
+
+Portions: TypeAlias = "list[tuple[float, bytes]]"
+"""What arrives: seconds after the reply was due, and the bytes."""
+
+
+class Fault(str, Enum):
+    """One thing that goes wrong with one reply."""
+
+    DROP = "drop"
+    """No reply, though the controller has done what was asked."""
+    DELAY = "delay"
+    """The reply comes late, but in time."""
+    LATE = "late"
+    """The reply comes after the client has given up."""
+    CORRUPT = "corrupt"
+    """One bit of the reply is wrong."""
+    DUPLICATE = "duplicate"
+    """The reply comes twice."""
+    TRUNCATE = "truncate"
+    """The reply breaks off."""
+    ECHO = "echo"
+    """The request is heard back before the reply, as on a two-wire adapter."""
+    NOISE = "noise"
+    """Random bytes come before the reply."""
+    FOREIGN = "foreign"
+    """The reply answers another question, with right checksums."""
+    SILENT = "silent"
+    """The controller goes off; `SimulatedBus.power_on` brings it back."""
+    CLOSE = "close"
+    """The port goes away, as when an adapter is unplugged."""
+
+
+class FaultPlan:
+    """Decides, request by request, what goes wrong.
+
+    Args:
+        rates: How often each fault happens, 0 to 1; together at most 1.
+        seed: Of the chance.
+        delay_s: How much later a `DELAY` is.
+        late_s: How much later a `LATE` is; above the client's timeout.
+    """
+
+    def __init__(
+        self,
+        rates: Mapping[Fault, float] | None = None,
+        *,
+        seed: int = 0,
+        delay_s: float = 0.1,
+        late_s: float = 0.55,
+    ) -> None:
+        self.rates = dict(rates or {})
+        if min(self.rates.values(), default=0.0) < 0 or sum(self.rates.values()) > 1:
+            raise WatlowConfigurationError(
+                f"rates={self.rates!r}: each at least 0, together at most 1"
+            )
+        self.delay_s = delay_s
+        self.late_s = late_s
+        self.happened: Counter[Fault] = Counter()
+        """How often each fault has come about."""
+        self._random = random.Random(seed)
+        self._script: deque[Fault | None] = deque()
+
+    def next_are(self, *faults: Fault | None) -> None:
+        """Meet the next requests with these, None for a reply in order."""
+        self._script.extend(faults)
+
+    def draw(self) -> Fault | None:
+        """What happens to the next reply."""
+        fault = self._script.popleft() if self._script else self._by_chance()
+        if fault is not None:
+            self.happened[fault] += 1
+        return fault
+
+    def _by_chance(self) -> Fault | None:
+        if not self.rates:
+            return None
+        faults = list(self.rates)
+        rest = 1.0 - sum(self.rates.values())
+        return self._random.choices([*faults, None], [*self.rates.values(), rest])[0]
+
+    def portions(self, fault: Fault | None, request: bytes, reply: bytes) -> Portions:
+        """What arrives instead of `reply`."""
+        if fault in (Fault.DROP, Fault.SILENT, Fault.CLOSE):
+            return []
+        if fault is Fault.DELAY:
+            return [(self.delay_s, reply)]
+        if fault is Fault.LATE:
+            return [(self.late_s, reply)]
+        if fault is Fault.DUPLICATE:
+            return [(0.0, reply), (0.0, reply)]
+        if fault is Fault.ECHO:
+            return [(0.0, request), (0.0, reply)]
+        if fault is Fault.NOISE:
+            return [(0.0, self._random.randbytes(self._random.randint(1, 20)) + reply)]
+        return [(0.0, self._spoilt(fault, reply))]
+
+    def _spoilt(self, fault: Fault | None, reply: bytes) -> bytes:
+        if fault is Fault.TRUNCATE:
+            return reply[: self._random.randrange(1, len(reply))]
+        if fault is Fault.CORRUPT:
+            at = self._random.randrange(len(reply))
+            flipped = reply[at] ^ 1 << self._random.randrange(8)
+            return reply[:at] + bytes((flipped,)) + reply[at + 1 :]
+        if fault is Fault.FOREIGN:
+            frame = FrameDecoder().feed(reply)[0]
+            payload = bytearray(frame.payload)
+            # The member in a read or write reply; of an error reply, the sender.
+            if len(payload) > 4:
+                payload[4] ^= 0x20
+                return encode_frame(frame._replace(payload=bytes(payload)))
+            return encode_frame(frame._replace(source=frame.source ^ 0x01))
+        return reply
