@@ -1,0 +1,46 @@
+"""A list of samples, for notebooks and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from watlowlib.errors import WatlowSinkError
+from watlowlib.model import Sample
+
+
+class InMemorySink:
+    """Keeps samples as they are, in `samples`, also after it was closed."""
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self._open = False
+
+    def __repr__(self) -> str:
+        return f"<InMemorySink of {len(self.samples)} samples>"
+
+    def open(self) -> None:
+        """Take samples from now on."""
+        self._open = True
+
+    def write_many(self, samples: Sequence[Sample]) -> None:
+        """Append `samples`."""
+        if not self._open:
+            raise WatlowSinkError(f"{self} is not open; use it in a with statement")
+        self.samples.extend(samples)
+
+    def close(self) -> None:
+        """Take no more samples."""
+        self._open = False
+
+    def __enter__(self) -> InMemorySink:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

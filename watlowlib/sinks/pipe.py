@@ -1,0 +1,196 @@
+"""From a recording into sinks, each with a writer thread of its own.
+
+    with record(mgr, ...) as stream, SqliteSink("run.sqlite") as db, CsvSink("run.csv") as csv:
+        summary = pipe(stream, db, csv)
+
+A writer collects samples until there are `batch_size` of them, or the first one has
+waited `flush_interval`, and writes them in one go. A sink that fails does not stop the
+others; its error is raised when all is over. When all have failed the recording stops.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+
+from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
+from watlowlib.handover import Handover, HandoverClosed
+from watlowlib.model import AcquisitionSummary, Sample, SinkReport
+from watlowlib.recorder import Recording
+from watlowlib.sinks.base import SampleSink
+from watlowlib.threads import Worker
+
+log = logging.getLogger(__name__)
+
+WAITING_BATCHES = 256
+"""Batches that may wait for a slow sink, apart from what the recording itself buffers."""
+
+JOIN_S = 60.0
+"""How long a sink may take for its last rows."""
+
+
+class SinkWriter:
+    """One sink and the thread that writes to it.
+
+    Args:
+        sink: An open sink.
+        batch_size: Samples to write at once.
+        flush_interval: Seconds the first of them may wait.
+    """
+
+    def __init__(self, sink: SampleSink, *, batch_size: int, flush_interval: float) -> None:
+        self.name = repr(sink)
+        self._sink = sink
+        self._batch_size = batch_size
+        self._flush_interval = flush_interval
+        self._queue: Handover[list[Sample]] = Handover(WAITING_BATCHES)
+        self._given = 0
+        self._written = 0
+        self._falling_behind = False
+        role = type(sink).__name__.removesuffix("Sink").lower() or "sink"
+        self._worker = Worker(f"writer-{role}", self._run, self._queue.close)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the writer before its time."""
+        return self._worker.failure
+
+    def start(self) -> None:
+        """Let the thread run."""
+        self._worker.start()
+
+    def offer(self, batch: list[Sample], *, patient: bool) -> None:
+        """Hand over a batch; one that is not taken is counted as lost.
+
+        Args:
+            batch: The samples.
+            patient: Whether to wait for a sink that is behind.
+        """
+        self._given += len(batch)
+        try:
+            taken = self._queue.put(batch, None if patient else 0.0)
+        except HandoverClosed:
+            return
+        if taken is self._falling_behind:
+            self._falling_behind = not taken
+            log.warning(
+                "%s %s", self.name, "keeps up again" if taken else "falls behind: rows lost"
+            )
+
+    def finish(self) -> None:
+        """Write what is left, and end."""
+        self._queue.close()
+        self._worker.join(JOIN_S)
+
+    def report(self) -> SinkReport:
+        """What became of the rows."""
+        error = None if self.failure is None else str(self.failure)
+        return SinkReport(self.name, self._written, self._given - self._written, error)
+
+    def _run(self) -> None:
+        try:
+            self._collect()
+        finally:
+            self._queue.close()
+
+    def _collect(self) -> None:
+        waiting: list[Sample] = []
+        flush_at_s = math.inf
+        while True:
+            try:
+                batch = self._queue.get(None if not waiting else flush_at_s - time.monotonic())
+            except HandoverClosed:
+                break
+            if batch:
+                if not waiting:
+                    flush_at_s = time.monotonic() + self._flush_interval
+                waiting += batch
+            if len(waiting) >= self._batch_size or (waiting and time.monotonic() >= flush_at_s):
+                self._write(waiting)
+                waiting = []
+        if waiting:
+            self._write(waiting)
+
+    def _write(self, samples: list[Sample]) -> None:
+        self._sink.write_many(samples)
+        self._written += len(samples)
+
+
+def pipe(
+    stream: Recording,
+    *sinks: SampleSink,
+    batch_size: int = 64,
+    flush_interval: float = 1.0,
+) -> AcquisitionSummary:
+    """Write a recording into `sinks` until it ends.
+
+    With one sink that is slow the recording waits for it (or drops, as its overflow
+    policy says). With several, one that is slow or has failed does not hold up the
+    others: the rows it missed are counted in its report.
+
+    Args:
+        stream: A recording, within its `with` statement.
+        *sinks: Open sinks, at least one.
+        batch_size: Samples a sink is given at once, 1 or more.
+        flush_interval: Seconds a sample may wait for that, 0 or more.
+
+    Returns:
+        The recording's summary, with a report for each sink.
+
+    Raises:
+        WatlowConfigurationError: No sink, or a size or interval that cannot be.
+        WatlowSinkError: A sink did not keep all its rows; the others have theirs.
+        KeyboardInterrupt: Ctrl-C, after the schedule has been stopped and everything
+            that was read has been written.
+    """
+    _check(sinks, batch_size, flush_interval)
+    writers = [
+        SinkWriter(sink, batch_size=batch_size, flush_interval=flush_interval) for sink in sinks
+    ]
+    for writer in writers:
+        writer.start()
+    try:
+        _drain(stream, writers)
+    except BaseException:
+        stream.stop()
+        _drain(stream, writers)
+        raise
+    finally:
+        for writer in writers:
+            writer.finish()
+        stream.note_sinks([writer.report() for writer in writers])
+    _raise_failures(writers)
+    return stream.summary
+
+
+def _drain(stream: Recording, writers: list[SinkWriter]) -> None:
+    for batch in stream:
+        alive = sum(writer.failure is None for writer in writers)
+        for writer in writers:
+            writer.offer(batch, patient=alive == 1)
+        if not alive:
+            stream.stop()
+
+
+def _raise_failures(writers: list[SinkWriter]) -> None:
+    lost = [report for report in (writer.report() for writer in writers) if report.rows_lost]
+    if lost:
+        text = "; ".join(
+            f"{each.name} did not keep {each.rows_lost} rows"
+            + (f" ({each.error})" if each.error else " (it fell behind)")
+            for each in lost
+        )
+        cause = next((writer.failure for writer in writers if writer.failure is not None), None)
+        raise WatlowSinkError(text) from cause
+
+
+def _check(sinks: tuple[SampleSink, ...], batch_size: int, flush_interval: float) -> None:
+    if not sinks:
+        raise WatlowConfigurationError("give at least one sink to write to")
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise WatlowConfigurationError(f"batch_size={batch_size!r}: give 1 or more samples")
+    if not isinstance(flush_interval, (int, float)) or not 0 <= flush_interval < math.inf:
+        raise WatlowConfigurationError(
+            f"flush_interval={flush_interval!r}: give seconds, 0 or more"
+        )
