@@ -1,0 +1,113 @@
+"""Talk to Watlow temperature controllers over RS-485, and record what they say.
+
+    from watlowlib import open_device, WatlowManager, record, pipe, SqliteSink
+
+    with open_device("/dev/ttyUSB0", address=1) as ctl:
+        print(ctl.read_pv())
+        ctl.set_setpoint(75.0, confirm=True)
+
+Every call blocks until there is an answer, and returns it or raises a `WatlowError`
+that says what to do.
+"""
+
+from watlowlib.device.controller import Controller
+from watlowlib.device.factory import open_device
+from watlowlib.device.polling import Poll, PollSource
+from watlowlib.errors import (
+    ErrorContext,
+    WatlowAccessDeniedError,
+    WatlowClosedError,
+    WatlowConfigurationError,
+    WatlowConfirmationError,
+    WatlowConnectionError,
+    WatlowCRCError,
+    WatlowDeviceError,
+    WatlowError,
+    WatlowFrameError,
+    WatlowLineNotQuietError,
+    WatlowNoSuchAttributeError,
+    WatlowNoSuchInstanceError,
+    WatlowNoSuchObjectError,
+    WatlowPortBusyError,
+    WatlowPortNotFoundError,
+    WatlowPortPermissionError,
+    WatlowProtocolError,
+    WatlowSinkError,
+    WatlowTimeoutError,
+    WatlowUnknownParameterError,
+    WatlowWriteError,
+)
+from watlowlib.manager import DeviceResult, ErrorPolicy, WatlowManager
+from watlowlib.model import (
+    AcquisitionSummary,
+    ControllerFamily,
+    ProtocolKind,
+    Reading,
+    Sample,
+    SerialSettings,
+    SinkReport,
+    Unit,
+)
+from watlowlib.recorder import OverflowPolicy, Recording, record
+from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+from watlowlib.sinks.base import SampleSink, sample_to_row
+from watlowlib.sinks.choose import open_sink
+from watlowlib.sinks.memory import InMemorySink
+from watlowlib.sinks.pipe import pipe
+from watlowlib.sinks.sqlite import SqliteSink
+from watlowlib.sinks.text import CsvSink, JsonlSink
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PARAMETERS",
+    "AcquisitionSummary",
+    "Controller",
+    "ControllerFamily",
+    "CsvSink",
+    "DeviceResult",
+    "ErrorContext",
+    "ErrorPolicy",
+    "InMemorySink",
+    "JsonlSink",
+    "OverflowPolicy",
+    "ParameterSpec",
+    "Poll",
+    "PollSource",
+    "ProtocolKind",
+    "Reading",
+    "Recording",
+    "Sample",
+    "SampleSink",
+    "SerialSettings",
+    "SinkReport",
+    "SqliteSink",
+    "Unit",
+    "WatlowAccessDeniedError",
+    "WatlowCRCError",
+    "WatlowClosedError",
+    "WatlowConfigurationError",
+    "WatlowConfirmationError",
+    "WatlowConnectionError",
+    "WatlowDeviceError",
+    "WatlowError",
+    "WatlowFrameError",
+    "WatlowLineNotQuietError",
+    "WatlowManager",
+    "WatlowNoSuchAttributeError",
+    "WatlowNoSuchInstanceError",
+    "WatlowNoSuchObjectError",
+    "WatlowPortBusyError",
+    "WatlowPortNotFoundError",
+    "WatlowPortPermissionError",
+    "WatlowProtocolError",
+    "WatlowSinkError",
+    "WatlowTimeoutError",
+    "WatlowUnknownParameterError",
+    "WatlowWriteError",
+    "open_device",
+    "open_sink",
+    "pipe",
+    "record",
+    "sample_to_row",
+]

@@ -1,0 +1,1 @@
+"""The `watlowlib` command: one file a subcommand, and `main` that chooses."""

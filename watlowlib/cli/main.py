@@ -1,0 +1,59 @@
+"""`watlowlib record | read | simulate`: the arguments, and what an error looks like.
+
+Exit codes: 0 done, 1 something failed on the way, 2 something cannot be as it was
+asked, 130 ended by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+import watlowlib
+from watlowlib.cli import read, record, simulate
+from watlowlib.errors import WatlowConfigurationError, WatlowError
+
+INTERRUPTED = 130
+COMMANDS = {"record": record, "read": read, "simulate": simulate}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="watlowlib", description="Talk to Watlow temperature controllers and record them."
+    )
+    parser.add_argument("--version", action="version", version=watlowlib.__version__)
+    parser.add_argument("-v", "--verbose", action="store_true", help="show the log")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=module.HELP, description=module.DESCRIPTION, usage=module.USAGE
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = make_parser().parse_args(record.with_output_last(words))
+    logging.basicConfig(
+        level=logging.INFO if arguments.verbose else logging.WARNING,
+        format="%(asctime)s %(threadName)s %(message)s",
+    )
+    run: Callable[[argparse.Namespace], None] = arguments.run
+    try:
+        run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except WatlowError as error:
+        print(f"watlowlib: {error}", file=sys.stderr)
+        return 2 if isinstance(error, WatlowConfigurationError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

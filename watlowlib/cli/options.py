@@ -1,0 +1,56 @@
+"""The options that several subcommands share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.manager import WatlowManager
+from watlowlib.model import SerialSettings
+
+DEFAULT_PARAMETERS = ("process_value", "setpoint")
+
+
+def add_line_options(parser: argparse.ArgumentParser) -> None:
+    """Which controllers, and what to read of them."""
+    parser.add_argument(
+        "port", nargs="?", help="/dev/ttyUSB0, COM3, socket://host:4001, rfc2217://host:4001"
+    )
+    parser.add_argument(
+        "--address", type=int, nargs="+", default=[1], metavar="N", help="1 to 16 (default: 1)"
+    )
+    parser.add_argument(
+        "--parameter",
+        nargs="+",
+        default=list(DEFAULT_PARAMETERS),
+        metavar="NAME",
+        help=f"names, aliases or numbers (default: {' '.join(DEFAULT_PARAMETERS)})",
+    )
+    parser.add_argument("--instance", type=int, nargs="+", default=[1], metavar="N")
+    parser.add_argument("--baudrate", type=int, default=38400, metavar="BAUD")
+    parser.add_argument(
+        "--unit", choices=("C", "F"), help="scale of temperatures on the wire, if known"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=0.5, metavar="S", help="for an answer (default: 0.5)"
+    )
+    parser.add_argument(
+        "--retries", type=int, default=1, metavar="N", help="asking again (default: 1)"
+    )
+
+
+def add_controllers(manager: WatlowManager, arguments: argparse.Namespace) -> None:
+    """Open the controllers that the command line names."""
+    port = arguments.port
+    if port is None:
+        raise WatlowConfigurationError("give a port, such as /dev/ttyUSB0")
+    for address in dict.fromkeys(arguments.address):
+        manager.add(
+            f"{address}@{port.removeprefix('/dev/')}",
+            port,
+            address=address,
+            serial_settings=SerialSettings(baudrate=arguments.baudrate),
+            temperature_unit=arguments.unit,
+            timeout_s=arguments.timeout,
+            retries=arguments.retries,
+        )

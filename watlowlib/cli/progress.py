@@ -1,0 +1,100 @@
+"""The screen of a recording: the latest value of each read, and how far it has come."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from watlowlib.cli.read import table_of
+from watlowlib.model import Sample
+from watlowlib.recorder import Recording
+from watlowlib.sinks.base import FileSink
+
+
+class Progress:
+    """Shows what has been written; fed from a writer thread, drawn by rich's own."""
+
+    def __init__(self, console: Console, stream: Recording) -> None:
+        self._stream = stream
+        self._latest: dict[tuple[str, str, int], Sample] = {}
+        self._rows = 0
+        self._lock = threading.Lock()
+        text = "{task.fields[ticks]} ticks, {task.fields[late]} late, {task.fields[rows]} rows"
+        self._bar = Bar(
+            TextColumn("recording"),
+            BarColumn(),
+            TextColumn(text),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task = self._bar.add_task("", total=stream.ticks, ticks=0, late=0, rows=0)
+        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4)
+
+    def wrote(self, samples: Sequence[Sample]) -> None:
+        """Note what a sink has confirmed."""
+        with self._lock:
+            self._rows += len(samples)
+            for each in samples:
+                self._latest[each.device, each.parameter, each.instance] = each
+
+    def _draw(self) -> Group:
+        summary = self._stream.summary
+        with self._lock:
+            rows, latest = self._rows, list(self._latest.values())
+        self._bar.update(
+            self._task,
+            completed=summary.samples_emitted + summary.samples_late,
+            ticks=summary.samples_emitted,
+            late=summary.samples_late,
+            rows=rows,
+        )
+        return Group(table_of(latest), self._bar)
+
+    def close(self) -> None:
+        """Draw the last state and leave it on the screen."""
+        if self._live.is_started:
+            self._live.stop()
+            if not self._live.console.is_terminal:
+                self._live.console.print()
+
+    def __enter__(self) -> Progress:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class WatchedSink:
+    """A sink that tells `progress` what it has written."""
+
+    def __init__(self, sink: FileSink, progress: Progress) -> None:
+        self._sink = sink
+        self._progress = progress
+
+    def __repr__(self) -> str:
+        return repr(self._sink)
+
+    def open(self) -> None:
+        """Open the sink."""
+        self._sink.open()
+
+    def write_many(self, samples: Sequence[Sample]) -> None:
+        """Write, then tell."""
+        self._sink.write_many(samples)
+        self._progress.wrote(samples)
+
+    def close(self) -> None:
+        """Close the sink."""
+        self._sink.close()

@@ -1,0 +1,107 @@
+"""`watlowlib record`: record controllers into a file, with progress on the screen."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from rich.console import Console
+
+from watlowlib.cli.options import add_controllers, add_line_options
+from watlowlib.cli.progress import Progress, WatchedSink
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.manager import WatlowManager
+from watlowlib.model import AcquisitionSummary
+from watlowlib.recorder import record
+from watlowlib.simulator.bus import SimulatedBus
+from watlowlib.simulator.fleet import simulated_fleet
+from watlowlib.sinks.choose import ENDINGS, open_sink
+from watlowlib.sinks.pipe import pipe
+
+HELP = "record parameters into a file"
+DESCRIPTION = (
+    "Record parameters of controllers into a file until the duration is over or Ctrl-C. "
+    f"The file's ending says how it is written: {', '.join(ENDINGS)}."
+)
+USAGE = """watlowlib record PORT [--address N ...] [--parameter NAME ...] [options] OUTPUT
+       watlowlib record --simulate N [options] OUTPUT"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of this subcommand."""
+    add_line_options(parser)
+    parser.add_argument("--simulate", type=int, metavar="N", help="N simulated controllers")
+    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="of simulated ovens")
+    parser.add_argument(
+        "--rate", type=float, default=2.0, metavar="HZ", help="ticks a second (default: 2)"
+    )
+    parser.add_argument("--duration", type=float, metavar="S", help="seconds (default: no end)")
+    parser.add_argument("--output", metavar="OUTPUT", help="the file; may also just come last")
+
+
+def with_output_last(words: Sequence[str]) -> list[str]:
+    """`words` with the last one marked as the output of `record`.
+
+    `--parameter process_value setpoint run.csv` would else take the file for a parameter.
+    """
+    recording = "record" in words[:2] and "--output" not in words and len(words) > 1
+    if recording and words[-1] != "record" and not words[-1].startswith("-"):
+        return [*words[:-1], "--output", words[-1]]
+    return list(words)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Record; whatever ends it, what was written is said."""
+    if arguments.output is None:
+        raise WatlowConfigurationError("the file to write comes last, such as run.sqlite")
+    sink = open_sink(arguments.output)
+    console = Console(highlight=False, soft_wrap=True)
+    with ExitStack() as stack:
+        manager = stack.enter_context(WatlowManager())
+        _add(manager, arguments, stack)
+        recording = record(
+            manager,
+            parameters=arguments.parameter,
+            rate_hz=arguments.rate,
+            duration=arguments.duration,
+            instances=arguments.instance,
+        )
+        stack.enter_context(sink)
+        stream = stack.enter_context(recording)
+        progress = stack.enter_context(Progress(console, stream))
+        try:
+            pipe(stream, WatchedSink(sink, progress))
+        finally:
+            progress.close()
+            console.print(told(arguments.output, stream.summary, len(manager.names)))
+
+
+def _add(manager: WatlowManager, arguments: argparse.Namespace, stack: ExitStack) -> None:
+    if arguments.simulate is None:
+        add_controllers(manager, arguments)
+        return
+    if arguments.port is not None:
+        raise WatlowConfigurationError(
+            f"give a port or --simulate, not both (the port given is {arguments.port!r})"
+        )
+    bus = stack.enter_context(
+        SimulatedBus(simulated_fleet(arguments.simulate), speed=arguments.speed)
+    )
+    for address in bus.controllers:
+        manager.add(f"oven_{address}", bus.port, address=address, temperature_unit="F")
+
+
+def told(output: str, summary: AcquisitionSummary, controllers: int) -> str:
+    """What was written, in two lines."""
+    (sink,) = summary.sinks
+    seconds = (summary.finished_at - summary.started_at).total_seconds()
+    ticks = summary.samples_emitted
+    each = summary.rows // ticks if ticks else 0
+    return (
+        f"{output}: {sink.rows_written} rows written "
+        f"({controllers} controllers, {ticks} ticks of {each} reads), "
+        f"{summary.gaps} without a value, {sink.rows_lost} lost\n"
+        f"{seconds:.1f} s, {summary.samples_late} ticks late, "
+        f"largest drift {summary.max_drift_ms:.1f} ms"
+    )
