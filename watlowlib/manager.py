@@ -26,7 +26,7 @@ from watlowlib.device.controller import Controller
 from watlowlib.device.factory import open_device
 from watlowlib.device.polling import Parameters, Poll, Target, targets
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError, WatlowError
-from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings, Unit
+from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings, Unit, chosen
 from watlowlib.threads import make_pool
 from watlowlib.transport.base import Transport
 
@@ -74,7 +74,7 @@ class WatlowManager:
     """
 
     def __init__(self, *, error_policy: ErrorPolicy = ErrorPolicy.RAISE) -> None:
-        self.error_policy = ErrorPolicy(error_policy)
+        self.error_policy = chosen("error_policy", ErrorPolicy, error_policy)
         self._controllers: dict[str, Controller] = {}
         self._owned: set[str] = set()
         self._pool: ThreadPoolExecutor | None = None

@@ -10,13 +10,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from watlowlib.errors import WatlowConfigurationError
 
 Value: TypeAlias = "float | int | str | tuple[int, ...]"
 """What a parameter can hold: a float, an integer or enumeration code, a text, or
 (never yet seen in a capture) several enumeration words."""
+
+E = TypeVar("E", bound=Enum)
+
+
+def chosen(name: str, kind: type[E], given: object) -> E:
+    """The member of `kind` that `given` is, or is the value of.
+
+    Raises:
+        WatlowConfigurationError: There is none; the message says which there are.
+    """
+    try:
+        return kind(given)
+    except ValueError:
+        allowed = ", ".join(str(each.value) for each in kind)
+        raise WatlowConfigurationError(f"{name}={given!r}: allowed are {allowed}") from None
+
 
 BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 """Line speeds accepted in `SerialSettings`, in bit/s."""

@@ -25,7 +25,7 @@ from watlowlib.clock import Clock, SystemClock
 from watlowlib.device.polling import Parameters, Poll, PollSource
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.handover import Handover, HandoverClosed
-from watlowlib.model import AcquisitionSummary, Sample, SinkReport
+from watlowlib.model import AcquisitionSummary, Sample, SinkReport, chosen
 from watlowlib.schedule import Schedule, slots
 from watlowlib.threads import Worker
 
@@ -222,17 +222,12 @@ def record(
         _positive("duration", duration, "seconds, or None for no end")
     if not isinstance(buffer_size, int) or isinstance(buffer_size, bool) or buffer_size < 1:
         raise WatlowConfigurationError(f"buffer_size={buffer_size!r}: give 1 or more batches")
-    try:
-        policy = OverflowPolicy(overflow)
-    except ValueError:
-        allowed = ", ".join(each.value for each in OverflowPolicy)
-        raise WatlowConfigurationError(f"overflow={overflow!r}: allowed are {allowed}") from None
     period_ns, ticks = slots(rate_hz, duration)
     return Recording(
         source.prepare(parameters, instances=instances, names=names),
         period_ns=period_ns,
         ticks=ticks,
-        overflow=policy,
+        overflow=chosen("overflow", OverflowPolicy, overflow),
         buffer_size=buffer_size,
         clock=clock or SystemClock(),
     )

@@ -6,7 +6,7 @@ import math
 
 from watlowlib.device.controller import Controller
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit
+from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, chosen
 from watlowlib.protocol.sharing import take_lease
 from watlowlib.protocol.stdbus.client import Patience
 from watlowlib.protocol.stdbus.frames import ADDRESSES
@@ -52,23 +52,27 @@ def open_device(
         WatlowPortPermissionError: This user may not open it.
         WatlowConnectionError: It cannot be opened for another reason.
     """
-    if protocol != ProtocolKind.STDBUS:
+    if not isinstance(port, str) and not hasattr(port, "read"):
+        raise WatlowConfigurationError(f"port={port!r}: give a name such as '/dev/ttyUSB0'")
+    kind = chosen("protocol", ProtocolKind, protocol)
+    if kind is not ProtocolKind.STDBUS:
         raise WatlowConfigurationError(
-            f"protocol={str(protocol)!r}: only {str(ProtocolKind.STDBUS)!r} is supported yet"
+            f"protocol={kind.value!r}: only {ProtocolKind.STDBUS.value!r} is supported yet"
         )
+    family = chosen("family", ControllerFamily, family)
     if not isinstance(address, int) or isinstance(address, bool) or address not in ADDRESSES:
         raise WatlowConfigurationError(
             f"address={address!r}: a Standard Bus controller has an address from 1 to 16"
         )
     patience = _patience(timeout_s, retries)
     unit = _temperature_unit(temperature_unit)
-    lease = take_lease(port, serial_settings or SerialSettings(), ProtocolKind.STDBUS)
+    lease = take_lease(port, serial_settings or SerialSettings(), kind)
     label = port if isinstance(port, str) else port.port
     return Controller(
         lease,
         address=address,
         name=name or f"{address}@{label.removeprefix('/dev/')}",
-        family=ControllerFamily(family),
+        family=family,
         temperature_unit=unit,
         patience=patience,
     )

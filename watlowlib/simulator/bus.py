@@ -15,7 +15,8 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import TracebackType
 
@@ -32,7 +33,7 @@ from watlowlib.protocol.stdbus.frames import (
 )
 from watlowlib.protocol.stdbus.payloads import decode_payload, encode_payload
 from watlowlib.simulator.controller import SimulatedController
-from watlowlib.simulator.endpoints import Endpoint, make_endpoint
+from watlowlib.simulator.endpoints import Endpoint, checked_kind, make_endpoint
 from watlowlib.simulator.faults import Fault, FaultPlan
 from watlowlib.simulator.wire import Wire
 from watlowlib.threads import Worker
@@ -102,14 +103,16 @@ class SimulatedBus:
         self.faults = faults or FaultPlan()
         self.wire = Wire(SerialSettings(baudrate=baudrate).byte_time_s if baudrate else 0.0)
         self._turnaround_s = turnaround_s
-        self._transport = transport
+        self._transport = checked_kind(transport)
         self._random = random.Random(seed)
         self._decoder = FrameDecoder()
         self._by_mac = {mac_of(address): each for address, each in self.controllers.items()}
         self._off: set[int] = set()
         self._stopping = False
+        self._orders: deque[Callable[[], None]] = deque()
         self._endpoint: Endpoint | None = None
-        self._wake_in, self._wake_out = socket.socketpair()
+        self._tcp_number = 0
+        self._wake: tuple[socket.socket, socket.socket] | None = None
         self._worker = Worker("simulated-bus", self._run, self._ask_to_stop)
 
     @property
@@ -121,7 +124,8 @@ class SimulatedBus:
 
     def start(self) -> None:
         """Make the port and serve it."""
-        self._endpoint = make_endpoint(self._transport)
+        self._plug()
+        self._wake = socket.socketpair()
         self._worker.start()
 
     def close(self) -> None:
@@ -132,9 +136,10 @@ class SimulatedBus:
         """
         self._worker.stop()
         self._worker.join(JOIN_S)
-        self._unplug()
-        self._wake_in.close()
-        self._wake_out.close()
+        self._pull()
+        wake, self._wake = self._wake, None
+        for each in wake or ():
+            each.close()
         self._worker.reraise()
 
     def __enter__(self) -> SimulatedBus:
@@ -157,22 +162,52 @@ class SimulatedBus:
         """Let it answer again."""
         self._off.discard(mac_of(address))
 
+    def unplug(self) -> None:
+        """Take the port away, as when an adapter is pulled out."""
+        self._order(self._pull)
+
+    def replug(self) -> None:
+        """Bring the port back: a TCP port as it was, a pty perhaps under another name."""
+        self._order(self._plug)
+
+    def _order(self, what: Callable[[], None]) -> None:
+        """Have the thread do `what`, and wait until it has."""
+        done = threading.Event()
+        self._orders.extend((what, done.set))
+        self._wake_up()
+        if not done.wait(JOIN_S):
+            raise WatlowClosedError("the simulated bus does not run: use it in a with statement")
+
     def _ask_to_stop(self) -> None:
         self._stopping = True
-        self._wake_out.send(b"\0")
+        self._wake_up()
 
-    def _unplug(self) -> None:
+    def _wake_up(self) -> None:
+        if self._wake is not None:
+            self._wake[1].send(b"\0")
+
+    def _plug(self) -> None:
+        if self._endpoint is None:
+            self._endpoint = make_endpoint(self._transport, self._tcp_number)
+            self._tcp_number = self._endpoint.number
+
+    def _pull(self) -> None:
         endpoint, self._endpoint = self._endpoint, None
         self.wire.clear()
         if endpoint is not None:
             endpoint.close()
 
     def _run(self) -> None:
+        assert self._wake is not None
+        ear = self._wake[0]
         while not self._stopping:
             watched = self._endpoint.watched() if self._endpoint else []
-            wake = self._wake_in.fileno()
-            ready, _, _ = select.select([wake, *watched], [], [], self._patience_s())
-            if self._endpoint and set(ready) - {wake}:
+            ready, _, _ = select.select([ear.fileno(), *watched], [], [], self._patience_s())
+            if ear.fileno() in ready:
+                ear.recv(64)
+                while self._orders:
+                    self._orders.popleft()()
+            elif self._endpoint and set(ready):
                 self._take(self._endpoint.receive())
             arrived = self.wire.due(time.monotonic())
             if self._endpoint and arrived:
@@ -186,7 +221,12 @@ class SimulatedBus:
         complete_s = self.wire.request(time.monotonic(), data)
         if complete_s is None:
             return
-        for frame in self._decoder.feed(data):
+        frames = self._decoder.feed(data)
+        if len(frames) > 1 and self.wire.byte_time_s:
+            # The first would be answered while the host still sends the second.
+            self.wire.collisions += 1
+            return
+        for frame in frames:
             controller = self._by_mac.get(frame.destination)
             if frame.type == REQUEST and controller and frame.destination not in self._off:
                 self._serve(controller, frame, complete_s)
@@ -202,7 +242,7 @@ class SimulatedBus:
         if fault is Fault.SILENT:
             self._off.add(frame.destination)
         if fault is Fault.CLOSE:
-            self._unplug()
+            self._pull()
         payload = encode_payload(answer)
         reply = encode_frame(Frame(REPLY, frame.source, frame.destination, payload))
         start_s = complete_s + self._random.uniform(*self._turnaround_s)

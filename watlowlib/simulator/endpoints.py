@@ -21,6 +21,8 @@ class Endpoint(Protocol):
 
     port: str
     """What `open_device` takes."""
+    number: int
+    """The TCP port's number, 0 for a pty."""
 
     def watched(self) -> list[int]:
         """The descriptors to select on."""
@@ -45,6 +47,7 @@ class PtyEndpoint:
         tty.setraw(self._cable)
         os.set_blocking(self._controllers, False)
         self.port = os.ttyname(self._cable)
+        self.number = 0
 
     def watched(self) -> list[int]:
         """The controllers' end."""
@@ -75,7 +78,8 @@ class TcpEndpoint:
         self._listener = socket.create_server(("127.0.0.1", number))
         self._listener.setblocking(False)
         self._client: socket.socket | None = None
-        self.port = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.number = self._listener.getsockname()[1]
+        self.port = f"socket://127.0.0.1:{self.number}"
 
     def watched(self) -> list[int]:
         """The listener, and the client where there is one."""
@@ -119,12 +123,25 @@ class TcpEndpoint:
             self._client = None
 
 
-def make_endpoint(kind: str | None) -> Endpoint:
-    """The endpoint called "pty" or "tcp"; None takes a pty where there are ptys."""
+def checked_kind(kind: str | None) -> str:
+    """The kind of endpoint to make; None takes a pty where there are ptys.
+
+    Raises:
+        WatlowConfigurationError: There is no such kind here.
+    """
+    ptys = hasattr(os, "openpty")
     if kind is None:
-        kind = "pty" if hasattr(os, "openpty") else "tcp"
-    if kind == "pty" and hasattr(os, "openpty"):
-        return PtyEndpoint()
-    if kind == "tcp":
-        return TcpEndpoint()
+        return "pty" if ptys else "tcp"
+    if kind == "tcp" or (kind == "pty" and ptys):
+        return kind
     raise WatlowConfigurationError(f"transport={kind!r}: allowed are 'pty' (not on Windows), 'tcp'")
+
+
+def make_endpoint(kind: str, number: int = 0) -> Endpoint:
+    """The endpoint called `kind`.
+
+    Args:
+        kind: "pty" or "tcp".
+        number: The TCP port to listen on; 0 for any that is free.
+    """
+    return TcpEndpoint(number) if kind == "tcp" else PtyEndpoint()

@@ -44,6 +44,8 @@ class Wire:
     def reply(self, start_s: float, data: bytes) -> float:
         """Bytes a controller sends from `start_s` on; when they are complete."""
         end_s = start_s + len(data) * self.byte_time_s
+        if self._spoil(start_s, end_s):
+            data = _spoilt(data)
         heapq.heappush(self._replies, _OnTheWire(end_s, next(self._numbers), start_s, data))
         return end_s
 
@@ -66,6 +68,10 @@ class Wire:
         """Spoil every reply that is on the wire between the two; whether there was one."""
         hit = [each for each in self._replies if each.start_s < end_s and each.end_s > start_s]
         for each in hit if self.byte_time_s else ():
-            each.data = bytes(byte ^ 0xFF for byte in each.data)
+            each.data = _spoilt(each.data)
             self.collisions += 1
         return bool(hit and self.byte_time_s)
+
+
+def _spoilt(data: bytes) -> bytes:
+    return bytes(byte ^ 0xFF for byte in data)

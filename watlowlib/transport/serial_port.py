@@ -173,8 +173,8 @@ def _explained(port: str, error: OSError) -> WatlowConnectionError:
         return WatlowPortPermissionError(
             f"this user may not open port {port!r}; {_permission_hint()}", context=context
         )
-    if error.errno == errno.ENOTTY:
-        return WatlowConnectionError(f"{port!r} is not a serial port", context=context)
+    if error.errno == errno.ENOTTY or "Could not configure port" in text:
+        return WatlowConnectionError(f"{port!r} is no working serial port: {text}", context=context)
     return WatlowConnectionError(f"port {port!r} could not be opened: {text}", context=context)
 
 

@@ -1,0 +1,55 @@
+"""What every test has: no thread and no open port may outlive it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from watlowlib.device.controller import Controller
+from watlowlib.device.factory import open_device
+from watlowlib.protocol import sharing
+from watlowlib.simulator import SimulatedBus
+from watlowlib.threads import PREFIX
+
+PATIENCE_S = 10.0
+
+
+def ours() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name.startswith(PREFIX)]
+
+
+def descriptors() -> int | None:
+    folder = "/proc/self/fd"
+    return len(os.listdir(folder)) if os.path.isdir(folder) else None  # noqa: PTH208, PTH112
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fails the test that leaves one of our threads, a shared port or a descriptor open."""
+    before = descriptors()
+    yield
+    for thread in ours():
+        thread.join(PATIENCE_S)
+    assert ours() == []
+    assert sharing._ports == {}
+    gc.collect()
+    after = descriptors()
+    assert after is None or before is None or after <= before
+
+
+@pytest.fixture
+def bus() -> Iterator[SimulatedBus]:
+    """Controllers 1 and 2 on a wire that takes no time and answers at once."""
+    with SimulatedBus([1, 2], baudrate=None, turnaround_s=(0.0, 0.0)) as running:
+        yield running
+
+
+@pytest.fixture
+def ctl(bus: SimulatedBus) -> Iterator[Controller]:
+    """Controller 1 on `bus`, with little patience."""
+    with open_device(bus.port, timeout_s=0.1) as opened:
+        yield opened

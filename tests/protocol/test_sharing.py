@@ -1,0 +1,77 @@
+"""Promise 3: one port, one client, whatever the port was called and whoever asks."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+import serial
+
+from watlowlib.device.factory import open_device
+from watlowlib.errors import (
+    WatlowClosedError,
+    WatlowConfigurationError,
+    WatlowPortNotFoundError,
+)
+from watlowlib.model import ProtocolKind, SerialSettings
+from watlowlib.protocol import sharing
+from watlowlib.protocol.sharing import port_key, take_lease
+from watlowlib.simulator import SimulatedBus
+
+
+def test_two_names_of_a_port_are_one_port(bus: SimulatedBus, tmp_path: Path) -> None:
+    by_id = tmp_path / "usb-FTDI_RS485-if00"
+    by_id.symlink_to(bus.port)
+    with open_device(bus.port, address=1) as one, open_device(str(by_id), address=2) as two:
+        assert one.port_key == two.port_key
+        assert one.stats is two.stats
+        assert one.read_pv().address == 1
+        assert two.read_pv().address == 2
+
+
+def test_the_last_one_closes_it(bus: SimulatedBus) -> None:
+    one, two = open_device(bus.port, address=1), open_device(bus.port, address=2)
+    one.close()
+    one.close()
+    assert two.read_setpoint().value == 75.0
+    with pytest.raises(WatlowClosedError):
+        one.read_pv()
+    two.close()
+    with serial.Serial(bus.port, exclusive=True):
+        pass
+
+
+def test_a_controller_nobody_holds_gives_its_port_back(bus: SimulatedBus) -> None:
+    open_device(bus.port, address=1)
+    gc.collect()
+    slower = SerialSettings(baudrate=9600)
+    with open_device(bus.port, address=1, serial_settings=slower) as ctl:
+        assert ctl.read_setpoint().value == 75.0
+
+
+def test_those_who_share_agree(bus: SimulatedBus) -> None:
+    with (
+        open_device(bus.port),
+        pytest.raises(WatlowConfigurationError, match="already open with serial settings"),
+    ):
+        open_device(bus.port, address=2, serial_settings=SerialSettings(baudrate=9600))
+    with (
+        open_device(bus.port),
+        pytest.raises(WatlowConfigurationError, match="already open with protocol stdbus"),
+    ):
+        take_lease(bus.port, SerialSettings(), ProtocolKind.MODBUS_RTU)
+
+
+def test_a_port_that_cannot_be_opened_is_not_kept() -> None:
+    with pytest.raises(WatlowPortNotFoundError):
+        open_device("/dev/ttyUSB77")
+    assert sharing._ports == {}
+
+
+def test_port_names_on_windows() -> None:
+    assert port_key("com3", windows=True) == port_key(r"\\.\COM3", windows=True) == "COM3"
+
+
+def test_a_url_is_itself() -> None:
+    assert port_key("socket://localhost:4001") == "socket://localhost:4001"

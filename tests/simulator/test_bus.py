@@ -1,0 +1,159 @@
+"""The simulated line from outside, by bare pyserial: bytes in, bytes out, in their time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import serial
+
+from watlowlib import open_device
+from watlowlib.clock import ManualClock
+from watlowlib.errors import WatlowClosedError, WatlowConfigurationError
+from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController
+
+READ_SETPOINT = bytes.fromhex("55FF0510000006E80103010701018776")
+SETPOINT_IS_392 = bytes.fromhex("55FF060010000B880203010701010843C40000339A")
+READ_PV_FROM_03 = bytes.fromhex("55FF051003000645010301040101E399")
+
+
+@contextmanager
+def listening(bus: SimulatedBus) -> Iterator[serial.Serial]:
+    with serial.serial_for_url(bus.port, baudrate=38400, timeout=5.0) as port:
+        yield port
+
+
+def unit() -> SimulatedController:
+    return SimulatedController(1, setpoint=392.0)
+
+
+@pytest.mark.parametrize("transport", ["pty", "tcp"])
+def test_the_captured_exchange(transport: str) -> None:
+    with SimulatedBus([unit()], transport=transport) as bus, listening(bus) as port:
+        port.write(READ_SETPOINT)
+        assert port.read(21) == SETPOINT_IS_392
+
+
+def test_an_exchange_takes_the_time_of_its_bytes() -> None:
+    with SimulatedBus([unit()], turnaround_s=(0.003, 0.003)) as bus, listening(bus) as port:
+        for _ in range(5):
+            started_s = time.monotonic()
+            port.write(READ_SETPOINT)
+            port.read(21)
+            # 16 + 21 bytes of 10 bits at 38400 baud, and the turnaround: never faster.
+            assert time.monotonic() - started_s >= 37 * 10 / 38400 + 0.003
+
+
+def test_a_reply_goes_to_who_asked() -> None:
+    from watlowlib.protocol.stdbus.crc import crc8
+
+    head = bytes.fromhex("0510030006")
+    asked = b"\x55\xff" + head + bytes((crc8(head),)) + READ_SETPOINT[8:]
+    with SimulatedBus([unit()], baudrate=None) as bus, listening(bus) as port:
+        port.write(asked)
+        assert port.read(21)[3] == 0x03
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        READ_SETPOINT.replace(b"\xe8", b"\xe9"),
+        READ_SETPOINT[:-1] + b"\x00",
+        SETPOINT_IS_392,
+        b"hello",
+    ],
+    ids=["bad header check", "bad data check", "a reply", "noise"],
+)
+def test_what_is_no_request_meets_silence(data: bytes) -> None:
+    with SimulatedBus([unit()], baudrate=None, turnaround_s=(0, 0)) as bus:
+        with listening(bus) as port:
+            port.write(data)
+            port.write(READ_SETPOINT)
+            # The only answer is the one to the good request.
+            assert port.read(21) == SETPOINT_IS_392
+            port.timeout = 0
+            assert port.read(1) == b""
+
+
+def test_an_address_that_is_not_there_meets_silence() -> None:
+    with SimulatedBus([2], baudrate=None) as bus, listening(bus) as port:
+        port.timeout = 0.05
+        port.write(READ_SETPOINT)
+        assert port.read(1) == b""
+
+
+def test_who_asks_again_before_the_answer_collides_with_it() -> None:
+    with SimulatedBus([unit()], turnaround_s=(0, 0)) as bus, listening(bus) as port:
+        port.write(READ_SETPOINT + READ_SETPOINT)
+        port.timeout = 0.1
+        assert port.read(1) == b""
+        assert bus.wire.collisions == 1
+
+
+def test_the_ovens_live_by_the_clock_they_are_given() -> None:
+    clock = ManualClock()
+    with SimulatedBus([SimulatedController(1, setpoint=200.0)], clock=clock) as bus:
+        with open_device(bus.port) as ctl:
+            assert ctl.read_pv().value == 72.0
+            clock.advance(1800.0)
+            assert ctl.read_pv().value == pytest.approx(200.0, abs=1.0)
+
+
+def test_speed_makes_their_time_pass_faster() -> None:
+    clock = ManualClock()
+    controller = SimulatedController(1, setpoint=200.0)
+    with SimulatedBus([controller], clock=clock, speed=100.0):
+        clock.advance(18.0)
+        assert controller.get("process_value") == pytest.approx(200.0, abs=1.0)
+
+
+def test_power_off_and_on() -> None:
+    plan = FaultPlan()
+    with SimulatedBus([1, 2], baudrate=None, faults=plan) as bus:
+        with open_device(bus.port, timeout_s=0.1, retries=0) as ctl:
+            plan.next_are(Fault.SILENT)
+            assert [ctl.poll("pv")[0].status for _ in range(2)] == ["timeout", "timeout"]
+            with open_device(bus.port, address=2) as other:
+                assert other.read_setpoint().value == 75.0
+            bus.power_on(1)
+            assert ctl.poll("pv")[0].status == "ok"
+            bus.power_off(1)
+            assert ctl.poll("pv")[0].status == "timeout"
+
+
+def test_a_closed_port_is_gone() -> None:
+    plan = FaultPlan()
+    with SimulatedBus([1], baudrate=None, faults=plan) as bus:
+        with open_device(bus.port, timeout_s=1.0) as ctl:
+            plan.next_are(Fault.CLOSE)
+            assert ctl.poll("pv")[0].status == "disconnected"
+        with pytest.raises(WatlowClosedError, match="with statement"):
+            _ = bus.port
+
+
+def test_a_bus_that_does_not_run_says_so() -> None:
+    bus = SimulatedBus([1])
+    with pytest.raises(WatlowClosedError, match="with statement"):
+        _ = bus.port
+    bus.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"controllers": [1, 1]}, "address 1 is given twice"),
+        ({"speed": 0}, "above 0"),
+        ({"baudrate": 12345}, "baudrate=12345"),
+    ],
+)
+def test_buses_that_cannot_be(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(WatlowConfigurationError, match=message):
+        SimulatedBus(**{"controllers": [1], **wrong})  # type: ignore[arg-type]
+
+
+def test_a_transport_nobody_knows() -> None:
+    with pytest.raises(WatlowConfigurationError, match="'pty' .*, 'tcp'"):
+        with SimulatedBus([1], transport="usb"):
+            pass

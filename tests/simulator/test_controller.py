@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from tests.captures import CAPTURES, Capture
+from watlowlib.clock import ManualClock
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.protocol.stdbus.frames import FrameDecoder
+from watlowlib.protocol.stdbus.payloads import (
+    ErrorReply,
+    Payload,
+    ReadReply,
+    ReadRequest,
+    WriteReply,
+    WriteRequest,
+    decode_payload,
+)
+from watlowlib.simulator import SimulatedController, Write
+
+HOT = struct.pack(">f", 392.0)
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture.what[:10])
+def test_it_answers_as_the_captured_unit_did(capture: Capture) -> None:
+    unit = SimulatedController(1, part_number="PM3R1CA-AAAAAAA")
+    unit.set("setpoint", 392.0)
+    # An open thermocouple, as on the captured unit: the input error set, the value as it was.
+    unit.set("input_error", 65)
+    unit.set("process_value", 2531.8017578125)
+    (request,), (response,) = (FrameDecoder().feed(data) for data in capture[1:])
+    assert unit.answer(decode_payload(request.payload)) == decode_payload(response.payload)
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (ReadRequest(99, 1, 1), ErrorReply(0x81)),
+        (ReadRequest(0, 0, 1), ErrorReply(0x81)),
+        (ReadRequest(4, 99, 1), ErrorReply(0x83)),
+        (ReadRequest(4, 1, 99), ErrorReply(0x84)),
+        (ReadRequest(7, 1, 2), ErrorReply(0x84)),
+        (ReadRequest(7, 1, 0), ErrorReply(0x84)),
+        (WriteRequest(4, 1, 1, 8, HOT), ErrorReply(0x80)),
+        (WriteRequest(7, 1, 1, 0x0F, b"\x01\x00\x01"), ErrorReply(0x80)),
+        (WriteRequest(7, 1, 1, 8, b"\x00"), ErrorReply(0x80)),
+        (WriteRequest(7, 1, 1, 8, struct.pack(">f", 1e5)), ErrorReply(0x80)),
+        (WriteRequest(8, 3, 1, 0x0F, b"\x01\x00\x01"), ErrorReply(0x80)),
+        (WriteRequest(7, 1, 1, 8, HOT), WriteReply(7, 1, 1, 8, HOT)),
+        (ErrorReply(0x80), None),
+        (ReadReply(7, 1, 1, 8, HOT), None),
+    ],
+)
+def test_what_it_says_to_what(request_: Payload, answer: Payload | None) -> None:
+    unit = SimulatedController(1)
+    assert unit.answer(request_) == answer
+    taken = [Write(7001, 1, 392.0)] if isinstance(answer, WriteReply) else []
+    assert unit.writes == taken
+
+
+def test_a_set_point_is_followed_when_the_clock_is_turned() -> None:
+    clock = ManualClock()
+    unit = SimulatedController(1)
+    unit.live_by(clock)
+    assert unit.get("process_value") == 72.0
+    unit.set("setpoint", 200.0)
+    clock.advance(5.0)
+    early = float(unit.get("process_value"))  # type: ignore[arg-type]
+    assert unit.get("heat_power") == 100.0
+    clock.advance(1800.0)
+    assert 75.0 < early < 150.0
+    assert unit.get("process_value") == pytest.approx(200.0, abs=1.0)
+
+
+def test_looking_often_changes_nothing() -> None:
+    seldom, often = SimulatedController(1), SimulatedController(1)
+    for unit, looks in ((seldom, 1), (often, 600)):
+        clock = ManualClock()
+        unit.live_by(clock)
+        unit.set("setpoint", 200.0)
+        for _ in range(looks):
+            clock.advance(60.0 / looks)
+            unit.get("process_value")
+    assert often.get("process_value") == pytest.approx(float(seldom.get("process_value")), abs=0.5)  # type: ignore[arg-type]
+
+
+def test_off_and_manual() -> None:
+    clock = ManualClock()
+    unit = SimulatedController(1, setpoint=300.0)
+    unit.live_by(clock)
+    unit.set("control_mode", 62)
+    clock.advance(60.0)
+    assert (unit.get("heat_power"), unit.get("control_mode_active")) == (0.0, 62)
+    unit.set("control_mode", 54)
+    unit.set("manual_power", 30.0)
+    clock.advance(60.0)
+    assert unit.get("heat_power") == 30.0
+
+
+def test_the_second_loop_has_an_oven_of_its_own() -> None:
+    clock = ManualClock()
+    unit = SimulatedController(1, loops=2, setpoint=100.0)
+    unit.live_by(clock)
+    unit.set("setpoint", 300.0, 2)
+    clock.advance(1800.0)
+    assert unit.get("process_value", 1) == pytest.approx(100.0, abs=1.0)
+    assert unit.get("process_value", 2) == pytest.approx(300.0, abs=1.0)
+
+
+@pytest.mark.parametrize("wrong", [{"address": 0}, {"address": 17}, {"loops": 3}])
+def test_units_that_do_not_exist(wrong: dict[str, int]) -> None:
+    with pytest.raises(WatlowConfigurationError, match="1 to 16"):
+        SimulatedController(**wrong)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.captures import CAPTURES
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.protocol.stdbus.frames import FrameDecoder
+from watlowlib.simulator import Fault, FaultPlan
+
+REQUEST, REPLY = CAPTURES[0].request, CAPTURES[0].response
+
+
+def arriving(fault: Fault | None, plan: FaultPlan | None = None) -> bytes:
+    return b"".join(data for _, data in (plan or FaultPlan()).portions(fault, REQUEST, REPLY))
+
+
+def test_no_fault_is_the_reply_at_once() -> None:
+    assert FaultPlan().portions(None, REQUEST, REPLY) == [(0.0, REPLY)]
+
+
+@pytest.mark.parametrize("fault", [Fault.DROP, Fault.SILENT, Fault.CLOSE])
+def test_nothing_comes(fault: Fault) -> None:
+    assert arriving(fault) == b""
+
+
+def test_what_is_late_is_whole() -> None:
+    plan = FaultPlan(delay_s=0.2, late_s=0.9)
+    assert plan.portions(Fault.DELAY, REQUEST, REPLY) == [(0.2, REPLY)]
+    assert plan.portions(Fault.LATE, REQUEST, REPLY) == [(0.9, REPLY)]
+
+
+def test_echo_and_duplicate() -> None:
+    assert arriving(Fault.ECHO) == REQUEST + REPLY
+    assert arriving(Fault.DUPLICATE) == REPLY + REPLY
+
+
+def test_one_bit_is_wrong() -> None:
+    for seed in range(50):
+        spoilt = arriving(Fault.CORRUPT, FaultPlan(seed=seed))
+        differing = [bin(a ^ b).count("1") for a, b in zip(spoilt, REPLY, strict=True)]
+        assert sum(differing) == 1
+
+
+def test_what_is_cut_is_a_beginning() -> None:
+    lengths = {len(arriving(Fault.TRUNCATE, FaultPlan(seed=seed))) for seed in range(300)}
+    assert lengths == set(range(1, len(REPLY)))
+    assert REPLY.startswith(arriving(Fault.TRUNCATE))
+
+
+def test_noise_comes_first() -> None:
+    noisy = arriving(Fault.NOISE)
+    assert noisy.endswith(REPLY)
+    assert len(noisy) > len(REPLY)
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture.what[:10])
+def test_the_answer_to_another_question_is_a_good_frame(capture: object) -> None:
+    reply = capture.response  # type: ignore[attr-defined]
+    ((_, foreign),) = FaultPlan().portions(Fault.FOREIGN, b"", reply)
+    (frame,), (right,) = FrameDecoder().feed(foreign), FrameDecoder().feed(reply)
+    assert frame != right
+
+
+def test_chance_keeps_its_rates_and_its_seed() -> None:
+    rates = {Fault.DROP: 0.1, Fault.ECHO: 0.2}
+    drawn = [[plan.draw() for _ in range(5000)] for plan in (FaultPlan(rates, seed=1),) * 1]
+    again = [FaultPlan(rates, seed=1)]
+    assert drawn[0] == [again[0].draw() for _ in range(5000)]
+    assert drawn[0].count(Fault.DROP) / 5000 == pytest.approx(0.1, abs=0.02)
+    assert drawn[0].count(Fault.ECHO) / 5000 == pytest.approx(0.2, abs=0.02)
+    assert again[0].happened[Fault.DROP] == drawn[0].count(Fault.DROP)
+
+
+def test_a_script_comes_before_chance() -> None:
+    plan = FaultPlan({Fault.DROP: 1.0})
+    plan.next_are(Fault.ECHO, None)
+    assert [plan.draw() for _ in range(3)] == [Fault.ECHO, None, Fault.DROP]
+
+
+@pytest.mark.parametrize("rates", [{Fault.DROP: -0.1}, {Fault.DROP: 0.6, Fault.ECHO: 0.5}])
+def test_rates_that_cannot_be(rates: dict[Fault, float]) -> None:
+    with pytest.raises(WatlowConfigurationError, match="together at most 1"):
+        FaultPlan(rates)

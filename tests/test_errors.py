@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+
+import watlowlib
+from watlowlib import errors
+from watlowlib.errors import ErrorContext, WatlowDeviceError, WatlowError, WatlowTimeoutError
+
+
+def kinds() -> dict[str, type[WatlowError]]:
+    return {
+        name: kind
+        for name, kind in vars(errors).items()
+        if inspect.isclass(kind) and issubclass(kind, WatlowError)
+    }
+
+
+def drawn() -> dict[str, tuple[str | None, str | None]]:
+    """The tree in the docstring: each error's parent and the builtin it also is."""
+    found: dict[str, tuple[str | None, str | None]] = {}
+    path: list[tuple[int, str]] = []
+    for line in (errors.__doc__ or "").splitlines():
+        match = re.match(r"    ([ │├└─]*)(Watlow\w+)(?: \((\w+)\))?", line)
+        if match:
+            depth, name, builtin = len(match[1]), match[2], match[3]
+            path = [(d, n) for d, n in path if d < depth]
+            found[name] = (path[-1][1] if path else None, builtin)
+            path.append((depth, name))
+    return found
+
+
+def test_the_tree_that_is_drawn_is_the_tree_that_is() -> None:
+    tree = drawn()
+    assert set(tree) == set(kinds())
+    for name, (parent, builtin) in tree.items():
+        bases = [base.__name__ for base in kinds()[name].__bases__]
+        expected = [parent or "Exception", *([builtin] if builtin else [])]
+        assert bases == expected, name
+
+
+def test_every_error_is_a_public_name() -> None:
+    assert set(kinds()) <= set(watlowlib.__all__)
+
+
+def test_every_public_name_is_there() -> None:
+    assert all(hasattr(watlowlib, name) for name in watlowlib.__all__)
+
+
+def test_a_message_says_where() -> None:
+    context = ErrorContext(
+        port="/dev/ttyUSB0", address=3, parameter="setpoint", parameter_id=7001, instance=2,
+        elapsed_s=0.5,
+    )  # fmt: skip
+    error = WatlowTimeoutError("nothing came back", context=context)
+    assert str(error) == (
+        "nothing came back (port /dev/ttyUSB0, address 3, setpoint 7001 instance 2, after 0.500 s)"
+    )
+
+
+def test_errors_survive_pickling() -> None:
+    for kind in kinds().values():
+        error = kind("what happened", context=ErrorContext(port="COM3", reply=b"\x02\x85"))
+        copy = pickle.loads(pickle.dumps(error))
+        assert type(copy) is kind
+        assert (str(copy), copy.context) == (str(error), error.context)
+    code = pickle.loads(pickle.dumps(WatlowDeviceError("no", code=0x85))).code
+    assert code == 0x85

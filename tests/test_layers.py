@@ -1,0 +1,83 @@
+"""Data flows one way: a module imports only from the layers above its own."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import watlowlib
+
+PACKAGE = Path(watlowlib.__file__).parent
+
+LAYERS = [
+    ["errors"],
+    ["model"],
+    ["clock", "threads", "handover", "schedule"],
+    ["registry"],
+    ["transport"],
+    ["protocol"],
+    ["device"],
+    ["manager"],
+    ["recorder"],
+    ["sinks"],
+    ["simulator"],
+    ["cli"],
+]
+RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides where it leads"
+            found.add(node.module or "")
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def parts_imported(path: Path) -> set[str]:
+    parts = {name.split(".")[1] for name in imports(path) if name.startswith("watlowlib.")}
+    return {part for part in parts if part in RANK}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_above(path: Path) -> None:
+    own = part_of(path)
+    assert own in RANK, f"{own} has no place in LAYERS"
+    for part in parts_imported(path):
+        assert part == own or RANK[part] < RANK[own], f"{own} imports {part}"
+
+
+def test_no_module_knows_an_event_loop() -> None:
+    for path in MODULES:
+        assert not {"asyncio", "anyio"} & {name.split(".")[0] for name in imports(path)}, path
+
+
+def test_threads_are_made_in_one_place() -> None:
+    makers = [
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).split(".")[-1] in ("Thread", "Timer", "ThreadPoolExecutor")
+    ]
+    assert sorted(set(makers)) == ["threads.py"]
+
+
+def test_pyserial_is_known_in_one_file() -> None:
+    knowing = [
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if any(name.split(".")[0] == "serial" for name in imports(path))
+    ]
+    assert knowing == ["transport/serial_port.py"]

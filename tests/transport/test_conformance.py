@@ -1,0 +1,196 @@
+"""One suite over every transport: what `transport/base.py` promises holds for each."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import pytest
+
+from watlowlib.clock import Deadline
+from watlowlib.errors import WatlowClosedError, WatlowConnectionError
+from watlowlib.transport.base import Transport
+from watlowlib.transport.scripted import ScriptedTransport
+from watlowlib.transport.serial_port import SerialTransport
+
+PATIENCE_S = 10.0
+
+
+class Peer(Protocol):
+    """The other end of the cable."""
+
+    transport: Transport
+
+    def send(self, data: bytes) -> None: ...
+    def received(self, size: int) -> bytes: ...
+    def vanish(self) -> None: ...
+
+
+class ScriptedPeer:
+    def __init__(self) -> None:
+        self._fake = ScriptedTransport(lambda data: [])
+        self.transport: Transport = self._fake
+
+    def send(self, data: bytes) -> None:
+        self._fake.feed(data)
+
+    def received(self, size: int) -> bytes:
+        return b"".join(self._fake.written)[-size:]
+
+    def vanish(self) -> None:
+        pytest.skip("a script does not lose its port")
+
+
+class PtyPeer:
+    def __init__(self) -> None:
+        self._ours, self._theirs = os.openpty()
+        tty.setraw(self._theirs)
+        self.transport: Transport = SerialTransport(os.ttyname(self._theirs))
+
+    def send(self, data: bytes) -> None:
+        os.write(self._ours, data)
+
+    def received(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            data += os.read(self._ours, size - len(data))
+        return data
+
+    def vanish(self) -> None:
+        if self._ours >= 0:
+            os.close(self._ours)
+            os.close(self._theirs)
+            self._ours = -1
+
+
+class SocketPeer:
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(PATIENCE_S)
+        number = self._listener.getsockname()[1]
+        self.transport: Transport = SerialTransport(f"socket://127.0.0.1:{number}")
+        self._client: socket.socket | None = None
+
+    def _accepted(self) -> socket.socket:
+        if self._client is None:
+            self._client, _ = self._listener.accept()
+            self._client.settimeout(PATIENCE_S)
+        return self._client
+
+    def send(self, data: bytes) -> None:
+        self._accepted().sendall(data)
+
+    def received(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            data += self._accepted().recv(size - len(data))
+        return data
+
+    def vanish(self) -> None:
+        if self.transport.is_open:
+            self._accepted().close()
+        if self._client is not None:
+            self._client.close()
+        self._listener.close()
+
+
+@contextmanager
+def connected(kind: type[ScriptedPeer] | type[PtyPeer] | type[SocketPeer]) -> Iterator[Peer]:
+    peer = kind()
+    peer.transport.open()
+    try:
+        yield peer
+    finally:
+        peer.transport.close()
+        if kind is not ScriptedPeer:
+            peer.vanish()
+
+
+@pytest.fixture(params=[ScriptedPeer, PtyPeer, SocketPeer], ids=["scripted", "pty", "socket"])
+def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
+    with connected(request.param) as made:
+        yield made
+
+
+def read_all(transport: Transport, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        more = transport.read(Deadline.after(PATIENCE_S))
+        assert more, "silence instead of what was sent"
+        data += more
+    return data
+
+
+def test_what_is_written_arrives(peer: Peer) -> None:
+    data = bytes(range(256)) * 4
+    peer.transport.write(data, Deadline.after(PATIENCE_S))
+    assert peer.received(len(data)) == data
+
+
+def test_what_arrives_is_read(peer: Peer) -> None:
+    data = bytes(range(256))
+    peer.send(data)
+    assert read_all(peer.transport, len(data)) == data
+
+
+def test_one_byte_is_enough_to_come_back(peer: Peer) -> None:
+    peer.send(b"\x55")
+    assert peer.transport.read(Deadline.after(PATIENCE_S)) == b"\x55"
+
+
+def test_silence_until_the_deadline_is_nothing(peer: Peer) -> None:
+    started_s = time.monotonic()
+    assert peer.transport.read(Deadline.after(0.02)) == b""
+    scripted = isinstance(peer.transport, ScriptedTransport)
+    assert scripted or time.monotonic() - started_s >= 0.02
+
+
+def test_a_deadline_that_has_passed_reads_what_is_there(peer: Peer) -> None:
+    assert peer.transport.read(Deadline(0.0)) == b""
+    peer.send(b"late")
+    first = peer.transport.read(Deadline.after(PATIENCE_S))
+    rest = b""
+    while len(first + rest) < 4:
+        rest += peer.transport.read(Deadline(0.0))
+    assert first + rest == b"late"
+
+
+def test_opening_and_closing_twice_is_once(peer: Peer) -> None:
+    peer.transport.open()
+    peer.send(b"still the same port")
+    assert read_all(peer.transport, 19) == b"still the same port"
+    peer.transport.close()
+    peer.transport.close()
+    assert not peer.transport.is_open
+
+
+def test_a_closed_port_says_so(peer: Peer) -> None:
+    peer.transport.close()
+    with pytest.raises(WatlowClosedError):
+        peer.transport.read(Deadline.after(PATIENCE_S))
+    with pytest.raises(WatlowClosedError):
+        peer.transport.write(b"x", Deadline.after(PATIENCE_S))
+
+
+def test_a_port_that_vanishes_is_an_error_and_closed(peer: Peer) -> None:
+    peer.vanish()
+    with pytest.raises(WatlowConnectionError, match="lost"):
+        peer.transport.read(Deadline.after(PATIENCE_S))
+    assert not peer.transport.is_open
+
+
+def test_a_port_without_a_descriptor_is_read_in_slices() -> None:
+    # pyserial's loop:// gives back what is written and, like a port on Windows, has no fileno.
+    transport = SerialTransport("loop://")
+    transport.open()
+    started_s = time.monotonic()
+    assert transport.read(Deadline.after(0.03)) == b""
+    assert time.monotonic() - started_s >= 0.03
+    transport.write(b"around", Deadline.after(PATIENCE_S))
+    assert read_all(transport, 6) == b"around"
+    transport.close()
