@@ -63,6 +63,9 @@ class Handover(Generic[T]):
                 raise HandoverClosed
             return None
 
+    def __len__(self) -> int:
+        return len(self._items)
+
     def close(self) -> None:
         """Take nothing in any more, and wake whoever waits."""
         with self._changed:

@@ -53,7 +53,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"watlowlib: {error}", file=sys.stderr)
         return 2 if isinstance(error, WatlowConfigurationError) else 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -41,12 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def with_output_last(words: Sequence[str]) -> list[str]:
-    """`words` with the last one marked as the output of `record`.
+    """`words` with the last one, if it is a file's name, marked as the output of `record`.
 
     `--parameter process_value setpoint run.csv` would else take the file for a parameter.
     """
-    recording = "record" in words[:2] and "--output" not in words and len(words) > 1
-    if recording and words[-1] != "record" and not words[-1].startswith("-"):
+    recording = "record" in words[:2] and "--output" not in words
+    if recording and re.search(r"\.[A-Za-z]\w*$", words[-1]):
         return [*words[:-1], "--output", words[-1]]
     return list(words)
 

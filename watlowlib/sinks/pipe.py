@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 WAITING_BATCHES = 256
 """Batches that may wait for a slow sink, apart from what the recording itself buffers."""
 
+GRACE_S = 0.2
+"""How long the others wait for a sink that has so many waiting, before it loses rows."""
+
 JOIN_S = 60.0
 """How long a sink may take for its last rows."""
 
@@ -47,7 +50,7 @@ class SinkWriter:
         self._queue: Handover[list[Sample]] = Handover(WAITING_BATCHES)
         self._given = 0
         self._written = 0
-        self._falling_behind = False
+        self._behind = False
         role = type(sink).__name__.removesuffix("Sink").lower() or "sink"
         self._worker = Worker(f"writer-{role}", self._run, self._queue.close)
 
@@ -60,23 +63,25 @@ class SinkWriter:
         """Let the thread run."""
         self._worker.start()
 
-    def offer(self, batch: list[Sample], *, patient: bool) -> None:
+    def offer(self, batch: list[Sample], *, alone: bool) -> None:
         """Hand over a batch; one that is not taken is counted as lost.
 
         Args:
             batch: The samples.
-            patient: Whether to wait for a sink that is behind.
+            alone: Whether nobody else is held up by waiting for this sink.
         """
         self._given += len(batch)
+        patience_s = 0.0 if self._behind else GRACE_S
         try:
-            taken = self._queue.put(batch, None if patient else 0.0)
+            taken = self._queue.put(batch, None if alone else patience_s)
         except HandoverClosed:
             return
-        if taken is self._falling_behind:
-            self._falling_behind = not taken
-            log.warning(
-                "%s %s", self.name, "keeps up again" if taken else "falls behind: rows lost"
-            )
+        if not taken and not self._behind:
+            self._behind = True
+            log.warning("%s falls behind: rows are being lost", self.name)
+        elif taken and self._behind and len(self._queue) < WAITING_BATCHES // 2:
+            self._behind = False
+            log.warning("%s keeps up again", self.name)
 
     def finish(self) -> None:
         """Write what is left, and end."""
@@ -127,7 +132,7 @@ def pipe(
 
     With one sink that is slow the recording waits for it (or drops, as its overflow
     policy says). With several, one that is slow or has failed does not hold up the
-    others: the rows it missed are counted in its report.
+    others: once `WAITING_BATCHES` wait for it, the rows it misses are counted in its report.
 
     Args:
         stream: A recording, within its `with` statement.
@@ -168,7 +173,7 @@ def _drain(stream: Recording, writers: list[SinkWriter]) -> None:
     for batch in stream:
         alive = sum(writer.failure is None for writer in writers)
         for writer in writers:
-            writer.offer(batch, patient=alive == 1)
+            writer.offer(batch, alone=alive == 1)
         if not alive:
             stream.stop()
 

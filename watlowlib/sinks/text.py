@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from typing import TextIO
+from io import SEEK_END, FileIO
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.model import Sample
@@ -17,7 +17,7 @@ from watlowlib.sinks.base import COLUMNS, FileSink, sample_to_row, sample_to_val
 
 
 class _TextSink(FileSink):
-    _file: TextIO | None = None
+    _file: FileIO | None = None
 
     def open(self) -> None:
         """Open the file at its end, making it if it is not there.
@@ -29,36 +29,38 @@ class _TextSink(FileSink):
             return
         self._check_folder()
         try:
-            file = self.path.open("a+", encoding="utf-8", newline="")
-        except OSError as error:
-            raise self._failed("opened", error) from error
-        try:
-            self._begin(file)
-        except BaseException:
-            file.close()
+            self._file = FileIO(self.path, "a+")
+            self._begin(self._file)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raise self._failed("opened", error) from error
             raise
-        self._file = file
 
     def write_many(self, samples: Sequence[Sample]) -> None:
-        """Append `samples` and hand them to the system."""
+        """Append `samples` and hand them to the system; all of them or none."""
         if self._file is None:
             raise self._not_open()
-        try:
-            self._file.write(self._lines(samples))
-            self._file.flush()
-        except OSError as error:
-            raise self._failed("written", error) from error
+        self._append(self._file, self._lines(samples))
 
     def close(self) -> None:
         """Close the file."""
         file, self._file = self._file, None
         if file is not None:
-            try:
-                file.close()
-            except OSError as error:
-                raise self._failed("closed", error) from error
+            file.close()
 
-    def _begin(self, file: TextIO) -> None:
+    def _append(self, file: FileIO, text: str) -> None:
+        left = memoryview(text.encode("utf-8"))
+        end = file.seek(0, SEEK_END)
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError as error:
+            # A full disk takes the beginning of the last write: no torn line is left.
+            file.truncate(end)
+            raise self._failed("written", error) from error
+
+    def _begin(self, file: FileIO) -> None:
         """Look at what is there already."""
 
     def _lines(self, samples: Sequence[Sample]) -> str:
@@ -68,17 +70,15 @@ class _TextSink(FileSink):
 class CsvSink(_TextSink):
     """A CSV file with a header; a missing value is an empty cell."""
 
-    def _begin(self, file: TextIO) -> None:
-        header = ",".join(COLUMNS)
+    def _begin(self, file: FileIO) -> None:
+        header = ",".join(COLUMNS).encode()
         file.seek(0)
-        first = file.readline().rstrip("\r\n")
+        first = file.read(len(header) + 2)
         if not first:
-            file.write(header + "\r\n")
-            file.flush()
-        elif first != header:
-            raise WatlowSinkError(
-                f"{self} has another header ({first[:80]!r}); give a new file name"
-            )
+            self._append(file, ",".join(COLUMNS) + "\r\n")
+        elif first.splitlines()[0] != header:
+            shown = first.split(b"\n")[0].decode("utf-8", "replace")
+            raise WatlowSinkError(f"{self} has another header ({shown!r}); give a new file name")
 
     def _lines(self, samples: Sequence[Sample]) -> str:
         text = io.StringIO()

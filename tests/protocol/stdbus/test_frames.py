@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -87,7 +88,7 @@ def test_every_frame_comes_back(frame: Frame) -> None:
 def test_portions_do_not_matter(sent: list[Frame], cuts: list[int]) -> None:
     data = b"".join(map(encode_frame, sent))
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    portions = [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    portions = [data[a:b] for a, b in pairwise(edges)]
     assert decoded(*portions) == sent
 
 

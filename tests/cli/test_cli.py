@@ -1,0 +1,230 @@
+"""The `watlowlib` command as a user has it: another process, a terminal, Ctrl-C."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from watlowlib import open_device
+from watlowlib.cli.main import main
+from watlowlib.simulator import SimulatedBus
+
+COMMAND = [sys.executable, "-m", "watlowlib"]
+INTERRUPTED = 130
+
+
+def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *words], cwd=cwd, capture_output=True, text=True, timeout=50, check=False
+    )
+
+
+class Terminal:
+    """A terminal with the command running in it."""
+
+    def __init__(self, *words: str, cwd: Path) -> None:
+        self._screen, screen = os.openpty()
+        self.process = subprocess.Popen(
+            [*COMMAND, *words], cwd=cwd, stdin=screen, stdout=screen, stderr=screen,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"},
+        )  # fmt: skip
+        os.close(screen)
+        self.shown = ""
+
+    def read_until(self, pattern: str) -> re.Match[str]:
+        """What has been shown up to `pattern`; fails when the command ends without it."""
+        while not (found := re.search(pattern, self.shown)):
+            try:
+                data = os.read(self._screen, 4096)
+            except OSError:
+                data = b""
+            assert data, f"ended without {pattern!r}; shown: {self.shown}"
+            self.shown += data.decode()
+        return found
+
+    def press_ctrl_c(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self) -> int:
+        while True:
+            try:
+                data = os.read(self._screen, 4096)
+            except OSError:
+                break
+            if not data:
+                break
+            self.shown += data.decode()
+        return self.process.wait(20)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(20)
+        os.close(self._screen)
+
+
+@contextmanager
+def terminal(*words: str, cwd: Path) -> Iterator[Terminal]:
+    made = Terminal(*words, cwd=cwd)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def rows_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        (count,) = database.execute("SELECT count(*) FROM samples").fetchone()
+        return int(count)
+
+
+def test_a_simulated_fleet_into_sqlite(tmp_path: Path) -> None:
+    words = "record --simulate 3 --rate 5 --duration 2 run.sqlite".split()
+    done = run(*words, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = re.search(
+        r"run.sqlite: (\d+) rows written \(3 controllers, (\d+) ticks of 6 reads\), "
+        r"0 without a value, 0 lost\n"
+        r"\d+\.\d s, (\d+) ticks late, largest drift \d+\.\d ms",
+        done.stdout,
+    )
+    assert said, done.stdout
+    rows, ticks, late = map(int, said.groups())
+    assert rows == 6 * ticks == rows_of(tmp_path / "run.sqlite")
+    assert ticks + late == 10
+    with closing(sqlite3.connect(tmp_path / "run.sqlite")) as database:
+        kinds = "SELECT DISTINCT device, parameter, unit, status FROM samples ORDER BY 1, 2"
+        assert list(database.execute(kinds)) == [
+            (f"oven_{n}", parameter, "°F", "ok")
+            for n in (1, 2, 3)
+            for parameter in ("process_value", "setpoint")
+        ]
+
+
+def test_the_same_job_on_a_port(bus: SimulatedBus, tmp_path: Path) -> None:
+    words = f"record {bus.port} --address 1 2 --rate 20 --duration 0.2 --parameter pv 7001 run.csv"
+    done = run(*words.split(), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    with (tmp_path / "run.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    first = [(row["device"], row["parameter"]) for row in rows[:4]]
+    assert first == [
+        (f"{address}@{bus.port.removeprefix('/dev/')}", parameter)
+        for address in (1, 2)
+        for parameter in ("process_value", "setpoint")
+    ]
+
+
+def test_ctrl_c_keeps_everything(tmp_path: Path) -> None:
+    words = "record --simulate 2 --rate 20 --speed 10 run.sqlite".split()
+    with terminal(*words, cwd=tmp_path) as screen:
+        screen.read_until(r"[1-9]\d* rows")
+        screen.press_ctrl_c()
+        assert screen.end() == INTERRUPTED
+        said = re.search(r"run.sqlite: (\d+) rows written", screen.shown)
+    assert said, screen.shown
+    assert int(said[1]) == rows_of(tmp_path / "run.sqlite") > 0
+    assert "Traceback" not in screen.shown
+
+
+def test_the_screen_shows_the_latest_values_and_the_progress(tmp_path: Path) -> None:
+    words = "record --simulate 2 --rate 10 --duration 2 run.jsonl".split()
+    with terminal(*words, cwd=tmp_path) as screen:
+        assert screen.end() == 0
+    for pattern in (
+        r"oven_1 +process_value +1 +\d+\.\d\d °F +ok",
+        r"oven_2 +setpoint +1 +200\.00 °F +ok",
+        r"20 ticks, 0 late, 80 rows|\d+ ticks, \d+ late, \d+ rows",
+    ):
+        assert re.search(pattern, screen.shown), pattern
+
+
+def test_read_prints_what_it_reads(bus: SimulatedBus, tmp_path: Path) -> None:
+    words = f"read {bus.port} --address 1 2 --parameter setpoint part_number --unit F"
+    done = run(*words.split(), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    name = bus.port.removeprefix("/dev/")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines == [
+        ["controller", "parameter", "instance", "value", "status"],
+        [f"1@{name}", "setpoint", "1", "75.00", "°F", "ok"],
+        [f"1@{name}", "part_number", "1", "PM3R1CA-AAAAAAA", "ok"],
+        [f"2@{name}", "setpoint", "1", "75.00", "°F", "ok"],
+        [f"2@{name}", "part_number", "1", "PM3R1CA-AAAAAAA", "ok"],
+    ]
+
+
+def test_read_says_when_nobody_answers(bus: SimulatedBus, tmp_path: Path) -> None:
+    done = run("read", bus.port, "--address", "9", "--timeout", "0.05", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "timeout" in done.stdout
+    assert "nothing could be read" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["simulate", "2"], ["simulate", "2", "--tcp"]])
+def test_simulate_serves_other_programs(words: list[str], tmp_path: Path) -> None:
+    with terminal(*words, cwd=tmp_path) as screen:
+        port = screen.read_until(r"2 simulated controllers on (\S+); ")[1]
+        with open_device(port, address=2) as ctl:
+            assert ctl.read_setpoint().value == 200.0
+        screen.read_until("Ctrl-C ends it")
+        screen.press_ctrl_c()
+        assert screen.end() == INTERRUPTED
+    assert "Traceback" not in screen.shown
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ("record --simulate 3 --parameter proces_value run.csv", 2, "mean 'process_value'"),
+        ("record --simulate 3 --rate 0 run.csv", 2, "rate_hz=0.0: give a number above 0"),
+        ("record --simulate 3 --duration 0 run.csv", 2, "duration=0.0"),
+        ("record --simulate 17 run.csv", 2, "one line has 1 to 16"),
+        ("record --simulate 3 --speed 0 run.csv", 2, "speed=0.0"),
+        ("record --simulate 3 run.xls", 2, "known are .csv, .jsonl, .sqlite"),
+        ("record --simulate 3", 2, "the file to write comes last"),
+        ("record run.csv --simulate 3", 2, "comes last"),
+        ("record run.csv", 2, "give a port"),
+        ("record /dev/ttyUSB77 --simulate 3 run.csv", 2, "a port or --simulate, not both"),
+        ("record /dev/ttyUSB77 run.csv", 1, "there is no port '/dev/ttyUSB77'"),
+        ("record /dev/ttyUSB77 --address 17 run.csv", 2, "address=17"),
+        ("record /dev/ttyUSB77 --baudrate 5 run.csv", 2, "baudrate=5: allowed are"),
+        ("record --simulate 1 nowhere/run.csv", 1, "there is no folder"),
+        ("read", 2, "give a port"),
+        ("read /dev/ttyUSB77", 1, "there is no port"),
+        ("simulate 0", 2, "one line has 1 to 16"),
+    ],
+)
+def test_a_slip_gets_one_clear_line_and_leaves_no_file(
+    words: str,
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words.split()) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.splitlines()) == 1
+    assert said.startswith("watlowlib: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["--help"], ["record", "--help"], ["read", "-h"], ["--version"]])
+def test_help_and_version(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 0
+    assert capsys.readouterr().out

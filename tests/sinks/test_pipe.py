@@ -1,0 +1,240 @@
+"""From a recording into several sinks, each with its own fate."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.sinks.samples import FIRST
+from watlowlib import (
+    AcquisitionSummary,
+    CsvSink,
+    InMemorySink,
+    SqliteSink,
+    WatlowConfigurationError,
+    WatlowSinkError,
+    pipe,
+    record,
+)
+from watlowlib.clock import ManualClock
+from watlowlib.device.controller import Controller
+from watlowlib.device.polling import Poll
+from watlowlib.model import Sample
+from watlowlib.recorder import Recording
+
+PATIENCE_S = 10.0
+
+
+class Source:
+    """Ticks as fast as they are taken; `before(n)` runs before tick n."""
+
+    def __init__(self, before: Callable[[int], object] = lambda n: None) -> None:
+        self._before = before
+        self._n = 0
+
+    def prepare(self, parameters: object, **options: object) -> Poll:
+        def poll(stop: threading.Event | None = None) -> list[Sample]:
+            self._before(self._n)
+            self._n += 1
+            return [FIRST]
+
+        return poll
+
+
+def recording(ticks: int | None, source: Source | None = None) -> Recording:
+    duration = None if ticks is None else ticks * 1e-6
+    return record(
+        source or Source(),
+        parameters="pv",
+        rate_hz=1e6,
+        duration=duration,
+        clock=Hurrying(),
+    )
+
+
+class Hurrying(ManualClock):
+    """A clock on which whoever waits has waited already."""
+
+    def wait_until(self, due_ns: int, stop: threading.Event) -> bool:
+        self._now_ns = max(self._now_ns, due_ns)
+        return stop.is_set()
+
+
+class Noting(InMemorySink):
+    """Notes the sizes it was given, and lets the test hold it up or break it."""
+
+    def __init__(self, before: Callable[[int], object] = lambda n: None) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+        self.thread = ""
+        self._before = before
+
+    def write_many(self, samples: Sequence[Sample]) -> None:
+        self.thread = threading.current_thread().name
+        self._before(len(self.sizes))
+        super().write_many(samples)
+        self.sizes.append(len(samples))
+
+
+def piped(stream: Recording, *sinks: InMemorySink, **options: float) -> AcquisitionSummary:
+    with stream, ExitStack() as stack:
+        for sink in sinks:
+            stack.enter_context(sink)
+        return pipe(stream, *sinks, **options)  # type: ignore[arg-type]
+
+
+def test_batches_are_as_large_as_was_asked_and_the_rest_is_flushed() -> None:
+    sink = Noting()
+    summary = piped(recording(10), sink, batch_size=4, flush_interval=1000.0)
+    assert sink.sizes == [4, 4, 2]
+    assert (summary.rows, summary.samples_emitted) == (10, 10)
+    (report,) = summary.sinks
+    assert (report.rows_written, report.rows_lost, report.error) == (10, 0, None)
+
+
+def test_each_sink_is_written_in_a_thread_of_its_own() -> None:
+    one, two = Noting(), Noting()
+    piped(recording(3), one, two)
+    assert one.thread.startswith("watlowlib-writer-noting-")
+    assert two.thread.startswith("watlowlib-writer-noting-")
+    assert one.thread != two.thread
+    assert one.samples == two.samples == [FIRST] * 3
+
+
+def test_the_flush_interval_holds_when_nothing_new_comes() -> None:
+    flushed = threading.Event()
+    # Tick 1 does not come before tick 0 has been written.
+    source = Source(lambda n: n == 1 and not flushed.wait(PATIENCE_S) and pytest.fail("late"))
+    sink = Noting()
+    sink._before = lambda n: flushed.set()
+    piped(recording(2, source), sink, batch_size=1000, flush_interval=0.01)
+    assert sink.sizes == [1, 1]
+
+
+def test_a_sink_that_fails_does_not_stop_the_others() -> None:
+    def fail(n: int) -> None:
+        if n == 2:
+            raise WatlowSinkError("the disk is full")
+
+    good, bad, also_good = Noting(), Noting(fail), Noting()
+    stream = recording(50)
+    with pytest.raises(WatlowSinkError, match="did not keep 46 rows .the disk is full."):
+        piped(stream, good, bad, also_good, batch_size=2)
+    assert [len(sink.samples) for sink in (good, bad, also_good)] == [50, 4, 50]
+    reports = stream.summary.sinks
+    assert [(each.rows_written, each.rows_lost) for each in reports] == [(50, 0), (4, 46), (50, 0)]
+    assert reports[1].error == "the disk is full"
+
+
+def test_what_is_no_error_of_ours_is_raised_as_its_cause() -> None:
+    def fail(n: int) -> None:
+        raise ZeroDivisionError("a fault in somebody's sink")
+
+    with pytest.raises(WatlowSinkError, match="a fault in somebody's sink") as caught:
+        piped(recording(3), Noting(fail))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_when_all_have_failed_the_recording_stops() -> None:
+    def fail(n: int) -> None:
+        raise WatlowSinkError("gone")
+
+    stream = recording(None)
+    with pytest.raises(WatlowSinkError, match="gone.*; .*gone"):
+        piped(stream, Noting(fail), Noting(fail), batch_size=1)
+
+
+def test_a_slow_sink_does_not_hold_up_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    ticks = 2000
+    go_on = threading.Event()
+    fast = Noting()
+
+    def hold(n: int) -> None:
+        assert go_on.wait(PATIENCE_S)
+
+    def last(n: int) -> None:
+        if len(fast.samples) >= ticks - 100:
+            go_on.set()
+
+    fast._before = last
+    slow = Noting(hold)
+    stream = recording(ticks)
+    with pytest.raises(WatlowSinkError, match=r"rows .it fell behind."):
+        piped(stream, fast, slow, batch_size=50)
+    assert len(fast.samples) == ticks
+    report = stream.summary.sinks[1]
+    assert report.rows_written == len(slow.samples)
+    assert report.rows_written + report.rows_lost == ticks
+    assert report.rows_lost > 0
+    assert caplog.text.count("falls behind") == 1
+
+
+def test_the_only_sink_is_waited_for() -> None:
+    release = threading.Event()
+
+    def hold(n: int) -> None:
+        # Only when the recorder has filled everything there is does the sink go on.
+        assert n or release.wait(PATIENCE_S)
+
+    sink = Noting(hold)
+    source = Source(lambda n: n == 256 + 64 and release.set())
+    summary = piped(recording(3000, source), sink, batch_size=1)
+    assert len(sink.samples) == summary.rows == 3000
+    assert summary.sinks[0].rows_lost == 0
+
+
+def test_ctrl_c_flushes_everything_and_is_then_raised(ctl: Controller, tmp_path: Path) -> None:
+    class Pressing(InMemorySink):
+        """Presses Ctrl-C in the main thread once it has 20 rows."""
+
+        def write_many(self, samples: Sequence[Sample]) -> None:
+            super().write_many(samples)
+            if len(self.samples) == 20:
+                _thread.interrupt_main()
+
+    database = SqliteSink(tmp_path / "run.sqlite")
+    with Pressing() as pressing, database, CsvSink(tmp_path / "run.csv") as csv:
+        with record(ctl, parameters="pv", rate_hz=500.0) as stream:
+            with pytest.raises(KeyboardInterrupt):
+                pipe(stream, pressing, database, csv, batch_size=1)
+        summary = stream.summary
+        assert database._database is not None
+        (rows,) = database._database.execute("SELECT count(*) FROM samples").fetchone()
+    assert rows == len(pressing.samples) == summary.rows >= 20
+    assert len((tmp_path / "run.csv").read_text().splitlines()) == rows + 1
+    assert [report.rows_written for report in summary.sinks] == [rows] * 3
+
+
+def test_what_kills_the_recorder_comes_through_and_the_rest_is_kept() -> None:
+    def fail(n: int) -> None:
+        if n == 5:
+            raise ZeroDivisionError("a fault of our own")
+
+    sink = Noting()
+    with pytest.raises(ZeroDivisionError):
+        piped(recording(10, Source(fail)), sink)
+    assert len(sink.samples) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"batch_size": 1.5}, "batch_size=1.5"),
+        ({"flush_interval": -1.0}, "flush_interval=-1.0"),
+        ({"flush_interval": float("nan")}, "flush_interval=nan"),
+    ],
+)
+def test_options_that_cannot_be(options: dict[str, float], message: str) -> None:
+    with pytest.raises(WatlowConfigurationError, match=message):
+        piped(recording(1), Noting(), **options)
+
+
+def test_no_sink() -> None:
+    with pytest.raises(WatlowConfigurationError, match="at least one sink"):
+        piped(recording(1))
