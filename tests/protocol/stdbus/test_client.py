@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from watlowlib.clock import Deadline
 from watlowlib.errors import (
     WatlowAccessDeniedError,
     WatlowClosedError,
@@ -285,6 +286,36 @@ def test_a_lost_port_is_opened_again_for_the_next_question() -> None:
     script.transport.close()
     assert script.read() == 75.0
     assert script.client.port.stats.reconnects == 1
+
+
+class Waiting(ScriptedTransport):
+    """Notes for how long each read would have waited, and when something was written."""
+
+    def __init__(self, *answers: list[bytes]) -> None:
+        left = list(answers)
+        super().__init__(lambda data: left.pop(0) if left else [])
+        self.events: list[str | float] = []
+
+    def write(self, data: bytes, deadline: Deadline) -> None:
+        self.events.append("write")
+        super().write(data, deadline)
+
+    def read(self, deadline: Deadline) -> bytes:
+        self.events.append(round(deadline.left_s(), 1))
+        return super().read(deadline)
+
+
+def test_after_a_timeout_the_line_is_listened_to_before_anything_is_sent() -> None:
+    transport = Waiting([], [reply(75.0)], [reply(75.0)])
+    transport.open()
+    client = StdBusClient(Port(transport, quiet_s=2.0))
+    client.read(1, PV, Patience(5.0, 1))
+    client.read(1, PV, Patience(5.0, 1))
+    assert transport.events == [
+        *(0.0, "write", 5.0),  # nothing stale, the question, no answer
+        *(0.0, 2.0, "write", 5.0, 2.0),  # quiet first; the answer, and no newer one after it
+        *(0.0, "write", 5.0),  # all is well again: no waiting
+    ]
 
 
 class Chattering(ScriptedTransport):
