@@ -1,0 +1,80 @@
+"""What the README says is so: its examples run as they stand, its test command is CI's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from watlowlib.cli.main import main
+from watlowlib.simulator import SimulatedBus
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) == 3
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_an_example_runs_as_it_stands(
+    example: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with SimulatedBus([1, 2]) as bus, SimulatedBus([1]) as other:
+        # Only the ports are ours, and nobody waits five minutes.
+        example = example.replace("/dev/ttyUSB0", bus.port).replace("/dev/ttyUSB1", other.port)
+        exec(compile(example.replace("duration=300.0", "duration=1.0"), "README.md", "exec"), {})
+        shown = capsys.readouterr().out
+        if "set_setpoint" in example:
+            assert re.match(r"72(\.\d+)? °F \(process_value, instance 1\)\n", shown)
+            assert bus.controllers[1].get("setpoint") == 75.0
+        if "SqliteSink" in example:
+            ticks = re.search(r"samples_emitted=(\d+), samples_late=(\d+)", shown)
+            assert ticks, shown
+            assert int(ticks[1]) + int(ticks[2]) == 2
+            rows = (tmp_path / "run.csv").read_text("utf-8").splitlines()[1:]
+            assert len(rows) == int(ticks[1]) * 3 * 2
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each.startswith("watlowlib re")])
+def test_a_command_runs_as_it_stands(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with SimulatedBus([1, 2]) as bus:
+        words = command.replace("/dev/ttyUSB0", bus.port).split()[1:]
+        if words[0] == "record":
+            words[2:2] = ["--duration", "1"]
+        assert main(words) == 0
+    assert "process_value" in capsys.readouterr().out
+
+
+def test_the_two_commands_come_first_and_are_one_line_each() -> None:
+    first, second = COMMANDS[:2]
+    assert first.startswith("python3 -m venv ")
+    assert first.endswith("watlowlib record --simulate 3 --duration 10 run.sqlite")
+    assert second.startswith("python3 -m venv ")
+    assert second.endswith("pytest")
+
+
+def test_every_public_part_is_in_the_map() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    parts = {path.name for path in (ROOT / "watlowlib").iterdir() if path.suffix == ".py"}
+    parts |= {f"{path.parent.name}/" for path in (ROOT / "watlowlib").glob("*/__init__.py")}
+    unnamed = {part for part in parts if f"`{part}`" not in guide}
+    assert unnamed == {"__init__.py", "__main__.py"}
