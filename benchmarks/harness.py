@@ -57,7 +57,7 @@ def print_ratios(*ratios: tuple[str, float, str, float]) -> None:
     print_table(
         ("ratio", "measured", "target", "reached"),
         [
-            (what, f"{ratio:.3g}", f"{sign} {target:g}", _reached(ratio, sign, target))
+            (what, f"{ratio:.3g}", f"{sign} {target:.3g}", _reached(ratio, sign, target))
             for what, ratio, sign, target in ratios
         ],
     )

@@ -25,6 +25,7 @@ from harness import in_another_process, percentile, print_ratios, print_table, s
 
 from watlowlib import CsvSink, Poll, PollSource, Sample, SqliteSink, WatlowManager, pipe, record
 from watlowlib.clock import SystemClock
+from watlowlib.device.polling import Parameters
 
 RATE_HZ = 10
 PERIOD_NS = 1_000_000_000 // RATE_HZ
@@ -46,7 +47,7 @@ class Watched(SystemClock):
 
     def prepare(
         self,
-        parameters: Sequence[str],
+        parameters: Parameters,
         *,
         instances: Sequence[int] = (1,),
         names: Sequence[str] | None = None,

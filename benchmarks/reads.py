@@ -17,7 +17,7 @@ import os
 import struct
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import Connection
 from statistics import median
@@ -36,8 +36,8 @@ REQUEST = bytes.fromhex("55FF0510000006E8010301040101E399")
 REPLY = bytes.fromhex("55FF060010000B8802030104010108451E3CD4A728")
 WIRE_LIMIT = 38400 / (10 * (len(REQUEST) + len(REPLY)))
 
-ROUNDS = 5
-READS = 2000
+ROUNDS = 20
+READS = 500
 WIRE_ROUNDS = 3
 WIRE_READS = 300
 
@@ -104,7 +104,7 @@ def turn(contestant: Contestant, port: str, reads: int) -> tuple[float, float]:
         return (time.perf_counter() - wall_s) / reads, cpu_s / reads
 
 
-def take_turns(contestants: list[Contestant], port: str, rounds: int, reads: int) -> Turns:
+def take_turns(contestants: Sequence[Contestant], port: str, rounds: int, reads: int) -> Turns:
     turns: Turns = {each.__name__: [] for each in contestants}
     for _ in range(rounds):
         for each in contestants:

@@ -74,8 +74,11 @@ class NumberedAnswers(SimulatedController):
         self._numbers = itertools.count(1)
 
     def answer(self, request: Payload) -> Payload | None:
-        if not isinstance(request, ReadRequest):
-            return super().answer(request)
+        if isinstance(request, ReadRequest):
+            return self.numbered(request)
+        return super().answer(request)
+
+    def numbered(self, request: ReadRequest) -> ReadReply:
         number = float(next(self._numbers))
         parameter = request.class_id * 1000 + request.member_id
         self.given[number] = (parameter, time.monotonic())
@@ -103,13 +106,8 @@ class Faults(FaultPlan):
         frame = FrameDecoder().feed(request)[0]
         asked = decode_payload(frame.payload)
         other = next(number for number in PARAMETERS if number // 1000 != asked[0])
-        answer = self._controller.answer(ReadRequest(*divmod(other, 1000), 1))
-        return [
-            (
-                0.0,
-                encode_frame(Frame(REPLY, frame.source, frame.destination, encode_payload(answer))),
-            )
-        ]
+        answer = encode_payload(self._controller.numbered(ReadRequest(*divmod(other, 1000), 1)))
+        return [(0.0, encode_frame(Frame(REPLY, frame.source, frame.destination, answer)))]
 
 
 @contextlib.contextmanager

@@ -56,9 +56,9 @@ def test_taking_one_out_lets_a_waiting_one_in() -> None:
     thread.join(5)
 
 
-def test_clear_says_how_many_it_threw_away() -> None:
+def test_clear_says_what_it_threw_away() -> None:
     queue: Handover[int] = Handover(5)
     for n in range(3):
         queue.put(n)
-    assert queue.clear() == 3
+    assert queue.clear() == [0, 1, 2]
     assert queue.get(0.0) is None

@@ -13,7 +13,7 @@ PACKAGE = Path(watlowlib.__file__).parent
 
 LAYERS = [
     ["errors"],
-    ["model"],
+    ["model", "arguments"],
     ["clock", "threads", "handover", "schedule"],
     ["registry"],
     ["transport"],

@@ -241,7 +241,7 @@ def test_a_port_that_goes_away_is_a_gap_not_an_end() -> None:
         ({"buffer_size": 0}, "buffer_size=0"),
         ({"parameters": []}, "at least one parameter"),
         ({"instances": []}, "at least one instance"),
-        ({"instances": [0]}, "allowed are 1 to 2"),
+        ({"instances": [0]}, "instance=0: process_value has instances 1 to 2"),
         ({"names": ["oven"]}, "here is only"),
         ({"overflow": "explode"}, "allowed are block, drop_newest"),
     ],

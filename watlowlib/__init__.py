@@ -15,6 +15,7 @@ from watlowlib.device.factory import open_device
 from watlowlib.device.polling import Poll, PollSource
 from watlowlib.errors import (
     ErrorContext,
+    WatlowAbsentError,
     WatlowAccessDeniedError,
     WatlowClosedError,
     WatlowConfigurationError,
@@ -83,6 +84,7 @@ __all__ = [
     "SinkReport",
     "SqliteSink",
     "Unit",
+    "WatlowAbsentError",
     "WatlowAccessDeniedError",
     "WatlowCRCError",
     "WatlowClosedError",

@@ -26,6 +26,7 @@ error cost a recording one value.
      │    ├── WatlowNoSuchObjectError
      │    ├── WatlowNoSuchAttributeError
      │    └── WatlowNoSuchInstanceError
+     ├── WatlowAbsentError                             an answer that holds no value
      ├── WatlowWriteError                              a write whose outcome is not what was asked
      └── WatlowSinkError                               rows that could not be kept
 """
@@ -201,6 +202,12 @@ class WatlowNoSuchInstanceError(WatlowDeviceError):
     """Code 0x84: the parameter exists, but not this instance of it."""
 
     status = "no_such_instance"
+
+
+class WatlowAbsentError(WatlowError):
+    """The controller answered with bits that are no value: NaN, or never set."""
+
+    status = "absent"
 
 
 class WatlowWriteError(WatlowError):

@@ -72,10 +72,10 @@ class Handover(Generic[T]):
             self._closed = True
             self._changed.notify_all()
 
-    def clear(self) -> int:
-        """Throw away what is in it; how many items that were."""
+    def clear(self) -> list[T]:
+        """Throw away what is in it; what that was."""
         with self._changed:
-            thrown_away = len(self._items)
+            thrown_away = list(self._items)
             self._items.clear()
             self._changed.notify_all()
             return thrown_away

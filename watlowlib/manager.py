@@ -14,19 +14,21 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from threading import Event
 from types import TracebackType
 from typing import TypeAlias
 
+from watlowlib.arguments import chosen
 from watlowlib.device.controller import Controller
 from watlowlib.device.factory import open_device
-from watlowlib.device.polling import Parameters, Poll, Target, targets
+from watlowlib.device.polling import Halt, Parameters, Poll, Target, chosen_names, targets
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError, WatlowError
-from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings, Unit, chosen
+from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings, Unit
 from watlowlib.threads import make_pool
 from watlowlib.transport.base import Transport
 
@@ -173,8 +175,8 @@ class WatlowManager:
         self,
         parameters: Parameters,
         *,
-        names: Sequence[str] | None = None,
-        instances: Sequence[int] = (1,),
+        names: str | Iterable[str] | None = None,
+        instances: int | Iterable[int] = (1,),
     ) -> dict[str, DeviceResult]:
         """Read parameters x instances of every controller once, the ports side by side.
 
@@ -194,8 +196,8 @@ class WatlowManager:
         self,
         parameters: Parameters,
         *,
-        instances: Sequence[int] = (1,),
-        names: Sequence[str] | None = None,
+        instances: int | Iterable[int] = (1,),
+        names: str | Iterable[str] | None = None,
     ) -> Poll:
         """Plan a poll for a recording; see `watlowlib.device.polling.PollSource`."""
         round_ = self._plan(parameters, instances, names)
@@ -208,11 +210,13 @@ class WatlowManager:
     def close(self) -> None:
         """Close what was opened here, last in first out; the second time, nothing."""
         self._closed = True
-        for name in reversed(list(self._controllers)):
-            self.remove(name)
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=True)
+        with ExitStack() as stack:
+            # Whatever interrupts one of these, the others are done all the same.
+            pool, self._pool = self._pool, None
+            if pool is not None:
+                stack.callback(pool.shutdown, wait=True)
+            for name in list(self._controllers):
+                stack.callback(self.remove, name)
 
     def __enter__(self) -> WatlowManager:
         return self
@@ -226,13 +230,16 @@ class WatlowManager:
         self.close()
 
     def _plan(
-        self, parameters: Parameters, instances: Sequence[int], names: Sequence[str] | None
+        self,
+        parameters: Parameters,
+        instances: int | Iterable[int],
+        names: str | Iterable[str] | None,
     ) -> _Round:
         self._check_open()
-        chosen = self.names if names is None else tuple(dict.fromkeys(names))
-        if not chosen:
+        wanted = chosen_names(names)
+        fleet = {name: self.get(name) for name in (self.names if wanted is None else wanted)}
+        if not fleet:
             raise WatlowConfigurationError("no controllers to read: add one first, or name one")
-        fleet = {name: self.get(name) for name in chosen}
         if self._pool is None:
             self._pool = make_pool("poll", MAX_PORTS)
         return _Round(fleet, targets(parameters, instances), self._pool)
@@ -274,14 +281,24 @@ class _Round:
 
     def __call__(self, stop: Event | None) -> _Results:
         first, *others = self._ports
-        running = [self._pool.submit(self._ask, port, stop) for port in others]
+        running = [self._start(port, stop) for port in others]
         found = self._ask(first, stop)
         for each in running:
             found.update(each.result(timeout=POLL_S))
         return {name: found[name] for name in self._names}
 
+    def _start(self, port: dict[str, Controller], stop: Event | None) -> Future[_Results]:
+        try:
+            return self._pool.submit(self._ask, port, stop)
+        except RuntimeError:
+            # The manager was closed meanwhile: its controllers say so, at once.
+            done: Future[_Results] = Future()
+            done.set_result(self._ask(port, stop))
+            return done
+
     def _ask(self, port: dict[str, Controller], stop: Event | None) -> _Results:
+        halt = Halt(stop)
         return {
-            name: controller.sample_each(self._wanted, device=name, stop=stop)
+            name: controller.sample_each(self._wanted, device=name, halt=halt)
             for name, controller in port.items()
         }

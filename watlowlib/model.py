@@ -10,29 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from watlowlib.errors import WatlowConfigurationError
 
 Value: TypeAlias = "float | int | str | tuple[int, ...]"
 """What a parameter can hold: a float, an integer or enumeration code, a text, or
 (never yet seen in a capture) several enumeration words."""
-
-E = TypeVar("E", bound=Enum)
-
-
-def chosen(name: str, kind: type[E], given: object) -> E:
-    """The member of `kind` that `given` is, or is the value of.
-
-    Raises:
-        WatlowConfigurationError: There is none; the message says which there are.
-    """
-    try:
-        return kind(given)
-    except ValueError:
-        allowed = ", ".join(str(each.value) for each in kind)
-        raise WatlowConfigurationError(f"{name}={given!r}: allowed are {allowed}") from None
-
 
 BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 """Line speeds accepted in `SerialSettings`, in bit/s."""
@@ -123,6 +107,7 @@ class Reading:
         received_at: When the answer was complete (UTC).
         latency_s: Seconds between the two, by the monotonic clock.
         raw: The answer's frame as it came.
+        label: For an enumeration what the code in `value` means, such as "PID".
     """
 
     value: Value
@@ -135,9 +120,12 @@ class Reading:
     received_at: datetime
     latency_s: float
     raw: bytes
+    label: str | None = None
 
     def __str__(self) -> str:
         number = f"{self.value:.6g}" if isinstance(self.value, float) else str(self.value)
+        if self.label is not None:
+            number = f"{self.label} ({number})"
         text = number if self.unit is None else f"{number} {self.unit}"
         return f"{text} ({self.parameter}, instance {self.instance})"
 

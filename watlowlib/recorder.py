@@ -13,24 +13,25 @@ full is the `OverflowPolicy`.
 from __future__ import annotations
 
 import logging
-import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from types import TracebackType
 
+from watlowlib.arguments import chosen, positive, whole
 from watlowlib.clock import Clock, SystemClock
 from watlowlib.device.polling import Parameters, Poll, PollSource
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.handover import Handover, HandoverClosed
-from watlowlib.model import AcquisitionSummary, Sample, SinkReport, chosen
+from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.schedule import Schedule, slots
 from watlowlib.threads import Worker
 
 log = logging.getLogger(__name__)
 
+MOST_HZ, MOST_S = 1e6, 1e9
 JOIN_S = 15.0
 """How long a stopped recorder may take: its current read, and the port's way there."""
 
@@ -86,7 +87,7 @@ class Recording:
         self._stop = threading.Event()
         self._tally = _Tally()
         self._sinks: tuple[SinkReport, ...] = ()
-        self._worker = Worker("recorder", self._run, self.stop)
+        self._worker = Worker("recorder", self._run, self._leave)
         self._entered = False
 
     def __enter__(self) -> Recording:
@@ -102,10 +103,9 @@ class Recording:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
-        self._queue.close()
+        self._leave()
         self._worker.join(JOIN_S)
-        self._queue.clear()
+        self._take_back(self._queue.clear())
         if error is None:
             self._worker.reraise()
 
@@ -124,6 +124,18 @@ class Recording:
     def stop(self) -> None:
         """End the schedule; what was read already can still be taken out."""
         self._stop.set()
+
+    def _leave(self) -> None:
+        """End it without a consumer: who waits for room in the queue waits no more."""
+        self.stop()
+        self._queue.close()
+
+    def _take_back(self, batches: list[list[Sample]]) -> None:
+        """Count as dropped what was handed over but never taken."""
+        self._tally.emitted -= len(batches)
+        self._tally.dropped += len(batches)
+        self._tally.rows -= sum(map(len, batches))
+        self._tally.gaps -= sum(map(_gaps_in, batches))
 
     def note_sinks(self, reports: Sequence[SinkReport]) -> None:
         """Put what became of the rows into the summary; `pipe` does."""
@@ -151,7 +163,7 @@ class Recording:
         try:
             self._keep_schedule()
         except HandoverClosed:
-            log.debug("the consumer has left the recording")
+            self._tally.dropped += 1  # the consumer has left
         finally:
             self._tally.finished_at = self._clock.utc()
             self._queue.close()
@@ -177,11 +189,15 @@ class Recording:
         if self._queue.put(batch, wait_s):
             self._tally.emitted += 1
             self._tally.rows += len(batch)
-            self._tally.gaps += sum(sample.value is None for sample in batch)
+            self._tally.gaps += _gaps_in(batch)
         else:
             if not self._tally.dropped:
                 log.warning("the consumer does not keep up: batches are being dropped")
             self._tally.dropped += 1
+
+
+def _gaps_in(batch: list[Sample]) -> int:
+    return sum(sample.value is None for sample in batch)
 
 
 def record(
@@ -190,8 +206,8 @@ def record(
     parameters: Parameters,
     rate_hz: float,
     duration: float | None = None,
-    names: Sequence[str] | None = None,
-    instances: Sequence[int] = (1,),
+    names: str | Iterable[str] | None = None,
+    instances: int | Iterable[int] = (1,),
     overflow: OverflowPolicy = OverflowPolicy.BLOCK,
     buffer_size: int = 64,
     clock: Clock | None = None,
@@ -217,23 +233,19 @@ def record(
     Raises:
         WatlowConfigurationError: An argument that cannot be; the message says which.
     """
-    _positive("rate_hz", rate_hz, "ticks a second")
+    if not hasattr(source, "prepare"):
+        raise WatlowConfigurationError(
+            f"{source!r} cannot be recorded: give a Controller, a manager"
+        )
+    rate_hz = positive("rate_hz", rate_hz, MOST_HZ, "ticks a second")
     if duration is not None:
-        _positive("duration", duration, "seconds, or None for no end")
-    if not isinstance(buffer_size, int) or isinstance(buffer_size, bool) or buffer_size < 1:
-        raise WatlowConfigurationError(f"buffer_size={buffer_size!r}: give 1 or more batches")
+        duration = positive("duration", duration, MOST_S, "seconds, or None for no end")
     period_ns, ticks = slots(rate_hz, duration)
     return Recording(
         source.prepare(parameters, instances=instances, names=names),
         period_ns=period_ns,
         ticks=ticks,
         overflow=chosen("overflow", OverflowPolicy, overflow),
-        buffer_size=buffer_size,
+        buffer_size=whole("buffer_size", buffer_size, 1, None, "give 1 or more batches"),
         clock=clock or SystemClock(),
     )
-
-
-def _positive(name: str, value: float, what: str) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 < value < math.inf:
-        raise WatlowConfigurationError(f"{name}={value!r}: give a number above 0 ({what})")

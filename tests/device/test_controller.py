@@ -112,9 +112,9 @@ def test_a_slip_in_a_name_sends_nothing(ctl: Controller) -> None:
 
 @pytest.mark.parametrize("instance", [0, 3, -1, 1.0, "1", True])
 def test_an_instance_that_cannot_be_sends_nothing(ctl: Controller, instance: int) -> None:
-    with pytest.raises(WatlowConfigurationError, match="allowed are 1 to 2"):
+    with pytest.raises(WatlowConfigurationError, match="has instances 1 to 2"):
         ctl.read_pv(instance=instance)
-    with pytest.raises(WatlowConfigurationError, match="allowed are 1 to 2"):
+    with pytest.raises(WatlowConfigurationError, match="has instances 1 to 2"):
         ctl.set_setpoint(5, instance=instance, confirm=True)
     assert ctl.stats.exchanges == 0
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from numbers import Integral
+from pathlib import Path
+
 import pytest
+import serial
 
 from watlowlib import open_device
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.protocol import sharing
+from watlowlib.simulator import SimulatedBus
 
 
 @pytest.mark.parametrize(
@@ -18,10 +24,11 @@ from watlowlib.protocol import sharing
         ({"address": True}, "1 to 16"),
         ({"protocol": "modbus_rtu"}, "only 'stdbus' is supported yet"),
         ({"protocol": "bacnet"}, "protocol='bacnet': allowed are stdbus, modbus_rtu, auto"),
-        ({"timeout_s": 0}, "seconds above 0"),
-        ({"timeout_s": float("nan")}, "seconds above 0"),
+        ({"timeout_s": 0}, "timeout_s=0: give a number above 0"),
+        ({"timeout_s": float("nan")}, "timeout_s=nan: give a number above 0"),
         ({"retries": -1}, "0 or a whole number"),
         ({"temperature_unit": "K"}, "give 'C', 'F' or None"),
+        ({"serial_settings": 9600}, "serial_settings=9600: give SerialSettings"),
         ({"family": "XX"}, "family='XX': allowed are pm, sd, unknown"),
     ],
 )
@@ -31,6 +38,17 @@ def test_arguments_that_cannot_be(wrong: dict[str, object], message: str) -> Non
     assert sharing._ports == {}
 
 
-def test_a_port_that_is_no_text() -> None:
-    with pytest.raises(WatlowConfigurationError, match="port=7"):
-        open_device(7)  # type: ignore[arg-type]
+@pytest.mark.parametrize("port", [7, None, serial.Serial()])
+def test_a_port_that_is_no_name(port: object) -> None:
+    with pytest.raises(WatlowConfigurationError, match="port=.*give a name such as"):
+        open_device(port)  # type: ignore[arg-type]
+
+
+def test_a_path_and_a_number_of_another_kind_are_as_good(bus: SimulatedBus) -> None:
+    class Whole(Fraction):
+        """A number that is none of Python's own, as numpy's are."""
+
+    Integral.register(Whole)
+    with open_device(Path(bus.port), address=Whole(2)) as ctl:  # type: ignore[arg-type]
+        assert ctl.address == 2
+        assert ctl.set_setpoint(Fraction(151, 2), confirm=True).value == 75.5  # type: ignore[arg-type]

@@ -53,14 +53,14 @@ def test_first_come_first_served(held: FairLock) -> None:
     assert queue.served() == list("abcde")
 
 
-def test_who_is_urgent_goes_ahead_of_who_waits(held: FairLock) -> None:
+def test_who_is_urgent_goes_next_but_starves_nobody(held: FairLock) -> None:
     queue = Queue(held)
     queue.line_up("poll 1")
     queue.line_up("poll 2")
     queue.line_up("write 1", urgent=True)
     queue.line_up("poll 3")
     queue.line_up("write 2", urgent=True)
-    assert queue.served() == ["write 1", "write 2", "poll 1", "poll 2", "poll 3"]
+    assert queue.served() == ["write 1", "poll 1", "write 2", "poll 2", "poll 3"]
 
 
 def test_a_deadline_that_passes_leaves_no_trace(held: FairLock) -> None:
@@ -77,11 +77,12 @@ def test_an_interrupted_waiter_does_not_keep_the_lock(held: FairLock) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         held.acquire(Interrupting(0.0))
+    assert not held._patient
     held.release()
     assert held.acquire(Deadline.after(0)) is True
 
 
-def test_a_lock_handed_over_to_an_interrupted_waiter_is_passed_on(held: FairLock) -> None:
+def test_a_lock_handed_over_to_an_interrupted_waiter_can_be_given_back(held: FairLock) -> None:
     class TooLate(Deadline):
         def left_s(self) -> float:
             held.release()  # handed to us at this very moment
@@ -89,6 +90,17 @@ def test_a_lock_handed_over_to_an_interrupted_waiter_is_passed_on(held: FairLock
 
     with pytest.raises(KeyboardInterrupt):
         held.acquire(TooLate(0.0))
+    held.release()
+    assert held.acquire(Deadline.after(0)) is True
+
+
+def test_only_its_owner_can_give_it_back(held: FairLock) -> None:
+    thread = threading.Thread(target=held.release)
+    thread.start()
+    thread.join(PATIENCE_S)
+    assert held.acquire(Deadline.after(0)) is False
+    held.release()
+    held.release()
     assert held.acquire(Deadline.after(0)) is True
 
 

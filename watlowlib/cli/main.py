@@ -7,6 +7,7 @@ asked, 130 ended by Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -44,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=logging.INFO if arguments.verbose else logging.WARNING,
         format="%(asctime)s %(threadName)s %(message)s",
     )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A screen that has no degree sign is no reason to end.
+            stream.reconfigure(errors="replace")
     run: Callable[[argparse.Namespace], None] = arguments.run
     try:
         run(arguments)

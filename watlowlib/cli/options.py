@@ -43,7 +43,9 @@ def add_controllers(manager: WatlowManager, arguments: argparse.Namespace) -> No
     """Open the controllers that the command line names."""
     port = arguments.port
     if port is None:
-        raise WatlowConfigurationError("give a port, such as /dev/ttyUSB0")
+        raise WatlowConfigurationError(
+            "give a port, such as /dev/ttyUSB0, before --address and --parameter"
+        )
     for address in dict.fromkeys(arguments.address):
         manager.add(
             f"{address}@{port.removeprefix('/dev/')}",

@@ -46,7 +46,7 @@ def with_output_last(words: Sequence[str]) -> list[str]:
 
     `--parameter process_value setpoint run.csv` would else take the file for a parameter.
     """
-    recording = "record" in words[:2] and "--output" not in words
+    recording = "record" in words[:2] and not any(word.startswith("--o") for word in words)
     if recording and re.search(r"\.[A-Za-z]\w*$", words[-1]):
         return [*words[:-1], "--output", words[-1]]
     return list(words)
@@ -95,14 +95,15 @@ def _add(manager: WatlowManager, arguments: argparse.Namespace, stack: ExitStack
 
 def told(output: str, summary: AcquisitionSummary, controllers: int) -> str:
     """What was written, in two lines."""
-    (sink,) = summary.sinks
+    written = sum(sink.rows_written for sink in summary.sinks)
+    lost = sum(sink.rows_lost for sink in summary.sinks)
     seconds = (summary.finished_at - summary.started_at).total_seconds()
     ticks = summary.samples_emitted
     each = summary.rows // ticks if ticks else 0
     return (
-        f"{output}: {sink.rows_written} rows written "
+        f"{output}: {written} rows written "
         f"({controllers} controllers, {ticks} ticks of {each} reads), "
-        f"{summary.gaps} without a value, {sink.rows_lost} lost\n"
+        f"{summary.gaps} without a value, {lost} lost\n"
         f"{seconds:.1f} s, {summary.samples_late} ticks late, "
         f"largest drift {summary.max_drift_ms:.1f} ms"
     )

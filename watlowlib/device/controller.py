@@ -13,21 +13,22 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timezone
 from threading import Event
 from types import TracebackType
 
 from watlowlib.device.polling import (
+    Halt,
     Parameters,
     Poll,
     Target,
     check_instance,
+    chosen_names,
     targets,
-    times,
 )
-from watlowlib.device.values import checked_for_writing, tag_of, unit_of
+from watlowlib.device.samples import gap_of, reading_of, sample_of
+from watlowlib.device.values import checked_for_writing, meaning_of, tag_of
 from watlowlib.errors import (
     ErrorContext,
     WatlowClosedError,
@@ -39,12 +40,7 @@ from watlowlib.model import ControllerFamily, ProtocolKind, Reading, Sample, Uni
 from watlowlib.protocol.line import PortStats
 from watlowlib.protocol.sharing import Lease, forget
 from watlowlib.protocol.stdbus.client import Patience
-from watlowlib.protocol.stdbus.payloads import (
-    ReadRequest,
-    WriteRequest,
-    decode_value,
-    encode_value,
-)
+from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, encode_value
 from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
 
 
@@ -108,17 +104,19 @@ class Controller:
             instance: Which one of several inputs, loops or alarms, from 1.
 
         Returns:
-            The value with its unit, where that is known. An enumeration is its code.
+            The value with its unit, where that is known. An enumeration is its code, with
+            what the code means in `label`.
 
         Raises:
             WatlowConfigurationError: No such parameter or instance; nothing was sent.
             WatlowTimeoutError: No answer, also when asked again.
             WatlowCRCError: Only damaged answers, also when asked again.
             WatlowDeviceError: The controller refused.
+            WatlowAbsentError: It answered with bits that are no value.
             WatlowConnectionError: The port is gone.
         """
         spec = PARAMETERS.resolve(parameter)
-        check_instance(spec, instance)
+        instance = check_instance(spec, instance)
         if not spec.readable:
             raise WatlowConfigurationError(f"{spec.name} ({spec.number}) cannot be read")
         return self._read(spec, instance)
@@ -151,7 +149,7 @@ class Controller:
             WatlowConnectionError: The port is gone.
         """
         spec = PARAMETERS.resolve(parameter)
-        check_instance(spec, instance)
+        instance = check_instance(spec, instance)
         checked = checked_for_writing(spec, value)
         if spec.persistent and not confirm:
             raise WatlowConfirmationError(
@@ -168,13 +166,11 @@ class Controller:
             answer = self._client.write(
                 self.address, request, self._patience, readable=spec.readable
             )
+            held = meaning_of(spec, answer.tag, answer.data)
         except WatlowError as error:
             self._place(error, spec, instance)
             raise
-        held = decode_value(answer.tag, answer.data)
-        return self._reading(
-            spec, instance, held, answer.requested_at, answer.latency_s, answer.raw
-        )
+        return reading_of(self, spec, instance, held, answer)
 
     def read_pv(self, *, instance: int = 1) -> Reading:
         """Read the process value (4001): what analog input `instance` measures."""
@@ -194,7 +190,9 @@ class Controller:
         """
         return self.write_parameter(7001, value, instance=instance, confirm=confirm)
 
-    def poll(self, parameters: Parameters, *, instances: Sequence[int] = (1,)) -> list[Sample]:
+    def poll(
+        self, parameters: Parameters, *, instances: int | Iterable[int] = (1,)
+    ) -> list[Sample]:
         """Read parameters x instances once.
 
         Returns:
@@ -210,38 +208,30 @@ class Controller:
         self,
         parameters: Parameters,
         *,
-        instances: Sequence[int] = (1,),
-        names: Sequence[str] | None = None,
+        instances: int | Iterable[int] = (1,),
+        names: str | Iterable[str] | None = None,
     ) -> Poll:
         """Plan a poll for a recording; see `watlowlib.device.polling.PollSource`."""
-        if names is not None and list(names) != [self.name]:
+        chosen = chosen_names(names)
+        if chosen is not None and chosen != [self.name]:
             raise WatlowConfigurationError(f"names={names!r}: here is only {self.name!r}")
         wanted = targets(parameters, instances)
 
         def poll(stop: Event | None = None) -> list[Sample]:
-            return [sample for sample, _ in self.sample_each(wanted, device=self.name, stop=stop)]
+            reads = self.sample_each(wanted, device=self.name, halt=Halt(stop))
+            return [sample for sample, _ in reads]
 
         return poll
 
     def sample_each(
-        self, wanted: Sequence[Target], *, device: str, stop: Event | None = None
+        self, wanted: Iterable[Target], *, device: str, halt: Halt
     ) -> list[tuple[Sample, WatlowError | None]]:
-        """Read each target once, as samples of `device`.
+        """Read each target once, as samples of `device`, until `halt` says so.
 
         Returns:
-            Beside each sample the error that left it without a value. Once `stop` is set
-            and a read has failed, the rest is not asked any more.
+            Beside each sample the error that left it without a value.
         """
-        results: list[tuple[Sample, WatlowError | None]] = []
-        failed = False
-        for spec, instance in wanted:
-            if failed and stop is not None and stop.is_set():
-                results.append((self._gap(device, spec, instance, "stopped", 0.0), None))
-                continue
-            result = self._sample(device, spec, instance)
-            failed = failed or result[1] is not None
-            results.append(result)
-        return results
+        return [self._sample(device, spec, instance, halt) for spec, instance in wanted]
 
     def close(self) -> None:
         """Let go of the port; it is closed when no other controller uses it."""
@@ -264,85 +254,25 @@ class Controller:
         try:
             self._check_open()
             answer = self._client.read(self.address, request, self._patience)
-            value = decode_value(answer.tag, answer.data)
+            value = meaning_of(spec, answer.tag, answer.data)
         except WatlowError as error:
             self._place(error, spec, instance)
             raise
-        return self._reading(
-            spec, instance, value, answer.requested_at, answer.latency_s, answer.raw
-        )
-
-    def _reading(
-        self,
-        spec: ParameterSpec,
-        instance: int,
-        value: Value,
-        requested_at: datetime,
-        latency_s: float,
-        raw: bytes,
-    ) -> Reading:
-        received_at, _ = times(requested_at, latency_s)
-        return Reading(
-            value=value,
-            unit=unit_of(spec, self.temperature_unit),
-            parameter=spec.name,
-            parameter_id=spec.number,
-            instance=instance,
-            address=self.address,
-            requested_at=requested_at,
-            received_at=received_at,
-            latency_s=latency_s,
-            raw=raw,
-        )
+        return reading_of(self, spec, instance, value, answer)
 
     def _sample(
-        self, device: str, spec: ParameterSpec, instance: int
+        self, device: str, spec: ParameterSpec, instance: int, halt: Halt
     ) -> tuple[Sample, WatlowError | None]:
+        if halt.now:
+            return gap_of(self, device, spec, instance, "stopped"), None
         started_s = time.monotonic()
         try:
-            reading = self._read(spec, instance)
+            sample = sample_of(self, device, self._read(spec, instance))
         except WatlowError as error:
+            halt.note(failed=True)
             elapsed_s = time.monotonic() - started_s
-            return self._gap(device, spec, instance, error.status, elapsed_s), error
-        _, midpoint_at = times(reading.requested_at, reading.latency_s)
-        sample = Sample(
-            device=device,
-            address=self.address,
-            protocol=self.protocol,
-            parameter=spec.name,
-            parameter_id=spec.number,
-            instance=instance,
-            value=reading.value,
-            unit=reading.unit,
-            requested_at=reading.requested_at,
-            received_at=reading.received_at,
-            midpoint_at=midpoint_at,
-            latency_s=reading.latency_s,
-            raw=reading.raw,
-        )
+            return gap_of(self, device, spec, instance, error.status, elapsed_s), error
         return sample, None
-
-    def _gap(
-        self, device: str, spec: ParameterSpec, instance: int, status: str, elapsed_s: float
-    ) -> Sample:
-        received_at = datetime.now(timezone.utc)
-        requested_at, midpoint_at = times(received_at, -elapsed_s)
-        return Sample(
-            device=device,
-            address=self.address,
-            protocol=self.protocol,
-            parameter=spec.name,
-            parameter_id=spec.number,
-            instance=instance,
-            value=None,
-            unit=unit_of(spec, self.temperature_unit),
-            requested_at=requested_at,
-            received_at=received_at,
-            midpoint_at=midpoint_at,
-            latency_s=elapsed_s,
-            raw=None,
-            status=status,
-        )
 
     def _check_open(self) -> None:
         if not self._lease.active:

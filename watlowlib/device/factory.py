@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
+import os
 
+from watlowlib.arguments import chosen, positive, whole
 from watlowlib.device.controller import Controller
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, chosen
+from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit
 from watlowlib.protocol.sharing import take_lease
 from watlowlib.protocol.stdbus.client import Patience
-from watlowlib.protocol.stdbus.frames import ADDRESSES
 from watlowlib.transport.base import Transport
 
 
 def open_device(
-    port: str | Transport,
+    port: str | os.PathLike[str] | Transport,
     *,
     protocol: ProtocolKind = ProtocolKind.STDBUS,
     address: int = 1,
@@ -41,7 +41,9 @@ def open_device(
         name: What it is called in samples; without it `1@ttyUSB0`.
         temperature_unit: "C" or "F" where the scale of the temperatures on the wire is
             known; without it they carry no unit. The controllers speak °F from the factory.
-        timeout_s: Seconds to wait for an answer, above 0.
+        timeout_s: Seconds to wait for an answer, above 0. A real controller mostly answers
+            within 50 ms, seldom after 250; an adapter or network adds its own delay. Keep
+            it above the longest of that: an answer later than the timeout is thrown away.
         retries: How often a read is asked again, 0 or more.
 
     Raises:
@@ -52,22 +54,29 @@ def open_device(
         WatlowPortPermissionError: This user may not open it.
         WatlowConnectionError: It cannot be opened for another reason.
     """
-    if not isinstance(port, str) and not hasattr(port, "read"):
+    source = os.fspath(port) if isinstance(port, os.PathLike) else port
+    transport = isinstance(getattr(source, "port", None), str) and not hasattr(source, "baudrate")
+    if not isinstance(source, str) and not transport:
         raise WatlowConfigurationError(f"port={port!r}: give a name such as '/dev/ttyUSB0'")
     kind = chosen("protocol", ProtocolKind, protocol)
     if kind is not ProtocolKind.STDBUS:
         raise WatlowConfigurationError(
             f"protocol={kind.value!r}: only {ProtocolKind.STDBUS.value!r} is supported yet"
         )
-    family = chosen("family", ControllerFamily, family)
-    if not isinstance(address, int) or isinstance(address, bool) or address not in ADDRESSES:
+    settings = SerialSettings() if serial_settings is None else serial_settings
+    if not isinstance(settings, SerialSettings):
         raise WatlowConfigurationError(
-            f"address={address!r}: a Standard Bus controller has an address from 1 to 16"
+            f"serial_settings={settings!r}: give SerialSettings(baudrate=...)"
         )
-    patience = _patience(timeout_s, retries)
+    family = chosen("family", ControllerFamily, family)
+    address = whole("address", address, 1, 16, "a Standard Bus controller has one from 1 to 16")
+    patience = Patience(
+        positive("timeout_s", timeout_s, 3600.0, "seconds"),
+        whole("retries", retries, 0, 100, "give 0 or a whole number above"),
+    )
     unit = _temperature_unit(temperature_unit)
-    lease = take_lease(port, serial_settings or SerialSettings(), kind)
-    label = port if isinstance(port, str) else port.port
+    lease = take_lease(source, settings, kind)
+    label = source if isinstance(source, str) else source.port
     return Controller(
         lease,
         address=address,
@@ -76,14 +85,6 @@ def open_device(
         temperature_unit=unit,
         patience=patience,
     )
-
-
-def _patience(timeout_s: float, retries: int) -> Patience:
-    if not (isinstance(timeout_s, (int, float)) and 0 < timeout_s < math.inf):
-        raise WatlowConfigurationError(f"timeout_s={timeout_s!r}: give seconds above 0")
-    if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-        raise WatlowConfigurationError(f"retries={retries!r}: give 0 or a whole number above")
-    return Patience(float(timeout_s), retries)
 
 
 def _temperature_unit(given: Unit | str | None) -> Unit | None:

@@ -7,10 +7,11 @@ instances are checked; the poll it returns is then called at every tick.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias
+from collections.abc import Iterable
+from numbers import Number
+from typing import Any, Protocol, TypeAlias
 
+from watlowlib.arguments import whole
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import Sample
 from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
@@ -26,8 +27,8 @@ class Poll(Protocol):
         """Ask for everything once.
 
         Args:
-            stop: Once it is set, the first read that fails ends the asking; what was
-                not asked any more is a sample with the status "stopped".
+            stop: Once it is set, a line on which a read has failed is not asked any
+                more; what was not asked is a sample with the status "stopped".
 
         Returns:
             One sample a read, in the order of devices, parameters and instances; a read
@@ -43,8 +44,8 @@ class PollSource(Protocol):
         self,
         parameters: Parameters,
         *,
-        instances: Sequence[int] = (1,),
-        names: Sequence[str] | None = None,
+        instances: int | Iterable[int] = (1,),
+        names: str | Iterable[str] | None = None,
     ) -> Poll:
         """Check what is wanted and plan the reading of it.
 
@@ -53,7 +54,7 @@ class PollSource(Protocol):
         """
 
 
-def targets(parameters: Parameters, instances: Sequence[int]) -> list[Target]:
+def targets(parameters: Parameters, instances: int | Iterable[int]) -> list[Target]:
     """The reads that `parameters` x `instances` stands for, in that order.
 
     Raises:
@@ -61,8 +62,9 @@ def targets(parameters: Parameters, instances: Sequence[int]) -> list[Target]:
         WatlowConfigurationError: No parameter, one that cannot be read, or an instance
             that no controller has.
     """
-    wanted = [parameters] if isinstance(parameters, (str, int)) else list(parameters)
-    if not wanted or not instances:
+    wanted = _listed("parameters", parameters)
+    chosen = _listed("instances", instances)
+    if not wanted or not chosen:
         raise WatlowConfigurationError(
             "nothing to read: give at least one parameter, such as 'process_value', "
             "and at least one instance"
@@ -71,27 +73,49 @@ def targets(parameters: Parameters, instances: Sequence[int]) -> list[Target]:
     for spec in specs:
         if not spec.readable:
             raise WatlowConfigurationError(f"{spec.name} ({spec.number}) cannot be read")
-        for instance in instances:
-            check_instance(spec, instance)
-    return list(dict.fromkeys((spec, instance) for spec in specs for instance in instances))
+    pairs = [(spec, check_instance(spec, instance)) for spec in specs for instance in chosen]
+    return list(dict.fromkeys(pairs))
 
 
-def check_instance(spec: ParameterSpec, instance: int) -> None:
-    """Refuse an instance that no controller has.
+def _listed(name: str, given: object) -> list[Any]:
+    """What was given, one thing or several, as a list."""
+    if isinstance(given, (str, Number)):
+        return [given]
+    if isinstance(given, Iterable):
+        return list(given)
+    raise WatlowConfigurationError(f"{name}={given!r}: give one or a list of them")
+
+
+def chosen_names(given: str | Iterable[str] | None) -> list[str] | None:
+    """The controllers' names that were given; None for all."""
+    return None if given is None else list(dict.fromkeys(_listed("names", given)))
+
+
+def check_instance(spec: ParameterSpec, instance: int) -> int:
+    """`instance` as an int.
 
     Raises:
-        WatlowConfigurationError: `instance` is not one of 1..`spec.instances`.
+        WatlowConfigurationError: It is not one of 1..`spec.instances`.
     """
-    whole = isinstance(instance, int) and not isinstance(instance, bool)
-    if not whole or not 1 <= instance <= spec.instances:
-        raise WatlowConfigurationError(
-            f"instance {instance!r} of {spec.name}: allowed are 1 to {spec.instances}"
-        )
+    allowed = f"{spec.name} has instances 1 to {spec.instances}"
+    return whole("instance", instance, 1, spec.instances, allowed)
 
 
-def times(requested_at: datetime, latency_s: float) -> tuple[datetime, datetime]:
-    """When the answer was there, and halfway to it."""
-    return (
-        requested_at + timedelta(seconds=latency_s),
-        requested_at + timedelta(seconds=latency_s / 2),
-    )
+class Halt:
+    """Whether a poll is to be broken off: it was asked to stop, and a read has failed since.
+
+    A healthy line finishes its tick; one on which every read costs a timeout does not.
+    """
+
+    def __init__(self, stop: threading.Event | None) -> None:
+        self._stop = stop
+        self._failed = False
+
+    @property
+    def now(self) -> bool:
+        """Whether to ask no more."""
+        return self._failed and self._stop is not None and self._stop.is_set()
+
+    def note(self, failed: bool) -> None:
+        """Note how a read went."""
+        self._failed = self._failed or failed

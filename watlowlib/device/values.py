@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from watlowlib.errors import WatlowConfigurationError
+from watlowlib.arguments import real
+from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError
 from watlowlib.model import Unit, Value
-from watlowlib.protocol.stdbus.payloads import Tag
+from watlowlib.protocol.stdbus.payloads import Tag, decode_value
 from watlowlib.registry.parameters import DataType, Kind, ParameterSpec
 
 _TAGS = {
@@ -18,6 +19,9 @@ _TAGS = {
     DataType.STRING: Tag.STRING,
     DataType.ENUM: Tag.ENUM,
 }
+
+_UNINITIALISED = b"\xcd\xcd\xcd\xcd"
+"""What a float holds that the controller never set, as on the cool side without cooling."""
 
 COMMUNICATIONS = 17
 """The class of the settings that can cut us off: address, baud rate, protocol."""
@@ -33,6 +37,26 @@ def unit_of(spec: ParameterSpec, temperature_unit: Unit | None) -> Unit | None:
     if spec.kind in (Kind.TEMPERATURE, Kind.TEMPERATURE_DIFFERENCE):
         return temperature_unit
     return {Kind.PERCENT: Unit.PERCENT, Kind.TIME: Unit.SECOND}.get(spec.kind)
+
+
+def meaning_of(spec: ParameterSpec, tag: int, data: bytes) -> Value:
+    """The value an answer carries.
+
+    Raises:
+        WatlowAbsentError: It is no number, or the controller never set it.
+        WatlowFrameError: The bytes do not go with their tag.
+    """
+    value = decode_value(tag, data)
+    if isinstance(value, float) and (data == _UNINITIALISED or not math.isfinite(value)):
+        raise WatlowAbsentError(
+            f"{spec.name} ({spec.number}) holds no value: this controller does not use it"
+        )
+    return value
+
+
+def label_of(spec: ParameterSpec, value: Value) -> str | None:
+    """What an enumeration's code means; None for what is no enumeration, or an unknown code."""
+    return spec.codes.get(value) if isinstance(value, int) else None
 
 
 def checked_for_writing(spec: ParameterSpec, value: Value) -> Value:
@@ -62,9 +86,8 @@ def checked_for_writing(spec: ParameterSpec, value: Value) -> Value:
 
 
 def _number(label: str, value: Value, *, whole: bool) -> float | int:
-    wanted = "a whole number" if whole else "a number"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    number = real(value)
+    if number is None or (whole and number != int(number)):
+        wanted = "a whole number" if whole else "a number"
         raise WatlowConfigurationError(f"{label} = {value!r}: give {wanted}")
-    if not math.isfinite(value) or (whole and value != int(value)):
-        raise WatlowConfigurationError(f"{label} = {value!r}: give {wanted}, not this")
-    return int(value) if whole else float(value)
+    return int(number) if whole else number

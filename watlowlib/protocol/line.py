@@ -60,8 +60,11 @@ class Line:
         self._stats = stats
         self._quiet_until_s = 0.0
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> bytes:
         """Send `data` on a line that is quiet.
+
+        Returns:
+            What had to be thrown away before.
 
         Raises:
             WatlowLineNotQuietError: It chattered for `SETTLE_LIMIT_S`.
@@ -70,9 +73,10 @@ class Line:
         if not self.transport.is_open:
             self.transport.open()
             self._stats.reconnects += 1
-            self._quiet_until_s = 0.0
-        self._settle()
+            self.distrust()
+        thrown_away = self._settle()
         self.transport.write(data, Deadline.after(WRITE_S))
+        return thrown_away
 
     def receive(self, deadline: Deadline) -> bytes:
         """What arrives by the deadline, `b""` for nothing."""
@@ -82,16 +86,17 @@ class Line:
         """Something may still come: be quiet for `quiet_s` before the next question."""
         self._quiet_until_s = time.monotonic() + self.quiet_s
 
-    def _settle(self) -> None:
-        stale = self.transport.read(NOW)
+    def _settle(self) -> bytes:
+        thrown_away = stale = self.transport.read(NOW)
         if not stale and not self._quiet_until_s:
-            return
+            return b""
         limit = Deadline.after(SETTLE_LIMIT_S)
         while True:
             if stale:
                 self._stats.stale_bytes += len(stale)
                 self._quiet_until_s = max(self._quiet_until_s, time.monotonic() + GAP_S)
             stale = self.transport.read(Deadline(self._quiet_until_s))
+            thrown_away += stale
             if not stale:
                 break
             if limit.passed():
@@ -101,3 +106,4 @@ class Line:
                     context=ErrorContext(port=self.transport.port, reply=stale),
                 )
         self._quiet_until_s = 0.0
+        return thrown_away

@@ -1,7 +1,7 @@
 """One port, whoever shares it: its lock, its line, its counters and its end.
 
-A protocol's client takes the port for one exchange (`take`, then `give` in a `finally`)
-and uses `line` in between.
+A protocol's client takes the port for one exchange and uses `line` meanwhile: `take`
+within a `try`, `give` in its `finally`, so that no interruption leaves it taken.
 """
 
 from __future__ import annotations
@@ -48,19 +48,18 @@ class Port:
                 context=ErrorContext(port=self.name),
             )
         if self._closed:
-            self._lock.release()
             raise WatlowClosedError(
                 "the controller was closed; open it again", context=ErrorContext(port=self.name)
             )
 
     def give(self) -> None:
-        """Let the next one use the line."""
+        """Let the next one use the line; nothing for who does not have it."""
         self._lock.release()
 
     def open(self) -> None:
         """Open the port if it is not open."""
-        self.take(urgent=True)
         try:
+            self.take(urgent=True)
             self.line.transport.open()
         finally:
             self.give()
@@ -68,9 +67,9 @@ class Port:
     def close(self) -> None:
         """Close the port once the exchange on it is over; every later `take` is refused."""
         self._closed = True
-        taken = self._lock.acquire(Deadline.after(TURN_S), urgent=True)
         try:
-            self.line.transport.close()
+            self._lock.acquire(Deadline.after(TURN_S), urgent=True)
         finally:
-            if taken:
-                self._lock.release()
+            # Also when the wait was in vain or interrupted: nobody may keep it open.
+            self.line.transport.close()
+            self._lock.release()

@@ -10,14 +10,19 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from watlowlib.errors import ErrorContext, WatlowConfigurationError
+from watlowlib.clock import Deadline
+from watlowlib.errors import ErrorContext, WatlowConfigurationError, WatlowPortBusyError
 from watlowlib.model import ProtocolKind, SerialSettings
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.transport.base import Transport
 from watlowlib.transport.serial_port import SerialTransport
+
+CLOSING_S = 90.0
+"""How long to wait for a port that is being closed: longer than for a turn on it."""
 
 
 @dataclass
@@ -27,6 +32,7 @@ class _Shared:
     settings: SerialSettings
     protocol: ProtocolKind
     users: int = 0
+    gone: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -54,10 +60,14 @@ class Lease:
             self.active = False
             self.shared.users -= 1
             last = self.shared.users == 0
-            if last:
-                del _ports[self.shared.key]
-        if last:
+        if not last:
+            return
+        try:
             self.client.port.close()
+        finally:
+            with _lock:
+                del _ports[self.shared.key]
+            self.shared.gone.set()
 
 
 _lock = threading.Lock()
@@ -83,24 +93,39 @@ def take_lease(source: str | Transport, settings: SerialSettings, protocol: Prot
             protocol.
         WatlowConnectionError: It cannot be opened.
     """
-    while _forgotten:
-        _forgotten.popleft().give_back()
-    key = port_key(source) if isinstance(source, str) else f"transport {id(source):#x}"
-    with _lock:
-        shared = _ports.get(key)
-        if shared is None:
-            transport = SerialTransport(source, settings) if isinstance(source, str) else source
-            shared = _Shared(key, StdBusClient(Port(transport)), settings, protocol)
-            _ports[key] = shared
-        _check_agreement(shared, settings, protocol)
-        shared.users += 1
-    lease = Lease(shared)
+    with suppress(IndexError):
+        while True:
+            _forgotten.popleft().give_back()
+    lease = Lease(_entered(source, settings, protocol))
     try:
-        shared.client.port.open()
+        lease.client.port.open()
     except BaseException:
         lease.give_back()
         raise
     return lease
+
+
+def _entered(source: str | Transport, settings: SerialSettings, protocol: ProtocolKind) -> _Shared:
+    """The port, with one more user; one that is being closed is waited for."""
+    key = port_key(source) if isinstance(source, str) else f"transport {id(source):#x}"
+    deadline = Deadline.after(CLOSING_S)
+    while True:
+        with _lock:
+            shared = _ports.get(key)
+            if shared is None or shared.users:
+                if shared is None:
+                    pipe = SerialTransport(source, settings) if isinstance(source, str) else source
+                    shared = _Shared(key, StdBusClient(Port(pipe)), settings, protocol)
+                    _ports[key] = shared
+                _check_agreement(shared, settings, protocol)
+                shared.users += 1
+                return shared
+        # Its last user is closing it.
+        if not shared.gone.wait(deadline.left_s()):
+            raise WatlowPortBusyError(
+                f"the port is still being closed after {CLOSING_S:g} s",
+                context=ErrorContext(port=shared.client.port.name),
+            )
 
 
 def port_key(name: str, windows: bool = os.name == "nt") -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from importlib import resources
+from numbers import Integral
 
 from watlowlib.errors import WatlowUnknownParameterError
 
@@ -125,7 +126,7 @@ class Registry:
             WatlowUnknownParameterError: Nothing is called that; the message names what
                 comes nearest.
         """
-        if isinstance(parameter, (str, int)) and not isinstance(parameter, bool):
+        if isinstance(parameter, (str, Integral)) and not isinstance(parameter, bool):
             names = self._by_name
             spec = names.get(str(parameter)) or names.get(_normal(str(parameter)))
             if spec is not None:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import TracebackType
 
+from watlowlib.arguments import real
 from watlowlib.clock import Clock, SystemClock
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import SerialSettings
@@ -39,6 +40,8 @@ from watlowlib.simulator.wire import Wire
 from watlowlib.threads import Worker
 
 JOIN_S = 5.0
+EARLY_S = 0.0003
+"""A sleeping thread wakes some 0.1 ms late: so it wakes early, and looks until it is time."""
 
 
 class ScaledClock:
@@ -100,15 +103,19 @@ class SimulatedBus:
                 raise WatlowConfigurationError(f"address {controller.address} is given twice")
             controller.live_by(time_of_ovens)
             self.controllers[controller.address] = controller
+        if faults is not None and not isinstance(faults, FaultPlan):
+            raise WatlowConfigurationError(f"faults={faults!r}: give a FaultPlan")
         self.faults = faults or FaultPlan()
         self.wire = Wire(SerialSettings(baudrate=baudrate).byte_time_s if baudrate else 0.0)
-        self._turnaround_s = turnaround_s
+        self._turnaround_s = _span(turnaround_s)
         self._transport = checked_kind(transport)
         self._random = random.Random(seed)
         self._decoder = FrameDecoder()
         self._by_mac = {mac_of(address): each for address, each in self.controllers.items()}
         self._off: set[int] = set()
+        self._free_s: dict[int, float] = {}
         self._stopping = False
+        self._started = False
         self._orders: deque[Callable[[], None]] = deque()
         self._endpoint: Endpoint | None = None
         self._tcp_number = 0
@@ -123,7 +130,10 @@ class SimulatedBus:
         return self._endpoint.port
 
     def start(self) -> None:
-        """Make the port and serve it."""
+        """Make the port and serve it; once."""
+        if self._started:
+            raise WatlowConfigurationError("a simulated bus runs once; make a new one")
+        self._started = True
         self._plug()
         self._wake = socket.socketpair()
         self._worker.start()
@@ -215,7 +225,7 @@ class SimulatedBus:
 
     def _patience_s(self) -> float | None:
         next_s = self.wire.next_s()
-        return None if next_s is None else max(0.0, next_s - time.monotonic())
+        return None if next_s is None else max(0.0, next_s - time.monotonic() - EARLY_S)
 
     def _take(self, data: bytes) -> None:
         complete_s = self.wire.request(time.monotonic(), data)
@@ -245,6 +255,20 @@ class SimulatedBus:
             self._pull()
         payload = encode_payload(answer)
         reply = encode_frame(Frame(REPLY, frame.source, frame.destination, payload))
-        start_s = complete_s + self._random.uniform(*self._turnaround_s)
+        # A controller answers one request after the other: a late reply is never overtaken.
+        free_s = self._free_s.get(frame.destination, 0.0)
+        start_s = max(complete_s + self._random.uniform(*self._turnaround_s), free_s)
         for delay_s, data in self.faults.portions(fault, encode_frame(frame), reply):
             start_s = self.wire.reply(start_s + delay_s, data)
+            self._free_s[frame.destination] = start_s
+
+
+def _span(given: object) -> tuple[float, float]:
+    """The least and the most of a turnaround; one number is both."""
+    both = given if isinstance(given, (tuple, list)) else (given, given)
+    numbers = [real(each) for each in both]
+    if len(numbers) == 2 and None not in numbers:
+        least, most = numbers
+        if least is not None and most is not None and 0 <= least <= most:
+            return least, most
+    raise WatlowConfigurationError(f"turnaround_s={given!r}: give the least and the most seconds")

@@ -30,6 +30,9 @@ from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec
 from watlowlib.simulator.oven import STEP_S, Oven, PidLoop, Tuning
 
 OFF, AUTO, MANUAL = 62, 10, 54
+LONGEST_S = 7200.0
+"""More than this is not caught up with: by then an oven has settled."""
+
 _CLASSES = frozenset(spec.class_id for spec in PARAMETERS)
 _SPECS = {spec.number: spec for spec in PARAMETERS}
 
@@ -52,7 +55,7 @@ class _Loop:
         self._behind_s = 0.0
 
     def advance(self, seconds: float, mode: Value, manual_power: float, tuning: Tuning) -> None:
-        self._behind_s += seconds
+        self._behind_s = min(self._behind_s + seconds, LONGEST_S)
         while self._behind_s >= STEP_S:
             self._behind_s -= STEP_S
             if mode == AUTO:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TypeAlias
 
+from watlowlib.arguments import chosen
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.protocol.stdbus.frames import FrameDecoder, encode_frame
 
@@ -41,7 +42,7 @@ class Fault(str, Enum):
     NOISE = "noise"
     """Random bytes come before the reply."""
     FOREIGN = "foreign"
-    """The reply answers another question, with right checksums."""
+    """The reply answers another question: another parameter, another value, right checksums."""
     SILENT = "silent"
     """The controller goes off; `SimulatedBus.power_on` brings it back."""
     CLOSE = "close"
@@ -66,7 +67,7 @@ class FaultPlan:
         delay_s: float = 0.1,
         late_s: float = 0.55,
     ) -> None:
-        self.rates = dict(rates or {})
+        self.rates = {chosen("fault", Fault, key): rate for key, rate in (rates or {}).items()}
         if min(self.rates.values(), default=0.0) < 0 or sum(self.rates.values()) > 1:
             raise WatlowConfigurationError(
                 f"rates={self.rates!r}: each at least 0, together at most 1"
@@ -80,7 +81,9 @@ class FaultPlan:
 
     def next_are(self, *faults: Fault | None) -> None:
         """Meet the next requests with these, None for a reply in order."""
-        self._script.extend(faults)
+        self._script.extend(
+            None if fault is None else chosen("fault", Fault, fault) for fault in faults
+        )
 
     def draw(self) -> Fault | None:
         """What happens to the next reply."""
@@ -122,9 +125,10 @@ class FaultPlan:
         if fault is Fault.FOREIGN:
             frame = FrameDecoder().feed(reply)[0]
             payload = bytearray(frame.payload)
-            # The member in a read or write reply; of an error reply, the sender.
+            # Of a read or write reply the member and the value; of an error reply the sender.
             if len(payload) > 4:
                 payload[4] ^= 0x20
+                payload[-1] ^= 0x55
                 return encode_frame(frame._replace(payload=bytes(payload)))
             return encode_frame(frame._replace(source=frame.source ^ 0x01))
         return reply

@@ -14,6 +14,7 @@ import logging
 import math
 import time
 
+from watlowlib.arguments import real, whole
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.handover import Handover, HandoverClosed
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
@@ -70,12 +71,13 @@ class SinkWriter:
             batch: The samples.
             alone: Whether nobody else is held up by waiting for this sink.
         """
-        self._given += len(batch)
         patience_s = 0.0 if self._behind else GRACE_S
         try:
             taken = self._queue.put(batch, None if alone else patience_s)
         except HandoverClosed:
+            self._given += len(batch)
             return
+        self._given += len(batch)
         if not taken and not self._behind:
             self._behind = True
             log.warning("%s falls behind: rows are being lost", self.name)
@@ -83,14 +85,17 @@ class SinkWriter:
             self._behind = False
             log.warning("%s keeps up again", self.name)
 
-    def finish(self) -> None:
-        """Write what is left, and end."""
+    def end(self) -> None:
+        """Take nothing more; write what is left."""
         self._queue.close()
+
+    def finish(self) -> None:
+        """Wait until what is left has been written."""
         self._worker.join(JOIN_S)
 
     def report(self) -> SinkReport:
         """What became of the rows."""
-        error = None if self.failure is None else str(self.failure)
+        error = None if self.failure is None else str(self.failure) or repr(self.failure)
         return SinkReport(self.name, self._written, self._given - self._written, error)
 
     def _run(self) -> None:
@@ -149,33 +154,56 @@ def pipe(
         KeyboardInterrupt: Ctrl-C, after the schedule has been stopped and everything
             that was read has been written.
     """
-    _check(sinks, batch_size, flush_interval)
-    writers = [
-        SinkWriter(sink, batch_size=batch_size, flush_interval=flush_interval) for sink in sinks
-    ]
+    _check(stream, sinks)
+    batch_size = whole("batch_size", batch_size, 1, None, "give 1 or more samples")
+    seconds = real(flush_interval)
+    if seconds is None or seconds < 0:
+        raise WatlowConfigurationError(f"flush_interval={flush_interval!r}: give 0 or more seconds")
+    writers = [SinkWriter(sink, batch_size=batch_size, flush_interval=seconds) for sink in sinks]
     for writer in writers:
         writer.start()
+    flow = _Flow(stream, writers)
     try:
-        _drain(stream, writers)
+        flow.run()
     except BaseException:
         stream.stop()
-        _drain(stream, writers)
+        flow.run()
         raise
     finally:
         for writer in writers:
-            writer.finish()
-        stream.note_sinks([writer.report() for writer in writers])
+            writer.end()
+        try:
+            for writer in writers:
+                writer.finish()
+        finally:
+            stream.note_sinks([writer.report() for writer in writers])
     _raise_failures(writers)
     return stream.summary
 
 
-def _drain(stream: Recording, writers: list[SinkWriter]) -> None:
-    for batch in stream:
-        alive = sum(writer.failure is None for writer in writers)
-        for writer in writers:
-            writer.offer(batch, alone=alive == 1)
-        if not alive:
-            stream.stop()
+class _Flow:
+    """Hands each batch to each writer once; goes on where an interruption has left it."""
+
+    def __init__(self, stream: Recording, writers: list[SinkWriter]) -> None:
+        self._stream = stream
+        self._writers = writers
+        self._batch: list[Sample] = []
+        self._left: list[SinkWriter] = []
+
+    def run(self) -> None:
+        """Until the recording ends."""
+        self._offer()
+        for batch in self._stream:
+            self._batch, self._left = batch, list(self._writers)
+            self._offer()
+
+    def _offer(self) -> None:
+        while self._left:
+            alive = sum(writer.failure is None for writer in self._writers)
+            if not alive:
+                self._stream.stop()
+            self._left[0].offer(self._batch, alone=alive == 1)
+            del self._left[0]
 
 
 def _raise_failures(writers: list[SinkWriter]) -> None:
@@ -190,12 +218,14 @@ def _raise_failures(writers: list[SinkWriter]) -> None:
         raise WatlowSinkError(text) from cause
 
 
-def _check(sinks: tuple[SampleSink, ...], batch_size: int, flush_interval: float) -> None:
+def _check(stream: object, sinks: tuple[object, ...]) -> None:
+    if not isinstance(stream, Recording):
+        raise WatlowConfigurationError(f"{stream!r} is no recording: give what record(...) yields")
     if not sinks:
         raise WatlowConfigurationError("give at least one sink to write to")
-    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
-        raise WatlowConfigurationError(f"batch_size={batch_size!r}: give 1 or more samples")
-    if not isinstance(flush_interval, (int, float)) or not 0 <= flush_interval < math.inf:
-        raise WatlowConfigurationError(
-            f"flush_interval={flush_interval!r}: give seconds, 0 or more"
-        )
+    for sink in sinks:
+        if isinstance(sink, type) or not hasattr(sink, "write_many"):
+            raise WatlowConfigurationError(
+                f"{sink!r} is no sink: give open sinks, one after the other, "
+                "such as pipe(stream, db, csv)"
+            )

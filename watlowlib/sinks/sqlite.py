@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import Sample
-from watlowlib.sinks.base import COLUMNS, FileSink, sample_to_values
+from watlowlib.sinks.base import COLUMNS, FileSink, samples_to_values
 
 _TYPES = {
     "address": " INTEGER",
@@ -102,7 +102,7 @@ class SqliteSink(FileSink):
         try:
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                self._database.executemany(self._insert, map(sample_to_values, samples))
+                self._database.executemany(self._insert, samples_to_values(samples))
                 self._database.execute("COMMIT")
             except BaseException:
                 if self._database.in_transaction:

@@ -9,11 +9,12 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from io import SEEK_END, FileIO
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.model import Sample
-from watlowlib.sinks.base import COLUMNS, FileSink, sample_to_row, sample_to_values
+from watlowlib.sinks.base import COLUMNS, FileSink, samples_to_values
 
 
 class _TextSink(FileSink):
@@ -57,7 +58,8 @@ class _TextSink(FileSink):
                 left = left[file.write(left) :]
         except OSError as error:
             # A full disk takes the beginning of the last write: no torn line is left.
-            file.truncate(end)
+            with suppress(OSError):
+                file.truncate(end)
             raise self._failed("written", error) from error
 
     def _begin(self, file: FileIO) -> None:
@@ -82,7 +84,7 @@ class CsvSink(_TextSink):
 
     def _lines(self, samples: Sequence[Sample]) -> str:
         text = io.StringIO()
-        csv.writer(text).writerows(map(sample_to_values, samples))
+        csv.writer(text).writerows(samples_to_values(samples))
         return text.getvalue()
 
 
@@ -90,5 +92,6 @@ class JsonlSink(_TextSink):
     """One JSON object a line; a missing value is null."""
 
     def _lines(self, samples: Sequence[Sample]) -> str:
-        dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-        return "".join(dump(sample_to_row(sample)) + "\n" for sample in samples)
+        dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+        rows = (dict(zip(COLUMNS, values)) for values in samples_to_values(samples))
+        return "".join(dump(row) + "\n" for row in rows)

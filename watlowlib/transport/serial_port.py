@@ -51,6 +51,7 @@ class SerialTransport:
         self.settings = settings or SerialSettings()
         self._serial: serial.Serial | None = None
         self._fd: int | None = None
+        self._known = False
 
     @property
     def port(self) -> str:
@@ -68,12 +69,13 @@ class SerialTransport:
             return
         try:
             self._serial = self._opened()
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise WatlowConfigurationError(
                 f"port {self._port!r} cannot be opened as it was named or set: {error}"
             ) from error
         except OSError as error:  # SerialException is an OSError
-            raise _explained(self._port, error) from error
+            raise _explained(self._port, error, known=self._known) from error
+        self._known = True
         self._fd = _descriptor(self._serial)
         if self._fd is not None:
             # We select on the descriptor; pyserial only hands over what is there.
@@ -113,7 +115,7 @@ class SerialTransport:
                 f"the port has not taken {len(data)} bytes within {WRITE_TIMEOUT_S:g} s",
                 context=ErrorContext(port=self._port, request=data),
             ) from error
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise self._lost(error) from error
 
     def read(self, deadline: Deadline) -> bytes:
@@ -123,12 +125,15 @@ class SerialTransport:
             if self._fd is not None:
                 ready, _, _ = select.select((self._fd,), (), (), deadline.left_s())
                 return port.read(CHUNK) if ready else b""
-            while True:
+            while not deadline.passed():
                 data = port.read(port.in_waiting or 1)
-                if data or deadline.passed():
+                if data:
                     return data
-        except (OSError, TypeError) as error:
-            # pyserial raises TypeError where another thread closes the port under a read.
+            there = port.in_waiting
+            return port.read(there) if there else b""
+        except (OSError, TypeError, ValueError) as error:
+            # TypeError: another thread closed the port under a read. ValueError: a
+            # descriptor above 1023, which select cannot watch.
             raise self._lost(error) from error
 
     def _use(self) -> serial.Serial:
@@ -155,14 +160,20 @@ def _descriptor(port: serial.Serial) -> int | None:
         return None
 
 
-def _explained(port: str, error: OSError) -> WatlowConnectionError:
-    """Turn what the system says about an opening that failed into what to do about it."""
+def _explained(port: str, error: OSError, *, known: bool = False) -> WatlowConnectionError:
+    """Turn what the system says about an opening that failed into what to do about it.
+
+    Args:
+        port: The port.
+        error: What the system says.
+        known: Whether it has been open before: then its name was right.
+    """
     context = ErrorContext(port=port)
     text = str(error)
     if error.errno == errno.ENOENT or "FileNotFoundError" in text:
-        return WatlowPortNotFoundError(
-            f"there is no port {port!r}; {_ports_there_are()}", context=context
-        )
+        # Looking for ports takes a while; who tries again and again has no use for it.
+        hint = "it was there before: look at the cable" if known else _ports_there_are()
+        return WatlowPortNotFoundError(f"there is no port {port!r}; {hint}", context=context)
     if error.errno in (errno.EAGAIN, errno.EBUSY) or "Access is denied" in text:
         return WatlowPortBusyError(
             f"port {port!r} is in use by another program; close that one first "

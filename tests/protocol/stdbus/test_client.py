@@ -305,17 +305,72 @@ class Waiting(ScriptedTransport):
         return super().read(deadline)
 
 
-def test_after_a_timeout_the_line_is_listened_to_before_anything_is_sent() -> None:
-    transport = Waiting([], [reply(75.0)], [reply(75.0)])
+def waiting(*answers: list[bytes]) -> tuple[Waiting, StdBusClient]:
+    transport = Waiting(*answers)
     transport.open()
-    client = StdBusClient(Port(transport, quiet_s=2.0))
+    return transport, StdBusClient(Port(transport, quiet_s=2.0))
+
+
+ASKED = (0.0, "write", 5.0)
+"""Nothing stale is there, the question, waiting for the answer."""
+
+
+def test_after_a_timeout_the_line_is_listened_to_before_anything_is_sent() -> None:
+    transport, client = waiting([], [reply(666.0), reply(75.0)], [reply(76.0)])
     client.read(1, PV, Patience(5.0, 1))
+    client.read(1, PV, ONCE._replace(timeout_s=5.0))
+    quiet_first = (0.0, 2.0, "write", 5.0)
+    # Both answers that were asked for have come: all is well again.
+    assert transport.events == [*ASKED, *quiet_first, 2.0, *ASKED]
+
+
+def test_an_answer_that_is_owed_is_listened_for_behind_the_next_one() -> None:
+    transport, client = waiting([], [reply(75.0)], [reply(76.0)])
     client.read(1, PV, Patience(5.0, 1))
-    assert transport.events == [
-        *(0.0, "write", 5.0),  # nothing stale, the question, no answer
-        *(0.0, 2.0, "write", 5.0, 2.0),  # quiet first; the answer, and no newer one after it
-        *(0.0, "write", 5.0),  # all is well again: no waiting
-    ]
+    client.read(1, PV, Patience(5.0, 0))
+    assert transport.events[-4:] == [*ASKED, 2.0]
+
+
+def test_but_only_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watlowlib.protocol.stdbus.client.OWING_S", 0.0)
+    transport, client = waiting([], [reply(75.0)], [reply(76.0)])
+    client.read(1, PV, Patience(5.0, 1))
+    client.read(1, PV, Patience(5.0, 0))
+    assert transport.events[-3:] == [*ASKED]
+
+
+def test_what_was_owed_and_thrown_away_is_owed_no_more() -> None:
+    transport, client = waiting([], [reply(75.0)])
+    with pytest.raises(WatlowTimeoutError):
+        client.read(1, PV, Patience(5.0, 0))
+    transport.feed(reply(666.0))
+    assert Script._float(client.read(1, PV, Patience(5.0, 0)).data) == 75.0
+    assert transport.events[-2:] == ["write", 5.0]
+
+
+def test_what_another_controller_owes_holds_up_nobody() -> None:
+    transport, client = waiting([], [reply(75.0)])
+    with pytest.raises(WatlowTimeoutError):
+        client.read(2, PV, Patience(5.0, 0))
+    client.read(1, PV, Patience(5.0, 0))
+    assert transport.events[-2:] == ["write", 5.0]
+
+
+def test_two_answers_that_are_owed_are_both_told_from_the_right_one() -> None:
+    script = Script([], [], [reply(1.0), reply(2.0), reply(75.0)], [reply(76.0)])
+    with pytest.raises(WatlowTimeoutError):
+        script.read(TWICE)
+    assert script.read() == 75.0
+    assert script.read() == 76.0
+
+
+def test_of_two_owed_one_may_come_with_each_later_answer() -> None:
+    # Always one behind: each answer is followed by the one before it being taken for it.
+    script = Script([], [], [reply(1.0)], [reply(2.0), reply(3.0), reply(75.0)])
+    with pytest.raises(WatlowTimeoutError):
+        script.read(TWICE)
+    script.read()
+    assert script.read() == 75.0
 
 
 class Chattering(ScriptedTransport):

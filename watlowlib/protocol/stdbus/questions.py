@@ -2,9 +2,9 @@
 
 A reply fits when it is a reply frame from the controller that was asked to the host
 that asked, and names the service, class, member and instance of the question. A write
-is answered by the echo of the very bytes that were to be stored. An error reply names
-nothing but its code: that it comes from the right controller, on a line that was
-quiet before, is all that can be checked.
+is answered by the echo of what was stored; whether that is what was sent is for the client
+to see. An error reply names nothing but its code: that it comes from the right controller,
+on a line that was quiet before, is all that can be checked.
 """
 
 from __future__ import annotations
@@ -51,19 +51,18 @@ _ERRORS: dict[int, tuple[type[WatlowDeviceError], str]] = {
 
 
 class Question(NamedTuple):
-    """What is sent, and what an answer to it says: all of it, or what precedes the value."""
+    """What is sent, and what an answer to it begins with, before the tag and the value."""
 
     frame: bytes
     mac: int
     expected: bytes
-    whole: bool
 
     def fits(self, frame: Frame) -> bool:
         """Whether `frame` answers this question, with a value or a refusal."""
         if frame.type != REPLY or frame.source != self.mac or frame.destination != HOST_MAC:
             return False
         payload = frame.payload
-        if payload.startswith(self.expected) and (payload == self.expected) is self.whole:
+        if payload.startswith(self.expected) and len(payload) > len(self.expected):
             return True
         return is_refusal(payload)
 
@@ -78,7 +77,7 @@ def read_question(address: int, request: ReadRequest) -> Question:
     """How to ask `address` for a parameter."""
     mac = mac_of(address)
     frame = encode_frame(Frame(REQUEST, mac, HOST_MAC, encode_payload(request)))
-    return Question(frame, mac, READ_REPLY + bytes(request), whole=False)
+    return Question(frame, mac, READ_REPLY + bytes(request))
 
 
 def write_question(address: int, request: WriteRequest) -> Question:
@@ -86,7 +85,7 @@ def write_question(address: int, request: WriteRequest) -> Question:
     mac = mac_of(address)
     payload = encode_payload(request)
     frame = encode_frame(Frame(REQUEST, mac, HOST_MAC, payload))
-    return Question(frame, mac, WRITE_REPLY + payload[2:], whole=True)
+    return Question(frame, mac, WRITE_REPLY + bytes(request[:3]))
 
 
 def refusal(payload: bytes, context: ErrorContext) -> WatlowDeviceError:

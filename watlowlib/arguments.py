@@ -1,0 +1,68 @@
+"""Checks of what a caller gives, with messages that say what was given and what is allowed.
+
+Numbers of any kind are taken: Python's, numpy's, whatever counts itself among
+`numbers.Real`; but no booleans and no texts.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from numbers import Integral, Real
+from typing import TypeVar
+
+from watlowlib.errors import WatlowConfigurationError
+
+E = TypeVar("E", bound=Enum)
+
+
+def chosen(name: str, kind: type[E], given: object) -> E:
+    """The member of `kind` that `given` is, or is the value of.
+
+    Raises:
+        WatlowConfigurationError: There is none; the message says which there are.
+    """
+    try:
+        return kind(given)
+    except ValueError:
+        allowed = ", ".join(str(each.value) for each in kind)
+        raise WatlowConfigurationError(f"{name}={given!r}: allowed are {allowed}") from None
+
+
+def whole(name: str, given: object, low: int, high: int | None, what: str) -> int:
+    """`given` as an int from `low` to `high`.
+
+    Raises:
+        WatlowConfigurationError: It is no whole number, or out of range; `what` says
+            what is allowed.
+    """
+    if isinstance(given, Integral) and not isinstance(given, bool):
+        number = int(given)
+        if number >= low and (high is None or number <= high):
+            return number
+    raise WatlowConfigurationError(f"{name}={given!r}: {what}")
+
+
+def real(given: object) -> float | None:
+    """`given` as a finite float, or None when it is not one."""
+    if not isinstance(given, Real) or isinstance(given, bool):
+        return None
+    try:
+        number = float(given)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def positive(name: str, given: object, most: float, what: str) -> float:
+    """`given` as a float above 0 and up to `most`.
+
+    Raises:
+        WatlowConfigurationError: It is not; `what` says what it counts.
+    """
+    number = real(given)
+    if number is None or not 0 < number <= most:
+        raise WatlowConfigurationError(
+            f"{name}={given!r}: give a number above 0 and up to {most:g} ({what})"
+        )
+    return number
