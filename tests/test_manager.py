@@ -150,6 +150,35 @@ def test_closed_is_closed(mgr: WatlowManager, bus: SimulatedBus) -> None:
         mgr.poll("pv")
 
 
+def test_once_stopped_a_dead_line_is_not_gone_through(
+    mgr: WatlowManager, bus: SimulatedBus
+) -> None:
+    for address in (1, 2):
+        bus.power_off(address)
+    stop = threading.Event()
+    stop.set()
+    samples = mgr.prepare(["pv", "setpoint"])(stop)
+    statuses = {(each.device, each.parameter): each.status for each in samples}
+    assert statuses == {
+        ("oven_top", "process_value"): "timeout",
+        ("oven_top", "setpoint"): "stopped",
+        ("oven_bot", "process_value"): "stopped",
+        ("oven_bot", "setpoint"): "stopped",
+        ("retort", "process_value"): "ok",
+        ("retort", "setpoint"): "ok",
+    }
+
+
+def test_a_manager_closed_under_a_recording_leaves_gaps_that_say_so(mgr: WatlowManager) -> None:
+    poll = mgr.prepare("pv")
+    mgr.close()
+    assert [each.status for each in poll()] == ["closed"] * 3
+
+
+def test_one_name_need_not_be_a_list(mgr: WatlowManager) -> None:
+    assert list(mgr.poll("pv", names="retort")) == ["retort"]
+
+
 def test_a_policy_nobody_knows() -> None:
     with pytest.raises(WatlowConfigurationError, match="allowed are raise, return"):
         WatlowManager(error_policy="ignore")  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -178,6 +180,37 @@ def test_or_who_leaves_the_block_without_looking(clock: ManualClock) -> None:
         stream._worker._thread.join(PATIENCE_S)
 
 
+def test_what_nobody_took_is_counted_as_dropped(clock: ManualClock) -> None:
+    with manual(Counting(clock), clock, buffer_size=20) as stream:
+        for batch in turned(stream, clock):
+            if batch[0].value == 2.0:
+                break
+        for _ in range(4):
+            assert clock.waiting.wait(PATIENCE_S)
+            clock.advance(1.0)
+        assert clock.waiting.wait(PATIENCE_S)
+    summary = stream.summary
+    assert (summary.samples_emitted, summary.rows) == (3, 3)
+    assert summary.ticks_dropped >= 4
+
+
+def test_a_recording_forgotten_with_a_full_buffer_does_not_hold_up_the_exit() -> None:
+    program = """
+from watlowlib import open_device, record
+from watlowlib.simulator import SimulatedBus
+bus = SimulatedBus([1], baudrate=None)
+bus.start()
+stream = record(open_device(bus.port), parameters="pv", rate_hz=1000.0, buffer_size=1)
+stream.__enter__()
+while stream._tally.emitted < 1:
+    pass
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize("way", ["break", "exception", "stop", "nothing"])
 def test_leaving_ends_it_whichever_way(ctl: Controller, way: str) -> None:
     def leave() -> None:
@@ -242,6 +275,7 @@ def test_a_port_that_goes_away_is_a_gap_not_an_end() -> None:
         ({"parameters": []}, "at least one parameter"),
         ({"instances": []}, "at least one instance"),
         ({"instances": [0]}, "instance=0: process_value has instances 1 to 2"),
+        ({"instances": 1.5}, "instance=1.5"),
         ({"names": ["oven"]}, "here is only"),
         ({"overflow": "explode"}, "allowed are block, drop_newest"),
     ],
@@ -259,6 +293,11 @@ def test_a_slip_in_a_parameter_sends_nothing(ctl: Controller) -> None:
     with pytest.raises(WatlowUnknownParameterError, match="did you mean 'process_value'"):
         record(ctl, parameters=["proces_value"], rate_hz=2.0)
     assert ctl.stats.exchanges == 0
+
+
+def test_what_is_no_source(bus: SimulatedBus) -> None:
+    with pytest.raises(WatlowConfigurationError, match="cannot be recorded: give a Controller"):
+        record(bus.port, parameters="pv", rate_hz=1.0)  # type: ignore[arg-type]
 
 
 def test_a_recording_runs_once_and_in_a_with_statement(ctl: Controller) -> None:

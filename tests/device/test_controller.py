@@ -9,6 +9,7 @@ import pytest
 from watlowlib.device.controller import Controller
 from watlowlib.device.factory import open_device
 from watlowlib.errors import (
+    WatlowAbsentError,
     WatlowAccessDeniedError,
     WatlowClosedError,
     WatlowConfigurationError,
@@ -177,6 +178,34 @@ def test_the_status_says_why(bus: SimulatedBus, ctl: Controller, fault: Fault, s
     assert sample.latency_s >= 0.2
 
 
+@pytest.mark.parametrize("bits", [float("nan"), float("inf"), -431602080.0])
+def test_bits_that_are_no_value_are_absent(bus: SimulatedBus, ctl: Controller, bits: float) -> None:
+    bus.controllers[1].set("alarm_high_setpoint", bits)
+    with pytest.raises(WatlowAbsentError, match="alarm_high_setpoint .9001. holds no value"):
+        ctl.read_parameter("alarm_high_setpoint")
+    (sample,) = ctl.poll("alarm_high_setpoint")
+    assert (sample.value, sample.status) == (None, "absent")
+
+
+def test_an_enumeration_says_what_its_code_means(ctl: Controller) -> None:
+    reading = ctl.read_parameter("heat_algorithm")
+    assert (reading.value, reading.label) == (71, "PID")
+    assert str(reading) == "PID (71) (heat_algorithm, instance 1)"
+    assert ctl.read_setpoint().label is None
+
+
+def test_instances_may_come_from_a_generator_or_be_one(ctl: Controller) -> None:
+    once = (instance for instance in [1, 2])
+    samples = ctl.poll(["setpoint", "heat_power"], instances=once)
+    assert [(each.parameter, each.instance) for each in samples] == [
+        ("setpoint", 1),
+        ("setpoint", 2),
+        ("heat_power", 1),
+        ("heat_power", 2),
+    ]
+    assert [each.instance for each in ctl.poll(4001, instances=2)] == [2]
+
+
 def test_once_stopped_a_failing_poll_is_not_gone_through(
     bus: SimulatedBus, ctl: Controller
 ) -> None:
@@ -193,7 +222,7 @@ def test_once_stopped_a_healthy_poll_is_finished(ctl: Controller) -> None:
     assert [each.status for each in ctl.prepare(["pv", "setpoint"])(stop)] == ["ok", "ok"]
 
 
-@pytest.mark.parametrize("parameters", [[], (), ["pv", "nonsense"]])
+@pytest.mark.parametrize("parameters", [[], (), ["pv", "nonsense"], None, [None], [["pv"]]])
 def test_a_poll_that_cannot_be_sends_nothing(ctl: Controller, parameters: list[str]) -> None:
     with pytest.raises(WatlowConfigurationError):
         ctl.poll(parameters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from watlowlib.errors import (
     WatlowClosedError,
     WatlowConfigurationError,
     WatlowPortNotFoundError,
+    WatlowTimeoutError,
 )
 from watlowlib.model import ProtocolKind, SerialSettings
 from watlowlib.protocol import sharing
@@ -48,6 +50,45 @@ def test_a_controller_nobody_holds_gives_its_port_back(bus: SimulatedBus) -> Non
     slower = SerialSettings(baudrate=9600)
     with open_device(bus.port, address=1, serial_settings=slower) as ctl:
         assert ctl.read_setpoint().value == 75.0
+
+
+def test_a_port_that_is_being_closed_is_waited_for(bus: SimulatedBus) -> None:
+    asked = threading.Event()
+    bus.faults.portions = lambda *_: asked.set() or []  # type: ignore[assignment, func-returns-value]
+    slow = open_device(bus.port, timeout_s=0.3, retries=0)
+
+    def read_in_vain() -> None:
+        with pytest.raises(WatlowTimeoutError):
+            slow.read_pv()
+
+    reader = threading.Thread(target=read_in_vain)
+    reader.start()
+    assert asked.wait(10)
+    # The exchange is on the line: closing waits for it, opening again waits for that.
+    closer = threading.Thread(target=slow.close)
+    closer.start()
+    del bus.faults.portions
+    while slow._lease.active:
+        pass
+    with open_device(bus.port) as again:
+        assert again.read_setpoint().value == 75.0
+    reader.join(10)
+    closer.join(10)
+
+
+def test_a_second_interruption_leaves_no_port_open(bus: SimulatedBus) -> None:
+    ctl = open_device(bus.port)
+    port = ctl._lease.client.port
+
+    def interrupted(*args: object, **options: object) -> bool:
+        raise KeyboardInterrupt
+
+    port._lock.acquire = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        ctl.close()
+    assert not port.line.transport.is_open
+    with open_device(bus.port) as again:
+        assert again.read_setpoint().value == 75.0
 
 
 def test_those_who_share_agree(bus: SimulatedBus) -> None:

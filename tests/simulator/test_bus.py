@@ -12,11 +12,12 @@ import serial
 from watlowlib import open_device
 from watlowlib.clock import ManualClock
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError
+from watlowlib.protocol.stdbus.crc import crc8
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController
 
 READ_SETPOINT = bytes.fromhex("55FF0510000006E80103010701018776")
 SETPOINT_IS_392 = bytes.fromhex("55FF060010000B880203010701010843C40000339A")
-READ_PV_FROM_03 = bytes.fromhex("55FF051003000645010301040101E399")
+READ_PV = bytes.fromhex("55FF0510000006E8010301040101E399")
 
 
 @contextmanager
@@ -47,8 +48,6 @@ def test_an_exchange_takes_the_time_of_its_bytes() -> None:
 
 
 def test_a_reply_goes_to_who_asked() -> None:
-    from watlowlib.protocol.stdbus.crc import crc8
-
     head = bytes.fromhex("0510030006")
     asked = b"\x55\xff" + head + bytes((crc8(head),)) + READ_SETPOINT[8:]
     with SimulatedBus([unit()], baudrate=None) as bus, listening(bus) as port:
@@ -146,6 +145,9 @@ def test_a_bus_that_does_not_run_says_so() -> None:
         ({"controllers": [1, 1]}, "address 1 is given twice"),
         ({"speed": 0}, "above 0"),
         ({"baudrate": 12345}, "baudrate=12345"),
+        ({"turnaround_s": (0.2, 0.1)}, "turnaround_s=.*least and the most"),
+        ({"turnaround_s": "fast"}, "turnaround_s='fast'"),
+        ({"faults": {"drop": 0.5}}, "give a FaultPlan"),
     ],
 )
 def test_buses_that_cannot_be(wrong: dict[str, object], message: str) -> None:
@@ -157,3 +159,23 @@ def test_a_transport_nobody_knows() -> None:
     with pytest.raises(WatlowConfigurationError, match="'pty' .*, 'tcp'"):
         with SimulatedBus([1], transport="usb"):
             pass
+
+
+def test_a_bus_runs_once() -> None:
+    bus = SimulatedBus([1], turnaround_s=0.0)
+    with bus, pytest.raises(WatlowConfigurationError, match="runs once"):
+        bus.start()
+
+
+def test_a_controller_answers_in_order() -> None:
+    plan = FaultPlan(late_s=0.1)
+    with SimulatedBus([unit()], baudrate=None, turnaround_s=0.0, faults=plan) as bus:
+        with listening(bus) as port:
+            plan.next_are(Fault.LATE, None)
+            port.write(READ_SETPOINT)
+            while not plan.happened[Fault.LATE]:
+                pass
+            port.write(READ_PV)
+            answers = port.read(42)
+            assert answers[:21] == SETPOINT_IS_392
+            assert answers[21 + 11 : 21 + 13] == b"\x04\x01"

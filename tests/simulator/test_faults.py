@@ -81,3 +81,12 @@ def test_a_script_comes_before_chance() -> None:
 def test_rates_that_cannot_be(rates: dict[Fault, float]) -> None:
     with pytest.raises(WatlowConfigurationError, match="together at most 1"):
         FaultPlan(rates)
+
+
+def test_faults_may_be_given_by_their_names() -> None:
+    plan = FaultPlan({"drop": 1.0})  # type: ignore[dict-item]
+    assert plan.draw() is Fault.DROP
+    with pytest.raises(WatlowConfigurationError, match="fault='drp': allowed are drop, delay"):
+        FaultPlan({"drp": 0.5})  # type: ignore[dict-item]
+    with pytest.raises(WatlowConfigurationError, match="fault='drp'"):
+        plan.next_are("drp")  # type: ignore[arg-type]

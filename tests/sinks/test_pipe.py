@@ -235,6 +235,43 @@ def test_options_that_cannot_be(options: dict[str, float], message: str) -> None
         piped(recording(1), Noting(), **options)
 
 
+@pytest.mark.parametrize("sink", [InMemorySink, "run.csv", [InMemorySink()], None])
+def test_what_is_no_sink(sink: object) -> None:
+    with pytest.raises(WatlowConfigurationError, match="is no sink: give open sinks"):
+        with recording(1) as stream:
+            pipe(stream, sink)  # type: ignore[arg-type]
+
+
+def test_what_is_no_recording() -> None:
+    with pytest.raises(WatlowConfigurationError, match="is no recording: give what record"):
+        pipe([[FIRST]], InMemorySink())  # type: ignore[arg-type]
+
+
+def test_an_interruption_while_a_sink_is_waited_for_loses_nothing() -> None:
+    release = threading.Event()
+
+    class Interrupted(Noting):
+        """Holds everything up until all buffers are full, then Ctrl-C comes."""
+
+        def write_many(self, samples: Sequence[Sample]) -> None:
+            if not self.sizes:
+                assert stream_is_full.wait(PATIENCE_S)
+                _thread.interrupt_main()
+                assert release.wait(PATIENCE_S)
+            super().write_many(samples)
+
+    stream_is_full = threading.Event()
+    source = Source(lambda n: n == 256 + 64 + 2 and stream_is_full.set())
+    stream = recording(None, source)
+    stop = stream.stop
+    stream.stop = lambda: (stop(), release.set())  # type: ignore[method-assign, assignment]
+    sink = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        piped(stream, sink, batch_size=1)
+    assert len(sink.samples) == stream.summary.rows > 256
+    assert stream.summary.sinks[0].rows_lost == 0
+
+
 def test_no_sink() -> None:
     with pytest.raises(WatlowConfigurationError, match="at least one sink"):
         piped(recording(1))

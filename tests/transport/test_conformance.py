@@ -191,6 +191,12 @@ def test_a_port_without_a_descriptor_is_read_in_slices() -> None:
     started_s = time.monotonic()
     assert transport.read(Deadline.after(0.03)) == b""
     assert time.monotonic() - started_s >= 0.03
+    waited: list[int] = []
+    assert transport._serial is not None
+    transport._serial.read = waited.append  # type: ignore[method-assign, assignment]
+    assert transport.read(Deadline(0.0)) == b""
+    assert waited == []  # with nothing there and no time left, pyserial is not asked to wait
+    del transport._serial.read
     transport.write(b"around", Deadline.after(PATIENCE_S))
     assert read_all(transport, 6) == b"around"
     transport.close()

@@ -316,26 +316,24 @@ ASKED = (0.0, "write", 5.0)
 
 
 def test_after_a_timeout_the_line_is_listened_to_before_anything_is_sent() -> None:
-    transport, client = waiting([], [reply(666.0), reply(75.0)], [reply(76.0)])
+    transport, client = waiting([], [reply(75.0)])
     client.read(1, PV, Patience(5.0, 1))
-    client.read(1, PV, ONCE._replace(timeout_s=5.0))
-    quiet_first = (0.0, 2.0, "write", 5.0)
-    # Both answers that were asked for have come: all is well again.
-    assert transport.events == [*ASKED, *quiet_first, 2.0, *ASKED]
+    assert transport.events == [*ASKED, 0.0, 2.0, "write", 5.0]
 
 
-def test_an_answer_that_is_owed_is_listened_for_behind_the_next_one() -> None:
-    transport, client = waiting([], [reply(75.0)], [reply(76.0)])
+def test_what_may_be_owed_from_before_is_not_believed_but_asked_once_more() -> None:
+    transport, client = waiting([], [reply(75.0)], [reply(75.0)], [reply(76.0)])
     client.read(1, PV, Patience(5.0, 1))
-    client.read(1, PV, Patience(5.0, 0))
-    assert transport.events[-4:] == [*ASKED, 2.0]
+    # One answer has come for two questions: the next may be the other one.
+    assert Script._float(client.read(1, PV, Patience(5.0, 0)).data) == 76.0
+    assert transport.events[-7:] == [*ASKED, 2.0, *ASKED]
 
 
 def test_but_only_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watlowlib.protocol.stdbus.client.OWING_S", 0.0)
+    monkeypatch.setattr("watlowlib.protocol.stdbus.debts.OWING_S", 0.0)
     transport, client = waiting([], [reply(75.0)], [reply(76.0)])
     client.read(1, PV, Patience(5.0, 1))
-    client.read(1, PV, Patience(5.0, 0))
+    assert Script._float(client.read(1, PV, Patience(5.0, 0)).data) == 76.0
     assert transport.events[-3:] == [*ASKED]
 
 
@@ -364,13 +362,59 @@ def test_two_answers_that_are_owed_are_both_told_from_the_right_one() -> None:
     assert script.read() == 76.0
 
 
-def test_of_two_owed_one_may_come_with_each_later_answer() -> None:
-    # Always one behind: each answer is followed by the one before it being taken for it.
-    script = Script([], [], [reply(1.0)], [reply(2.0), reply(3.0), reply(75.0)])
+def test_a_line_that_is_always_late_is_never_believed_too_early() -> None:
+    # Two questions time out; then each answer belongs to the question two before.
+    script = Script([], [], [reply(1.0)], [reply(2.0), reply(3.0)])
     with pytest.raises(WatlowTimeoutError):
         script.read(TWICE)
-    script.read()
-    assert script.read() == 75.0
+    # 3.0 answers the first question of this call: the first that was asked after it began.
+    assert script.read() == 3.0
+    assert len(script.transport.written) == 4
+
+
+def test_a_late_refusal_is_not_taken_for_a_writes_answer() -> None:
+    held_back = [refused(0x84)]
+    script = Script([], held_back, [reply(20.0, b"\x07\x01\x01")])
+    with pytest.raises(WatlowTimeoutError):
+        script.read(request=ReadRequest(7, 1, 2))
+    assert script.write(20.0) == 20.0
+    assert script.sent == ["read", "write", "read"]
+
+
+def test_a_late_echo_is_not_taken_for_a_later_writes_answer() -> None:
+    script = Script([], [], [], [stored(20.0)], [reply(20.0, b"\x07\x01\x01")])
+    with pytest.raises(WatlowTimeoutError):
+        script.write(20.0, ONCE)
+    assert script.sent == ["write", "read"]
+    with pytest.raises(WatlowTimeoutError):
+        script.write(30.0, ONCE)
+
+
+class Interrupted(ScriptedTransport):
+    """Ctrl-C comes while the first answer is waited for."""
+
+    def read(self, deadline: Deadline) -> bytes:
+        if len(self.written) == 1 and deadline.left_s() > 0:
+            self.written.append(b"interrupted")
+            raise KeyboardInterrupt
+        return super().read(deadline)
+
+
+def test_the_answer_to_an_interrupted_question_is_not_taken_for_the_next() -> None:
+    answers = [[], [reply(666.0), reply(75.0)]]
+    transport = Interrupted(lambda data: answers.pop(0))
+    transport.open()
+    client = StdBusClient(Port(transport))
+    with pytest.raises(KeyboardInterrupt):
+        client.read(1, PV, TWICE)
+    assert Script._float(client.read(1, PV, TWICE).data) == 75.0
+
+
+def test_a_clamped_write_is_said_at_once_and_not_repeated() -> None:
+    script = Script([stored(60.0)], [reply(60.0, b"\x07\x01\x01")], [stored(75.0)])
+    with pytest.raises(WatlowWriteError, match="holds 60"):
+        script.write(75.0, TWICE)
+    assert script.sent == ["write", "read"]
 
 
 class Chattering(ScriptedTransport):

@@ -2,15 +2,12 @@
 
 An exchange is: take the port, empty the line, send the question, read frames until one
 fits it or the deadline passes. Whatever does not fit (noise, our own echo, a late
-reply to another question) is counted and passed over.
+reply to another question) is counted and passed over. What fits may still be the late
+answer to the same question from before this call, where the controller owes us one: then
+it is passed over too, and if nothing follows it we ask once more.
 
-A controller answers one question after the other, so after a timeout it owes us an
-answer. While it does, the last answer that fits is taken: once all that were asked for
-have come, or the line has been quiet. An old answer is never believed when a newer one
-follows it.
-
-Reads are asked again; a write is sent a second time only after a read has shown that
-the first one did not arrive.
+Reads are asked again after a timeout; a write is sent a second time only after a read has
+shown that the first one did not arrive.
 """
 
 from __future__ import annotations
@@ -18,12 +15,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
-from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from watlowlib.clock import Deadline
 from watlowlib.errors import ErrorContext, WatlowCRCError, WatlowTimeoutError, WatlowWriteError
 from watlowlib.protocol.port import Port
+from watlowlib.protocol.stdbus.debts import Debts, Owed
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder, address_of, encode_frame
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, decode_value
 from watlowlib.protocol.stdbus.questions import (
@@ -33,19 +30,6 @@ from watlowlib.protocol.stdbus.questions import (
     refusal,
     write_question,
 )
-
-OWING_S = 0.5
-"""How long after a timeout its answer may still come."""
-
-
-class Debt(NamedTuple):
-    """Answers that a controller owes us, and until when they may come."""
-
-    answers: int
-    until_s: float
-
-
-NO_DEBT = Debt(0, 0.0)
 
 
 class Patience(NamedTuple):
@@ -65,7 +49,27 @@ class Answer(NamedTuple):
     latency_s: float
 
 
-Exchange: TypeAlias = "Callable[[Question, float, float], Frame]"
+class _OnlyOwedError(Exception):
+    """What came may all have been owed from before."""
+
+
+class _Call:
+    """One call from outside: however many exchanges it takes, it began once."""
+
+    __slots__ = ("patience", "started_at", "started_s", "urgent")
+
+    def __init__(self, patience: Patience, *, urgent: bool) -> None:
+        self.patience = patience
+        self.urgent = urgent
+        self.started_at = datetime.now(timezone.utc)
+        self.started_s = time.monotonic()
+
+    def answer(self, tag: int, data: bytes, frame: Frame) -> Answer:
+        latency_s = time.monotonic() - self.started_s
+        return Answer(tag, data, encode_frame(frame), self.started_at, latency_s)
+
+
+Exchange: TypeAlias = "Callable[[_Call, Question], Frame]"
 
 
 class StdBusClient:
@@ -73,7 +77,7 @@ class StdBusClient:
 
     def __init__(self, port: Port) -> None:
         self.port = port
-        self._debts: dict[int, Debt] = {}
+        self._debts = Debts()
 
     def read(
         self, address: int, request: ReadRequest, patience: Patience, *, urgent: bool = False
@@ -86,7 +90,11 @@ class StdBusClient:
             WatlowDeviceError: The controller refused.
             WatlowConnectionError: The port is gone.
         """
-        return self._ask(address, request, patience, partial(self._in_turn, urgent))
+        call = _Call(patience, urgent=urgent)
+        question = read_question(address, request)
+        frame = self._asked(call, question, self._in_turn)
+        value = frame.payload[len(question.expected) :]
+        return call.answer(value[0], value[1:], frame)
 
     def write(
         self, address: int, request: WriteRequest, patience: Patience, *, readable: bool = True
@@ -107,137 +115,122 @@ class StdBusClient:
             WatlowConnectionError: The port is gone.
         """
         question = write_question(address, request)
-        selector = ReadRequest(*request[:3])
+        selector = read_question(address, ReadRequest(*request[:3]))
         wanted = bytes((request.tag,)) + request.data
-        started_at, started_s = datetime.now(timezone.utc), time.monotonic()
+        call = _Call(patience, urgent=True)
         try:
             # One turn for all of it: nobody else's write comes between this one and its proof.
             self.port.take(urgent=True)
             for _ in range(patience.retries + 1):
                 echo = b""
                 try:
-                    frame = self._exchange(question, patience.timeout_s, started_s)
+                    frame = self._exchange(call, question)
                     echo = frame.payload[len(question.expected) :]
                     if echo == wanted:
-                        return _answer(request.tag, request.data, frame, started_at, started_s)
+                        return call.answer(request.tag, request.data, frame)
                 except (WatlowTimeoutError, WatlowCRCError):
                     if not readable:
                         raise
-                held = self._ask(address, selector, patience, self._exchange)
-                stored = bytes((held.tag,)) + held.data
+                except _OnlyOwedError:
+                    if not readable:
+                        raise self._unanswered(call, question, b"", 0) from None
+                held = self._asked(call, selector, self._exchange)
+                stored = held.payload[len(selector.expected) :]
                 if stored == wanted:
-                    latency_s = time.monotonic() - started_s
-                    return held._replace(requested_at=started_at, latency_s=latency_s)
+                    return call.answer(request.tag, request.data, held)
                 if stored == echo:
                     break  # it has said twice what it made of ours: once more is only wear
         finally:
             self.port.give()
         raise WatlowWriteError(
-            f"the write was not taken: the controller holds {decode_value(held.tag, held.data)}",
-            context=self._context(question, started_s, held.raw),
+            f"the write was not taken: the controller holds {decode_value(stored[0], stored[1:])}",
+            context=self._context(call, question, encode_frame(held)),
         )
 
-    def _ask(
-        self, address: int, request: ReadRequest, patience: Patience, exchange: Exchange
-    ) -> Answer:
-        """Ask for one parameter by `exchange`, again after a timeout or a damaged answer."""
-        question = read_question(address, request)
-        started_at, started_s = datetime.now(timezone.utc), time.monotonic()
-        for left in range(patience.retries, -1, -1):
+    def _asked(self, call: _Call, question: Question, exchange: Exchange) -> Frame:
+        """The answer to a read, asked again after a timeout, damage, or what may be old."""
+        left = call.patience.retries
+        while True:
             try:
-                frame = exchange(question, patience.timeout_s, started_s)
-                break
+                return exchange(call, question)
+            except _OnlyOwedError:
+                # Something is there and answers: what was owed is paid by now.
+                continue
             except (WatlowTimeoutError, WatlowCRCError):
                 if not left:
                     raise
-        value = frame.payload[len(question.expected) :]
-        return _answer(value[0], value[1:], frame, started_at, started_s)
+                left -= 1
 
-    def _in_turn(
-        self, urgent: bool, question: Question, timeout_s: float, started_s: float
-    ) -> Frame:
+    def _in_turn(self, call: _Call, question: Question) -> Frame:
         """One exchange in a turn of its own."""
         try:
-            self.port.take(urgent=urgent)
-            return self._exchange(question, timeout_s, started_s)
+            self.port.take(urgent=call.urgent)
+            return self._exchange(call, question)
         finally:
             self.port.give()
 
-    def _exchange(self, question: Question, timeout_s: float, started_s: float) -> Frame:
+    def _exchange(self, call: _Call, question: Question) -> Frame:
         """One exchange while the port is ours; the frame that fits, unless it refuses."""
         thrown_away = self.port.line.send(question.frame)
         for frame in FrameDecoder().feed(thrown_away) if thrown_away else ():
-            self._owe(frame.source, self._debt(frame.source).answers - 1)
+            self._debts.settle(frame.source, frame.payload)
         try:
-            frame = self._await(question, Deadline.after(timeout_s), started_s)
-        except (WatlowTimeoutError, WatlowCRCError):
+            frame = self._await(call, question)
+        except (WatlowTimeoutError, WatlowCRCError, _OnlyOwedError):
             raise
         except BaseException:
             # Ctrl-C or a lost port in the middle: the answer to this one may still come.
-            self._owe(question.mac, self._debt(question.mac).answers + 1, _soon())
+            self._debts.add(question.mac, question.expected)
             self.port.line.distrust()
             raise
         self.port.stats.exchanges += 1
         if is_refusal(frame.payload):
-            raise refusal(frame.payload, self._context(question, started_s, encode_frame(frame)))
+            raise refusal(frame.payload, self._context(call, question, encode_frame(frame)))
         return frame
 
-    def _await(self, question: Question, deadline: Deadline, started_s: float) -> Frame:
+    def _await(self, call: _Call, question: Question) -> Frame:
         line, decoder, mac = self.port.line, FrameDecoder(), question.mac
-        expected = self._debt(mac).answers + 1
+        deadline = Deadline.after(call.patience.timeout_s)
         found: Frame | None = None
+        doubt: Owed | None = None
         heard = b""
         while data := line.receive(deadline):
             heard += data
-            frames = decoder.feed(data)
-            expected -= sum(frame.source == mac for frame in frames)
-            fitting = self._last_that_fits(question, frames)
-            if fitting is not None:
-                found, deadline = fitting, Deadline.after(line.quiet_s)
-            if (found is not None and expected <= 0) or deadline.passed():
+            for frame in decoder.feed(data):
+                owed = self._debts.settle(frame.source, frame.payload, call.started_s)
+                if not question.fits(frame):
+                    self._pass_over(question, frame)
+                elif owed is not None:
+                    doubt, deadline = owed, Deadline.after(line.quiet_s)
+                else:
+                    found = frame
+            if found is not None or deadline.passed():
                 break
-        if found is None:
-            line.distrust()
-            # A damaged answer has been given; else it is owed from now on.
-            self._owe(mac, expected - bool(decoder.damaged), _soon())
-            raise self._unanswered(question, started_s, heard, decoder.damaged)
-        self._owe(mac, expected)
-        if decoder.pending:
-            line.distrust()
-        if expected > 0 and is_refusal(found.payload):
-            # It names no parameter: perhaps it refuses what was asked before.
-            line.distrust()
-            raise self._unanswered(question, started_s, heard, decoder.damaged)
-        return found
+        if found is not None:
+            self._debts.void(mac, call.started_s)
+            if decoder.pending:
+                line.distrust()
+            return found
+        if doubt is not None:
+            # Either that was ours, or ours is owed now: as long as that one was.
+            self._debts.add(mac, question.expected, doubt.until_s)
+            raise _OnlyOwedError
+        line.distrust()
+        if not decoder.damaged:
+            self._debts.add(mac, question.expected)
+        raise self._unanswered(call, question, heard, decoder.damaged)
 
-    def _debt(self, mac: int) -> Debt:
-        """What the controller still owes."""
-        debt = self._debts.get(mac, NO_DEBT)
-        return debt if debt.answers and time.monotonic() < debt.until_s else NO_DEBT
-
-    def _owe(self, mac: int, answers: int, until_s: float | None = None) -> None:
-        """Note what it owes from now on, if anything."""
-        if answers > 0:
-            until_s = self._debts[mac].until_s if until_s is None else until_s
-            self._debts[mac] = Debt(answers, until_s)
+    def _pass_over(self, question: Question, frame: Frame) -> None:
+        """Count a frame that answers something else, or nothing."""
+        if encode_frame(frame) == question.frame:
+            self.port.stats.echoes_skipped += 1
         else:
-            self._debts.pop(mac, None)
-
-    def _last_that_fits(self, question: Question, frames: list[Frame]) -> Frame | None:
-        found: Frame | None = None
-        for frame in frames:
-            if question.fits(frame):
-                found = frame
-            elif encode_frame(frame) == question.frame:
-                self.port.stats.echoes_skipped += 1
-            else:
-                self.port.stats.frames_skipped += 1
-        return found
+            self.port.stats.frames_skipped += 1
 
     def _unanswered(
-        self, question: Question, started_s: float, heard: bytes, damaged: int
+        self, call: _Call, question: Question, heard: bytes, damaged: int
     ) -> WatlowTimeoutError | WatlowCRCError:
-        context = self._context(question, started_s, heard)
+        context = self._context(call, question, heard)
         if damaged:
             self.port.stats.crc_errors += 1
             return WatlowCRCError("only damaged frames came back", context=context)
@@ -248,21 +241,11 @@ class StdBusClient:
             context=context,
         )
 
-    def _context(self, question: Question, started_s: float, reply: bytes) -> ErrorContext:
+    def _context(self, call: _Call, question: Question, reply: bytes) -> ErrorContext:
         return ErrorContext(
             port=self.port.name,
             address=address_of(question.mac),
             request=question.frame,
             reply=reply,
-            elapsed_s=time.monotonic() - started_s,
+            elapsed_s=time.monotonic() - call.started_s,
         )
-
-
-def _soon() -> float:
-    """Until when what is owed now may come."""
-    return time.monotonic() + OWING_S
-
-
-def _answer(tag: int, data: bytes, frame: Frame, started_at: datetime, started_s: float) -> Answer:
-    latency_s = time.monotonic() - started_s
-    return Answer(tag, data, encode_frame(frame), started_at, latency_s)
