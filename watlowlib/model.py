@@ -51,6 +51,9 @@ class Unit(str, Enum):
     FAHRENHEIT = "°F"
     PERCENT = "%"
     SECOND = "s"
+    MILLISECOND = "ms"
+    MINUTE = "min"
+    HOUR = "h"
 
     def __str__(self) -> str:
         return self.value
@@ -89,6 +92,112 @@ class SerialSettings:
         """Seconds one byte takes on the wire: start, data, parity and stop bits."""
         bits = 1 + self.bytesize + (self.parity != "N") + self.stopbits
         return bits / self.baudrate
+
+
+@dataclass(frozen=True)
+class PartNumber:
+    """What a part number says; None where it does not say.
+
+    Attributes:
+        text: The part number itself.
+        family: The product family.
+        case: The size, such as "1/32 DIN".
+        control: The kind of control, such as "PID with ramp and soak".
+        supply: The supply voltage.
+        loops: How many control loops there are.
+        cooling: False where there is no second output, hence no cooling side.
+        communications: What it can speak besides Standard Bus.
+        modbus: Whether that is Modbus RTU.
+    """
+
+    text: str
+    family: ControllerFamily
+    case: str | None = None
+    control: str | None = None
+    supply: str | None = None
+    loops: int | None = None
+    cooling: bool | None = None
+    communications: str | None = None
+    modbus: bool | None = None
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """What a controller says of itself; None where it did not answer.
+
+    Attributes:
+        address: The address it answered at.
+        protocol: The wire protocol it was asked with.
+        part_number: What 1009 says, decoded.
+        family: The product family.
+        loops: How many control loops it has.
+        hardware_id: 1001.
+        firmware_id: 1002.
+        software_revision: 1003.
+        software_build: 1005.
+        serial_number: 1007.
+        device_name: 1011.
+        configured_protocol: What 17009 is set to; differs from `protocol` while a
+            change waits for a restart.
+    """
+
+    address: int
+    protocol: ProtocolKind
+    part_number: PartNumber | None = None
+    family: ControllerFamily = ControllerFamily.UNKNOWN
+    loops: int | None = None
+    hardware_id: int | None = None
+    firmware_id: int | None = None
+    software_revision: int | None = None
+    software_build: int | None = None
+    serial_number: int | None = None
+    device_name: str | None = None
+    configured_protocol: ProtocolKind | None = None
+
+
+@dataclass(frozen=True)
+class PidGains:
+    """The tuning of one control loop; None where it does not apply or was not given.
+
+    Attributes:
+        heat_proportional_band: 8009, in the wire's degrees.
+        cool_proportional_band: 8012, likewise; None on a unit without cooling.
+        time_integral: 8006, seconds per repeat, 0 to 9999.
+        time_derivative: 8007, seconds, 0 to 9999.
+        dead_band: 8008, in the wire's degrees.
+    """
+
+    heat_proportional_band: float | None = None
+    cool_proportional_band: float | None = None
+    time_integral: float | None = None
+    time_derivative: float | None = None
+    dead_band: float | None = None
+
+
+@dataclass(frozen=True)
+class AlarmState:
+    """One alarm, from 9009 to 9012.
+
+    Attributes:
+        instance: Which alarm, from 1.
+        code: The state's code (9009).
+        label: The state: "None", "Alarm high", "Alarm low", "Blocked", "Startup", "Error".
+        latched: Whether it stays until it is cleared.
+        silenced: Whether it has been silenced.
+        clearable: Whether it can be cleared now.
+    """
+
+    instance: int
+    code: int
+    label: str
+    latched: bool
+    silenced: bool
+    clearable: bool
+
+    @property
+    def active(self) -> bool:
+        """Whether the alarm is up: high, low or error."""
+        return self.code in (7, 8, 28)
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,87 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from watlowlib.errors import WatlowUnknownParameterError
-from watlowlib.registry.parameters import PARAMETERS, DataType, Kind
+from watlowlib.model import Unit
+from watlowlib.registry.parameters import PARAMETERS, DataType, Kind, ParameterSpec, Registry
+
+# What people type: from the manual, from the menu, from habit.
+TYPED = [
+    ("PV", 4001),
+    ("process value", 4001),
+    ("Temperature", 4001),
+    ("SP", 7001),
+    ("Set Point", 7001),
+    ("set-point", 7001),
+    ("setpoint", 7001),
+    ("sensor error", 4002),
+    ("sensor type", 4005),
+    ("thermocouple type", 4006),
+    ("calibration offset", 4012),
+    ("filter", 4014),
+    ("cold junction temperature", 4004),
+    ("manual power", 7002),
+    ("max setpoint", 7004),
+    ("minimum set point", 7003),
+    ("Idle Set Point", 7009),
+    ("ramp rate", 7017),
+    ("ramp action", 7014),
+    ("remote setpoint", 7021),
+    ("control mode", 8001),
+    ("mode", 8001),
+    ("actual mode", 8002),
+    ("heat algorithm", 8003),
+    ("PID P", 8009),
+    ("pid-i", 8006),
+    ("pid_d", 8007),
+    ("proportional band", 8009),
+    ("integral", 8006),
+    ("derivative", 8007),
+    ("h_pb", 8009),
+    ("deadband", 8008),
+    ("cool proportional band", 8012),
+    ("heat hysteresis", 8010),
+    ("heat power", 8011),
+    ("cooling power", 8014),
+    ("Output", 8033),
+    ("output power", 8033),
+    ("autotune", 8026),
+    ("autotune status", 8027),
+    ("high alarm", 9001),
+    ("alarm low set point", 9002),
+    ("Alarm Hysteresis", 9003),
+    ("alarm type", 9015),
+    ("alarm state", 9009),
+    ("clear alarm", 9013),
+    ("silence alarm", 9014),
+    ("high limit setpoint", 12004),
+    ("limit reset", 12001),
+    ("heater current", 15007),
+    ("event input status", 10005),
+    ("digital output function", 6005),
+    ("baud rate", 17002),
+    ("Modbus Address", 17007),
+    ("word order", 17043),
+    ("units", 3005),
+    ("model", 1009),
+    ("serial number", 1007),
+    ("firmware", 1002),
+    ("start profile", 22001),
+]
 
 
 @pytest.mark.parametrize(
     ("asked", "number"),
     [
+        *TYPED,
         ("process_value", 4001),
-        ("Process Value", 4001),
         (" process-value ", 4001),
-        ("pv", 4001),
         ("PV", 4001),
         (4001, 4001),
         ("4001", 4001),
-        ("setpoint", 7001),
-        ("set_point", 7001),
-        ("sp", 7001),
-        ("heat_power", 8011),
-        ("output", 8033),
-        ("pid_p", 8009),
-        ("part_number", 1009),
     ],
 )
 def test_names_that_people_type(asked: str | int, number: int) -> None:
@@ -55,24 +114,93 @@ def test_names_and_numbers_are_unique() -> None:
     assert len({spec.number for spec in PARAMETERS}) == len(PARAMETERS)
 
 
+def test_there_are_60_names_that_people_type() -> None:
+    assert len({name for name, _ in TYPED}) >= 60
+
+
+def test_the_table_has_every_parameter() -> None:
+    assert len(PARAMETERS) == 426
+
+
+# The list itself is odd here, and says so in the table's note: the type and the codes of
+# 1001, 3003, 4028, 4030, 9013, 9014 and 12001 do not go together, 26001 and 26002 have none.
+ODD = {1001, 3003, 4028, 4030, 9013, 9014, 12001, 26001, 26002}
+
+
 def test_the_table_makes_sense() -> None:
     for spec in PARAMETERS:
-        assert spec.name.isidentifier() and spec.name.islower()
-        assert set(spec.rwes) <= set("RWES") and spec.rwes
-        assert (
-            bool(spec.codes) == (spec.data_type is DataType.ENUM) == (spec.kind is Kind.ENUMERATION)
-        )
-        assert (spec.kind is Kind.TEXT) == (spec.data_type is DataType.STRING)
-        if spec.low is not None and spec.high is not None:
-            assert spec.low < spec.high
-        if spec.default is not None:
-            assert not spec.codes or spec.default in spec.codes
-            assert spec.low is None or spec.low <= spec.default
+        assert spec.name.isidentifier() and spec.name.islower(), spec
+        assert set(spec.rwes) <= set("RWES") and spec.rwes, spec
+        if spec.number not in ODD:
+            enumeration = spec.data_type is DataType.ENUM
+            assert bool(spec.codes) == enumeration == (spec.kind is Kind.ENUMERATION), spec
+        assert (spec.kind is Kind.TEXT) == (spec.data_type is DataType.STRING), spec
+        for low, high, default in (
+            (*spec.limits_f, spec.default_f),
+            (*spec.limits_c, spec.default_c),
+        ):
+            assert (low is None) == (high is None)
+            if low is not None and high is not None:
+                assert low <= high, spec
+                assert default is None or low <= default <= high, spec
+        registers = [each for each in (*spec.map1, *spec.map2) if each is not None]
+        assert all(0 <= each < 10_000 for each in registers)
+        assert max(len(spec.map1), len(spec.map2)) <= spec.instances
+
+
+def test_what_is_no_temperature_has_one_range_for_both_scales() -> None:
+    thermal = (Kind.TEMPERATURE, Kind.TEMPERATURE_DIFFERENCE, Kind.TEMPERATURE_RATE)
+    for spec in PARAMETERS:
+        if spec.kind not in thermal:
+            assert spec.limits_f == spec.limits_c, spec
+            assert spec.default_f == spec.default_c, spec
 
 
 def test_a_row_as_the_manual_has_it() -> None:
     spec = PARAMETERS.resolve(7001)
     assert (spec.class_id, spec.member_id) == (7, 1)
-    assert (spec.low, spec.high, spec.default) == (-1999.0, 9999.0, 75.0)
+    assert spec.label == "Control Loop - Set Point"
+    assert (spec.limits_f, spec.limits_c) == ((-1999.0, 9999.0), (-1128.0, 5537.0))
+    assert (spec.default_f, spec.default_c) == (75.0, 24.0)
     assert (spec.readable, spec.writable, spec.persistent) == (True, True, True)
+    assert (spec.map1, spec.map2) == ((2160, 2240), (2640, 2720))
     assert PARAMETERS.resolve(8003).codes == {62: "Off", 71: "PID", 64: "On/Off"}
+
+
+@pytest.mark.parametrize(
+    ("scale", "limits"),
+    [
+        (Unit.FAHRENHEIT, (-1999.0, 9999.0)),
+        (Unit.CELSIUS, (-1128.0, 5537.0)),
+        (None, (-1999.0, 9999.0)),
+    ],
+)
+def test_limits_in_the_scale_that_was_declared(
+    scale: Unit | None, limits: tuple[float, float]
+) -> None:
+    assert PARAMETERS.resolve("setpoint").limits(scale) == limits
+
+
+def test_searching_finds_names_labels_and_numbers() -> None:
+    assert {spec.number for spec in PARAMETERS.search("baud")} == {17002}
+    assert 8009 in {spec.number for spec in PARAMETERS.search("Proportional Band")}
+    assert {spec.number for spec in PARAMETERS.search("7001")} == {7001, 17001}
+    assert len(PARAMETERS.search("")) == 426
+
+
+def test_threads_that_ask_at_once_get_the_same() -> None:
+    fresh = Registry("pm.tsv")
+    found: list[ParameterSpec] = []
+    start = threading.Barrier(4, timeout=10)
+
+    def ask() -> None:
+        start.wait()
+        found.append(fresh.resolve("setpoint"))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(found) == 4
+    assert len(set(map(id, found))) == 1

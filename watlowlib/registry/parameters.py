@@ -1,22 +1,21 @@
 """What a parameter is, and how a name, an alias or a number leads to it.
 
-The table is a text file, `tables/pm.tsv`, one line a parameter, read when the first
-parameter is looked up. `PARAMETERS` is the one registry; everything above it works
-with the `ParameterSpec` that `PARAMETERS.resolve` returns.
+A family's table is a text file in `tables/`, one line a parameter, read when the first
+parameter is looked up; a line is taken apart when its parameter is first wanted. Everything
+above works with the `ParameterSpec` that `PARAMETERS.resolve` returns.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from importlib import resources
 from numbers import Integral
 
 from watlowlib.errors import WatlowUnknownParameterError
+from watlowlib.model import Unit
 
 
 class DataType(str, Enum):
@@ -29,6 +28,8 @@ class DataType(str, Enum):
     FLOAT = "float"
     STRING = "string"
     ENUM = "enum"
+    POINTER = "u16x2"
+    ANY = "any"
 
 
 class Kind(str, Enum):
@@ -39,8 +40,14 @@ class Kind(str, Enum):
     ENUMERATION = "enumeration"
     TEMPERATURE = "temperature"
     TEMPERATURE_DIFFERENCE = "temperature_difference"
+    TEMPERATURE_RATE = "temperature_rate"
     PERCENT = "percent"
-    TIME = "time"
+    SECONDS = "seconds"
+    MILLISECONDS = "milliseconds"
+    MINUTES = "minutes"
+    HOURS = "hours"
+    POINTER = "pointer"
+    ANY = "any"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,27 +58,37 @@ class ParameterSpec:
         number: class * 1000 + member, as the manuals print it.
         name: The canonical name.
         aliases: Other names that lead here.
+        label: What Watlow's list calls it.
         data_type: How the value goes over the wire.
         kind: What sort of quantity it is.
         rwes: R readable, W writable, E kept in EEPROM, S kept in a user set.
-        instances: The most instances any controller of the family has.
-        low: Smallest value, in either temperature scale; None without a limit.
-        high: Largest value, likewise.
-        default: As factory set, temperatures in °F; None where the list names none.
+        limits_f: Smallest and largest value where the wire's scale is °F; None without one.
+        limits_c: The same where it is °C; for what is no temperature the same numbers.
+        default_f: As factory set, in °F; None where the list names none.
+        default_c: The same in °C.
         codes: For an enumeration, what each code means.
+        instances: The most instances any controller of the family has.
+        map1: Modbus register of each instance in data map 1; None where it has none.
+        map2: The same in data map 2.
+        note: Where instances differ, in the list's own terms.
     """
 
     number: int
     name: str
     aliases: tuple[str, ...]
+    label: str
     data_type: DataType
     kind: Kind
     rwes: str
-    instances: int
-    low: float | None
-    high: float | None
-    default: float | None
+    limits_f: tuple[float | None, float | None]
+    limits_c: tuple[float | None, float | None]
+    default_f: float | None
+    default_c: float | None
     codes: dict[int, str]
+    instances: int
+    map1: tuple[int | None, ...]
+    map2: tuple[int | None, ...]
+    note: str
 
     @property
     def class_id(self) -> int:
@@ -98,6 +115,22 @@ class ParameterSpec:
         """Whether a write of it wears the controller's EEPROM."""
         return "E" in self.rwes
 
+    def limits(self, scale: Unit | None) -> tuple[float | None, float | None]:
+        """The smallest and the largest value.
+
+        Args:
+            scale: The scale of temperatures on the wire; where it is not known the range
+                is the wider of both.
+        """
+        if scale is Unit.FAHRENHEIT:
+            return self.limits_f
+        if scale is Unit.CELSIUS:
+            return self.limits_c
+        (low_f, high_f), (low_c, high_c) = self.limits_f, self.limits_c
+        low = None if low_f is None or low_c is None else min(low_f, low_c)
+        high = None if high_f is None or high_c is None else max(high_f, high_c)
+        return low, high
+
 
 class Registry:
     """All parameters of a family, by name, alias and number.
@@ -108,12 +141,13 @@ class Registry:
 
     def __init__(self, table: str) -> None:
         self._table = table
+        self._parsed: dict[str, ParameterSpec] = {}
 
     def __iter__(self) -> Iterator[ParameterSpec]:
-        return iter(self._specs)
+        return (self._spec(line) for line in self._lines)
 
     def __len__(self) -> int:
-        return len(self._specs)
+        return len(self._lines)
 
     def resolve(self, parameter: str | int) -> ParameterSpec:
         """The parameter that `parameter` means.
@@ -127,57 +161,100 @@ class Registry:
                 comes nearest.
         """
         if isinstance(parameter, (str, Integral)) and not isinstance(parameter, bool):
-            names = self._by_name
-            spec = names.get(str(parameter)) or names.get(_normal(str(parameter)))
-            if spec is not None:
-                return spec
+            by_name = self._by_name
+            line = by_name.get(str(parameter)) or by_name.get(_normal(str(parameter)))
+            if line is not None:
+                return self._parsed.get(line) or self._spec(line)
         raise WatlowUnknownParameterError(
             f"there is no parameter {parameter!r}; {self._hint(str(parameter))}"
         )
 
+    def search(self, text: str) -> list[ParameterSpec]:
+        """The parameters whose name, alias, label or number has `text` in it, in table order."""
+        wanted = _normal(text)
+        return [
+            spec
+            for spec in self
+            if any(
+                wanted in _normal(part)
+                for part in (spec.name, str(spec.number), spec.label, *spec.aliases)
+            )
+        ]
+
     def _hint(self, text: str) -> str:
-        near = difflib.get_close_matches(_normal(text), self._by_name, n=5, cutoff=0.6)
-        names = list(dict.fromkeys(self._by_name[name].name for name in near))[:3]
+        from difflib import get_close_matches
+
+        near = get_close_matches(_normal(text), self._by_name, n=5, cutoff=0.6)
+        names = list(dict.fromkeys(self._by_name[name].split("\t", 2)[1] for name in near))[:3]
         if names:
             return f"did you mean {' or '.join(map(repr, names))}?"
         return "give a name such as 'process_value' or a number such as 4001"
 
     @cached_property
-    def _specs(self) -> tuple[ParameterSpec, ...]:
+    def _lines(self) -> list[str]:
+        from importlib import resources
+
         text = (resources.files(__package__) / "tables" / self._table).read_text("utf-8")
         lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-        columns = lines[0].split("\t")
-        return tuple(_parsed(dict(zip(columns, line.split("\t")))) for line in lines[1:])
+        return lines[1:]
 
     @cached_property
-    def _by_name(self) -> dict[str, ParameterSpec]:
-        found: dict[str, ParameterSpec] = {}
-        for spec in self._specs:
-            for name in (spec.name, str(spec.number), *spec.aliases):
-                if found.setdefault(name, spec) is not spec:
-                    raise ValueError(f"{self._table}: {name!r} is given twice")
+    def _by_name(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for line in self._lines:
+            number, name, aliases, _ = line.split("\t", 3)
+            for each in (name, number, *aliases.split()):
+                if found.setdefault(each, line) is not line:
+                    raise ValueError(f"{self._table}: {each!r} is given twice")
         return found
+
+    def _spec(self, line: str) -> ParameterSpec:
+        spec = self._parsed.get(line)
+        if spec is None:
+            # Two threads may parse one line at once; both then use the first result.
+            spec = self._parsed.setdefault(line, _parsed(line))
+        return spec
 
 
 def _normal(name: str) -> str:
     return re.sub(r"[\s\-_]+", "_", name.strip().lower())
 
 
-def _parsed(row: dict[str, str]) -> ParameterSpec:
-    codes = (pair.split("=", 1) for pair in row["codes"].split(",") if pair)
+def _parsed(line: str) -> ParameterSpec:
+    (
+        number, name, aliases, label, data_type, kind, rwes,
+        low_f, high_f, low_c, high_c, default_f, default_c,
+        codes, map1, map2, instances, note,
+    ) = line.split("\t")  # fmt: skip
     return ParameterSpec(
-        number=int(row["number"]),
-        name=row["name"],
-        aliases=tuple(row["aliases"].split()),
-        data_type=DataType(row["type"]),
-        kind=Kind(row["kind"]),
-        rwes=row["rwes"],
-        instances=int(row["instances"]),
-        low=float(row["low"]) if row["low"] else None,
-        high=float(row["high"]) if row["high"] else None,
-        default=float(row["default"]) if row["default"] else None,
-        codes={int(code): label for code, label in codes},
+        number=int(number),
+        name=name,
+        aliases=tuple(aliases.split()),
+        label=label,
+        data_type=DataType(data_type),
+        kind=Kind(kind),
+        rwes=rwes,
+        limits_f=(_number(low_f), _number(high_f)),
+        limits_c=(_number(low_c), _number(high_c)),
+        default_f=_number(default_f),
+        default_c=_number(default_c),
+        codes={
+            int(code): text
+            for code, text in (pair.split("=", 1) for pair in codes.split(",") if pair)
+        },
+        instances=int(instances),
+        map1=_registers(map1),
+        map2=_registers(map2),
+        note=note,
     )
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _registers(text: str) -> tuple[int | None, ...]:
+    return tuple(None if each == "-" else int(each) for each in text.split())
 
 
 PARAMETERS = Registry("pm.tsv")

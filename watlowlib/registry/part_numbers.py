@@ -1,0 +1,77 @@
+"""What the digits of a part number say; what they do not say stays unknown.
+
+Example: PM3R1CA-AAAAAAA is a 1/32 DIN PID controller with ramp and soak, 100-240 VAC,
+no output 2, hence no cooling side, on Standard Bus only. Source: Watlow's ordering
+information as quoted by others, of medium confidence.
+"""
+
+from __future__ import annotations
+
+import re
+
+from watlowlib.model import ControllerFamily, PartNumber
+
+CASES = {"3": "1/32 DIN", "6": "1/16 DIN", "8": "1/8 DIN", "9": "1/8 DIN", "4": "1/4 DIN"}
+CONTROLS = {
+    "C": "PID",
+    "R": "PID with ramp and soak",
+    "L": "limit",
+    "V": "process value display",
+    "U": "two loops",
+}
+SUPPLIES = {"1": "100-240 VAC", "3": "24 V AC/DC"}
+COMMUNICATIONS = {
+    "A": "Standard Bus only",
+    "1": "Modbus RTU over EIA-485",
+    "2": "Modbus RTU over EIA-232/485",
+    "3": "Ethernet",
+    "5": "DeviceNet",
+    "6": "Profibus",
+    "B": "Modbus RTU and Bluetooth",
+    "D": "Modbus RTU",
+    "E": "Modbus RTU and Bluetooth",
+    "F": "Modbus RTU and Bluetooth",
+    "G": "Ethernet and Bluetooth",
+    "H": "Bluetooth",
+    "J": "Bluetooth",
+    "K": "Bluetooth",
+}
+NO_OUTPUT = "A"
+
+
+def decode_part_number(text: str) -> PartNumber:
+    """What `text` says; every field that it does not say is None.
+
+    >>> decode_part_number("PM6U1CC-1AAAAAA").loops
+    2
+    """
+    found = re.fullmatch(r"PM([0-9])(.)(.)(.)(.)[^-]*-(.).*", text.strip().upper())
+    if found is None:
+        return PartNumber(text=text, family=_family_of(text))
+    case, control, supply, _, output_2, communications = found.groups()
+    bus = COMMUNICATIONS.get(communications)
+    return PartNumber(
+        text=text,
+        family=ControllerFamily.PM,
+        case=CASES.get(case),
+        control=CONTROLS.get(control),
+        supply=SUPPLIES.get(supply),
+        loops=2 if control == "U" else 1,
+        cooling=False if output_2 == NO_OUTPUT else None,
+        communications=bus,
+        modbus=_says_modbus(bus),
+    )
+
+
+def _says_modbus(bus: str | None) -> bool | None:
+    if bus is None:
+        return None
+    if bus.startswith("Modbus"):
+        return True
+    return False if bus == COMMUNICATIONS["A"] else None
+
+
+def _family_of(text: str) -> ControllerFamily:
+    letters = text.strip().upper()[:2]
+    known = {"PM": ControllerFamily.PM, "SD": ControllerFamily.SD}
+    return known.get(letters, ControllerFamily.UNKNOWN)
