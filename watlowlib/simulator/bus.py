@@ -111,7 +111,6 @@ class SimulatedBus:
         self._transport = checked_kind(transport)
         self._random = random.Random(seed)
         self._decoder = FrameDecoder()
-        self._by_mac = {mac_of(address): each for address, each in self.controllers.items()}
         self._off: set[int] = set()
         self._free_s: dict[int, float] = {}
         self._stopping = False
@@ -237,9 +236,16 @@ class SimulatedBus:
             self.wire.collisions += 1
             return
         for frame in frames:
-            controller = self._by_mac.get(frame.destination)
+            controller = self._at(frame.destination)
             if frame.type == REQUEST and controller and frame.destination not in self._off:
                 self._serve(controller, frame, complete_s)
+
+    def _at(self, mac: int) -> SimulatedController | None:
+        """Who listens at `mac`; addresses and protocols are settings, and can change."""
+        for controller in self.controllers.values():
+            if mac_of(controller.address) == mac and controller.speaks_stdbus:
+                return controller
+        return None
 
     def _serve(self, controller: SimulatedController, frame: Frame, complete_s: float) -> None:
         try:
