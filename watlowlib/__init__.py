@@ -10,8 +10,10 @@ Every call blocks until there is an answer, and returns it or raises a `WatlowEr
 that says what to do.
 """
 
+from watlowlib.device.alarms import Alarm
 from watlowlib.device.controller import Controller
 from watlowlib.device.factory import open_device
+from watlowlib.device.loops import ControllerLoop
 from watlowlib.device.polling import Poll, PollSource
 from watlowlib.errors import (
     ErrorContext,
@@ -41,7 +43,11 @@ from watlowlib.errors import (
 from watlowlib.manager import DeviceResult, ErrorPolicy, WatlowManager
 from watlowlib.model import (
     AcquisitionSummary,
+    AlarmState,
     ControllerFamily,
+    DeviceInfo,
+    PartNumber,
+    PidGains,
     ProtocolKind,
     Reading,
     Sample,
@@ -63,9 +69,13 @@ __version__ = "0.1.0"
 __all__ = [
     "PARAMETERS",
     "AcquisitionSummary",
+    "Alarm",
+    "AlarmState",
     "Controller",
     "ControllerFamily",
+    "ControllerLoop",
     "CsvSink",
+    "DeviceInfo",
     "DeviceResult",
     "ErrorContext",
     "ErrorPolicy",
@@ -73,6 +83,8 @@ __all__ = [
     "JsonlSink",
     "OverflowPolicy",
     "ParameterSpec",
+    "PartNumber",
+    "PidGains",
     "Poll",
     "PollSource",
     "ProtocolKind",

@@ -67,9 +67,11 @@ def test_a_set_point_is_written_and_held(bus: SimulatedBus, ctl: Controller) -> 
     assert ctl.read_setpoint().value == 151.5
 
 
-def test_an_enumeration_is_written_by_its_code(bus: SimulatedBus, ctl: Controller) -> None:
-    assert ctl.write_parameter("control_mode", 62, confirm=True).value == 62
-    assert ctl.read_parameter("control_mode_active").value == 62
+@pytest.mark.parametrize("mode", [62, 62.0, "Off", " off "])
+def test_an_enumeration_is_written_by_its_code_or_label(ctl: Controller, mode: str) -> None:
+    written = ctl.write_parameter("control_mode", mode, confirm=True)
+    assert (written.value, written.label) == (62, "Off")
+    assert ctl.read_parameter("control_mode_active").label == "Off"
 
 
 def test_a_write_without_confirm_sends_nothing(bus: SimulatedBus, ctl: Controller) -> None:
@@ -89,7 +91,13 @@ def test_a_write_without_confirm_sends_nothing(bus: SimulatedBus, ctl: Controlle
         ("setpoint", 10_000.0, "allowed is -1999 to 9999"),
         ("setpoint", -2000, "allowed is -1999 to 9999"),
         ("control_mode", 63, r"allowed are 62 \(Off\), 10 \(Auto\)"),
-        ("control_mode", 10.5, "give a whole number"),
+        ("control_mode", 10.5, r"allowed are 62 \(Off\)"),
+        ("control_mode", "Automatic", r"allowed are 62 \(Off\)"),
+        ("control_mode", True, r"allowed are 62 \(Off\)"),
+        ("display_read_lock", 2.5, "give a whole number"),
+        ("digital_output_function_instance", 256, "does not fit its type 'u8'|allowed is"),
+        ("device_name", "oven", "type 'string' is not supported"),
+        ("assembly_pointer_1", 360, "type 'u16x2' is not supported"),
         ("process_value", 20.0, "is read-only"),
         ("part_number", "PM6", "is read-only"),
         ("standard_bus_address", 5, "communications setting"),
@@ -137,12 +145,12 @@ def test_a_second_loop_is_read_and_written() -> None:
 
 def test_a_refused_write_is_an_error(ctl: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
     # The real controller may have narrower limits than the table; then it says no.
-    spec = PARAMETERS.resolve("setpoint")
-    narrow = ParameterSpec(**{**vars(spec), "high": 200.0})
-    monkeypatch.setitem(simulated._SPECS, 7001, narrow)
-    with pytest.raises(WatlowAccessDeniedError, match=r"error 80.*setpoint 7001"):
-        ctl.set_setpoint(201.0, confirm=True)
-    assert ctl.read_setpoint().value == 75.0
+    spec = PARAMETERS.resolve("alarm_high_setpoint")
+    narrow = ParameterSpec(**{**vars(spec), "limits_f": (0.0, 200.0)})
+    monkeypatch.setitem(simulated._SPECS, 9001, narrow)
+    with pytest.raises(WatlowAccessDeniedError, match=r"error 80.*alarm_high_setpoint 9001"):
+        ctl.write_parameter("alarm_high_setpoint", 201.0, confirm=True)
+    assert ctl.read_parameter("alarm_high_setpoint").value == 300.0
 
 
 def test_a_poll_is_a_sample_a_read_in_order(ctl: Controller) -> None:

@@ -12,12 +12,15 @@ sample without a value in `poll`.
 from __future__ import annotations
 
 import time
-import weakref
 from collections.abc import Iterable
-from dataclasses import replace
 from threading import Event
-from types import TracebackType
 
+from watlowlib.arguments import whole
+from watlowlib.device.access import Access
+from watlowlib.device.alarms import Alarm
+from watlowlib.device.habits import ramp_to, wait_until
+from watlowlib.device.identity import identify
+from watlowlib.device.loops import ControllerLoop
 from watlowlib.device.polling import (
     Halt,
     Parameters,
@@ -27,74 +30,19 @@ from watlowlib.device.polling import (
     chosen_names,
     targets,
 )
-from watlowlib.device.samples import gap_of, reading_of, sample_of
-from watlowlib.device.values import checked_for_writing, meaning_of, tag_of
-from watlowlib.errors import (
-    ErrorContext,
-    WatlowClosedError,
-    WatlowConfigurationError,
-    WatlowConfirmationError,
-    WatlowError,
-)
-from watlowlib.model import ControllerFamily, ProtocolKind, Reading, Sample, Unit, Value
-from watlowlib.protocol.line import PortStats
-from watlowlib.protocol.sharing import Lease, forget
-from watlowlib.protocol.stdbus.client import Patience
-from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, encode_value
+from watlowlib.device.samples import gap_of, sample_of
+from watlowlib.device.writing import Order, carry_out, checked_order
+from watlowlib.errors import WatlowConfigurationError, WatlowError
+from watlowlib.model import DeviceInfo, Reading, Sample, Value
 from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
 
 
-class Controller:
+class Controller(Access):
     """A controller on a port; made by `open_device` or `WatlowManager.add`.
 
     Safe to share between threads: each exchange has the port to itself, first come,
     first served, and a write goes ahead of waiting reads.
     """
-
-    def __init__(
-        self,
-        lease: Lease,
-        *,
-        address: int,
-        name: str,
-        family: ControllerFamily = ControllerFamily.UNKNOWN,
-        temperature_unit: Unit | None = None,
-        patience: Patience = Patience(),  # noqa: B008 - a frozen value
-    ) -> None:
-        self.address = address
-        self.name = name
-        self.family = family
-        self.temperature_unit = temperature_unit
-        self._lease = lease
-        self._client = lease.client
-        self._patience = patience
-        # A controller nobody holds any more must not keep its port from others.
-        self._forgotten = weakref.finalize(self, forget, lease)
-        self._forgotten.atexit = False
-
-    def __repr__(self) -> str:
-        state = "" if self._lease.active else ", closed"
-        return f"<Controller {self.name!r} on {self.port} address {self.address}{state}>"
-
-    @property
-    def port(self) -> str:
-        """The port as it was named."""
-        return self._client.port.name
-
-    @property
-    def port_key(self) -> str:
-        """The same text for all controllers that share a port, whatever it was called."""
-        return self._lease.key
-
-    @property
-    def protocol(self) -> ProtocolKind:
-        """The wire protocol spoken."""
-        return self._lease.shared.protocol
-
-    @property
-    def stats(self) -> PortStats:
-        """Counters of the port; shared by all controllers on it."""
-        return self._client.port.stats
 
     def read_parameter(self, parameter: str | int, *, instance: int = 1) -> Reading:
         """Read one parameter.
@@ -122,55 +70,67 @@ class Controller:
         return self._read(spec, instance)
 
     def write_parameter(
-        self, parameter: str | int, value: Value, *, instance: int = 1, confirm: bool = False
+        self,
+        parameter: str | int,
+        value: Value,
+        *,
+        instance: int = 1,
+        confirm: bool = False,
+        force: bool = False,
+        verify: bool = False,
     ) -> Reading:
         """Write one parameter, and see that it arrived.
 
-        When the controller's echo does not come, the parameter is read; only when it
-        holds another value is the write sent once more.
+        A value that a persistent parameter holds already is not written again, which
+        spares the EEPROM. When the controller's echo does not come, the parameter is
+        read; only when it holds another value is the write sent once more.
 
         Args:
             parameter: Name, alias or number: "setpoint", "sp", 7001.
-            value: The value in the wire's own unit; an enumeration by its code.
+            value: The value in the wire's own unit; an enumeration by its code or label.
             instance: Which one of several, from 1.
             confirm: Must be True for a parameter that the controller keeps in EEPROM,
                 which is rated for about a million writes.
+            force: Write also what is there already.
+            verify: Read back what was written, besides seeing the echo.
 
         Returns:
             What the controller holds now.
 
         Raises:
             WatlowConfigurationError: Unknown or read-only parameter, a value of the
-                wrong type or out of range; nothing was sent.
+                wrong type or out of range, a setting that could cut this program off
+                (see `watlowlib.device.maintenance`); nothing was sent.
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
             WatlowWriteError: The controller answers, but holds another value.
             WatlowTimeoutError: No answer; whether the value was stored is not known.
             WatlowDeviceError: The controller refused.
             WatlowConnectionError: The port is gone.
         """
-        spec = PARAMETERS.resolve(parameter)
-        instance = check_instance(spec, instance)
-        checked = checked_for_writing(spec, value)
-        if spec.persistent and not confirm:
-            raise WatlowConfirmationError(
-                f"writing {checked} to {spec.name} ({spec.number}) changes what the controller "
-                "does and is kept in its EEPROM; pass confirm=True if that is meant",
-                context=self._context(spec, instance),
-            )
-        tag = tag_of(spec)
-        request = WriteRequest(
-            spec.class_id, spec.member_id, instance, tag, encode_value(tag, checked)
+        order = self.check_write(parameter, value, instance=instance, confirm=confirm)
+        return carry_out(self, order, force=force, verify=verify)
+
+    def check_write(
+        self,
+        parameter: str | int,
+        value: Value,
+        *,
+        instance: int = 1,
+        confirm: bool = False,
+        maintenance: bool = False,
+    ) -> Order:
+        """Check a write without sending it; see `write_parameter`.
+
+        Args:
+            parameter: What.
+            value: With what.
+            instance: Which one.
+            confirm: As for `write_parameter`.
+            maintenance: Whether communications settings are allowed.
+        """
+        return checked_order(
+            self, parameter, value, instance=instance, confirm=confirm, maintenance=maintenance
         )
-        try:
-            self._check_open()
-            answer = self._client.write(
-                self.address, request, self._patience, readable=spec.readable
-            )
-            held = meaning_of(spec, answer.tag, answer.data)
-        except WatlowError as error:
-            self._place(error, spec, instance)
-            raise
-        return reading_of(self, spec, instance, held, answer)
 
     def read_pv(self, *, instance: int = 1) -> Reading:
         """Read the process value (4001): what analog input `instance` measures."""
@@ -189,6 +149,77 @@ class Controller:
             confirm: Must be True: the set point is kept in EEPROM.
         """
         return self.write_parameter(7001, value, instance=instance, confirm=confirm)
+
+    def loop(self, number: int) -> ControllerLoop:
+        """Control loop `number`, from 1.
+
+        Raises:
+            WatlowConfigurationError: This unit has no such loop, as far as its part
+                number says.
+        """
+        number = whole("loop", number, 1, 2, "an EZ-ZONE PM has loop 1, some have loop 2 too")
+        part = self.part_number() if number > 1 else None
+        if part is not None and part.loops is not None and number > part.loops:
+            raise WatlowConfigurationError(
+                f"loop={number}: by its part number {part.text} this unit has {part.loops}"
+            )
+        return ControllerLoop(self, number)
+
+    def alarm(self, instance: int) -> Alarm:
+        """Alarm `instance`, from 1 to 4."""
+        return Alarm(self, check_instance(PARAMETERS.resolve("alarm_state"), instance))
+
+    def identify(self) -> DeviceInfo:
+        """Ask for everything that identifies it; what it does not answer is None.
+
+        Raises:
+            WatlowTimeoutError: Nobody answers at all.
+            WatlowConnectionError: The port is gone.
+        """
+        info = identify(self)
+        self._part = info.part_number or self._part
+        return info
+
+    def wait_until(
+        self, value: float, tolerance: float, timeout: float, *, instance: int = 1
+    ) -> Reading:
+        """Wait until the process value has settled.
+
+        Args:
+            value: Where to, in the wire's own unit.
+            tolerance: How far it may be from that, above 0.
+            timeout: Seconds to wait at most, above 0.
+            instance: Which input, from 1.
+
+        Returns:
+            The last of the readings within the tolerance, of which three came in a row, a
+            second apart.
+
+        Raises:
+            WatlowTimeoutError: It has not settled in time; the message has the last value.
+        """
+        return wait_until(self, value, tolerance, timeout, instance=instance)
+
+    def ramp_to(
+        self, value: float, rate_per_minute: float, *, instance: int = 1, confirm: bool = False
+    ) -> Reading:
+        """Let the controller ramp its set point, at five writes instead of thousands.
+
+        Blocks until the working set point (7007) has arrived, then puts the ramp
+        settings (7014, 7015, 7017) back. When it is interrupted, the set point stays
+        where the ramp has come to.
+
+        Args:
+            value: Where to, in the wire's own unit.
+            rate_per_minute: Degrees a minute, above 0.
+            instance: The control loop, from 1.
+            confirm: Must be True: the settings are kept in EEPROM.
+
+        Raises:
+            WatlowTimeoutError: It took twice as long as it should, and a minute more.
+            WatlowError: What else reading and writing raise.
+        """
+        return ramp_to(self, value, rate_per_minute, instance=instance, confirm=confirm)
 
     def poll(
         self, parameters: Parameters, *, instances: int | Iterable[int] = (1,)
@@ -233,33 +264,6 @@ class Controller:
         """
         return [self._sample(device, spec, instance, halt) for spec, instance in wanted]
 
-    def close(self) -> None:
-        """Let go of the port; it is closed when no other controller uses it."""
-        self._forgotten.detach()
-        self._lease.give_back()
-
-    def __enter__(self) -> Controller:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _read(self, spec: ParameterSpec, instance: int) -> Reading:
-        request = ReadRequest(spec.class_id, spec.member_id, instance)
-        try:
-            self._check_open()
-            answer = self._client.read(self.address, request, self._patience)
-            value = meaning_of(spec, answer.tag, answer.data)
-        except WatlowError as error:
-            self._place(error, spec, instance)
-            raise
-        return reading_of(self, spec, instance, value, answer)
-
     def _sample(
         self, device: str, spec: ParameterSpec, instance: int, halt: Halt
     ) -> tuple[Sample, WatlowError | None]:
@@ -273,26 +277,3 @@ class Controller:
             elapsed_s = time.monotonic() - started_s
             return gap_of(self, device, spec, instance, error.status, elapsed_s), error
         return sample, None
-
-    def _check_open(self) -> None:
-        if not self._lease.active:
-            raise WatlowClosedError("the controller was closed; open it again")
-
-    def _context(self, spec: ParameterSpec, instance: int) -> ErrorContext:
-        return ErrorContext(
-            port=self.port,
-            address=self.address,
-            parameter=spec.name,
-            parameter_id=spec.number,
-            instance=instance,
-        )
-
-    def _place(self, error: WatlowError, spec: ParameterSpec, instance: int) -> None:
-        """Let `error` tell also which parameter of which controller it was about."""
-        known = error.context
-        error.context = replace(
-            self._context(spec, instance),
-            request=known.request,
-            reply=known.reply,
-            elapsed_s=known.elapsed_s,
-        )

@@ -11,11 +11,11 @@ from watlowlib.protocol.stdbus.client import Answer
 from watlowlib.registry.parameters import ParameterSpec
 
 if TYPE_CHECKING:
-    from watlowlib.device.controller import Controller
+    from watlowlib.device.access import Access
 
 
 def reading_of(
-    ctl: Controller, spec: ParameterSpec, instance: int, value: Value, answer: Answer
+    ctl: Access, spec: ParameterSpec, instance: int, value: Value, answer: Answer
 ) -> Reading:
     """What `answer` says, as a reading."""
     return Reading(
@@ -33,7 +33,7 @@ def reading_of(
     )
 
 
-def sample_of(ctl: Controller, device: str, reading: Reading) -> Sample:
+def sample_of(ctl: Access, device: str, reading: Reading) -> Sample:
     """A reading as the sample of a recording."""
     return Sample(
         device=device,
@@ -53,7 +53,7 @@ def sample_of(ctl: Controller, device: str, reading: Reading) -> Sample:
 
 
 def gap_of(
-    ctl: Controller,
+    ctl: Access,
     device: str,
     spec: ParameterSpec,
     instance: int,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import struct
 
 from watlowlib.arguments import real
-from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError
+from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import Unit, Value
-from watlowlib.protocol.stdbus.payloads import Tag, decode_value
+from watlowlib.protocol.stdbus.payloads import Tag, decode_value, encode_value
 from watlowlib.registry.parameters import DataType, Kind, ParameterSpec
 
 _TAGS = {
@@ -20,6 +21,13 @@ _TAGS = {
     DataType.ENUM: Tag.ENUM,
 }
 
+_UNITS = {
+    Kind.PERCENT: Unit.PERCENT,
+    Kind.SECONDS: Unit.SECOND,
+    Kind.MILLISECONDS: Unit.MILLISECOND,
+    Kind.MINUTES: Unit.MINUTE,
+    Kind.HOURS: Unit.HOUR,
+}
 _UNINITIALISED = b"\xcd\xcd\xcd\xcd"
 """What a float holds that the controller never set, as on the cool side without cooling."""
 
@@ -27,16 +35,27 @@ COMMUNICATIONS = 17
 """The class of the settings that can cut us off: address, baud rate, protocol."""
 
 
-def tag_of(spec: ParameterSpec) -> Tag:
-    """The Standard Bus tag a value of `spec` is sent with."""
-    return _TAGS[spec.data_type]
+SETPOINT, SETPOINT_MINIMUM, SETPOINT_MAXIMUM = 7001, 7003, 7004
+
+
+def tag_of(spec: ParameterSpec) -> Tag | None:
+    """The Standard Bus tag a value of `spec` is sent with; None where it is not known."""
+    return _TAGS.get(spec.data_type)
 
 
 def unit_of(spec: ParameterSpec, temperature_unit: Unit | None) -> Unit | None:
-    """The unit of `spec`; of a temperature only what was declared for the wire."""
+    """The unit of `spec`; of a temperature only what was declared for the wire.
+
+    A rate has none: whether it is per minute or per hour is a setting of the controller.
+    """
     if spec.kind in (Kind.TEMPERATURE, Kind.TEMPERATURE_DIFFERENCE):
         return temperature_unit
-    return {Kind.PERCENT: Unit.PERCENT, Kind.TIME: Unit.SECOND}.get(spec.kind)
+    return _UNITS.get(spec.kind)
+
+
+def is_cool_side(spec: ParameterSpec) -> bool:
+    """Whether `spec` means nothing on a controller without a cooling output."""
+    return spec.name.startswith("cool_")
 
 
 def meaning_of(spec: ParameterSpec, tag: int, data: bytes) -> Value:
@@ -54,13 +73,28 @@ def meaning_of(spec: ParameterSpec, tag: int, data: bytes) -> Value:
     return value
 
 
-def label_of(spec: ParameterSpec, value: Value) -> str | None:
+def as_stored(tag: Tag, value: float | int) -> float | int:
+    """`value` as it is after its way over the wire: a float has 32 bits there."""
+    if tag is not Tag.FLOAT:
+        return value
+    single: float = struct.unpack(">f", struct.pack(">f", value))[0]
+    return single
+
+
+def label_of(spec: ParameterSpec, value: Value | None) -> str | None:
     """What an enumeration's code means; None for what is no enumeration, or an unknown code."""
     return spec.codes.get(value) if isinstance(value, int) else None
 
 
-def checked_for_writing(spec: ParameterSpec, value: Value) -> Value:
+def checked_for_writing(
+    spec: ParameterSpec, value: object, temperature_unit: Unit | None
+) -> float | int:
     """`value` as it may be written to `spec`.
+
+    Args:
+        spec: What is to be written.
+        value: A number, or the code or label of an enumeration.
+        temperature_unit: The scale whose limits count; None for the wider range.
 
     Raises:
         WatlowConfigurationError: The parameter cannot be written, or not with this value.
@@ -68,24 +102,55 @@ def checked_for_writing(spec: ParameterSpec, value: Value) -> Value:
     label = f"{spec.name} ({spec.number})"
     if not spec.writable:
         raise WatlowConfigurationError(f"{label} is read-only")
-    if spec.class_id == COMMUNICATIONS:
+    if tag_of(spec) in (None, Tag.STRING):
         raise WatlowConfigurationError(
-            f"{label} is a communications setting; written from here it could cut this "
-            "program off, so set it on the controller's own keys"
+            f"{label}: writing a value of type {spec.data_type.value!r} is not supported"
         )
-    if spec.data_type is DataType.STRING:
-        raise WatlowConfigurationError(f"{label} is a text, and writing texts is not supported")
+    if spec.codes:
+        return _code(spec, label, value)
     number = _number(label, value, whole=spec.data_type is not DataType.FLOAT)
-    if spec.codes and number not in spec.codes:
-        allowed = ", ".join(f"{code} ({text})" for code, text in spec.codes.items())
-        raise WatlowConfigurationError(f"{label} = {value!r}: allowed are {allowed}")
-    low, high = spec.low, spec.high
-    if (low is not None and number < low) or (high is not None and number > high):
-        raise WatlowConfigurationError(f"{label} = {value!r}: allowed is {low:g} to {high:g}")
+    check_range(label, number, *spec.limits(temperature_unit))
+    _check_width(spec, label, number)
     return number
 
 
-def _number(label: str, value: Value, *, whole: bool) -> float | int:
+def check_range(label: str, number: float, low: float | None, high: float | None) -> None:
+    """Refuse a number out of range.
+
+    Raises:
+        WatlowConfigurationError: It is below `low` or above `high`.
+    """
+    if (low is not None and number < low) or (high is not None and number > high):
+        least, most = ("anything" if limit is None else f"{limit:.10g}" for limit in (low, high))
+        raise WatlowConfigurationError(f"{label} = {number!r}: allowed is {least} to {most}")
+
+
+def _check_width(spec: ParameterSpec, label: str, number: float | int) -> None:
+    """Refuse what the wire's type cannot hold, where the list names no limits."""
+    tag = tag_of(spec)
+    try:
+        encode_value(Tag.U8 if tag is None else tag, number)
+    except WatlowFrameError:
+        raise WatlowConfigurationError(
+            f"{label} = {number!r} does not fit its type {spec.data_type.value!r}"
+        ) from None
+
+
+def _code(spec: ParameterSpec, label: str, value: object) -> int:
+    if isinstance(value, str):
+        wanted = value.strip().casefold()
+        for code, text in spec.codes.items():
+            if text.casefold() == wanted:
+                return code
+    else:
+        number = real(value)
+        if number in spec.codes:
+            return int(number or 0)
+    allowed = ", ".join(f"{code} ({text})" for code, text in spec.codes.items())
+    raise WatlowConfigurationError(f"{label} = {value!r}: allowed are {allowed}")
+
+
+def _number(label: str, value: object, *, whole: bool) -> float | int:
     number = real(value)
     if number is None or (whole and number != int(number)):
         wanted = "a whole number" if whole else "a number"

@@ -47,6 +47,8 @@ class Answer(NamedTuple):
     raw: bytes
     requested_at: datetime
     latency_s: float
+    sent: bool = True
+    """Whether anything was written: not, when it was there already."""
 
 
 class _OnlyOwedError(Exception):
@@ -97,7 +99,13 @@ class StdBusClient:
         return call.answer(value[0], value[1:], frame)
 
     def write(
-        self, address: int, request: WriteRequest, patience: Patience, *, readable: bool = True
+        self,
+        address: int,
+        request: WriteRequest,
+        patience: Patience,
+        *,
+        readable: bool = True,
+        spare: bool = False,
     ) -> Answer:
         """Store one value; when no echo confirms it, read whether it arrived.
 
@@ -106,6 +114,7 @@ class StdBusClient:
             request: What to store.
             patience: How long to wait, and how often to try again.
             readable: Whether the parameter can be read back.
+            spare: Whether to read it first, and not to write what is there already.
 
         Raises:
             WatlowWriteError: The controller answers, but holds another value.
@@ -121,6 +130,11 @@ class StdBusClient:
         try:
             # One turn for all of it: nobody else's write comes between this one and its proof.
             self.port.take(urgent=True)
+            if spare:
+                held = self._asked(call, selector, self._exchange)
+                if held.payload[len(selector.expected) :] == wanted:
+                    answer = call.answer(request.tag, request.data, held)
+                    return answer._replace(sent=False)
             for _ in range(patience.retries + 1):
                 echo = b""
                 try:

@@ -1,0 +1,170 @@
+"""What a controller object is below its methods: an address on a port, read and written.
+
+Everything that knows a parameter by name stands above, in `controller.py` and the files
+beside it; here a `ParameterSpec` and an instance go in and a `Reading` comes out.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import replace
+from types import TracebackType
+from typing import TypeVar
+
+from watlowlib.device.samples import reading_of
+from watlowlib.device.values import is_cool_side, meaning_of
+from watlowlib.device.wear import Wear
+from watlowlib.errors import (
+    ErrorContext,
+    WatlowAbsentError,
+    WatlowClosedError,
+    WatlowDeviceError,
+    WatlowError,
+)
+from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
+from watlowlib.protocol.line import PortStats
+from watlowlib.protocol.sharing import Lease, forget
+from watlowlib.protocol.stdbus.client import Answer, Patience
+from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest
+from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+from watlowlib.registry.part_numbers import decode_part_number
+
+A = TypeVar("A", bound="Access")
+
+
+class Access:
+    """One controller's place on a shared port; `Controller` is what users see of it."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        *,
+        address: int,
+        name: str,
+        family: ControllerFamily = ControllerFamily.UNKNOWN,
+        temperature_unit: Unit | None = None,
+        patience: Patience = Patience(),  # noqa: B008 - a frozen value
+    ) -> None:
+        self.address = address
+        self.name = name
+        self.family = family
+        self.temperature_unit = temperature_unit
+        self.wear = Wear()
+        """The writes of this program that have reached the controller's EEPROM."""
+        self.setpoint_limits: dict[int, tuple[float | None, float | None]] = {}
+        """What 7003 and 7004 of each loop say, once they have been read."""
+        self._lease = lease
+        self._client = lease.client
+        self._patience = patience
+        self._part: PartNumber | None = None
+        # A controller nobody holds any more must not keep its port from others.
+        self._forgotten = weakref.finalize(self, forget, lease)
+        self._forgotten.atexit = False
+
+    def __repr__(self) -> str:
+        state = "" if self._lease.active else ", closed"
+        kind = type(self).__name__
+        return f"<{kind} {self.name!r} on {self.port} address {self.address}{state}>"
+
+    @property
+    def port(self) -> str:
+        """The port as it was named."""
+        return self._client.port.name
+
+    @property
+    def port_key(self) -> str:
+        """The same text for all controllers that share a port, whatever it was called."""
+        return self._lease.key
+
+    @property
+    def protocol(self) -> ProtocolKind:
+        """The wire protocol spoken."""
+        return self._lease.shared.protocol
+
+    @property
+    def stats(self) -> PortStats:
+        """Counters of the port; shared by all controllers on it."""
+        return self._client.port.stats
+
+    @property
+    def eeprom_writes(self) -> int:
+        """How many writes of this program have reached the controller's EEPROM."""
+        return self.wear.writes
+
+    def part_number(self) -> PartNumber | None:
+        """The part number (1009), asked for once; None when the controller does not tell it."""
+        if self._part is None:
+            try:
+                text = self._read(PARAMETERS.resolve("part_number"), 1).value
+            except (WatlowDeviceError, WatlowAbsentError):
+                return None
+            self._part = decode_part_number(text) if isinstance(text, str) and text else None
+        return self._part
+
+    def send(self, request: WriteRequest, *, readable: bool, spare: bool) -> Answer:
+        """Send a write that has been checked; see `StdBusClient.write`."""
+        self._check_open()
+        return self._client.write(
+            self.address, request, self._patience, readable=readable, spare=spare
+        )
+
+    def context_of(self, spec: ParameterSpec, instance: int) -> ErrorContext:
+        """Where an error about a parameter of this controller has happened."""
+        return ErrorContext(
+            port=self.port,
+            address=self.address,
+            parameter=spec.name,
+            parameter_id=spec.number,
+            instance=instance,
+        )
+
+    def place(self, error: WatlowError, spec: ParameterSpec, instance: int) -> None:
+        """Let `error` tell also which parameter of which controller it was about."""
+        known = error.context
+        error.context = replace(
+            self.context_of(spec, instance),
+            request=known.request,
+            reply=known.reply,
+            elapsed_s=known.elapsed_s,
+        )
+
+    def close(self) -> None:
+        """Let go of the port; it is closed when no other controller uses it."""
+        self._forgotten.detach()
+        self._lease.give_back()
+
+    def __enter__(self: A) -> A:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read(self, spec: ParameterSpec, instance: int) -> Reading:
+        request = ReadRequest(spec.class_id, spec.member_id, instance)
+        try:
+            self._check_open()
+            if is_cool_side(spec):
+                self._check_cooling(spec)
+            answer = self._client.read(self.address, request, self._patience)
+            value = meaning_of(spec, answer.tag, answer.data)
+        except WatlowError as error:
+            self.place(error, spec, instance)
+            raise
+        return reading_of(self, spec, instance, value, answer)
+
+    def _check_cooling(self, spec: ParameterSpec) -> None:
+        part = self.part_number()
+        if part is not None and part.cooling is False:
+            raise WatlowAbsentError(
+                f"{spec.name} ({spec.number}): by its part number {part.text} this controller "
+                "has no cooling output"
+            )
+
+    def _check_open(self) -> None:
+        if not self._lease.active:
+            raise WatlowClosedError("the controller was closed; open it again")

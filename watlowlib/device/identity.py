@@ -1,0 +1,63 @@
+"""Who a controller is: asked field by field, a field that does not answer stays None."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from watlowlib.errors import WatlowCRCError, WatlowError, WatlowTimeoutError
+from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Value
+from watlowlib.registry.part_numbers import decode_part_number
+
+if TYPE_CHECKING:
+    from watlowlib.device.controller import Controller
+
+_PROTOCOLS = {1286: ProtocolKind.STDBUS, 1057: ProtocolKind.MODBUS_RTU}
+
+
+def identify(ctl: Controller) -> DeviceInfo:
+    """Ask `ctl` for everything that identifies it.
+
+    Raises:
+        WatlowError: It did not answer at all.
+    """
+    # The first field decides whether anybody is there.
+    try:
+        text: Value | None = ctl.read_parameter("part_number").value
+    except (WatlowTimeoutError, WatlowCRCError):
+        ctl.read_parameter("hardware_id")
+        text = None
+    except WatlowError:
+        text = None
+    part = decode_part_number(text) if isinstance(text, str) and text else None
+    known = part.family if part else ControllerFamily.UNKNOWN
+    return DeviceInfo(
+        address=ctl.address,
+        protocol=ctl.protocol,
+        part_number=part,
+        family=ctl.family if known is ControllerFamily.UNKNOWN else known,
+        loops=part.loops if part else None,
+        hardware_id=_whole(ctl, "hardware_id"),
+        firmware_id=_whole(ctl, "firmware_id"),
+        software_revision=_whole(ctl, "software_revision"),
+        software_build=_whole(ctl, "software_build_number"),
+        serial_number=_whole(ctl, "serial_number"),
+        device_name=_text(ctl, "device_name"),
+        configured_protocol=_PROTOCOLS.get(_whole(ctl, "protocol") or 0),
+    )
+
+
+def _field(ctl: Controller, name: str) -> Value | None:
+    try:
+        return ctl.read_parameter(name).value
+    except WatlowError:
+        return None
+
+
+def _whole(ctl: Controller, name: str) -> int | None:
+    value = _field(ctl, name)
+    return value if isinstance(value, int) else None
+
+
+def _text(ctl: Controller, name: str) -> str | None:
+    value = _field(ctl, name)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,132 @@
+"""A write, from its check to its proof.
+
+Everything that can be refused is refused before anything is sent: the name, the type, the
+range, the missing `confirm`. Then, for the set point, the controller's own limits are
+asked for once; what it holds already is not written again; what it took is counted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from watlowlib.device.polling import check_instance
+from watlowlib.device.samples import reading_of
+from watlowlib.device.values import (
+    COMMUNICATIONS,
+    SETPOINT,
+    SETPOINT_MAXIMUM,
+    SETPOINT_MINIMUM,
+    check_range,
+    checked_for_writing,
+    meaning_of,
+    tag_of,
+)
+from watlowlib.errors import (
+    WatlowAbsentError,
+    WatlowConfigurationError,
+    WatlowConfirmationError,
+    WatlowDeviceError,
+    WatlowError,
+    WatlowWriteError,
+)
+from watlowlib.model import Reading, Value
+from watlowlib.protocol.stdbus.payloads import Tag, WriteRequest, encode_value
+from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+
+if TYPE_CHECKING:
+    from watlowlib.device.controller import Controller
+
+
+class Order(NamedTuple):
+    """A write that has been checked."""
+
+    spec: ParameterSpec
+    instance: int
+    value: float | int
+    tag: Tag
+
+
+def checked_order(
+    ctl: Controller,
+    parameter: str | int,
+    value: Value,
+    *,
+    instance: int,
+    confirm: bool,
+    maintenance: bool,
+) -> Order:
+    """Refuse what cannot be written, before anything is sent."""
+    spec = PARAMETERS.resolve(parameter)
+    instance = check_instance(spec, instance)
+    label = f"{spec.name} ({spec.number})"
+    checked = checked_for_writing(spec, value, ctl.temperature_unit)
+    if spec.class_id == COMMUNICATIONS and not maintenance:
+        raise WatlowConfigurationError(
+            f"{label} is a communications setting, and written like this could cut the program "
+            "off; use the functions of watlowlib.device.maintenance"
+        )
+    if spec.persistent and not confirm:
+        raise WatlowConfirmationError(
+            f"writing {checked} to {label} changes what the controller does and is kept in its "
+            "EEPROM; pass confirm=True if that is meant",
+            context=ctl.context_of(spec, instance),
+        )
+    tag = tag_of(spec)
+    assert tag is not None
+    return Order(spec, instance, checked, tag)
+
+
+def carry_out(
+    ctl: Controller, order: Order, *, force: bool = False, verify: bool = False
+) -> Reading:
+    """Send a checked write, unless it would change nothing."""
+    spec, instance = order.spec, order.instance
+    if spec.number == SETPOINT:
+        _check_own_limits(ctl, order)
+    reading, sent = _sent(ctl, order, spare=spec.persistent and spec.readable and not force)
+    if sent and spec.persistent:
+        ctl.wear.note(ctl.name)
+    if spec.number in (SETPOINT_MINIMUM, SETPOINT_MAXIMUM):
+        ctl.setpoint_limits.pop(instance, None)
+    if not verify or not sent:
+        return reading
+    held = ctl.read_parameter(spec.number, instance=instance)
+    if held.value != reading.value:
+        raise WatlowWriteError(
+            f"read back after the write, {spec.name} is {held.value}, not {reading.value}",
+            context=ctl.context_of(spec, instance),
+        )
+    return held
+
+
+def _sent(ctl: Controller, order: Order, *, spare: bool) -> tuple[Reading, bool]:
+    """What the controller holds then, and whether anything had to be written."""
+    spec, instance, value, tag = order
+    request = WriteRequest(spec.class_id, spec.member_id, instance, tag, encode_value(tag, value))
+    try:
+        answer = ctl.send(request, readable=spec.readable, spare=spare)
+        held = meaning_of(spec, answer.tag, answer.data)
+    except WatlowError as error:
+        ctl.place(error, spec, instance)
+        raise
+    return reading_of(ctl, spec, instance, held, answer), answer.sent
+
+
+def _check_own_limits(ctl: Controller, order: Order) -> None:
+    """Keep a set point between the controller's own minimum and maximum."""
+    instance = order.instance
+    if instance not in ctl.setpoint_limits:
+        ctl.setpoint_limits[instance] = (
+            _own_limit(ctl, SETPOINT_MINIMUM, instance),
+            _own_limit(ctl, SETPOINT_MAXIMUM, instance),
+        )
+    label = f"setpoint ({SETPOINT}) within the controller's own limits (7003, 7004)"
+    check_range(label, order.value, *ctl.setpoint_limits[instance])
+
+
+def _own_limit(ctl: Controller, number: int, instance: int) -> float | None:
+    try:
+        value = ctl.read_parameter(number, instance=instance).value
+    except (WatlowAbsentError, WatlowDeviceError):
+        return None
+    return value if isinstance(value, float) else None
