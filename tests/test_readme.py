@@ -14,14 +14,16 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [
-    line
+    line.split("  #")[0].strip()
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
 ]
+OURS = [each for each in COMMANDS if re.match("watlowlib (read|record|parameters)", each)]
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 3
+    assert len(OURS) == 3
+    assert len(EXAMPLES) == 4
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
@@ -32,14 +34,19 @@ def test_an_example_runs_as_it_stands(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with SimulatedBus([1, 2]) as bus, SimulatedBus([1]) as other:
+    with SimulatedBus([1, 2], speed=100.0) as bus, SimulatedBus([1]) as other:
         # Only the ports are ours, and nobody waits five minutes.
         example = example.replace("/dev/ttyUSB0", bus.port).replace("/dev/ttyUSB1", other.port)
         exec(compile(example.replace("duration=300.0", "duration=1.0"), "README.md", "exec"), {})
         shown = capsys.readouterr().out
         if "set_setpoint" in example:
-            assert re.match(r"72(\.\d+)? °F \(process_value, instance 1\)\n", shown)
+            assert re.match(r"7\d(\.\d+)? °F \(process_value, instance 1\)\n", shown)
+            assert shown.endswith("PID\nPM3R1CA-AAAAAAA\n")
             assert bus.controllers[1].get("setpoint") == 75.0
+        if "ramp_to" in example:
+            assert "time_integral=180.0" in shown
+            # The integral, the set point, the ramp's scale (there already), rate and action.
+            assert int(shown.splitlines()[-1]) == bus.controllers[1].eeprom_writes == 6
         if "SqliteSink" in example:
             ticks = re.search(r"samples_emitted=(\d+), samples_late=(\d+)", shown)
             assert ticks, shown
@@ -48,7 +55,9 @@ def test_an_example_runs_as_it_stands(
             assert len(rows) == int(ticks[1]) * 3 * 2
 
 
-@pytest.mark.parametrize("command", [each for each in COMMANDS if each.startswith("watlowlib re")])
+@pytest.mark.parametrize(
+    "command", [each for each in COMMANDS if each.startswith(("watlowlib re", "watlowlib pa"))]
+)
 def test_a_command_runs_as_it_stands(
     command: str,
     tmp_path: Path,
@@ -61,7 +70,8 @@ def test_a_command_runs_as_it_stands(
         if words[0] == "record":
             words[2:2] = ["--duration", "1"]
         assert main(words) == 0
-    assert "process_value" in capsys.readouterr().out
+    wanted = "heat_proportional_band" if words[0] == "parameters" else "process_value"
+    assert wanted in capsys.readouterr().out
 
 
 def test_the_two_commands_come_first_and_are_one_line_each() -> None:

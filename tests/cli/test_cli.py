@@ -165,6 +165,23 @@ def test_read_prints_what_it_reads(bus: SimulatedBus, tmp_path: Path) -> None:
     ]
 
 
+def test_parameters_are_listed_a_line_each(tmp_path: Path) -> None:
+    done = run("parameters", cwd=tmp_path)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr, len(lines)) == (0, "", 426)
+    (setpoint,) = (line for line in lines if line.split()[1] == "setpoint")
+    assert setpoint.split()[:7] == ["7001", "setpoint", "RWES", "1..2", "-1999", "to", "9999"]
+    assert "(sp set_point " in setpoint
+
+
+def test_parameters_are_searched(tmp_path: Path) -> None:
+    done = run("parameters", "proportional band", cwd=tmp_path)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["8009", "8012"]
+    done = run("parameters", "setpiont", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "did you mean 'setpoint'" in done.stderr
+
+
 def test_read_says_when_nobody_answers(bus: SimulatedBus, tmp_path: Path) -> None:
     done = run("read", bus.port, "--address", "9", "--timeout", "0.05", cwd=tmp_path)
     assert done.returncode == 1
