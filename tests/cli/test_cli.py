@@ -177,6 +177,8 @@ def test_parameters_are_listed_a_line_each(tmp_path: Path) -> None:
 def test_parameters_are_searched(tmp_path: Path) -> None:
     done = run("parameters", "proportional band", cwd=tmp_path)
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["8009", "8012"]
+    done = run("parameters", "--sd", "serial", cwd=tmp_path)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["7", "8"]
     done = run("parameters", "setpiont", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "did you mean 'setpoint'" in done.stderr

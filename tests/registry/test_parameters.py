@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
 
 from watlowlib.errors import WatlowUnknownParameterError
-from watlowlib.model import Unit
-from watlowlib.registry.parameters import PARAMETERS, DataType, Kind, ParameterSpec, Registry
+from watlowlib.model import ControllerFamily, Unit
+from watlowlib.registry.parameters import (
+    PARAMETERS,
+    SD_PARAMETERS,
+    DataType,
+    Kind,
+    ParameterSpec,
+    Registry,
+)
 
 # What people type: from the manual, from the menu, from habit.
 TYPED = [
@@ -189,7 +197,7 @@ def test_searching_finds_names_labels_and_numbers() -> None:
 
 
 def test_threads_that_ask_at_once_get_the_same() -> None:
-    fresh = Registry("pm.tsv")
+    fresh = Registry("pm.tsv", ControllerFamily.PM)
     found: list[ParameterSpec] = []
     start = threading.Barrier(4, timeout=10)
 
@@ -204,3 +212,34 @@ def test_threads_that_ask_at_once_get_the_same() -> None:
         thread.join(10)
     assert len(found) == 4
     assert len(set(map(id, found))) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "register", "data_type", "scale"),
+    [
+        ("pv", 20, DataType.S32, 0.001),
+        ("setpoint", 27, DataType.S32, 0.001),
+        ("output power", 26, DataType.S16, 0.01),
+        ("heat_power", 256, DataType.S16, 0.01),
+        (17, 17, DataType.U16, 1.0),
+    ],
+)
+def test_the_series_sd_has_a_table_of_its_own(
+    asked: str | int, register: int, data_type: DataType, scale: float
+) -> None:
+    spec = SD_PARAMETERS.resolve(asked)
+    assert (spec.map1, spec.data_type, spec.scale) == ((register,), data_type, scale)
+    assert spec.family is ControllerFamily.SD
+    assert len(SD_PARAMETERS) == 21
+
+
+def test_the_pm_counts_by_ones() -> None:
+    assert {(spec.scale, spec.family) for spec in PARAMETERS} == {(1.0, ControllerFamily.PM)}
+
+
+def test_names_of_the_series_sd_are_unique_and_mean_the_same() -> None:
+    names = [name for spec in SD_PARAMETERS for name in (spec.name, *spec.aliases)]
+    assert len(set(names)) == len(names)
+    for spec in SD_PARAMETERS:
+        with contextlib.suppress(WatlowUnknownParameterError):
+            assert PARAMETERS.resolve(spec.name).name == spec.name

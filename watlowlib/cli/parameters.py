@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from watlowlib.errors import WatlowUnknownParameterError
-from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, ParameterSpec
 
 HELP = "list the parameters, or those that have a text in them"
 DESCRIPTION = (
@@ -16,19 +16,21 @@ DESCRIPTION = (
     "Watlow's own name: number, name, R readable W writable E kept in EEPROM S kept in a user "
     "set, instances, values (temperatures in °F) and other names."
 )
-USAGE = "watlowlib parameters [TEXT]"
+USAGE = "watlowlib parameters [--sd] [TEXT]"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this subcommand."""
+    parser.add_argument("--sd", action="store_true", help="those of the Series SD")
     parser.add_argument("text", nargs="?", default="", metavar="TEXT", help="what to look for")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a line a parameter; an error when there is none."""
-    found = PARAMETERS.search(arguments.text)
+    registry = SD_PARAMETERS if arguments.sd else PARAMETERS
+    found = registry.search(arguments.text)
     if not found:
-        PARAMETERS.resolve(arguments.text)  # says what comes nearest
+        registry.resolve(arguments.text)  # says what comes nearest
         raise WatlowUnknownParameterError(f"no parameter has {arguments.text!r} in it")
     width = max(len(spec.name) for spec in found)
     for spec in found:

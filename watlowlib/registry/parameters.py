@@ -15,7 +15,7 @@ from functools import cached_property
 from numbers import Integral
 
 from watlowlib.errors import WatlowUnknownParameterError
-from watlowlib.model import Unit
+from watlowlib.model import ControllerFamily, Unit
 
 
 class DataType(str, Enum):
@@ -23,6 +23,7 @@ class DataType(str, Enum):
 
     U8 = "u8"
     U16 = "u16"
+    S16 = "s16"
     U32 = "u32"
     S32 = "s32"
     FLOAT = "float"
@@ -55,7 +56,7 @@ class ParameterSpec:
     """One parameter of a controller.
 
     Attributes:
-        number: class * 1000 + member, as the manuals print it.
+        number: class * 1000 + member, as the manuals print it; of a Series SD the register.
         name: The canonical name.
         aliases: Other names that lead here.
         label: What Watlow's list calls it.
@@ -71,6 +72,8 @@ class ParameterSpec:
         map1: Modbus register of each instance in data map 1; None where it has none.
         map2: The same in data map 2.
         note: Where instances differ, in the list's own terms.
+        family: The product family.
+        scale: What one count on the wire is worth; not 1 on a Series SD alone.
     """
 
     number: int
@@ -89,6 +92,8 @@ class ParameterSpec:
     map1: tuple[int | None, ...]
     map2: tuple[int | None, ...]
     note: str
+    family: ControllerFamily
+    scale: float
 
     @property
     def class_id(self) -> int:
@@ -137,10 +142,12 @@ class Registry:
 
     Args:
         table: File name of the table in `watlowlib/registry/tables`.
+        family: The family it describes.
     """
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, family: ControllerFamily) -> None:
         self._table = table
+        self._family = family
         self._parsed: dict[str, ParameterSpec] = {}
 
     def __iter__(self) -> Iterator[ParameterSpec]:
@@ -212,7 +219,7 @@ class Registry:
         spec = self._parsed.get(line)
         if spec is None:
             # Two threads may parse one line at once; both then use the first result.
-            spec = self._parsed.setdefault(line, _parsed(line))
+            spec = self._parsed.setdefault(line, _parsed(line, self._family))
         return spec
 
 
@@ -220,11 +227,11 @@ def _normal(name: str) -> str:
     return re.sub(r"[\s\-_]+", "_", name.strip().lower())
 
 
-def _parsed(line: str) -> ParameterSpec:
+def _parsed(line: str, family: ControllerFamily) -> ParameterSpec:
     (
         number, name, aliases, label, data_type, kind, rwes,
         low_f, high_f, low_c, high_c, default_f, default_c,
-        codes, map1, map2, instances, note,
+        codes, map1, map2, instances, note, *scale,
     ) = line.split("\t")  # fmt: skip
     return ParameterSpec(
         number=int(number),
@@ -246,6 +253,8 @@ def _parsed(line: str) -> ParameterSpec:
         map1=_registers(map1),
         map2=_registers(map2),
         note=note,
+        family=family,
+        scale=float(scale[0]) if scale else 1.0,
     )
 
 
@@ -257,5 +266,8 @@ def _registers(text: str) -> tuple[int | None, ...]:
     return tuple(None if each == "-" else int(each) for each in text.split())
 
 
-PARAMETERS = Registry("pm.tsv")
+PARAMETERS = Registry("pm.tsv", ControllerFamily.PM)
 """The parameters of the EZ-ZONE PM."""
+
+SD_PARAMETERS = Registry("sd.tsv", ControllerFamily.SD)
+"""The parameters of the Series SD, which speaks Modbus RTU only."""
