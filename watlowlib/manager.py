@@ -20,7 +20,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from threading import Event
-from types import TracebackType
 from typing import TypeAlias
 
 from watlowlib.arguments import chosen
@@ -221,12 +220,7 @@ class WatlowManager:
     def __enter__(self) -> WatlowManager:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _plan(

@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from types import TracebackType
 
 from watlowlib.arguments import chosen, positive, whole
 from watlowlib.clock import Clock, SystemClock
@@ -97,12 +96,7 @@ class Recording:
         self._worker.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._leave()
         self._worker.join(JOIN_S)
         self._take_back(self._queue.clear())

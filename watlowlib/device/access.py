@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import replace
-from types import TracebackType
 from typing import TypeVar
 
 from watlowlib.device.samples import reading_of
@@ -136,12 +135,7 @@ class Access:
     def __enter__(self: A) -> A:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _read(self, spec: ParameterSpec, instance: int) -> Reading:

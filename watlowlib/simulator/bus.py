@@ -18,7 +18,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from types import TracebackType
 
 from watlowlib.arguments import real
 from watlowlib.clock import Clock, SystemClock
@@ -155,12 +154,7 @@ class SimulatedBus:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def power_off(self, address: int) -> None:
