@@ -61,6 +61,16 @@ class ErrorContext:
     reply: bytes = b""
     elapsed_s: float | None = None
 
+    @property
+    def class_id(self) -> int | None:
+        """Class of the parameter."""
+        return None if self.parameter_id is None else self.parameter_id // 1000
+
+    @property
+    def member_id(self) -> int | None:
+        """Member of the parameter."""
+        return None if self.parameter_id is None else self.parameter_id % 1000
+
     def __str__(self) -> str:
         parts = []
         if self.port is not None:

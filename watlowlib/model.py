@@ -154,6 +154,18 @@ class DeviceInfo:
     device_name: str | None = None
     configured_protocol: ProtocolKind | None = None
 
+    @property
+    def capabilities(self) -> dict[str, bool | None]:
+        """What the unit can, as far as its part number says; None where it does not."""
+        part = self.part_number
+        control = None if part is None else part.control
+        return {
+            "second_loop": None if self.loops is None else self.loops > 1,
+            "cooling": None if part is None else part.cooling,
+            "profiles": None if control is None else "ramp and soak" in control,
+            "modbus_rtu": None if part is None else part.modbus,
+        }
+
 
 @dataclass(frozen=True)
 class PidGains:

@@ -17,6 +17,7 @@ from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowConfirmationError,
     WatlowTimeoutError,
+    WatlowWriteError,
 )
 from watlowlib.model import ControllerFamily, PidGains, ProtocolKind
 from watlowlib.simulator import Fault, SimulatedBus, SimulatedController
@@ -136,7 +137,9 @@ def test_mode_and_power(clock: Hurrying, ctl: Controller) -> None:
 def test_autotune_runs_through_its_states(clock: Hurrying, ctl: Controller) -> None:
     loop = ctl.loop(1)
     assert loop.read_autotune_status().label == "Off"
-    loop.start_autotune()
+    with pytest.raises(WatlowConfirmationError):
+        loop.start_autotune()
+    loop.start_autotune(confirm=True)
     seen = []
     for _ in range(60):
         seen.append(loop.read_autotune_status().label)
@@ -146,7 +149,7 @@ def test_autotune_runs_through_its_states(clock: Hurrying, ctl: Controller) -> N
     assert states[-3:] == ["Measuring MIN PEAK", "Calculating", "Complete"]
     assert len(states) == 9
     assert loop.read_pid().time_integral == 60.0
-    loop.start_autotune()
+    loop.start_autotune(confirm=True)
     loop.stop_autotune()
     assert loop.read_autotune_status().label == "Off"
 
@@ -232,6 +235,97 @@ def test_a_ramp_that_is_interrupted_stays_where_it_is(
     assert unit.get("setpoint_active") == pytest.approx(105.0, abs=2.0)
 
 
+def test_a_ramp_whose_end_cannot_be_held_ramps_on(
+    bus: SimulatedBus,
+    unit: SimulatedController,
+    clock: Hurrying,
+    ctl: Controller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(due_ns: int, stop: threading.Event) -> bool:
+        clock.advance(10.0)
+        bus.power_off(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(clock, "wait_until", interrupted)
+    with pytest.raises(WatlowTimeoutError):
+        ramp_to(ctl, 135.0, 30.0, confirm=True, clock=clock)
+    # Nobody could tell it to stay: then it must not leap, but go on as slowly as it was told.
+    assert (unit.get("ramp_action"), unit.get("ramp_rate")) == (85, 30.0)
+    assert unit.get("setpoint_active") == pytest.approx(80.0, abs=1.0)
+
+
+def test_a_setting_that_cannot_be_put_back_is_named_and_the_others_are(
+    unit: SimulatedController, clock: Hurrying, ctl: Controller
+) -> None:
+    ctl.write_parameter("ramp_rate", 7.0, confirm=True)
+    write = ctl.write_parameter
+
+    def failing(parameter: str, value: float, **options: object) -> object:
+        if parameter == "ramp_action" and value == 62:
+            raise WatlowTimeoutError("nothing came back")
+        return write(parameter, value, **options)  # type: ignore[arg-type]
+
+    ctl.write_parameter = failing  # type: ignore[method-assign, assignment]
+    with pytest.raises(WatlowWriteError, match="set by hand: {'ramp_action': 62}"):
+        ramp_to(ctl, 80.0, 600.0, confirm=True, clock=clock)
+    assert unit.get("ramp_rate") == 7.0
+
+
+def test_a_ramp_beyond_the_controllers_own_limits_changes_nothing(
+    unit: SimulatedController, ctl: Controller
+) -> None:
+    unit.set("setpoint_maximum", 200.0)
+    with pytest.raises(WatlowConfigurationError, match="own limits"):
+        ctl.ramp_to(300.0, 10.0, confirm=True)
+    assert unit.writes == []
+
+
+@pytest.mark.parametrize("wrong", [("80", 10.0), (80.0, "10"), (float("nan"), 10.0), (80.0, None)])
+def test_a_ramp_of_no_numbers(ctl: Controller, wrong: tuple[float, float]) -> None:
+    with pytest.raises(WatlowConfigurationError):
+        ctl.ramp_to(*wrong, confirm=True)
+    with pytest.raises(WatlowConfigurationError):
+        ctl.wait_until(wrong[0], 1.0, wrong[1])
+    assert ctl.stats.exchanges == 0
+
+
+def test_cool_gains_are_refused_without_cooling(unit: SimulatedController, ctl: Controller) -> None:
+    gains = PidGains(heat_proportional_band=30.0, cool_proportional_band=33.0)
+    with pytest.raises(WatlowAbsentError, match="no cooling output"):
+        ctl.loop(1).write_pid(gains, confirm=True)
+    assert unit.writes == []
+
+
+def test_gains_that_are_cut_short_say_what_they_were(
+    bus: SimulatedBus, unit: SimulatedController, two: Controller
+) -> None:
+    set_ = bus.controllers[3].set
+
+    def dying(parameter: int, value: float, instance: int = 1) -> None:
+        set_(parameter, value, instance)
+        bus.power_off(3)
+
+    bus.controllers[3].set = dying  # type: ignore[method-assign, assignment]
+    with pytest.raises(WatlowTimeoutError, match="the gains before were PidGains.*25.0"):
+        two.loop(1).write_pid(PidGains(30.0, None, 120.0), confirm=True)
+
+
+def test_what_a_unit_can_is_said_as_far_as_it_is_known(ctl: Controller, two: Controller) -> None:
+    assert ctl.identify().capabilities == {
+        "second_loop": False,
+        "cooling": False,
+        "profiles": True,
+        "modbus_rtu": False,
+    }
+    assert two.identify().capabilities == {
+        "second_loop": True,
+        "cooling": None,
+        "profiles": False,
+        "modbus_rtu": False,
+    }
+
+
 def test_a_ramp_that_cannot_be_changes_nothing(unit: SimulatedController, ctl: Controller) -> None:
     with pytest.raises(WatlowConfigurationError):
         ctl.ramp_to(135.0, 0.0, confirm=True)
@@ -258,6 +352,27 @@ def test_an_address_that_is_taken_is_refused(
     with pytest.raises(WatlowConfigurationError, match="from 1 to 16"):
         maintenance.set_address(ctl, 17, confirm=True)
     assert (ctl.address, unit.address) == (1, 1)
+
+
+def test_an_address_where_something_is_heard_is_not_free(
+    bus: SimulatedBus, unit: SimulatedController, ctl: Controller
+) -> None:
+    # The neighbour's first two answers are lost, the third is damaged: still somebody is there.
+    bus.faults.next_are(*[Fault.DROP] * 4, Fault.CORRUPT, Fault.CORRUPT)
+    with pytest.raises(WatlowConfigurationError, match="another controller answers"):
+        maintenance.set_address(ctl, 2, confirm=True)
+    assert (ctl.address, unit.address) == (1, 1)
+
+
+def test_a_dead_line_does_not_prove_a_protocol(
+    bus: SimulatedBus, unit: SimulatedController, ctl: Controller
+) -> None:
+    unit.set("part_number", "PM3R1CA-1AAAAAA")
+    assert ctl.part_number() is not None
+    bus.power_off(1)
+    with pytest.raises(WatlowTimeoutError):
+        maintenance.set_protocol(ctl, ProtocolKind.MODBUS_RTU, confirm=True)
+    assert unit.get("protocol") == 1286
 
 
 def test_the_modbus_rate_is_set_and_proven(unit: SimulatedController, ctl: Controller) -> None:

@@ -9,8 +9,13 @@ import pytest
 from watlowlib.device.controller import Controller
 from watlowlib.device.factory import open_device
 from watlowlib.device.wear import HOUR_S, TOO_MANY_AN_HOUR, Wear
-from watlowlib.errors import WatlowConfigurationError, WatlowConfirmationError, WatlowWriteError
-from watlowlib.simulator import SimulatedBus, SimulatedController
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowConfirmationError,
+    WatlowTimeoutError,
+    WatlowWriteError,
+)
+from watlowlib.simulator import Fault, SimulatedBus, SimulatedController
 
 
 def unit_of(bus: SimulatedBus) -> SimulatedController:
@@ -32,9 +37,49 @@ def test_unless_it_is_forced(bus: SimulatedBus, ctl: Controller) -> None:
 def test_what_is_not_persistent_needs_no_confirm_and_does_not_count(
     bus: SimulatedBus, ctl: Controller
 ) -> None:
-    ctl.write_parameter("autotune_request", "No")
+    ctl.write_parameter("alarm_silence_request", "Silence")
     assert len(unit_of(bus).writes) == 1
     assert (ctl.eeprom_writes, unit_of(bus).eeprom_writes) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("restore_settings_from", "Factory"), ("save_settings_as", "User Set 1"), (8026, "Yes")],
+)
+def test_what_sets_something_weighty_going_must_be_meant(
+    bus: SimulatedBus, ctl: Controller, name: str, value: str
+) -> None:
+    with pytest.raises(WatlowConfirmationError, match="pass confirm=True if that is meant"):
+        ctl.write_parameter(name, value)
+    assert ctl.stats.exchanges == 0
+    ctl.write_parameter(name, value, confirm=True)
+    assert len(unit_of(bus).writes) == 1
+
+
+def test_a_write_that_arrived_without_a_word_is_counted(bus: SimulatedBus, ctl: Controller) -> None:
+    # Two limits and the set point are read; then nothing of the write is heard.
+    bus.faults.next_are(None, None, None, Fault.SILENT)
+    with pytest.raises(WatlowTimeoutError):
+        ctl.set_setpoint(99.0, confirm=True)
+    assert unit_of(bus).get("setpoint") == 99.0
+    assert ctl.eeprom_writes == unit_of(bus).eeprom_writes == 1
+
+
+def test_a_request_that_is_over_at_once_is_not_proven_by_reading(
+    bus: SimulatedBus, ctl: Controller
+) -> None:
+    bus.faults.next_are(Fault.DROP)
+    with pytest.raises(WatlowTimeoutError):
+        ctl.write_parameter("alarm_clear_request", "Clear")
+    assert len(unit_of(bus).writes) == 1
+    with pytest.raises(WatlowConfigurationError, match="cannot be read back"):
+        ctl.write_parameter("alarm_clear_request", "Clear", verify=True)
+    assert len(unit_of(bus).writes) == 1
+
+
+def test_a_limit_is_met_as_it_is_on_the_wire(bus: SimulatedBus, ctl: Controller) -> None:
+    unit_of(bus).set("setpoint_minimum", 0.10000000149011612)  # 0.1 in 32 bits
+    assert ctl.set_setpoint(0.1, confirm=True).value == pytest.approx(0.1)
 
 
 def test_the_controllers_own_limits_count_for_the_set_point(

@@ -90,6 +90,9 @@ TYPED = [
         ("PV", 4001),
         (4001, 4001),
         ("4001", 4001),
+        ("h.Pb", 8009),
+        ("temp", 4001),
+        ("target", 7001),
     ],
 )
 def test_names_that_people_type(asked: str | int, number: int) -> None:

@@ -39,6 +39,11 @@ def test_what_the_digits_say_and_no_more(
     assert part.text == text
 
 
+def test_a_limit_controller_is_one() -> None:
+    assert decode_part_number("PM4L1AA-AAAAAAA").control == "limit"
+    assert decode_part_number("PM4E1AA-AAAAAAA").control == "integrated limit"
+
+
 def test_the_family() -> None:
     assert decode_part_number("SD6C-HCAA-AARG").family is ControllerFamily.SD
     assert decode_part_number("F4T1").family is ControllerFamily.UNKNOWN

@@ -7,6 +7,7 @@ beside it; here a `ParameterSpec` and an instance go in and a `Reading` comes ou
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,8 +18,10 @@ from watlowlib.errors import (
     ErrorContext,
     WatlowAbsentError,
     WatlowClosedError,
+    WatlowCRCError,
     WatlowDeviceError,
     WatlowError,
+    WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
 from watlowlib.protocol.line import PortStats
@@ -100,12 +103,49 @@ class Access:
             self._part = decode_part_number(text) if isinstance(text, str) and text else None
         return self._part
 
-    def send(self, request: WriteRequest, *, readable: bool, spare: bool) -> Answer:
+    def send(
+        self,
+        request: WriteRequest,
+        *,
+        readable: bool,
+        spare: bool,
+        sending: Callable[[], None],
+    ) -> Answer:
         """Send a write that has been checked; see `StdBusClient.write`."""
         self._check_open()
         return self._client.write(
-            self.address, request, self._patience, readable=readable, spare=spare
+            self.address,
+            request,
+            self._patience,
+            readable=readable,
+            spare=spare,
+            sending=sending,
         )
+
+    def heard_at(self, address: int, spec: ParameterSpec) -> bool:
+        """Whether anything at all comes back when `address` is asked for `spec`."""
+        self._check_open()
+        request = ReadRequest(spec.class_id, spec.member_id, 1)
+        try:
+            self._client.read(address, request, self._patience)
+        except WatlowTimeoutError as error:
+            return bool(error.context.reply)
+        except (WatlowCRCError, WatlowDeviceError):
+            return True
+        return True
+
+    def check_cooling(self, spec: ParameterSpec) -> None:
+        """Refuse the cool side of a unit that has none.
+
+        Raises:
+            WatlowAbsentError: By its part number it has no cooling output.
+        """
+        part = self.part_number() if is_cool_side(spec) else None
+        if part is not None and part.cooling is False:
+            raise WatlowAbsentError(
+                f"{spec.name} ({spec.number}): by its part number {part.text} this controller "
+                "has no cooling output"
+            )
 
     def context_of(self, spec: ParameterSpec, instance: int) -> ErrorContext:
         """Where an error about a parameter of this controller has happened."""
@@ -142,22 +182,13 @@ class Access:
         request = ReadRequest(spec.class_id, spec.member_id, instance)
         try:
             self._check_open()
-            if is_cool_side(spec):
-                self._check_cooling(spec)
+            self.check_cooling(spec)
             answer = self._client.read(self.address, request, self._patience)
             value = meaning_of(spec, answer.tag, answer.data)
         except WatlowError as error:
             self.place(error, spec, instance)
             raise
         return reading_of(self, spec, instance, value, answer)
-
-    def _check_cooling(self, spec: ParameterSpec) -> None:
-        part = self.part_number()
-        if part is not None and part.cooling is False:
-            raise WatlowAbsentError(
-                f"{spec.name} ({spec.number}): by its part number {part.text} this controller "
-                "has no cooling output"
-            )
 
     def _check_open(self) -> None:
         if not self._lease.active:

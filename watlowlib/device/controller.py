@@ -31,6 +31,7 @@ from watlowlib.device.polling import (
     targets,
 )
 from watlowlib.device.samples import gap_of, sample_of
+from watlowlib.device.values import SETPOINT
 from watlowlib.device.writing import Order, carry_out, checked_order
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.model import DeviceInfo, Reading, Sample, Value
@@ -90,7 +91,8 @@ class Controller(Access):
             value: The value in the wire's own unit; an enumeration by its code or label.
             instance: Which one of several, from 1.
             confirm: Must be True for a parameter that the controller keeps in EEPROM,
-                which is rated for about a million writes.
+                which is rated for about a million writes, and for what sets something
+                weighty going, such as autotune or restoring all settings.
             force: Write also what is there already.
             verify: Read back what was written, besides seeing the echo.
 
@@ -133,22 +135,39 @@ class Controller(Access):
         )
 
     def read_pv(self, *, instance: int = 1) -> Reading:
-        """Read the process value (4001): what analog input `instance` measures."""
+        """Read the process value (4001): what analog input `instance` measures.
+
+        A broken sensor reads as a number too, an open thermocouple as some 2531.8; whether
+        the sensor is good says `input_error` (4002), 61 for "None".
+        """
         return self.read_parameter(4001, instance=instance)
 
     def read_setpoint(self, *, instance: int = 1) -> Reading:
         """Read the set point (7001) of control loop `instance`."""
         return self.read_parameter(7001, instance=instance)
 
-    def set_setpoint(self, value: float, *, instance: int = 1, confirm: bool = False) -> Reading:
+    def set_setpoint(
+        self,
+        value: float,
+        *,
+        instance: int = 1,
+        confirm: bool = False,
+        force: bool = False,
+        verify: bool = False,
+    ) -> Reading:
         """Write the set point (7001) of control loop `instance`; see `write_parameter`.
 
         Args:
-            value: The set point in the wire's own unit, as factory set °F.
+            value: The set point in the wire's own unit, as factory set °F, between the
+                controller's own minimum and maximum (7003, 7004).
             instance: The control loop, from 1.
             confirm: Must be True: the set point is kept in EEPROM.
+            force: Write also what is there already.
+            verify: Read back what was written.
         """
-        return self.write_parameter(7001, value, instance=instance, confirm=confirm)
+        return self.write_parameter(
+            SETPOINT, value, instance=instance, confirm=confirm, force=force, verify=verify
+        )
 
     def loop(self, number: int) -> ControllerLoop:
         """Control loop `number`, from 1.

@@ -43,7 +43,8 @@ def open_device(
             known; without it they carry no unit. The controllers speak °F from the factory.
         timeout_s: Seconds to wait for an answer, above 0. A real controller mostly answers
             within 50 ms, seldom after 250; an adapter or network adds its own delay. Keep
-            it above the longest of that: an answer later than the timeout is thrown away.
+            it above the longest of that. An answer up to a second later than the timeout
+            is told from the next one and thrown away; one still later may not be.
         retries: How often a read is asked again, 0 or more.
 
     Raises:

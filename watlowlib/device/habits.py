@@ -5,15 +5,26 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
+from watlowlib.arguments import positive, real
 from watlowlib.clock import Clock, SystemClock
-from watlowlib.errors import ErrorContext, WatlowConfigurationError, WatlowError, WatlowTimeoutError
-from watlowlib.model import Reading
+from watlowlib.device.writing import check_own_limits
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowCRCError,
+    WatlowError,
+    WatlowTimeoutError,
+    WatlowWriteError,
+)
+from watlowlib.model import Reading, Value
+from watlowlib.registry.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from watlowlib.device.controller import Controller
 
+MOST = 1e9
 INTERVAL_S = 1.0
 """How often the controller is asked meanwhile."""
 
@@ -34,14 +45,14 @@ def wait_until(
     clock: Clock | None = None,
 ) -> Reading:
     """Wait until the process value has stayed within `tolerance` of `value`."""
-    for name, number in (("tolerance", tolerance), ("timeout", timeout)):
-        if not number > 0:
-            raise WatlowConfigurationError(f"{name}={number!r}: give a number above 0")
+    goal = _finite("value", value)
+    tolerance = positive("tolerance", tolerance, MOST, "degrees")
+    timeout = positive("timeout", timeout, MOST, "seconds")
     met = 0
 
     def settled(reading: Reading) -> bool:
         nonlocal met
-        near = isinstance(reading.value, float) and abs(reading.value - value) <= tolerance
+        near = isinstance(reading.value, float) and abs(reading.value - goal) <= tolerance
         met = met + 1 if near else 0
         return met >= IN_A_ROW
 
@@ -58,38 +69,62 @@ def ramp_to(
     clock: Clock | None = None,
 ) -> Reading:
     """Let the controller ramp its set point to `value`, and put its ramp settings back."""
-    clock = clock or SystemClock()
-    if not rate_per_minute > 0:
-        raise WatlowConfigurationError(f"rate_per_minute={rate_per_minute!r}: give one above 0")
-    wanted = dict(zip(RAMP_SETTINGS, (PER_MINUTE, rate_per_minute, AT_SETPOINT_CHANGE)))
-    for name, setting in (*wanted.items(), ("setpoint", value)):
+    rate = positive("rate_per_minute", rate_per_minute, MOST, "degrees a minute")
+    wanted = dict(zip(RAMP_SETTINGS, (PER_MINUTE, rate, AT_SETPOINT_CHANGE)))
+    for name, setting in wanted.items():
         ctl.check_write(name, setting, instance=instance, confirm=confirm)
+    goal = ctl.check_write("setpoint", value, instance=instance, confirm=confirm)
+    check_own_limits(ctl, goal)
     before = {name: ctl.read_parameter(name, instance=instance).value for name in wanted}
     from_ = ctl.read_parameter("setpoint_active", instance=instance).value
-    distance = abs(value - from_) if isinstance(from_, float) else 0.0
+    distance = abs(goal.value - from_) if isinstance(from_, float) else 0.0
     # Twice what the ramp takes, and a minute: after that the controller is not ramping.
-    timeout_s = 120.0 * distance / rate_per_minute + 60.0
+    timeout_s = 120.0 * distance / rate + 60.0
+    moved = False
     try:
         for name, setting in wanted.items():
             ctl.write_parameter(name, setting, instance=instance, confirm=True)
-        ctl.set_setpoint(value, instance=instance, confirm=True)
-        return _watch(
-            ctl,
-            "setpoint_active",
-            instance,
-            lambda reading: isinstance(reading.value, float) and abs(reading.value - value) < 0.05,
-            timeout_s,
-            clock,
-        )
+        moved = True  # from here on it may be stored, whether its echo comes or not
+        ctl.set_setpoint(goal.value, instance=instance, confirm=True)
+        there = partial(_at, goal.value)
+        reading = _watch(ctl, "setpoint_active", instance, there, timeout_s, clock or SystemClock())
     except BaseException:
-        # Without its ramp the set point would leap to the end: hold it where it has come to.
-        with suppress(WatlowError):
+        if moved:
+            # Without its ramp the set point would leap to the end. Only once it is held where
+            # it has come to may the ramp go: if this fails, the controller ramps on.
             here = ctl.read_parameter("setpoint_active", instance=instance).value
             ctl.write_parameter("setpoint", here, instance=instance, confirm=True)
+        _put_back(ctl, before, instance)
         raise
-    finally:
-        for name in reversed(RAMP_SETTINGS):
+    _put_back(ctl, before, instance)
+    return reading
+
+
+def _at(goal: float, reading: Reading) -> bool:
+    return isinstance(reading.value, float) and abs(reading.value - goal) < 0.05
+
+
+def _put_back(ctl: Controller, before: dict[str, Value], instance: int) -> None:
+    """Restore each ramp setting; one that fails does not keep the others from it."""
+    left: dict[str, Value] = {}
+    cause: WatlowError | None = None
+    for name in reversed(RAMP_SETTINGS):
+        try:
             ctl.write_parameter(name, before[name], instance=instance, confirm=True)
+        except WatlowError as error:
+            left[name], cause = before[name], error
+    if cause is not None:
+        raise WatlowWriteError(
+            f"the ramp settings could not all be put back; set by hand: {left}",
+            context=cause.context,
+        ) from cause
+
+
+def _finite(name: str, given: float) -> float:
+    number = real(given)
+    if number is None:
+        raise WatlowConfigurationError(f"{name}={given!r}: give a number")
+    return number
 
 
 def _watch(
@@ -102,20 +137,18 @@ def _watch(
 ) -> Reading:
     start_ns, never = clock.now_ns(), threading.Event()
     asked = 0
+    last: object = "not known"
     while True:
-        reading = ctl.read_parameter(name, instance=instance)
-        if done(reading):
-            return reading
+        # A reading that is lost now and then does not end an afternoon's waiting.
+        with suppress(WatlowTimeoutError, WatlowCRCError):
+            reading = ctl.read_parameter(name, instance=instance)
+            last = reading.value
+            if done(reading):
+                return reading
         if clock.now_ns() - start_ns >= timeout_s * 1e9:
             raise WatlowTimeoutError(
-                f"{name} is {reading.value} after {timeout_s:g} s and not yet where it should be",
-                context=ErrorContext(
-                    port=ctl.port,
-                    address=ctl.address,
-                    parameter=name,
-                    parameter_id=reading.parameter_id,
-                    instance=instance,
-                ),
+                f"{name} is {last} after {timeout_s:g} s and not yet where it should be",
+                context=ctl.context_of(PARAMETERS.resolve(name), instance),
             )
         asked += 1
         clock.wait_until(start_ns + round(asked * INTERVAL_S * 1e9), never)

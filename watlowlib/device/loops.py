@@ -10,7 +10,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowDeviceError
+from watlowlib.errors import (
+    WatlowAbsentError,
+    WatlowConfigurationError,
+    WatlowDeviceError,
+    WatlowError,
+)
 from watlowlib.model import PidGains, Reading
 
 if TYPE_CHECKING:
@@ -37,9 +42,13 @@ class ControllerLoop:
         """Read the set point (7001)."""
         return self._ctl.read_setpoint(instance=self.number)
 
-    def set_setpoint(self, value: float, *, confirm: bool = False) -> Reading:
+    def set_setpoint(
+        self, value: float, *, confirm: bool = False, force: bool = False, verify: bool = False
+    ) -> Reading:
         """Write the set point (7001); see `Controller.set_setpoint`."""
-        return self._ctl.set_setpoint(value, instance=self.number, confirm=confirm)
+        return self._ctl.set_setpoint(
+            value, instance=self.number, confirm=confirm, force=force, verify=verify
+        )
 
     def read_output_power(self) -> Reading:
         """Read the output power (8033), -100 to 100 percent."""
@@ -62,7 +71,8 @@ class ControllerLoop:
     def write_pid(self, gains: PidGains, *, confirm: bool = False) -> PidGains:
         """Write the fields of `gains` that are not None.
 
-        All of them are checked before the first is sent.
+        All of them are checked before the first is sent. When the line fails between
+        two of them, the error says what the gains were before.
 
         Returns:
             The tuning that is held then.
@@ -75,15 +85,26 @@ class ControllerLoop:
         if not given:
             raise WatlowConfigurationError("write_pid: give at least one field of PidGains")
         for name, value in given.items():
-            self._ctl.check_write(name, value, instance=self.number, confirm=confirm)
+            order = self._ctl.check_write(name, value, instance=self.number, confirm=confirm)
+            self._ctl.check_cooling(order.spec)
+        before = self.read_pid()
         for name, value in given.items():
-            self._ctl.write_parameter(name, value, instance=self.number, confirm=confirm)
+            try:
+                self._ctl.write_parameter(name, value, instance=self.number, confirm=confirm)
+            except WatlowError as error:
+                error.message += f"; the gains before were {before}"
+                raise
         return self.read_pid()
 
-    def start_autotune(self) -> Reading:
-        """Let the controller find its tuning; it heats while it does (8026 = Yes)."""
+    def start_autotune(self, *, confirm: bool = False) -> Reading:
+        """Let the controller find its tuning; it heats while it does (8026 = Yes).
+
+        Args:
+            confirm: Must be True: it goes up and down about the set point, and the gains
+                it finds replace those it has.
+        """
         return self._ctl.write_parameter(
-            "autotune_request", AUTOTUNE_ON, instance=self.number, confirm=True
+            "autotune_request", AUTOTUNE_ON, instance=self.number, confirm=confirm
         )
 
     def stop_autotune(self) -> Reading:

@@ -1,7 +1,8 @@
 """Communications settings, which would cut a careless program off: changed here, and only here.
 
-Each function changes one setting, follows the change, and proves by reading that the
-controller is still there and holds it.
+Each function changes one setting and follows the change. Address and baud rate are proven
+by reading; a change to Modbus shows in that the controller, which answered just before,
+answers no more on Standard Bus.
 """
 
 from __future__ import annotations
@@ -11,10 +12,18 @@ from contextlib import suppress
 from watlowlib.arguments import chosen, whole
 from watlowlib.device.controller import Controller
 from watlowlib.device.writing import carry_out
-from watlowlib.errors import WatlowConfigurationError, WatlowTimeoutError, WatlowWriteError
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowCRCError,
+    WatlowTimeoutError,
+    WatlowWriteError,
+)
 from watlowlib.model import ProtocolKind
 
 BAUDRATES = {9600: 188, 19200: 189, 38400: 190}
+PROBES = 3
+"""How often an address must meet silence before it is taken to be free."""
+
 _MODBUS, _STDBUS = 1057, 1286
 
 
@@ -34,17 +43,14 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
     if address == ctl.address:
         return
     order = ctl.check_write("standard_bus_address", address, confirm=confirm, maintenance=True)
-    before = ctl.address
-    if _answers(ctl, address):
-        ctl.address = before
+    if any(ctl.heard_at(address, order.spec) for _ in range(PROBES)):
         raise WatlowConfigurationError(f"address={address}: another controller answers there")
-    ctl.address = before
     # The answer may come from the new address already: what counts is who is there then.
-    with suppress(WatlowTimeoutError, WatlowWriteError):
+    with suppress(WatlowTimeoutError, WatlowCRCError, WatlowWriteError):
         carry_out(ctl, order)
-    if not _answers(ctl, address):
-        ctl.address = before
+    if not ctl.heard_at(address, order.spec):
         raise WatlowWriteError(f"the controller does not answer at its new address {address}")
+    ctl.address = address
 
 
 def set_modbus_baudrate(ctl: Controller, baudrate: int, *, confirm: bool = False) -> None:
@@ -94,21 +100,14 @@ def set_protocol(ctl: Controller, protocol: ProtocolKind, *, confirm: bool = Fal
             )
     code = _MODBUS if kind is ProtocolKind.MODBUS_RTU else _STDBUS
     order = ctl.check_write("protocol", code, confirm=confirm, maintenance=True)
+    # A line that is dead already proves nothing by falling silent.
+    ctl.read_parameter("protocol")
     try:
         carry_out(ctl, order)
         held = ctl.read_parameter("protocol").value
-    except (WatlowTimeoutError, WatlowWriteError):
+    except WatlowTimeoutError:
         if kind is ProtocolKind.STDBUS:
             raise
         return  # it has fallen silent here, as one that speaks Modbus now does
     if held != code:
         raise WatlowWriteError(f"the controller's protocol setting is still {held}")
-
-
-def _answers(ctl: Controller, address: int) -> bool:
-    """Whether somebody answers at `address`, which `ctl` is left at."""
-    ctl.address = address
-    try:
-        return ctl.read_parameter("standard_bus_address").value == address
-    except WatlowTimeoutError:
-        return False

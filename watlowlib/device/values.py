@@ -31,8 +31,18 @@ _UNITS = {
 _UNINITIALISED = b"\xcd\xcd\xcd\xcd"
 """What a float holds that the controller never set, as on the cool side without cooling."""
 
-COMMUNICATIONS = 17
-"""The class of the settings that can cut us off: address, baud rate, protocol."""
+CUTTING_OFF = frozenset({17001, 17002, 17009})
+"""The settings that can cut us off: address, baud rate, protocol."""
+
+WEIGHTY = frozenset({1013, 1014, 8026, 8049, 12001, 22011})
+"""Not kept in EEPROM themselves, but what they set going must be meant: restoring or saving
+all settings, autotune, clearing errors and limits, starting a profile."""
+
+SAVING = frozenset({1013, 1014})
+"""Of these, those that write the EEPROM all the same."""
+
+MOMENTARY = frozenset({4029, 8049, 9013, 9014, 12001})
+"""Requests that are over when they are done: what is read back is not what was written."""
 
 
 SETPOINT, SETPOINT_MINIMUM, SETPOINT_MAXIMUM = 7001, 7003, 7004
@@ -109,20 +119,32 @@ def checked_for_writing(
     if spec.codes:
         return _code(spec, label, value)
     number = _number(label, value, whole=spec.data_type is not DataType.FLOAT)
-    check_range(label, number, *spec.limits(temperature_unit))
+    check_range(label, number, *spec.limits(temperature_unit), tag=tag_of(spec))
     _check_width(spec, label, number)
     return number
 
 
-def check_range(label: str, number: float, low: float | None, high: float | None) -> None:
-    """Refuse a number out of range.
+def check_range(
+    label: str, number: float, low: float | None, high: float | None, *, tag: Tag | None
+) -> None:
+    """Refuse a number out of range, as it will be on the wire.
 
     Raises:
         WatlowConfigurationError: It is below `low` or above `high`.
     """
-    if (low is not None and number < low) or (high is not None and number > high):
-        least, most = ("anything" if limit is None else f"{limit:.10g}" for limit in (low, high))
+    below = low is not None and _wire(tag, number) < _wire(tag, low)
+    above = high is not None and _wire(tag, number) > _wire(tag, high)
+    if below or above:
+        least, most = ("anything" if limit is None else f"{limit:.7g}" for limit in (low, high))
         raise WatlowConfigurationError(f"{label} = {number!r}: allowed is {least} to {most}")
+
+
+def _wire(tag: Tag | None, number: float) -> float:
+    """`number` as it is on the wire; unchanged where it does not fit there at all."""
+    try:
+        return number if tag is None else as_stored(tag, number)
+    except OverflowError:
+        return number
 
 
 def _check_width(spec: ParameterSpec, label: str, number: float | int) -> None:

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from watlowlib.device.polling import check_instance
 from watlowlib.device.samples import reading_of
 from watlowlib.device.values import (
-    COMMUNICATIONS,
+    CUTTING_OFF,
+    MOMENTARY,
+    SAVING,
     SETPOINT,
     SETPOINT_MAXIMUM,
     SETPOINT_MINIMUM,
+    WEIGHTY,
     check_range,
     checked_for_writing,
     meaning_of,
@@ -60,15 +63,16 @@ def checked_order(
     instance = check_instance(spec, instance)
     label = f"{spec.name} ({spec.number})"
     checked = checked_for_writing(spec, value, ctl.temperature_unit)
-    if spec.class_id == COMMUNICATIONS and not maintenance:
+    if spec.number in CUTTING_OFF and not maintenance:
         raise WatlowConfigurationError(
             f"{label} is a communications setting, and written like this could cut the program "
             "off; use the functions of watlowlib.device.maintenance"
         )
-    if spec.persistent and not confirm:
+    if not confirm and (spec.persistent or spec.number in WEIGHTY):
+        kept = " and is kept in its EEPROM" if spec.persistent else ""
         raise WatlowConfirmationError(
-            f"writing {checked} to {label} changes what the controller does and is kept in its "
-            "EEPROM; pass confirm=True if that is meant",
+            f"writing {checked} to {label} changes what the controller does{kept}; "
+            "pass confirm=True if that is meant",
             context=ctl.context_of(spec, instance),
         )
     tag = tag_of(spec)
@@ -81,14 +85,14 @@ def carry_out(
 ) -> Reading:
     """Send a checked write, unless it would change nothing."""
     spec, instance = order.spec, order.instance
-    if spec.number == SETPOINT:
-        _check_own_limits(ctl, order)
-    reading, sent = _sent(ctl, order, spare=spec.persistent and spec.readable and not force)
-    if sent and spec.persistent:
-        ctl.wear.note(ctl.name)
-    if spec.number in (SETPOINT_MINIMUM, SETPOINT_MAXIMUM):
-        ctl.setpoint_limits.pop(instance, None)
-    if not verify or not sent:
+    if verify and not _provable(spec):
+        raise WatlowConfigurationError(
+            f"{spec.name} ({spec.number}) cannot be read back: verify=True is of no use"
+        )
+    ctl.check_cooling(spec)
+    check_own_limits(ctl, order)
+    reading = _sent(ctl, order, spare=spec.persistent and spec.readable and not force)
+    if not verify:
         return reading
     held = ctl.read_parameter(spec.number, instance=instance)
     if held.value != reading.value:
@@ -99,21 +103,39 @@ def carry_out(
     return held
 
 
-def _sent(ctl: Controller, order: Order, *, spare: bool) -> tuple[Reading, bool]:
-    """What the controller holds then, and whether anything had to be written."""
+def _provable(spec: ParameterSpec) -> bool:
+    """Whether reading it shows what was written."""
+    return spec.readable and spec.number not in MOMENTARY
+
+
+def _sent(ctl: Controller, order: Order, *, spare: bool) -> Reading:
+    """What the controller holds then; what goes out is counted, whatever comes of it."""
     spec, instance, value, tag = order
     request = WriteRequest(spec.class_id, spec.member_id, instance, tag, encode_value(tag, value))
+
+    def sending() -> None:
+        if spec.persistent or spec.number in SAVING:
+            ctl.wear.note(ctl.name)
+        if spec.number in (SETPOINT_MINIMUM, SETPOINT_MAXIMUM):
+            ctl.setpoint_limits.pop(instance, None)
+
     try:
-        answer = ctl.send(request, readable=spec.readable, spare=spare)
+        answer = ctl.send(request, readable=_provable(spec), spare=spare, sending=sending)
         held = meaning_of(spec, answer.tag, answer.data)
     except WatlowError as error:
         ctl.place(error, spec, instance)
         raise
-    return reading_of(ctl, spec, instance, held, answer), answer.sent
+    return reading_of(ctl, spec, instance, held, answer)
 
 
-def _check_own_limits(ctl: Controller, order: Order) -> None:
-    """Keep a set point between the controller's own minimum and maximum."""
+def check_own_limits(ctl: Controller, order: Order) -> None:
+    """Keep a set point between the controller's own minimum and maximum.
+
+    Raises:
+        WatlowConfigurationError: It is not; nothing has been written.
+    """
+    if order.spec.number != SETPOINT:
+        return
     instance = order.instance
     if instance not in ctl.setpoint_limits:
         ctl.setpoint_limits[instance] = (
@@ -121,7 +143,7 @@ def _check_own_limits(ctl: Controller, order: Order) -> None:
             _own_limit(ctl, SETPOINT_MAXIMUM, instance),
         )
     label = f"setpoint ({SETPOINT}) within the controller's own limits (7003, 7004)"
-    check_range(label, order.value, *ctl.setpoint_limits[instance])
+    check_range(label, order.value, *ctl.setpoint_limits[instance], tag=order.tag)
 
 
 def _own_limit(ctl: Controller, number: int, instance: int) -> float | None:

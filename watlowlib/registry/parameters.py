@@ -161,7 +161,7 @@ class Registry:
 
         Args:
             parameter: A name or alias (case, blanks and hyphens do not matter), or a
-                number such as 4001, also as text.
+                number such as 4001, also as text. A menu's prompt may keep its dot: "h.Pb".
 
         Raises:
             WatlowUnknownParameterError: Nothing is called that; the message names what
@@ -224,7 +224,7 @@ class Registry:
 
 
 def _normal(name: str) -> str:
-    return re.sub(r"[\s\-_]+", "_", name.strip().lower())
+    return re.sub(r"[\s\-_.]+", "_", name.strip().lower())
 
 
 def _parsed(line: str, family: ControllerFamily) -> ParameterSpec:

@@ -15,6 +15,7 @@ CASES = {"3": "1/32 DIN", "6": "1/16 DIN", "8": "1/8 DIN", "9": "1/8 DIN", "4": 
 CONTROLS = {
     "C": "PID",
     "R": "PID with ramp and soak",
+    "E": "integrated limit",
     "L": "limit",
     "V": "process value display",
     "U": "two loops",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 
 import pytest
 
@@ -21,9 +22,10 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.protocol.port import Port
-from watlowlib.protocol.stdbus.client import Patience, StdBusClient
+from watlowlib.protocol.stdbus.client import Patience, StdBusClient, _Call
 from watlowlib.protocol.stdbus.frames import REPLY, REQUEST, Frame, encode_frame
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest
+from watlowlib.protocol.stdbus.questions import read_question
 from watlowlib.transport.scripted import ScriptedTransport
 
 ONCE = Patience(timeout_s=0.5, retries=0)
@@ -388,6 +390,40 @@ def test_a_late_echo_is_not_taken_for_a_later_writes_answer() -> None:
     assert script.sent == ["write", "read"]
     with pytest.raises(WatlowTimeoutError):
         script.write(30.0, ONCE)
+
+
+def test_a_call_that_waited_its_turn_does_not_take_the_answer_owed_to_the_one_before() -> None:
+    script = Script([], [reply(75.0)], [reply(100.0)])
+    waiting_call = threading.Event()
+    values: list[float] = []
+    port = script.client.port
+    port.take(urgent=False)
+
+    def ask() -> None:
+        waiting_call.set()
+        values.append(script.read(ONCE))
+
+    # The second call begins while the first one has the line, and asks when that has failed.
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert waiting_call.wait(10)
+    while not port._lock._patient:
+        pass
+    with pytest.raises(WatlowTimeoutError):
+        first = read_question(1, PV)
+        script.client._exchange(_Call(ONCE, urgent=False), first)
+    port.give()
+    thread.join(10)
+    assert values == [100.0]
+
+
+def test_what_a_dead_controller_owes_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watlowlib.protocol.stdbus.debts.OWING_S", 0.0)
+    script = Script()
+    for _ in range(50):
+        with pytest.raises(WatlowTimeoutError):
+            script.read()
+    assert len(script.client._debts._owed[0x10]) <= 1
 
 
 class Interrupted(ScriptedTransport):

@@ -47,8 +47,6 @@ class Answer(NamedTuple):
     raw: bytes
     requested_at: datetime
     latency_s: float
-    sent: bool = True
-    """Whether anything was written: not, when it was there already."""
 
 
 class _OnlyOwedError(Exception):
@@ -106,6 +104,7 @@ class StdBusClient:
         *,
         readable: bool = True,
         spare: bool = False,
+        sending: Callable[[], None] = lambda: None,
     ) -> Answer:
         """Store one value; when no echo confirms it, read whether it arrived.
 
@@ -115,6 +114,7 @@ class StdBusClient:
             patience: How long to wait, and how often to try again.
             readable: Whether the parameter can be read back.
             spare: Whether to read it first, and not to write what is there already.
+            sending: Called each time before the write goes out.
 
         Raises:
             WatlowWriteError: The controller answers, but holds another value.
@@ -133,10 +133,10 @@ class StdBusClient:
             if spare:
                 held = self._asked(call, selector, self._exchange)
                 if held.payload[len(selector.expected) :] == wanted:
-                    answer = call.answer(request.tag, request.data, held)
-                    return answer._replace(sent=False)
+                    return call.answer(request.tag, request.data, held)
             for _ in range(patience.retries + 1):
                 echo = b""
+                sending()
                 try:
                     frame = self._exchange(call, question)
                     echo = frame.payload[len(question.expected) :]
@@ -185,16 +185,16 @@ class StdBusClient:
 
     def _exchange(self, call: _Call, question: Question) -> Frame:
         """One exchange while the port is ours; the frame that fits, unless it refuses."""
-        thrown_away = self.port.line.send(question.frame)
-        for frame in FrameDecoder().feed(thrown_away) if thrown_away else ():
-            self._debts.settle(frame.source, frame.payload)
         try:
+            thrown_away = self.port.line.send(question.frame)
+            for frame in FrameDecoder().feed(thrown_away) if thrown_away else ():
+                self._debts.settle(frame.source, frame.payload)
             frame = self._await(call, question)
         except (WatlowTimeoutError, WatlowCRCError, _OnlyOwedError):
             raise
         except BaseException:
             # Ctrl-C or a lost port in the middle: the answer to this one may still come.
-            self._debts.add(question.mac, question.expected)
+            self._debts.add(question.mac, question.expected, call)
             self.port.line.distrust()
             raise
         self.port.stats.exchanges += 1
@@ -211,7 +211,7 @@ class StdBusClient:
         while data := line.receive(deadline):
             heard += data
             for frame in decoder.feed(data):
-                owed = self._debts.settle(frame.source, frame.payload, call.started_s)
+                owed = self._debts.settle(frame.source, frame.payload, call)
                 if not question.fits(frame):
                     self._pass_over(question, frame)
                 elif owed is not None:
@@ -221,17 +221,16 @@ class StdBusClient:
             if found is not None or deadline.passed():
                 break
         if found is not None:
-            self._debts.void(mac, call.started_s)
+            self._debts.void(mac, call)
             if decoder.pending:
                 line.distrust()
             return found
         if doubt is not None:
             # Either that was ours, or ours is owed now: as long as that one was.
-            self._debts.add(mac, question.expected, doubt.until_s)
+            self._debts.add(mac, question.expected, call, doubt.until_s)
             raise _OnlyOwedError
         line.distrust()
-        if not decoder.damaged:
-            self._debts.add(mac, question.expected)
+        self._debts.add(mac, question.expected, call)
         raise self._unanswered(call, question, heard, decoder.damaged)
 
     def _pass_over(self, question: Question, frame: Frame) -> None:

@@ -8,7 +8,6 @@ for lost.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 
@@ -19,10 +18,10 @@ OWING_S = 1.0
 
 @dataclass(eq=False)
 class Owed:
-    """One answer that is owed: what it begins with, since when, and until when."""
+    """One answer that is owed: what it begins with, to which call, and until when."""
 
     expected: bytes
-    since_s: float
+    call: object
     until_s: float
 
 
@@ -32,42 +31,39 @@ class Debts:
     def __init__(self) -> None:
         self._owed: dict[int, list[Owed]] = {}
 
-    def add(self, mac: int, expected: bytes, until_s: float | None = None) -> None:
+    def add(self, mac: int, expected: bytes, call: object, until_s: float | None = None) -> None:
         """A question has just not been answered.
 
         Args:
             mac: Whom it was put to.
             expected: What the payload of an answer begins with.
+            call: The call it was asked for.
             until_s: Until when it may come; None for `OWING_S` from now.
         """
-        now_s = time.monotonic()
-        until_s = now_s + OWING_S if until_s is None else until_s
-        self._owed.setdefault(mac, []).append(Owed(expected, now_s, until_s))
+        until_s = time.monotonic() + OWING_S if until_s is None else until_s
+        self._owed[mac] = [*self._live(mac), Owed(expected, call, until_s)]
 
-    def settle(self, mac: int, payload: bytes, before_s: float = math.inf) -> Owed | None:
-        """A reply has come; which of the answers owed since before `before_s` it may be.
+    def settle(self, mac: int, payload: bytes, call: object = None) -> Owed | None:
+        """A reply has come; which of the answers owed to other calls than `call` it may be.
 
         That one, and whatever was owed before it, is owed no more. A refusal names no
         parameter and may be any of them.
         """
-        for owed in self._live(mac, before_s):
-            if payload.startswith(owed.expected) or is_refusal(payload):
-                self._void(mac, owed.since_s)
+        queue = self._live(mac)
+        for place, owed in enumerate(queue):
+            fits = payload.startswith(owed.expected) or is_refusal(payload)
+            if owed.call is not call and fits:
+                self._owed[mac] = queue[place + 1 :]
                 return owed
         return None
 
-    def void(self, mac: int, before_s: float) -> None:
-        """What was owed since before `before_s` will not come any more."""
-        if mac in self._owed:
-            self._void(mac, before_s)
+    def void(self, mac: int, call: object) -> None:
+        """`call` has been answered: what was owed before its first question will not come."""
+        queue = self._live(mac)
+        while queue and queue[0].call is not call:
+            del queue[0]
+        self._owed[mac] = queue
 
-    def _void(self, mac: int, since_s: float) -> None:
-        self._owed[mac] = [owed for owed in self._owed[mac] if owed.since_s > since_s]
-
-    def _live(self, mac: int, before_s: float) -> list[Owed]:
+    def _live(self, mac: int) -> list[Owed]:
         now_s = time.monotonic()
-        return [
-            owed
-            for owed in self._owed.get(mac, ())
-            if owed.until_s > now_s and owed.since_s < before_s
-        ]
+        return [owed for owed in self._owed.get(mac, ()) if owed.until_s > now_s]
