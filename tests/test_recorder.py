@@ -253,7 +253,9 @@ def test_a_fleet_is_recorded_whole(bus: SimulatedBus) -> None:
 def test_a_port_that_goes_away_is_a_gap_not_an_end() -> None:
     faults = FaultPlan()
     faults.next_are(None, Fault.CLOSE)
-    with SimulatedBus([1], baudrate=None, faults=faults) as bus, WatlowManager() as mgr:
+    # On TCP, because another program may be given the pty's name as soon as it is free.
+    line = SimulatedBus([1], baudrate=None, faults=faults, transport="tcp")
+    with line as bus, WatlowManager() as mgr:
         mgr.add("oven", bus.port, timeout_s=0.5)
         with record(mgr, parameters="pv", rate_hz=100.0, duration=0.05) as stream:
             statuses = [batch[0].status for batch in stream]
