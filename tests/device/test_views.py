@@ -16,6 +16,7 @@ from watlowlib.errors import (
     WatlowAbsentError,
     WatlowConfigurationError,
     WatlowConfirmationError,
+    WatlowConnectionError,
     WatlowTimeoutError,
     WatlowWriteError,
 )
@@ -78,6 +79,14 @@ def test_nobody_there_is_an_error(bus: SimulatedBus, ctl: Controller) -> None:
     bus.power_off(1)
     with pytest.raises(WatlowTimeoutError):
         ctl.identify()
+
+
+def test_a_lost_port_is_no_controller_that_answers_nothing(bus: SimulatedBus) -> None:
+    with SimulatedBus([1], transport="tcp") as line, open_device(line.port) as ctl:
+        assert ctl.part_number() is not None
+        line.unplug()
+        with pytest.raises(WatlowConnectionError):
+            ctl.identify()
 
 
 def test_loops_are_what_the_unit_has(ctl: Controller, two: Controller) -> None:

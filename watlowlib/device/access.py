@@ -93,9 +93,13 @@ class Access:
         """How many writes of this program have reached the controller's EEPROM."""
         return self.wear.writes
 
-    def part_number(self) -> PartNumber | None:
-        """The part number (1009), asked for once; None when the controller does not tell it."""
-        if self._part is None:
+    def part_number(self, *, again: bool = False) -> PartNumber | None:
+        """The part number (1009); None when the controller does not tell it.
+
+        Args:
+            again: Whether to ask also when it is known already.
+        """
+        if self._part is None or again:
             try:
                 text = self._read(PARAMETERS.resolve("part_number"), 1).value
             except (WatlowDeviceError, WatlowAbsentError):

@@ -28,6 +28,7 @@ from watlowlib.device.polling import (
     Target,
     check_instance,
     chosen_names,
+    target,
     targets,
 )
 from watlowlib.device.samples import gap_of, sample_of
@@ -64,11 +65,7 @@ class Controller(Access):
             WatlowAbsentError: It answered with bits that are no value.
             WatlowConnectionError: The port is gone.
         """
-        spec = PARAMETERS.resolve(parameter)
-        instance = check_instance(spec, instance)
-        if not spec.readable:
-            raise WatlowConfigurationError(f"{spec.name} ({spec.number}) cannot be read")
-        return self._read(spec, instance)
+        return self._read(*target(parameter, instance))
 
     def write_parameter(
         self,
@@ -195,9 +192,7 @@ class Controller(Access):
             WatlowTimeoutError: Nobody answers at all.
             WatlowConnectionError: The port is gone.
         """
-        info = identify(self)
-        self._part = info.part_number or self._part
-        return info
+        return identify(self)
 
     def wait_until(
         self, value: float, tolerance: float, timeout: float, *, instance: int = 1

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from watlowlib.errors import WatlowCRCError, WatlowError, WatlowTimeoutError
 from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Value
-from watlowlib.registry.part_numbers import decode_part_number
 
 if TYPE_CHECKING:
     from watlowlib.device.controller import Controller
@@ -18,17 +17,16 @@ def identify(ctl: Controller) -> DeviceInfo:
     """Ask `ctl` for everything that identifies it.
 
     Raises:
-        WatlowError: It did not answer at all.
+        WatlowTimeoutError: It did not answer at all.
+        WatlowCRCError: It only answered damaged.
+        WatlowConnectionError: The port is gone.
     """
     # The first field decides whether anybody is there.
     try:
-        text: Value | None = ctl.read_parameter("part_number").value
+        part = ctl.part_number(again=True)
     except (WatlowTimeoutError, WatlowCRCError):
         ctl.read_parameter("hardware_id")
-        text = None
-    except WatlowError:
-        text = None
-    part = decode_part_number(text) if isinstance(text, str) and text else None
+        part = None
     known = part.family if part else ControllerFamily.UNKNOWN
     return DeviceInfo(
         address=ctl.address,

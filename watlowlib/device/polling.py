@@ -69,12 +69,21 @@ def targets(parameters: Parameters, instances: int | Iterable[int]) -> list[Targ
             "nothing to read: give at least one parameter, such as 'process_value', "
             "and at least one instance"
         )
-    specs = [PARAMETERS.resolve(name) for name in wanted]
-    for spec in specs:
-        if not spec.readable:
-            raise WatlowConfigurationError(f"{spec.name} ({spec.number}) cannot be read")
-    pairs = [(spec, check_instance(spec, instance)) for spec in specs for instance in chosen]
-    return list(dict.fromkeys(pairs))
+    return list(dict.fromkeys(target(name, instance) for name in wanted for instance in chosen))
+
+
+def target(parameter: str | int, instance: int) -> Target:
+    """One read: the parameter that is meant, and which instance of it.
+
+    Raises:
+        WatlowUnknownParameterError: The parameter does not exist.
+        WatlowConfigurationError: No controller has the instance, or it cannot be read.
+    """
+    spec = PARAMETERS.resolve(parameter)
+    instance = check_instance(spec, instance)
+    if not spec.readable:
+        raise WatlowConfigurationError(f"{spec.name} ({spec.number}) cannot be read")
+    return spec, instance
 
 
 def _listed(name: str, given: object) -> list[Any]:
