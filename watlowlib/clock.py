@@ -36,11 +36,15 @@ class Deadline:
         return time.monotonic() >= self.at_s
 
 
-class Clock(Protocol):
-    """What a recorder needs of time."""
+class Ticking(Protocol):
+    """Something that tells how much time has passed."""
 
     def now_ns(self) -> int:
         """Monotonic nanoseconds from an arbitrary zero."""
+
+
+class Clock(Ticking, Protocol):
+    """What a recorder needs of time."""
 
     def utc(self) -> datetime:
         """The wall clock, in UTC."""

@@ -185,7 +185,7 @@ class WatlowManager:
                 did not answer at all.
         """
         round_ = self._plan(parameters, instances, names)
-        results = {name: self._result(name, reads) for name, reads in round_(None).items()}
+        results = {name: _result(reads) for name, reads in round_(None).items()}
         errors = [result.error for result in results.values() if result.error is not None]
         if errors and self.error_policy is ErrorPolicy.RAISE:
             raise ExceptionGroup(f"{len(errors)} of {len(results)} controllers failed", errors)
@@ -238,13 +238,6 @@ class WatlowManager:
             self._pool = make_pool("poll", MAX_PORTS)
         return _Round(fleet, targets(parameters, instances), self._pool)
 
-    def _result(self, name: str, reads: list[tuple[Sample, WatlowError | None]]) -> DeviceResult:
-        protocol = reads[0][0].protocol
-        errors = [error for _, error in reads if error is not None]
-        if len(errors) == len(reads):
-            return DeviceResult(None, errors[0], protocol)
-        return DeviceResult([sample for sample, _ in reads], None, protocol)
-
     def _check_new(self, controller: Controller) -> None:
         for name, other in self._controllers.items():
             if (other.port_key, other.address) == (controller.port_key, controller.address):
@@ -257,6 +250,14 @@ class WatlowManager:
     def _check_open(self) -> None:
         if self._closed:
             raise WatlowClosedError("the manager was closed; make a new one")
+
+
+def _result(reads: list[tuple[Sample, WatlowError | None]]) -> DeviceResult:
+    protocol = reads[0][0].protocol
+    errors = [error for _, error in reads if error is not None]
+    if len(errors) == len(reads):
+        return DeviceResult(None, errors[0], protocol)
+    return DeviceResult([sample for sample, _ in reads], None, protocol)
 
 
 class _Round:

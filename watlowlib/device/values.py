@@ -98,8 +98,8 @@ def label_of(spec: ParameterSpec, value: Value | None) -> str | None:
 
 def checked_for_writing(
     spec: ParameterSpec, value: object, temperature_unit: Unit | None
-) -> float | int:
-    """`value` as it may be written to `spec`.
+) -> tuple[Tag, float | int]:
+    """The tag to write `spec` with, and `value` as it may be written.
 
     Args:
         spec: What is to be written.
@@ -112,20 +112,21 @@ def checked_for_writing(
     label = f"{spec.name} ({spec.number})"
     if not spec.writable:
         raise WatlowConfigurationError(f"{label} is read-only")
-    if tag_of(spec) in (None, Tag.STRING):
+    tag = tag_of(spec)
+    if tag is None or tag is Tag.STRING:
         raise WatlowConfigurationError(
             f"{label}: writing a value of type {spec.data_type.value!r} is not supported"
         )
     if spec.codes:
-        return _code(spec, label, value)
-    number = _number(label, value, whole=spec.data_type is not DataType.FLOAT)
-    check_range(label, number, *spec.limits(temperature_unit), tag=tag_of(spec))
-    _check_width(spec, label, number)
-    return number
+        return tag, _code(spec, label, value)
+    number = _number(label, value, whole=tag is not Tag.FLOAT)
+    check_range(label, number, *spec.limits(temperature_unit), tag=tag)
+    _check_width(spec, label, number, tag)
+    return tag, number
 
 
 def check_range(
-    label: str, number: float, low: float | None, high: float | None, *, tag: Tag | None
+    label: str, number: float, low: float | None, high: float | None, *, tag: Tag
 ) -> None:
     """Refuse a number out of range, as it will be on the wire.
 
@@ -139,19 +140,18 @@ def check_range(
         raise WatlowConfigurationError(f"{label} = {number!r}: allowed is {least} to {most}")
 
 
-def _wire(tag: Tag | None, number: float) -> float:
+def _wire(tag: Tag, number: float) -> float:
     """`number` as it is on the wire; unchanged where it does not fit there at all."""
     try:
-        return number if tag is None else as_stored(tag, number)
+        return as_stored(tag, number)
     except OverflowError:
         return number
 
 
-def _check_width(spec: ParameterSpec, label: str, number: float | int) -> None:
+def _check_width(spec: ParameterSpec, label: str, number: float | int, tag: Tag) -> None:
     """Refuse what the wire's type cannot hold, where the list names no limits."""
-    tag = tag_of(spec)
     try:
-        encode_value(Tag.U8 if tag is None else tag, number)
+        encode_value(tag, number)
     except WatlowFrameError:
         raise WatlowConfigurationError(
             f"{label} = {number!r} does not fit its type {spec.data_type.value!r}"

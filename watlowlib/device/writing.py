@@ -22,7 +22,6 @@ from watlowlib.device.values import (
     check_range,
     checked_for_writing,
     meaning_of,
-    tag_of,
 )
 from watlowlib.errors import (
     WatlowAbsentError,
@@ -62,7 +61,7 @@ def checked_order(
     spec = PARAMETERS.resolve(parameter)
     instance = check_instance(spec, instance)
     label = f"{spec.name} ({spec.number})"
-    checked = checked_for_writing(spec, value, ctl.temperature_unit)
+    tag, checked = checked_for_writing(spec, value, ctl.temperature_unit)
     if spec.number in CUTTING_OFF and not maintenance:
         raise WatlowConfigurationError(
             f"{label} is a communications setting, and written like this could cut the program "
@@ -75,8 +74,6 @@ def checked_order(
             "pass confirm=True if that is meant",
             context=ctl.context_of(spec, instance),
         )
-    tag = tag_of(spec)
-    assert tag is not None
     return Order(spec, instance, checked, tag)
 
 

@@ -17,10 +17,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime
 
 from watlowlib.arguments import real
-from watlowlib.clock import Clock, SystemClock
+from watlowlib.clock import SystemClock, Ticking
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import SerialSettings
 from watlowlib.protocol.stdbus.frames import (
@@ -46,7 +45,7 @@ EARLY_S = 0.0003
 class ScaledClock:
     """A clock that runs `speed` times as fast as another, from now on."""
 
-    def __init__(self, clock: Clock, speed: float) -> None:
+    def __init__(self, clock: Ticking, speed: float) -> None:
         if not 0 < speed < math.inf:
             raise WatlowConfigurationError(f"speed={speed!r}: give a number above 0")
         self._clock = clock
@@ -56,15 +55,6 @@ class ScaledClock:
     def now_ns(self) -> int:
         """Nanoseconds of the faster time."""
         return self._start_ns + round((self._clock.now_ns() - self._start_ns) * self._speed)
-
-    def utc(self) -> datetime:
-        """The other clock's wall clock."""
-        return self._clock.utc()
-
-    def wait_until(self, due_ns: int, stop: threading.Event) -> bool:
-        """Wait until the faster time is `due_ns`; True when `stop` was set first."""
-        real_ns = self._start_ns + math.ceil((due_ns - self._start_ns) / self._speed)
-        return self._clock.wait_until(real_ns, stop)
 
 
 class SimulatedBus:
@@ -91,7 +81,7 @@ class SimulatedBus:
         faults: FaultPlan | None = None,
         transport: str | None = None,
         speed: float = 1.0,
-        clock: Clock | None = None,
+        clock: Ticking | None = None,
         seed: int = 0,
     ) -> None:
         self.controllers: dict[int, SimulatedController] = {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 
-from watlowlib.clock import Clock, SystemClock
+from watlowlib.clock import SystemClock, Ticking
 from watlowlib.device.values import SETPOINT, as_stored, is_cool_side, tag_of
 from watlowlib.errors import WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import Unit, Value
@@ -94,7 +94,7 @@ class SimulatedController:
         ]
         self._alarms = [SimulatedAlarm() for _ in range(ALARMS)]
         self._lock = threading.RLock()
-        self._clock: Clock = SystemClock()
+        self._clock: Ticking = SystemClock()
         self._seen_ns = self._clock.now_ns()
         self._values: dict[tuple[int, int], Value] = {}
         for spec in PARAMETERS:
@@ -126,7 +126,7 @@ class SimulatedController:
         """How many instances of `spec` this unit has."""
         return spec.instances if self.loops > 1 else 1
 
-    def live_by(self, clock: Clock) -> None:
+    def live_by(self, clock: Ticking) -> None:
         """Take process time from `clock` from now on."""
         with self._lock:
             self._clock = clock

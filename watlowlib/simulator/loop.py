@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from watlowlib.simulator.oven import STEP_S, Oven, PidLoop, Tuning
 
@@ -70,16 +70,8 @@ class SimulatedLoop:
         else:
             self.working = goal
         if settings.mode == AUTO:
-            tuning = settings.tuning
-            power = self.pid.step(
-                self.oven.measured,
-                Tuning(
-                    self.working,
-                    tuning.heat_proportional_band,
-                    tuning.time_integral,
-                    tuning.time_derivative,
-                ),
-            )
+            tuning = replace(settings.tuning, setpoint=self.working)
+            power = self.pid.step(self.oven.measured, tuning)
         else:
             power = self.pid.rest(settings.manual_power if settings.mode == MANUAL else 0.0)
         self.oven.step(power)

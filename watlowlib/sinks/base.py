@@ -33,7 +33,7 @@ COLUMNS = (
 """The columns of a tabular sink: a `Sample` without `raw`."""
 
 Cell: TypeAlias = "float | int | str | None"
-S = TypeVar("S", bound="FileSink")
+S = TypeVar("S", bound="Sink")
 
 
 class SampleSink(Protocol):
@@ -103,8 +103,34 @@ def sample_to_row(sample: Sample) -> dict[str, Cell]:
     return dict(zip(COLUMNS, next(samples_to_values((sample,)))))
 
 
-class FileSink:
-    """What the sinks that write a file share: a path that is checked, and a `with` statement.
+class Sink:
+    """What our own sinks share: a `with` statement that opens and closes them."""
+
+    def open(self) -> None:
+        """Make ready."""
+        raise NotImplementedError
+
+    def write_many(self, samples: Sequence[Sample]) -> None:
+        """Append `samples`."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go."""
+        raise NotImplementedError
+
+    def __enter__(self: S) -> S:
+        self.open()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _not_open(self) -> WatlowSinkError:
+        return WatlowSinkError(f"{self} is not open; use it in a with statement")
+
+
+class FileSink(Sink):
+    """What the sinks that write a file share: a path that is checked.
 
     Args:
         path: The file. Its folder must exist.
@@ -116,25 +142,6 @@ class FileSink:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"
 
-    def open(self) -> None:
-        """Open the file."""
-        raise NotImplementedError
-
-    def write_many(self, samples: Sequence[Sample]) -> None:
-        """Append `samples`."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Close the file."""
-        raise NotImplementedError
-
-    def __enter__(self: S) -> S:
-        self.open()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
     def _check_folder(self) -> None:
         folder = self.path.absolute().parent
         if not folder.is_dir():
@@ -142,6 +149,3 @@ class FileSink:
 
     def _failed(self, doing: str, error: Exception) -> WatlowSinkError:
         return WatlowSinkError(f"{self} could not be {doing}: {error}")
-
-    def _not_open(self) -> WatlowSinkError:
-        return WatlowSinkError(f"{self} is not open; use it in a with statement")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from watlowlib.errors import WatlowSinkError
 from watlowlib.model import Sample
+from watlowlib.sinks.base import Sink
 
 
-class InMemorySink:
+class InMemorySink(Sink):
     """Keeps samples as they are, in `samples`, also after it was closed."""
 
     def __init__(self) -> None:
@@ -25,16 +25,9 @@ class InMemorySink:
     def write_many(self, samples: Sequence[Sample]) -> None:
         """Append `samples`."""
         if not self._open:
-            raise WatlowSinkError(f"{self} is not open; use it in a with statement")
+            raise self._not_open()
         self.samples.extend(samples)
 
     def close(self) -> None:
         """Take no more samples."""
         self._open = False
-
-    def __enter__(self) -> InMemorySink:
-        self.open()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()

@@ -73,12 +73,12 @@ class CsvSink(_TextSink):
     """A CSV file with a header; a missing value is an empty cell."""
 
     def _begin(self, file: FileIO) -> None:
-        header = ",".join(COLUMNS).encode()
+        header = ",".join(COLUMNS)
         file.seek(0)
         first = file.read(len(header) + 2)
         if not first:
-            self._append(file, ",".join(COLUMNS) + "\r\n")
-        elif first.splitlines()[0] != header:
+            self._append(file, header + "\r\n")
+        elif first.splitlines()[0] != header.encode():
             shown = first.split(b"\n")[0].decode("utf-8", "replace")
             raise WatlowSinkError(f"{self} has another header ({shown!r}); give a new file name")
 
