@@ -59,6 +59,17 @@ class Unit(str, Enum):
         return self.value
 
 
+class WordOrder(str, Enum):
+    """Which word of a 32-bit value stands in the first of its two registers (17043)."""
+
+    AUTO = "auto"
+    LOW_HIGH = "low_high"
+    HIGH_LOW = "high_low"
+
+    def __str__(self) -> str:
+        return self.value
+
+
 @dataclass(frozen=True)
 class SerialSettings:
     """How the serial line is set.

@@ -120,6 +120,19 @@ class ParameterSpec:
         """Whether a write of it wears the controller's EEPROM."""
         return "E" in self.rwes
 
+    def register(self, instance: int, data_map: int) -> int | None:
+        """The first Modbus register of an instance.
+
+        Args:
+            instance: Which one, from 1.
+            data_map: 1 or 2.
+
+        Returns:
+            The register as it goes over the wire; None where there is none, or none is known.
+        """
+        registers = self.map1 if data_map == 1 else self.map2
+        return registers[instance - 1] if 1 <= instance <= len(registers) else None
+
     def limits(self, scale: Unit | None) -> tuple[float | None, float | None]:
         """The smallest and the largest value.
 

@@ -1,0 +1,1 @@
+"""Modbus RTU: frames and words (pure), and the client of a port, on minimalmodbus."""
