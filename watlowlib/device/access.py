@@ -24,9 +24,9 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
+from watlowlib.protocol.conversation import Answer, Patience
 from watlowlib.protocol.line import PortStats
 from watlowlib.protocol.sharing import Lease, forget
-from watlowlib.protocol.stdbus.client import Answer, Patience
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest
 from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
 from watlowlib.registry.part_numbers import decode_part_number
@@ -188,7 +188,7 @@ class Access:
             self._check_open()
             self.check_cooling(spec)
             answer = self._client.read(self.address, request, self._patience)
-            value = meaning_of(spec, answer.tag, answer.data)
+            value = meaning_of(spec, answer.content[0], answer.content[1:])
         except WatlowError as error:
             self.place(error, spec, instance)
             raise

@@ -8,8 +8,8 @@ from watlowlib.arguments import chosen, positive, whole
 from watlowlib.device.controller import Controller
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit
+from watlowlib.protocol.conversation import Patience
 from watlowlib.protocol.sharing import take_lease
-from watlowlib.protocol.stdbus.client import Patience
 from watlowlib.transport.base import Transport
 
 

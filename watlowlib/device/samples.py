@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from watlowlib.device.values import label_of, unit_of
 from watlowlib.model import Reading, Sample, Value
-from watlowlib.protocol.stdbus.client import Answer
+from watlowlib.protocol.conversation import Answer
 from watlowlib.registry.parameters import ParameterSpec
 
 if TYPE_CHECKING:

@@ -118,7 +118,7 @@ def _sent(ctl: Controller, order: Order, *, spare: bool) -> Reading:
 
     try:
         answer = ctl.send(request, readable=_provable(spec), spare=spare, sending=sending)
-        held = meaning_of(spec, answer.tag, answer.data)
+        held = meaning_of(spec, answer.content[0], answer.content[1:])
     except WatlowError as error:
         ctl.place(error, spec, instance)
         raise

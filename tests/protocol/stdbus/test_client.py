@@ -21,8 +21,9 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowWriteError,
 )
+from watlowlib.protocol.conversation import Call, Patience
 from watlowlib.protocol.port import Port
-from watlowlib.protocol.stdbus.client import Patience, StdBusClient, _Call
+from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.protocol.stdbus.frames import REPLY, REQUEST, Frame, encode_frame
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest
 from watlowlib.protocol.stdbus.questions import read_question
@@ -73,11 +74,11 @@ class Script:
         return self._answers.pop(0) if self._answers else []
 
     def read(self, patience: Patience = ONCE, request: ReadRequest = PV) -> float:
-        return self._float(self.client.read(1, request, patience).data)
+        return self._float(self.client.read(1, request, patience).content[1:])
 
     def write(self, value: float, patience: Patience = ONCE, *, readable: bool = True) -> float:
         request = WriteRequest(7, 1, 1, 8, struct.pack(">f", value))
-        return self._float(self.client.write(1, request, patience, readable=readable).data)
+        return self._float(self.client.write(1, request, patience, readable=readable).content[1:])
 
     @staticmethod
     def _float(data: bytes) -> float:
@@ -327,15 +328,15 @@ def test_what_may_be_owed_from_before_is_not_believed_but_asked_once_more() -> N
     transport, client = waiting([], [reply(75.0)], [reply(75.0)], [reply(76.0)])
     client.read(1, PV, Patience(5.0, 1))
     # One answer has come for two questions: the next may be the other one.
-    assert Script._float(client.read(1, PV, Patience(5.0, 0)).data) == 76.0
+    assert Script._float(client.read(1, PV, Patience(5.0, 0)).content[1:]) == 76.0
     assert transport.events[-7:] == [*ASKED, 2.0, *ASKED]
 
 
 def test_but_only_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watlowlib.protocol.stdbus.debts.OWING_S", 0.0)
+    monkeypatch.setattr("watlowlib.protocol.debts.OWING_S", 0.0)
     transport, client = waiting([], [reply(75.0)], [reply(76.0)])
     client.read(1, PV, Patience(5.0, 1))
-    assert Script._float(client.read(1, PV, Patience(5.0, 0)).data) == 76.0
+    assert Script._float(client.read(1, PV, Patience(5.0, 0)).content[1:]) == 76.0
     assert transport.events[-3:] == [*ASKED]
 
 
@@ -344,7 +345,7 @@ def test_what_was_owed_and_thrown_away_is_owed_no_more() -> None:
     with pytest.raises(WatlowTimeoutError):
         client.read(1, PV, Patience(5.0, 0))
     transport.feed(reply(666.0))
-    assert Script._float(client.read(1, PV, Patience(5.0, 0)).data) == 75.0
+    assert Script._float(client.read(1, PV, Patience(5.0, 0)).content[1:]) == 75.0
     assert transport.events[-2:] == ["write", 5.0]
 
 
@@ -411,14 +412,14 @@ def test_a_call_that_waited_its_turn_does_not_take_the_answer_owed_to_the_one_be
         pass
     with pytest.raises(WatlowTimeoutError):
         first = read_question(1, PV)
-        script.client._exchange(_Call(ONCE, urgent=False), first)
+        script.client._exchange(Call(ONCE, urgent=False), first)
     port.give()
     thread.join(10)
     assert values == [100.0]
 
 
 def test_what_a_dead_controller_owes_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watlowlib.protocol.stdbus.debts.OWING_S", 0.0)
+    monkeypatch.setattr("watlowlib.protocol.debts.OWING_S", 0.0)
     script = Script()
     for _ in range(50):
         with pytest.raises(WatlowTimeoutError):
@@ -443,7 +444,7 @@ def test_the_answer_to_an_interrupted_question_is_not_taken_for_the_next() -> No
     client = StdBusClient(Port(transport))
     with pytest.raises(KeyboardInterrupt):
         client.read(1, PV, TWICE)
-    assert Script._float(client.read(1, PV, TWICE).data) == 75.0
+    assert Script._float(client.read(1, PV, TWICE).content[1:]) == 75.0
 
 
 def test_a_clamped_write_is_said_at_once_and_not_repeated() -> None:

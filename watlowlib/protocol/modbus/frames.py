@@ -22,7 +22,8 @@ EXCEPTION = 0x80
 SLAVES = range(1, 248)
 MOST_READ, MOST_WRITTEN = 125, 123
 """Registers that one frame can read and write."""
-LONGEST = 256
+SHORTEST, LONGEST = 5, 256
+"""Bytes of a frame: an exception's, and the most there may be."""
 
 Sizes: TypeAlias = "Callable[[bytes, int], tuple[int, ...]]"
 """How long the frame that begins at a place in the buffer may be; empty for none."""
@@ -96,6 +97,11 @@ class RtuDecoder:
         """Bytes kept that belong to no frame yet."""
         return len(self._buffer)
 
+    @property
+    def damaged(self) -> int:
+        """1 when what is left would make a frame, but its checksum is wrong."""
+        return int(len(self._buffer) >= SHORTEST)
+
     def feed(self, data: bytes) -> list[RtuFrame]:
         """Take the next portion and return the frames that are whole now, in order."""
         buffer = self._buffer + data
@@ -113,7 +119,7 @@ class RtuDecoder:
 
     def _first(self, buffer: bytes) -> tuple[int, int] | None:
         """Where the first whole frame begins and ends."""
-        for start in range(len(buffer) - 4):
+        for start in range(len(buffer) - SHORTEST + 1):
             if buffer[start] in SLAVES:
                 for size in self._sizes(buffer, start):
                     end = start + size

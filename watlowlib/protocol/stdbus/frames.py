@@ -44,6 +44,11 @@ class Frame(NamedTuple):
     source: int
     payload: bytes
 
+    @property
+    def raw(self) -> bytes:
+        """The bytes on the wire."""
+        return encode_frame(self)
+
 
 def encode_frame(frame: Frame) -> bytes:
     """The bytes of `frame`, preamble and checksums included.

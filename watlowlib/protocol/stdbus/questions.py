@@ -25,6 +25,7 @@ from watlowlib.protocol.stdbus.frames import (
     REPLY,
     REQUEST,
     Frame,
+    address_of,
     encode_frame,
     mac_of,
 )
@@ -54,12 +55,18 @@ class Question(NamedTuple):
     """What is sent, and what an answer to it begins with, before the tag and the value."""
 
     frame: bytes
-    mac: int
+    station: int
     expected: bytes
+    wire_s: float = 0.0
+
+    @property
+    def address(self) -> int:
+        """Whom it is put to."""
+        return address_of(self.station)
 
     def fits(self, frame: Frame) -> bool:
         """Whether `frame` answers this question, with a value or a refusal."""
-        if frame.type != REPLY or frame.source != self.mac or frame.destination != HOST_MAC:
+        if frame.type != REPLY or frame.source != self.station or frame.destination != HOST_MAC:
             return False
         payload = frame.payload
         if payload.startswith(self.expected) and len(payload) > len(self.expected):

@@ -1,0 +1,337 @@
+"""Questions and answers on a port that may be shared, whatever is spoken on it.
+
+An exchange is: take the port, empty the line, send the question, read frames until one
+fits it or the deadline passes. Whatever does not fit (noise, our own echo, a late
+reply to another question) is counted and passed over. What fits may still be the late
+answer to a question from before this call, where the controller owes us one: then it is
+passed over too, and if nothing follows it we ask once more.
+
+Reads are asked again after a timeout; a write is sent a second time only after a read has
+shown that the first one did not arrive. How questions and answers look is for the clients of
+the two protocols to say, which build on this.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
+
+from watlowlib.clock import Deadline
+from watlowlib.errors import (
+    ErrorContext,
+    WatlowCRCError,
+    WatlowDeviceError,
+    WatlowTimeoutError,
+    WatlowWriteError,
+)
+from watlowlib.protocol.debts import Debts, Owed
+from watlowlib.protocol.port import Port
+
+
+class Patience(NamedTuple):
+    """How long to wait for an answer, and how often to ask again."""
+
+    timeout_s: float = 0.5
+    retries: int = 1
+
+
+class Answer(NamedTuple):
+    """What came back: what it says, the whole frame, and when."""
+
+    content: bytes
+    raw: bytes
+    requested_at: datetime
+    latency_s: float
+
+
+class Told(NamedTuple):
+    """What one exchange brought: what the answer says behind what names it, and its frame."""
+
+    content: bytes
+    raw: bytes
+
+
+class HeardFrame(Protocol):
+    """A frame whose checksums were right."""
+
+    @property
+    def source(self) -> int:
+        """Who sent it."""
+
+    @property
+    def payload(self) -> bytes:
+        """What it says."""
+
+    @property
+    def raw(self) -> bytes:
+        """Its bytes on the wire."""
+
+
+F = TypeVar("F", bound=HeardFrame)
+F_in = TypeVar("F_in", bound=HeardFrame, contravariant=True)
+F_out = TypeVar("F_out", bound=HeardFrame, covariant=True)
+
+
+class Question(Protocol[F_in]):
+    """What is sent, to whom, and what an answer to it begins with."""
+
+    @property
+    def frame(self) -> bytes:
+        """The bytes to send."""
+
+    @property
+    def station(self) -> int:
+        """Who is asked: what `HeardFrame.source` of an answer is."""
+
+    @property
+    def address(self) -> int:
+        """The same as users count it."""
+
+    @property
+    def expected(self) -> bytes:
+        """What the payload of an answer begins with, up to what it says."""
+
+    @property
+    def wire_s(self) -> float:
+        """How long question and answer are on the wire, where that is worth waiting for."""
+
+    def fits(self, frame: F_in) -> bool:
+        """Whether `frame` answers this question, with a value or a refusal."""
+
+
+class FrameSource(Protocol[F_out]):
+    """Finds frames in bytes that come in any portions."""
+
+    @property
+    def pending(self) -> int:
+        """Bytes kept because they may belong to a frame."""
+
+    def feed(self, data: bytes) -> Sequence[F_out]:
+        """Take the next portion and return the frames that are whole now."""
+
+    @property
+    def damaged(self) -> int:
+        """How much of what came was a frame once, and is spoilt."""
+
+
+class _OnlyOwedError(Exception):
+    """What came may all have been owed from before."""
+
+
+class Call:
+    """One call from outside: however many exchanges it takes, it began once."""
+
+    __slots__ = ("patience", "started_at", "started_s", "urgent")
+
+    def __init__(self, patience: Patience, *, urgent: bool = False) -> None:
+        self.patience = patience
+        self.urgent = urgent
+        self.started_at = datetime.now(timezone.utc)
+        self.started_s = time.monotonic()
+
+    def answer(self, told: Told) -> Answer:
+        """What was told, and how long it took."""
+        return Answer(*told, self.started_at, time.monotonic() - self.started_s)
+
+
+class Conversation(ABC, Generic[F]):
+    """Asks on one port, from any thread; the client of a protocol says what and how."""
+
+    language: ClassVar[str]
+    """What is spoken, for messages."""
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        self._debts = Debts()
+
+    @abstractmethod
+    def _listener(self) -> FrameSource[F]:
+        """What finds frames in the bytes that come."""
+
+    @abstractmethod
+    def _is_refusal(self, payload: bytes) -> bool:
+        """Whether a reply's payload is an error reply."""
+
+    @abstractmethod
+    def _refusal(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
+        """The error that an error reply stands for."""
+
+    @abstractmethod
+    def _shown(self, content: bytes) -> object:
+        """What an answer says, for a message."""
+
+    def _ask(self, question: Question[F], patience: Patience, *, urgent: bool = False) -> Answer:
+        """The answer to a read; each exchange has a turn of its own."""
+        call = Call(patience, urgent=urgent)
+        return call.answer(self._asked(call, question, in_turns=True))
+
+    def _store(
+        self,
+        write: Question[F],
+        read: Question[F],
+        wanted: bytes,
+        patience: Patience,
+        *,
+        readable: bool,
+        spare: bool,
+        sending: Callable[[], None],
+    ) -> Answer:
+        """Store one value; where the answer does not repeat it, read whether it arrived.
+
+        Args:
+            write: What stores it. An answer repeats what was stored, or says nothing.
+            read: What reads it.
+            wanted: What an answer says when the value is stored.
+            patience: How long to wait, and how often to try again.
+            readable: Whether reading shows what was stored.
+            spare: Whether to read it first, and not to write what is there already.
+            sending: Called each time before the write goes out.
+        """
+        call = Call(patience, urgent=True)
+        try:
+            # One turn for all of it: nobody else's write comes between this one and its proof.
+            self.port.take(urgent=True)
+            if spare:
+                held = self._asked(call, read)
+                if held.content == wanted:
+                    return call.answer(held)
+            for _ in range(patience.retries + 1):
+                echo = b""
+                sending()
+                try:
+                    told = self._talk(call, write)
+                    echo = told.content
+                    if echo == wanted or not (echo or readable):
+                        return call.answer(told)
+                except (WatlowTimeoutError, WatlowCRCError):
+                    if not readable:
+                        raise
+                except _OnlyOwedError:
+                    if not readable:
+                        raise self._unanswered(call, write, b"", damaged=False) from None
+                held = self._asked(call, read)
+                if held.content == wanted:
+                    return call.answer(held)
+                if held.content == echo:
+                    break  # it has said twice what it made of ours: once more is only wear
+        finally:
+            self.port.give()
+        raise WatlowWriteError(
+            f"the write was not taken: the controller holds {self._shown(held.content)}",
+            context=self._context(call, write, held.raw),
+        )
+
+    def _asked(self, call: Call, question: Question[F], *, in_turns: bool = False) -> Told:
+        """The answer to a read, asked again after a timeout, damage, or what may be old."""
+        talk = self._in_turn if in_turns else self._talk
+        left = call.patience.retries
+        while True:
+            try:
+                return talk(call, question)
+            except _OnlyOwedError:
+                # Something is there and answers: what was owed is paid by now.
+                continue
+            except (WatlowTimeoutError, WatlowCRCError):
+                if not left:
+                    raise
+                left -= 1
+
+    def _in_turn(self, call: Call, question: Question[F]) -> Told:
+        """One exchange in a turn of its own."""
+        try:
+            self.port.take(urgent=call.urgent)
+            return self._talk(call, question)
+        finally:
+            self.port.give()
+
+    def _talk(self, call: Call, question: Question[F]) -> Told:
+        """One exchange while the port is ours, in the way of the protocol."""
+        return self._exchange(call, question)
+
+    def _exchange(self, call: Call, question: Question[F]) -> Told:
+        """One exchange while the port is ours; what fits is told, unless it refuses."""
+        try:
+            thrown_away = self.port.line.send(question.frame)
+            for frame in self._listener().feed(thrown_away) if thrown_away else ():
+                self._settled(frame)
+            frame = self._await(call, question)
+        except (WatlowTimeoutError, WatlowCRCError, _OnlyOwedError):
+            raise
+        except BaseException:
+            # Ctrl-C or a lost port in the middle: the answer to this one may still come.
+            self._debts.add(question.station, question.expected, call)
+            self.port.line.distrust()
+            raise
+        self.port.stats.exchanges += 1
+        if self._is_refusal(frame.payload):
+            raise self._refusal(frame.payload, self._context(call, question, frame.raw))
+        return Told(frame.payload[len(question.expected) :], frame.raw)
+
+    def _await(self, call: Call, question: Question[F]) -> F:
+        line, listener, station = self.port.line, self._listener(), question.station
+        deadline = Deadline.after(call.patience.timeout_s + question.wire_s)
+        found: F | None = None
+        doubt: Owed | None = None
+        heard = b""
+        while data := line.receive(deadline):
+            heard += data
+            for frame in listener.feed(data):
+                owed = self._settled(frame, call)
+                if not question.fits(frame):
+                    self._pass_over(question, frame)
+                elif owed is not None:
+                    doubt, deadline = owed, Deadline.after(line.quiet_s + question.wire_s)
+                else:
+                    found = frame
+            if found is not None or deadline.passed():
+                break
+        if found is not None:
+            self._debts.void(station, call)
+            if listener.pending:
+                line.distrust()
+            return found
+        if doubt is not None:
+            # Either that was ours, or ours is owed now: as long as that one was.
+            self._debts.add(station, question.expected, call, doubt.until_s)
+            raise _OnlyOwedError
+        line.distrust()
+        self._debts.add(station, question.expected, call)
+        raise self._unanswered(call, question, heard, damaged=listener.damaged > 0)
+
+    def _settled(self, frame: F, call: object = None) -> Owed | None:
+        """Which of the answers owed to other calls than `call` a frame may be."""
+        refusal = self._is_refusal(frame.payload)
+        return self._debts.settle(frame.source, frame.payload, call, refusal=refusal)
+
+    def _pass_over(self, question: Question[F], frame: F) -> None:
+        """Count a frame that answers something else, or nothing."""
+        if frame.raw == question.frame:
+            self.port.stats.echoes_skipped += 1
+        else:
+            self.port.stats.frames_skipped += 1
+
+    def _unanswered(
+        self, call: Call, question: Question[F], heard: bytes, *, damaged: bool
+    ) -> WatlowTimeoutError | WatlowCRCError:
+        context = self._context(call, question, heard)
+        if damaged:
+            self.port.stats.crc_errors += 1
+            return WatlowCRCError("only damaged frames came back", context=context)
+        self.port.stats.timeouts += 1
+        what = "nothing came back" if not heard else f"{len(heard)} bytes came, but no answer"
+        return WatlowTimeoutError(
+            f"{what}; is the controller on, at this address and set to {self.language}?",
+            context=context,
+        )
+
+    def _context(self, call: Call, question: Question[F], reply: bytes) -> ErrorContext:
+        return ErrorContext(
+            port=self.port.name,
+            address=question.address,
+            request=question.frame,
+            reply=reply,
+            elapsed_s=time.monotonic() - call.started_s,
+        )
