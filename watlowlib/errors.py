@@ -10,7 +10,8 @@ error cost a recording one value.
     WatlowError
      ├── WatlowConfigurationError (ValueError)         refused before anything was sent
      │    ├── WatlowUnknownParameterError (LookupError)
-     │    └── WatlowConfirmationError
+     │    ├── WatlowConfirmationError
+     │    └── WatlowUncertainError
      ├── WatlowConnectionError (ConnectionError)       the port, not the controller
      │    ├── WatlowPortNotFoundError (FileNotFoundError)
      │    ├── WatlowPortPermissionError (PermissionError)
@@ -25,7 +26,11 @@ error cost a recording one value.
      │    ├── WatlowAccessDeniedError
      │    ├── WatlowNoSuchObjectError
      │    ├── WatlowNoSuchAttributeError
-     │    └── WatlowNoSuchInstanceError
+     │    ├── WatlowNoSuchInstanceError
+     │    ├── WatlowIllegalFunctionError
+     │    ├── WatlowNoSuchRegisterError
+     │    ├── WatlowIllegalValueError
+     │    └── WatlowDeviceFailureError
      ├── WatlowAbsentError                             an answer that holds no value
      ├── WatlowWriteError                              a write whose outcome is not what was asked
      └── WatlowSinkError                               rows that could not be kept
@@ -120,6 +125,12 @@ class WatlowConfirmationError(WatlowConfigurationError):
     """A write that the controller would keep, asked for without `confirm=True`."""
 
 
+class WatlowUncertainError(WatlowConfigurationError):
+    """Over Modbus: the data map or the word order matters, and is not known."""
+
+    status = "uncertain"
+
+
 class WatlowConnectionError(WatlowError, ConnectionError):
     """The port could not be opened, or was lost."""
 
@@ -178,7 +189,8 @@ class WatlowDeviceError(WatlowError):
     """The controller answered with an error code.
 
     Attributes:
-        code: The code byte; 0x85 and 0x86 have been seen with meaning unknown.
+        code: The code byte: of Standard Bus (0x85 and 0x86 have been seen with meaning
+            unknown), or the exception code of Modbus.
     """
 
     status = "device_error"
@@ -212,6 +224,30 @@ class WatlowNoSuchInstanceError(WatlowDeviceError):
     """Code 0x84: the parameter exists, but not this instance of it."""
 
     status = "no_such_instance"
+
+
+class WatlowIllegalFunctionError(WatlowDeviceError):
+    """Modbus exception 01: the controller does not know the function."""
+
+    status = "illegal_function"
+
+
+class WatlowNoSuchRegisterError(WatlowDeviceError):
+    """Modbus exception 02: the controller has no such register."""
+
+    status = "no_such_register"
+
+
+class WatlowIllegalValueError(WatlowDeviceError):
+    """Modbus exception 03: the controller does not take this value."""
+
+    status = "illegal_value"
+
+
+class WatlowDeviceFailureError(WatlowDeviceError):
+    """Modbus exception 04: the controller failed to do it."""
+
+    status = "device_failure"
 
 
 class WatlowAbsentError(WatlowError):

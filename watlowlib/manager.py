@@ -25,7 +25,8 @@ from typing import TypeAlias
 from watlowlib.arguments import chosen
 from watlowlib.device.controller import Controller
 from watlowlib.device.factory import open_device
-from watlowlib.device.polling import Halt, Parameters, Poll, Target, chosen_names, targets
+from watlowlib.device.polling import Halt, Parameters, Poll, chosen_names
+from watlowlib.device.wire import Target
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError, WatlowError
 from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings, Unit
 from watlowlib.threads import make_pool
@@ -230,13 +231,14 @@ class WatlowManager:
         names: str | Iterable[str] | None,
     ) -> _Round:
         self._check_open()
-        wanted = chosen_names(names)
-        fleet = {name: self.get(name) for name in (self.names if wanted is None else wanted)}
+        picked = chosen_names(names)
+        fleet = {name: self.get(name) for name in (self.names if picked is None else picked)}
         if not fleet:
             raise WatlowConfigurationError("no controllers to read: add one first, or name one")
         if self._pool is None:
             self._pool = make_pool("poll", MAX_PORTS)
-        return _Round(fleet, targets(parameters, instances), self._pool)
+        wanted = {name: ctl.targets(parameters, instances) for name, ctl in fleet.items()}
+        return _Round(fleet, wanted, self._pool)
 
     def _check_new(self, controller: Controller) -> None:
         for name, other in self._controllers.items():
@@ -264,7 +266,10 @@ class _Round:
     """One planned poll of a fleet, called at every tick."""
 
     def __init__(
-        self, fleet: dict[str, Controller], wanted: list[Target], pool: ThreadPoolExecutor
+        self,
+        fleet: dict[str, Controller],
+        wanted: dict[str, list[Target]],
+        pool: ThreadPoolExecutor,
     ) -> None:
         self._names = list(fleet)
         self._wanted = wanted
@@ -294,6 +299,6 @@ class _Round:
     def _ask(self, port: dict[str, Controller], stop: Event | None) -> _Results:
         halt = Halt(stop)
         return {
-            name: controller.sample_each(self._wanted, device=name, halt=halt)
+            name: controller.sample_each(self._wanted[name], device=name, halt=halt)
             for name, controller in port.items()
         }

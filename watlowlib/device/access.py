@@ -7,28 +7,33 @@ beside it; here a `ParameterSpec` and an instance go in and a `Reading` comes ou
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from watlowlib.device.samples import reading_of
-from watlowlib.device.values import is_cool_side, meaning_of
+from watlowlib.device.values import is_cool_side
 from watlowlib.device.wear import Wear
+from watlowlib.device.wire import Target, Wire
 from watlowlib.errors import (
     ErrorContext,
     WatlowAbsentError,
     WatlowClosedError,
+    WatlowConfigurationError,
     WatlowCRCError,
     WatlowDeviceError,
     WatlowError,
     WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
-from watlowlib.protocol.conversation import Answer, Patience
 from watlowlib.protocol.line import PortStats
 from watlowlib.protocol.sharing import Lease, forget
-from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest
-from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+from watlowlib.registry.parameters import (
+    PARAMETERS,
+    SD_PARAMETERS,
+    ParameterSpec,
+    Registry,
+)
 from watlowlib.registry.part_numbers import decode_part_number
 
 A = TypeVar("A", bound="Access")
@@ -40,24 +45,23 @@ class Access:
     def __init__(
         self,
         lease: Lease,
+        wire: Wire,
         *,
-        address: int,
         name: str,
         family: ControllerFamily = ControllerFamily.UNKNOWN,
         temperature_unit: Unit | None = None,
-        patience: Patience = Patience(),  # noqa: B008 - a frozen value
     ) -> None:
-        self.address = address
+        self.wire = wire
         self.name = name
         self.family = family
-        self.temperature_unit = temperature_unit
+        self.persistent_writes = True
+        """Whether what is written goes into the EEPROM, as far as this program knows."""
+        self._temperature_unit = temperature_unit
         self.wear = Wear()
         """The writes of this program that have reached the controller's EEPROM."""
         self.setpoint_limits: dict[int, tuple[float | None, float | None]] = {}
         """What 7003 and 7004 of each loop say, once they have been read."""
         self._lease = lease
-        self._client = lease.client
-        self._patience = patience
         self._part: PartNumber | None = None
         # A controller nobody holds any more must not keep its port from others.
         self._forgotten = weakref.finalize(self, forget, lease)
@@ -69,9 +73,24 @@ class Access:
         return f"<{kind} {self.name!r} on {self.port} address {self.address}{state}>"
 
     @property
+    def address(self) -> int:
+        """Its address on the line."""
+        return self.wire.address
+
+    @property
+    def registry(self) -> Registry:
+        """The parameters it can have."""
+        return SD_PARAMETERS if self.family is ControllerFamily.SD else PARAMETERS
+
+    @property
+    def temperature_unit(self) -> Unit | None:
+        """The scale of temperatures on the wire; None where it is not known."""
+        return self.wire.temperature_unit or self._temperature_unit
+
+    @property
     def port(self) -> str:
         """The port as it was named."""
-        return self._client.port.name
+        return self._lease.client.port.name
 
     @property
     def port_key(self) -> str:
@@ -86,7 +105,7 @@ class Access:
     @property
     def stats(self) -> PortStats:
         """Counters of the port; shared by all controllers on it."""
-        return self._client.port.stats
+        return self._lease.client.port.stats
 
     @property
     def eeprom_writes(self) -> int:
@@ -101,42 +120,53 @@ class Access:
         """
         if self._part is None or again:
             try:
-                text = self._read(PARAMETERS.resolve("part_number"), 1).value
-            except (WatlowDeviceError, WatlowAbsentError):
+                spec = self.registry.resolve("part_number")
+                self.check_wire(spec, 1)
+                text = self._read(spec, 1).value
+            except (WatlowConfigurationError, WatlowDeviceError, WatlowAbsentError):
                 return None
             self._part = decode_part_number(text) if isinstance(text, str) and text else None
         return self._part
 
-    def send(
+    def store(
         self,
-        request: WriteRequest,
+        spec: ParameterSpec,
+        instance: int,
+        value: float | int,
         *,
         readable: bool,
         spare: bool,
         sending: Callable[[], None],
-    ) -> Answer:
-        """Send a write that has been checked; see `StdBusClient.write`."""
-        self._check_open()
-        return self._client.write(
-            self.address,
-            request,
-            self._patience,
-            readable=readable,
-            spare=spare,
-            sending=sending,
-        )
+    ) -> Reading:
+        """Send a write that has been checked; see `Wire.write`."""
+        try:
+            self._check_open()
+            got = self.wire.write(
+                spec, instance, value, readable=readable, spare=spare, sending=sending
+            )
+        except WatlowError as error:
+            self.place(error, spec, instance)
+            raise
+        return reading_of(self, spec, instance, got)
 
     def heard_at(self, address: int, spec: ParameterSpec) -> bool:
         """Whether anything at all comes back when `address` is asked for `spec`."""
         self._check_open()
-        request = ReadRequest(spec.class_id, spec.member_id, 1)
         try:
-            self._client.read(address, request, self._patience)
+            self.wire.at(address).read(spec, 1)
         except WatlowTimeoutError as error:
             return bool(error.context.reply)
         except (WatlowCRCError, WatlowDeviceError):
             return True
         return True
+
+    def check_wire(self, spec: ParameterSpec, instance: int) -> None:
+        """Refuse what the protocol has no way to ask for, before anything is sent.
+
+        Raises:
+            WatlowConfigurationError: It has none.
+        """
+        self.wire.check(spec, instance)
 
     def check_cooling(self, spec: ParameterSpec) -> None:
         """Refuse the cool side of a unit that has none.
@@ -183,16 +213,34 @@ class Access:
         self.close()
 
     def _read(self, spec: ParameterSpec, instance: int) -> Reading:
-        request = ReadRequest(spec.class_id, spec.member_id, instance)
         try:
             self._check_open()
             self.check_cooling(spec)
-            answer = self._client.read(self.address, request, self._patience)
-            value = meaning_of(spec, answer.content[0], answer.content[1:])
+            got = self.wire.read(spec, instance)
         except WatlowError as error:
             self.place(error, spec, instance)
             raise
-        return reading_of(self, spec, instance, value, answer)
+        return reading_of(self, spec, instance, got)
+
+    def _read_each(
+        self, wanted: Sequence[Target]
+    ) -> Iterator[tuple[Target, Reading | WatlowError]]:
+        """Read several, lazily, in as few exchanges as the protocol has it."""
+        asked: list[Target] = []
+        for target in wanted:
+            try:
+                self._check_open()
+                self.check_cooling(target[0])
+                asked.append(target)
+            except WatlowError as error:
+                self.place(error, *target)
+                yield target, error
+        for target, got in self.wire.read_each(asked):
+            if isinstance(got, WatlowError):
+                self.place(got, *target)
+                yield target, got
+            else:
+                yield target, reading_of(self, *target, got)
 
     def _check_open(self) -> None:
         if not self._lease.active:

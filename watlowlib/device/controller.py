@@ -12,7 +12,7 @@ sample without a value in `poll`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from threading import Event
 
 from watlowlib.arguments import whole
@@ -25,18 +25,16 @@ from watlowlib.device.polling import (
     Halt,
     Parameters,
     Poll,
-    Target,
     check_instance,
     chosen_names,
     target,
     targets,
 )
 from watlowlib.device.samples import gap_of, sample_of
-from watlowlib.device.values import SETPOINT
+from watlowlib.device.wire import Target
 from watlowlib.device.writing import Order, carry_out, checked_order
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.model import DeviceInfo, Reading, Sample, Value
-from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
 
 
 class Controller(Access):
@@ -65,7 +63,9 @@ class Controller(Access):
             WatlowAbsentError: It answered with bits that are no value.
             WatlowConnectionError: The port is gone.
         """
-        return self._read(*target(parameter, instance))
+        spec, instance = target(self.registry, parameter, instance)
+        self.check_wire(spec, instance)
+        return self._read(spec, instance)
 
     def write_parameter(
         self,
@@ -137,11 +137,11 @@ class Controller(Access):
         A broken sensor reads as a number too, an open thermocouple as some 2531.8; whether
         the sensor is good says `input_error` (4002), 61 for "None".
         """
-        return self.read_parameter(4001, instance=instance)
+        return self.read_parameter("process_value", instance=instance)
 
     def read_setpoint(self, *, instance: int = 1) -> Reading:
         """Read the set point (7001) of control loop `instance`."""
-        return self.read_parameter(7001, instance=instance)
+        return self.read_parameter("setpoint", instance=instance)
 
     def set_setpoint(
         self,
@@ -163,7 +163,7 @@ class Controller(Access):
             verify: Read back what was written.
         """
         return self.write_parameter(
-            SETPOINT, value, instance=instance, confirm=confirm, force=force, verify=verify
+            "setpoint", value, instance=instance, confirm=confirm, force=force, verify=verify
         )
 
     def loop(self, number: int) -> ControllerLoop:
@@ -183,7 +183,7 @@ class Controller(Access):
 
     def alarm(self, instance: int) -> Alarm:
         """Alarm `instance`, from 1 to 4."""
-        return Alarm(self, check_instance(PARAMETERS.resolve("alarm_state"), instance))
+        return Alarm(self, check_instance(self.registry.resolve("alarm_state"), instance))
 
     def identify(self) -> DeviceInfo:
         """Ask for everything that identifies it; what it does not answer is None.
@@ -260,7 +260,7 @@ class Controller(Access):
         chosen = chosen_names(names)
         if chosen is not None and chosen != [self.name]:
             raise WatlowConfigurationError(f"names={names!r}: here is only {self.name!r}")
-        wanted = targets(parameters, instances)
+        wanted = self.targets(parameters, instances)
 
         def poll(stop: Event | None = None) -> list[Sample]:
             reads = self.sample_each(wanted, device=self.name, halt=Halt(stop))
@@ -268,26 +268,40 @@ class Controller(Access):
 
         return poll
 
+    def targets(self, parameters: Parameters, instances: int | Iterable[int]) -> list[Target]:
+        """The reads that `parameters` x `instances` stands for here, in that order.
+
+        Raises:
+            WatlowConfigurationError: One that this controller cannot be asked for.
+        """
+        wanted = targets(self.registry, parameters, instances)
+        for spec, instance in wanted:
+            self.check_wire(spec, instance)
+        return wanted
+
     def sample_each(
-        self, wanted: Iterable[Target], *, device: str, halt: Halt
+        self, wanted: Sequence[Target], *, device: str, halt: Halt
     ) -> list[tuple[Sample, WatlowError | None]]:
         """Read each target once, as samples of `device`, until `halt` says so.
 
         Returns:
             Beside each sample the error that left it without a value.
         """
-        return [self._sample(device, spec, instance, halt) for spec, instance in wanted]
-
-    def _sample(
-        self, device: str, spec: ParameterSpec, instance: int, halt: Halt
-    ) -> tuple[Sample, WatlowError | None]:
-        if halt.now:
-            return gap_of(self, device, spec, instance, "stopped"), None
-        started_s = time.monotonic()
-        try:
-            sample = sample_of(self, device, self._read(spec, instance))
-        except WatlowError as error:
-            halt.note(failed=True)
-            elapsed_s = time.monotonic() - started_s
-            return gap_of(self, device, spec, instance, error.status, elapsed_s), error
-        return sample, None
+        found: dict[Target, tuple[Sample, WatlowError | None]] = {}
+        reads = self._read_each(wanted)
+        while not halt.now:
+            started_s = time.monotonic()
+            read = next(reads, None)
+            if read is None:
+                break
+            target, got = read
+            if isinstance(got, WatlowError):
+                halt.note(failed=True)
+                elapsed_s = got.context.elapsed_s or time.monotonic() - started_s
+                found[target] = gap_of(self, device, *target, got.status, elapsed_s), got
+            else:
+                found[target] = sample_of(self, device, got), None
+        return [
+            found.get(target) or (gap_of(self, device, *target, "stopped"), None)
+            for target in wanted
+        ]

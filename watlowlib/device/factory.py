@@ -6,11 +6,25 @@ import os
 
 from watlowlib.arguments import chosen, positive, whole
 from watlowlib.device.controller import Controller
+from watlowlib.device.layout import Layout
+from watlowlib.device.registers import ModbusWire, SdWire
+from watlowlib.device.wire import StdBusWire, Wire
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit
+from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, WordOrder
 from watlowlib.protocol.conversation import Patience
-from watlowlib.protocol.sharing import take_lease
+from watlowlib.protocol.modbus.client import ModbusClient
+from watlowlib.protocol.modbus.frames import MOST_READ
+from watlowlib.protocol.sharing import Lease, take_lease
 from watlowlib.transport.base import Transport
+
+ADDRESSES = {ProtocolKind.STDBUS: 16, ProtocolKind.MODBUS_RTU: 247}
+"""The highest address of each protocol; the lowest is 1."""
+
+SETTINGS = {
+    ProtocolKind.STDBUS: SerialSettings(baudrate=38400),
+    ProtocolKind.MODBUS_RTU: SerialSettings(baudrate=9600),
+}
+"""How a line is set from the factory. Source: 17002, 17003 and the Series SD's manual."""
 
 
 def open_device(
@@ -24,6 +38,9 @@ def open_device(
     temperature_unit: Unit | str | None = None,
     timeout_s: float = 0.5,
     retries: int = 1,
+    word_order: WordOrder | str = WordOrder.AUTO,
+    data_map: int | str = "auto",
+    registers_per_read: int = 32,
 ) -> Controller:
     """Open a controller.
 
@@ -34,10 +51,13 @@ def open_device(
         port: A device name (`/dev/ttyUSB0`, `COM3`), a pyserial URL
             (`socket://host:4001`, `rfc2217://host:4001`) or a transport.
         protocol: What the controller is set to (17009); Standard Bus from the factory.
-        address: Its address, 1 to 16; 1 from the factory.
-        serial_settings: How the line is set; without it 38400 baud, 8 data bits, no
-            parity, 1 stop bit, which is what Standard Bus has.
-        family: The product family, where it is known.
+        address: Its address, 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU; 1 from the
+            factory.
+        serial_settings: How the line is set; without it 8 data bits, no parity, 1 stop bit,
+            and 38400 baud on Standard Bus, which is never otherwise, or 9600 baud on Modbus
+            RTU, as from the factory.
+        family: The product family. A Series SD must be named: it has other parameters, and
+            speaks Modbus RTU only.
         name: What it is called in samples; without it `1@ttyUSB0`.
         temperature_unit: "C" or "F" where the scale of the temperatures on the wire is
             known; without it they carry no unit. The controllers speak °F from the factory.
@@ -46,6 +66,13 @@ def open_device(
             it above the longest of that. An answer up to a second later than the timeout
             is told from the next one and thrown away; one still later may not be.
         retries: How often a read is asked again, 0 or more.
+        word_order: Over Modbus, which word of a 32-bit value comes first (17043); "auto"
+            reads it from the controller when it matters first.
+        data_map: Over Modbus, where the parameters are: 1, 2, or "auto" to find it out, by
+            reads alone.
+        registers_per_read: Over Modbus, the most registers to ask for at once, 2 to 125.
+            What a controller takes is not published; what it refuses is split, and
+            remembered.
 
     Raises:
         WatlowConfigurationError: An argument that cannot be, or a port that is open here
@@ -60,31 +87,63 @@ def open_device(
     if not isinstance(source, str) and not transport:
         raise WatlowConfigurationError(f"port={port!r}: give a name such as '/dev/ttyUSB0'")
     kind = chosen("protocol", ProtocolKind, protocol)
-    if kind is not ProtocolKind.STDBUS:
+    if kind not in ADDRESSES:
+        raise WatlowConfigurationError(f"protocol={kind.value!r}: give 'stdbus' or 'modbus_rtu'")
+    family = chosen("family", ControllerFamily, family)
+    if family is ControllerFamily.SD and kind is not ProtocolKind.MODBUS_RTU:
         raise WatlowConfigurationError(
-            f"protocol={kind.value!r}: only {ProtocolKind.STDBUS.value!r} is supported yet"
+            f"family='sd' with protocol={kind.value!r}: a Series SD speaks Modbus RTU only; "
+            "give protocol='modbus_rtu'"
         )
-    settings = SerialSettings() if serial_settings is None else serial_settings
+    settings = SETTINGS[kind] if serial_settings is None else serial_settings
     if not isinstance(settings, SerialSettings):
         raise WatlowConfigurationError(
             f"serial_settings={settings!r}: give SerialSettings(baudrate=...)"
         )
-    family = chosen("family", ControllerFamily, family)
-    address = whole("address", address, 1, 16, "a Standard Bus controller has one from 1 to 16")
+    most = ADDRESSES[kind]
+    address = whole("address", address, 1, most, f"on {kind.value} it is from 1 to {most}")
     patience = Patience(
         positive("timeout_s", timeout_s, 3600.0, "seconds"),
         whole("retries", retries, 0, 100, "give 0 or a whole number above"),
     )
     unit = _temperature_unit(temperature_unit)
+    layout = _layout(data_map, word_order)
+    limit = whole("registers_per_read", registers_per_read, 2, MOST_READ, "give 2 to 125")
     lease = take_lease(source, settings, kind)
     label = source if isinstance(source, str) else source.port
     return Controller(
         lease,
-        address=address,
+        _wire(lease, address, patience, family, layout, limit),
         name=name or f"{address}@{label.removeprefix('/dev/')}",
         family=family,
         temperature_unit=unit,
-        patience=patience,
+    )
+
+
+def _wire(
+    lease: Lease,
+    address: int,
+    patience: Patience,
+    family: ControllerFamily,
+    layout: Layout,
+    limit: int,
+) -> Wire:
+    client = lease.client
+    if not isinstance(client, ModbusClient):
+        return StdBusWire(client, address, patience)
+    if family is ControllerFamily.SD:
+        return SdWire(client, address, patience, registers_per_read=limit)
+    return ModbusWire(client, address, patience, given=layout, registers_per_read=limit)
+
+
+def _layout(data_map: int | str, word_order: WordOrder | str) -> Layout:
+    """What the user says of it."""
+    order = chosen("word_order", WordOrder, word_order)
+    if data_map not in (1, 2, "auto") or isinstance(data_map, bool):
+        raise WatlowConfigurationError(f"data_map={data_map!r}: give 1, 2 or 'auto'")
+    return Layout(
+        None if isinstance(data_map, str) else data_map,
+        None if order is WordOrder.AUTO else order,
     )
 
 

@@ -19,7 +19,6 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.model import Reading, Value
-from watlowlib.registry.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from watlowlib.device.controller import Controller
@@ -148,7 +147,7 @@ def _watch(
         if clock.now_ns() - start_ns >= timeout_s * 1e9:
             raise WatlowTimeoutError(
                 f"{name} is {last} after {timeout_s:g} s and not yet where it should be",
-                context=ctl.context_of(PARAMETERS.resolve(name), instance),
+                context=ctl.context_of(ctl.registry.resolve(name), instance),
             )
         asked += 1
         clock.wait_until(start_ns + round(asked * INTERVAL_S * 1e9), never)

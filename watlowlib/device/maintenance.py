@@ -50,7 +50,7 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
         carry_out(ctl, order)
     if not ctl.heard_at(address, order.spec):
         raise WatlowWriteError(f"the controller does not answer at its new address {address}")
-    ctl.address = address
+    ctl.wire = ctl.wire.at(address)
 
 
 def set_modbus_baudrate(ctl: Controller, baudrate: int, *, confirm: bool = False) -> None:

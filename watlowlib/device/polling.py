@@ -12,12 +12,12 @@ from numbers import Number
 from typing import Any, Protocol, TypeAlias
 
 from watlowlib.arguments import whole
+from watlowlib.device.wire import Target
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import Sample
-from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+from watlowlib.registry.parameters import ParameterSpec, Registry
 
 Parameters: TypeAlias = "str | int | Iterable[str | int]"
-Target: TypeAlias = "tuple[ParameterSpec, int]"
 
 
 class Poll(Protocol):
@@ -54,7 +54,9 @@ class PollSource(Protocol):
         """
 
 
-def targets(parameters: Parameters, instances: int | Iterable[int]) -> list[Target]:
+def targets(
+    registry: Registry, parameters: Parameters, instances: int | Iterable[int]
+) -> list[Target]:
     """The reads that `parameters` x `instances` stands for, in that order.
 
     Raises:
@@ -69,17 +71,19 @@ def targets(parameters: Parameters, instances: int | Iterable[int]) -> list[Targ
             "nothing to read: give at least one parameter, such as 'process_value', "
             "and at least one instance"
         )
-    return list(dict.fromkeys(target(name, instance) for name in wanted for instance in chosen))
+    return list(
+        dict.fromkeys(target(registry, name, instance) for name in wanted for instance in chosen)
+    )
 
 
-def target(parameter: str | int, instance: int) -> Target:
+def target(registry: Registry, parameter: str | int, instance: int) -> Target:
     """One read: the parameter that is meant, and which instance of it.
 
     Raises:
         WatlowUnknownParameterError: The parameter does not exist.
         WatlowConfigurationError: No controller has the instance, or it cannot be read.
     """
-    spec = PARAMETERS.resolve(parameter)
+    spec = registry.resolve(parameter)
     instance = check_instance(spec, instance)
     if not spec.readable:
         raise WatlowConfigurationError(f"{spec.name} ({spec.number}) cannot be read")

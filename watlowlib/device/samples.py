@@ -6,18 +6,17 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from watlowlib.device.values import label_of, unit_of
-from watlowlib.model import Reading, Sample, Value
-from watlowlib.protocol.conversation import Answer
+from watlowlib.device.wire import Got
+from watlowlib.model import Reading, Sample
 from watlowlib.registry.parameters import ParameterSpec
 
 if TYPE_CHECKING:
     from watlowlib.device.access import Access
 
 
-def reading_of(
-    ctl: Access, spec: ParameterSpec, instance: int, value: Value, answer: Answer
-) -> Reading:
-    """What `answer` says, as a reading."""
+def reading_of(ctl: Access, spec: ParameterSpec, instance: int, got: Got) -> Reading:
+    """What has been got, as a reading."""
+    value, answer = got
     return Reading(
         value=value,
         unit=unit_of(spec, ctl.temperature_unit),

@@ -1,4 +1,4 @@
-"""What may be written, how it goes over the wire, and what unit it has."""
+"""What may be written, what came back as a value, and what unit it has; on either wire."""
 
 from __future__ import annotations
 
@@ -7,19 +7,9 @@ import struct
 
 from watlowlib.arguments import real
 from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
-from watlowlib.model import Unit, Value
-from watlowlib.protocol.stdbus.payloads import Tag, decode_value, encode_value
+from watlowlib.model import Unit, Value, WordOrder
+from watlowlib.protocol.modbus.words import encode_words
 from watlowlib.registry.parameters import DataType, Kind, ParameterSpec
-
-_TAGS = {
-    DataType.U8: Tag.U8,
-    DataType.U16: Tag.U16,
-    DataType.U32: Tag.U32,
-    DataType.S32: Tag.S32,
-    DataType.FLOAT: Tag.FLOAT,
-    DataType.STRING: Tag.STRING,
-    DataType.ENUM: Tag.ENUM,
-}
 
 _UNITS = {
     Kind.PERCENT: Unit.PERCENT,
@@ -28,7 +18,8 @@ _UNITS = {
     Kind.MINUTES: Unit.MINUTE,
     Kind.HOURS: Unit.HOUR,
 }
-_UNINITIALISED = b"\xcd\xcd\xcd\xcd"
+_UNWRITABLE = (DataType.STRING, DataType.POINTER, DataType.ANY)
+_UNINITIALISED: float = struct.unpack(">f", b"\xcd\xcd\xcd\xcd")[0]
 """What a float holds that the controller never set, as on the cool side without cooling."""
 
 CUTTING_OFF = frozenset({17001, 17002, 17009})
@@ -48,11 +39,6 @@ MOMENTARY = frozenset({4029, 8049, 9013, 9014, 12001})
 SETPOINT, SETPOINT_MINIMUM, SETPOINT_MAXIMUM = 7001, 7003, 7004
 
 
-def tag_of(spec: ParameterSpec) -> Tag | None:
-    """The Standard Bus tag a value of `spec` is sent with; None where it is not known."""
-    return _TAGS.get(spec.data_type)
-
-
 def unit_of(spec: ParameterSpec, temperature_unit: Unit | None) -> Unit | None:
     """The unit of `spec`; of a temperature only what was declared for the wire.
 
@@ -68,27 +54,41 @@ def is_cool_side(spec: ParameterSpec) -> bool:
     return spec.name.startswith("cool_")
 
 
-def meaning_of(spec: ParameterSpec, tag: int, data: bytes) -> Value:
-    """The value an answer carries.
+def present(spec: ParameterSpec, value: Value) -> Value:
+    """`value`, which a controller has answered.
 
     Raises:
         WatlowAbsentError: It is no number, or the controller never set it.
-        WatlowFrameError: The bytes do not go with their tag.
     """
-    value = decode_value(tag, data)
-    if isinstance(value, float) and (data == _UNINITIALISED or not math.isfinite(value)):
+    if isinstance(value, float) and _is_none(value):
         raise WatlowAbsentError(
             f"{spec.name} ({spec.number}) holds no value: this controller does not use it"
         )
     return value
 
 
-def as_stored(tag: Tag, value: float | int) -> float | int:
-    """`value` as it is after its way over the wire: a float has 32 bits there."""
-    if tag is not Tag.FLOAT:
-        return value
-    single: float = struct.unpack(">f", struct.pack(">f", value))[0]
-    return single
+def _is_none(value: float) -> bool:
+    return not math.isfinite(value) or value == _UNINITIALISED
+
+
+def as_stored(spec: ParameterSpec, value: float | int) -> float | int:
+    """`value` as it is after its way over the wire: a float of 32 bits, or whole counts."""
+    if spec.data_type is DataType.FLOAT:
+        single: float = struct.unpack(">f", struct.pack(">f", value))[0]
+        return single
+    if spec.scale != 1:
+        return of_counts(spec, counts(spec, value))
+    return value
+
+
+def counts(spec: ParameterSpec, value: float | int) -> int:
+    """How many counts of `spec.scale` make `value`; the number itself where that is 1."""
+    return round(value / spec.scale)
+
+
+def of_counts(spec: ParameterSpec, number: int) -> float | int:
+    """What so many counts are worth, as the decimal number that is meant."""
+    return number if spec.scale == 1 else round(number * spec.scale, 6)
 
 
 def label_of(spec: ParameterSpec, value: Value | None) -> str | None:
@@ -98,8 +98,8 @@ def label_of(spec: ParameterSpec, value: Value | None) -> str | None:
 
 def checked_for_writing(
     spec: ParameterSpec, value: object, temperature_unit: Unit | None
-) -> tuple[Tag, float | int]:
-    """The tag to write `spec` with, and `value` as it may be written.
+) -> float | int:
+    """`value` as it may be written to `spec`.
 
     Args:
         spec: What is to be written.
@@ -112,46 +112,47 @@ def checked_for_writing(
     label = f"{spec.name} ({spec.number})"
     if not spec.writable:
         raise WatlowConfigurationError(f"{label} is read-only")
-    tag = tag_of(spec)
-    if tag is None or tag is Tag.STRING:
+    if spec.data_type in _UNWRITABLE:
         raise WatlowConfigurationError(
             f"{label}: writing a value of type {spec.data_type.value!r} is not supported"
         )
     if spec.codes:
-        return tag, _code(spec, label, value)
-    number = _number(label, value, whole=tag is not Tag.FLOAT)
-    check_range(label, number, *spec.limits(temperature_unit), tag=tag)
-    _check_width(spec, label, number, tag)
-    return tag, number
+        return _code(spec, label, value)
+    whole = spec.data_type is not DataType.FLOAT and spec.scale == 1
+    number = _number(label, value, whole=whole)
+    check_range(spec, label, number, *spec.limits(temperature_unit))
+    _check_width(spec, label, number)
+    return number
 
 
 def check_range(
-    label: str, number: float, low: float | None, high: float | None, *, tag: Tag
+    spec: ParameterSpec, label: str, number: float, low: float | None, high: float | None
 ) -> None:
     """Refuse a number out of range, as it will be on the wire.
 
     Raises:
         WatlowConfigurationError: It is below `low` or above `high`.
     """
-    below = low is not None and _wire(tag, number) < _wire(tag, low)
-    above = high is not None and _wire(tag, number) > _wire(tag, high)
+    below = low is not None and _wire(spec, number) < _wire(spec, low)
+    above = high is not None and _wire(spec, number) > _wire(spec, high)
     if below or above:
         least, most = ("anything" if limit is None else f"{limit:.7g}" for limit in (low, high))
         raise WatlowConfigurationError(f"{label} = {number!r}: allowed is {least} to {most}")
 
 
-def _wire(tag: Tag, number: float) -> float:
+def _wire(spec: ParameterSpec, number: float) -> float:
     """`number` as it is on the wire; unchanged where it does not fit there at all."""
     try:
-        return as_stored(tag, number)
+        return as_stored(spec, number)
     except OverflowError:
         return number
 
 
-def _check_width(spec: ParameterSpec, label: str, number: float | int, tag: Tag) -> None:
+def _check_width(spec: ParameterSpec, label: str, number: float | int) -> None:
     """Refuse what the wire's type cannot hold, where the list names no limits."""
+    raw = number if spec.data_type is DataType.FLOAT else counts(spec, number)
     try:
-        encode_value(tag, number)
+        encode_words(spec.data_type, raw, WordOrder.LOW_HIGH)
     except WatlowFrameError:
         raise WatlowConfigurationError(
             f"{label} = {number!r} does not fit its type {spec.data_type.value!r}"

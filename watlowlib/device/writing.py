@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from watlowlib.device.polling import check_instance
-from watlowlib.device.samples import reading_of
 from watlowlib.device.values import (
     CUTTING_OFF,
     MOMENTARY,
@@ -21,19 +20,16 @@ from watlowlib.device.values import (
     WEIGHTY,
     check_range,
     checked_for_writing,
-    meaning_of,
 )
 from watlowlib.errors import (
     WatlowAbsentError,
     WatlowConfigurationError,
     WatlowConfirmationError,
     WatlowDeviceError,
-    WatlowError,
     WatlowWriteError,
 )
 from watlowlib.model import Reading, Value
-from watlowlib.protocol.stdbus.payloads import Tag, WriteRequest, encode_value
-from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+from watlowlib.registry.parameters import ParameterSpec
 
 if TYPE_CHECKING:
     from watlowlib.device.controller import Controller
@@ -45,7 +41,6 @@ class Order(NamedTuple):
     spec: ParameterSpec
     instance: int
     value: float | int
-    tag: Tag
 
 
 def checked_order(
@@ -58,10 +53,11 @@ def checked_order(
     maintenance: bool,
 ) -> Order:
     """Refuse what cannot be written, before anything is sent."""
-    spec = PARAMETERS.resolve(parameter)
+    spec = ctl.registry.resolve(parameter)
     instance = check_instance(spec, instance)
+    ctl.check_wire(spec, instance)
     label = f"{spec.name} ({spec.number})"
-    tag, checked = checked_for_writing(spec, value, ctl.temperature_unit)
+    checked = checked_for_writing(spec, value, ctl.temperature_unit)
     if spec.number in CUTTING_OFF and not maintenance:
         raise WatlowConfigurationError(
             f"{label} is a communications setting, and written like this could cut the program "
@@ -74,7 +70,7 @@ def checked_order(
             "pass confirm=True if that is meant",
             context=ctl.context_of(spec, instance),
         )
-    return Order(spec, instance, checked, tag)
+    return Order(spec, instance, checked)
 
 
 def carry_out(
@@ -107,22 +103,15 @@ def _provable(spec: ParameterSpec) -> bool:
 
 def _sent(ctl: Controller, order: Order, *, spare: bool) -> Reading:
     """What the controller holds then; what goes out is counted, whatever comes of it."""
-    spec, instance, value, tag = order
-    request = WriteRequest(spec.class_id, spec.member_id, instance, tag, encode_value(tag, value))
+    spec, instance, value = order
 
     def sending() -> None:
-        if spec.persistent or spec.number in SAVING:
+        if (spec.persistent or spec.number in SAVING) and ctl.persistent_writes:
             ctl.wear.note(ctl.name)
         if spec.number in (SETPOINT_MINIMUM, SETPOINT_MAXIMUM):
             ctl.setpoint_limits.pop(instance, None)
 
-    try:
-        answer = ctl.send(request, readable=_provable(spec), spare=spare, sending=sending)
-        held = meaning_of(spec, answer.content[0], answer.content[1:])
-    except WatlowError as error:
-        ctl.place(error, spec, instance)
-        raise
-    return reading_of(ctl, spec, instance, held, answer)
+    return ctl.store(spec, instance, value, readable=_provable(spec), spare=spare, sending=sending)
 
 
 def check_own_limits(ctl: Controller, order: Order) -> None:
@@ -140,7 +129,7 @@ def check_own_limits(ctl: Controller, order: Order) -> None:
             _own_limit(ctl, SETPOINT_MAXIMUM, instance),
         )
     label = f"setpoint ({SETPOINT}) within the controller's own limits (7003, 7004)"
-    check_range(label, order.value, *ctl.setpoint_limits[instance], tag=order.tag)
+    check_range(order.spec, label, order.value, *ctl.setpoint_limits[instance])
 
 
 def _own_limit(ctl: Controller, number: int, instance: int) -> float | None:

@@ -147,6 +147,10 @@ class Conversation(ABC, Generic[F]):
         self.port = port
         self._debts = Debts()
 
+    def close(self) -> None:
+        """Close the port for good."""
+        self.port.close()
+
     @abstractmethod
     def _listener(self) -> FrameSource[F]:
         """What finds frames in the bytes that come."""

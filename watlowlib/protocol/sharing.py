@@ -12,10 +12,12 @@ import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from watlowlib.clock import Deadline
 from watlowlib.errors import ErrorContext, WatlowConfigurationError, WatlowPortBusyError
 from watlowlib.model import ProtocolKind, SerialSettings
+from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.transport.base import Transport
@@ -25,10 +27,13 @@ CLOSING_S = 90.0
 """How long to wait for a port that is being closed: longer than for a turn on it."""
 
 
+Client: TypeAlias = "StdBusClient | ModbusClient"
+
+
 @dataclass
 class _Shared:
     key: str
-    client: StdBusClient
+    client: Client
     settings: SerialSettings
     protocol: ProtocolKind
     users: int = 0
@@ -43,7 +48,7 @@ class Lease:
     active: bool = field(default=True)
 
     @property
-    def client(self) -> StdBusClient:
+    def client(self) -> Client:
         """The port's one client."""
         return self.shared.client
 
@@ -63,7 +68,7 @@ class Lease:
         if not last:
             return
         try:
-            self.client.port.close()
+            self.client.close()
         finally:
             with _lock:
                 del _ports[self.shared.key]
@@ -115,7 +120,9 @@ def _entered(source: str | Transport, settings: SerialSettings, protocol: Protoc
             if shared is None or shared.users:
                 if shared is None:
                     pipe = SerialTransport(source, settings) if isinstance(source, str) else source
-                    shared = _Shared(key, StdBusClient(Port(pipe)), settings, protocol)
+                    shared = _Shared(
+                        key, _client(Port(pipe), settings, protocol), settings, protocol
+                    )
                     _ports[key] = shared
                 _check_agreement(shared, settings, protocol)
                 shared.users += 1
@@ -126,6 +133,12 @@ def _entered(source: str | Transport, settings: SerialSettings, protocol: Protoc
                 f"the port is still being closed after {CLOSING_S:g} s",
                 context=ErrorContext(port=shared.client.port.name),
             )
+
+
+def _client(port: Port, settings: SerialSettings, protocol: ProtocolKind) -> Client:
+    if protocol is ProtocolKind.MODBUS_RTU:
+        return ModbusClient(port, settings)
+    return StdBusClient(port)
 
 
 def port_key(name: str, windows: bool = os.name == "nt") -> str:

@@ -12,7 +12,8 @@ import threading
 from dataclasses import dataclass, replace
 
 from watlowlib.clock import SystemClock, Ticking
-from watlowlib.device.values import SETPOINT, as_stored, is_cool_side, tag_of
+from watlowlib.device.values import SETPOINT, as_stored, is_cool_side
+from watlowlib.device.wire import tag_of
 from watlowlib.errors import WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import Unit, Value
 from watlowlib.protocol.stdbus.frames import ADDRESSES
@@ -196,9 +197,8 @@ class SimulatedController:
         if spec.number == SETPOINT:
             low, high = self._number(7003, instance), self._number(7004, instance)
         # On the wire a limit is the 32-bit float next to it.
-        tag = _tag(spec)
-        return (low is None or value >= as_stored(tag, low)) and (
-            high is None or value <= as_stored(tag, high)
+        return (low is None or value >= as_stored(spec, low)) and (
+            high is None or value <= as_stored(spec, high)
         )
 
     def _act(self, number: int, instance: int, value: Value) -> None:

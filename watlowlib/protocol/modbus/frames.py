@@ -71,13 +71,13 @@ def request_sizes(buffer: bytes, at: int) -> tuple[int, ...]:
 
 
 def reply_sizes(buffer: bytes, at: int) -> tuple[int, ...]:
-    """How long the reply that begins at `at` is; another master's request is found too."""
+    """How long the reply that begins at `at` is; a request, such as our echo, is found too."""
     function = buffer[at + 1]
     if function in (READ_HOLDING, READ_INPUT):
         count = buffer[at + 2] if at + 2 < len(buffer) else 2
         return (5 + count, 8) if count and count % 2 == 0 else (8,)
     if function in FUNCTIONS:
-        return (8,)
+        return (8, *request_sizes(buffer, at))
     return (5,) if function & EXCEPTION and function ^ EXCEPTION in FUNCTIONS else ()
 
 

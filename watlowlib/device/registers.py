@@ -1,0 +1,287 @@
+"""A controller on Modbus RTU: parameters as registers, read together where that pays.
+
+Where a parameter is, and which of its words comes first, is settled before it matters
+(`device/layout.py`); which registers are read together is planned (`device/blocks.py`). A
+Series SD has one map, always the high word first, and says itself in which scale its
+temperatures are.
+"""
+
+from __future__ import annotations
+
+import copy
+import struct
+from collections.abc import Callable, Iterator, Sequence
+
+from watlowlib.device.blocks import Block, Planner, Span
+from watlowlib.device.layout import ORDER_SETTING, Layout, check_map, check_order, settle
+from watlowlib.device.values import counts, of_counts, present
+from watlowlib.device.wire import Got, Outcome, Target
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowDeviceError,
+    WatlowError,
+    WatlowIllegalValueError,
+    WatlowNoSuchRegisterError,
+    WatlowUncertainError,
+)
+from watlowlib.model import Unit, Value, WordOrder
+from watlowlib.protocol.conversation import Answer, Patience
+from watlowlib.protocol.modbus.client import ModbusClient
+from watlowlib.protocol.modbus.words import decode_words, encode_words, register_count
+from watlowlib.registry.parameters import DataType, ParameterSpec
+
+SD_SCALE_REGISTER = 18
+SD_SCALES = {0: Unit.FAHRENHEIT, 1: Unit.CELSIUS}
+
+
+class ModbusWire:
+    """An EZ-ZONE PM on Modbus RTU.
+
+    Args:
+        client: The port's client.
+        address: The slave, 1 to 247.
+        patience: How long to wait, and how often to ask again.
+        given: What the user says of the data map and the word order.
+        registers_per_read: The most registers in one read, to begin with.
+    """
+
+    def __init__(
+        self,
+        client: ModbusClient,
+        address: int,
+        patience: Patience,
+        *,
+        given: Layout = Layout(),  # noqa: B008 - a frozen value
+        registers_per_read: int = 32,
+    ) -> None:
+        self.address = address
+        self.planner = Planner(registers_per_read, client.byte_time_s)
+        self._client = client
+        self._patience = patience
+        self._given = given
+        self._layout: Layout | None = None
+
+    @property
+    def temperature_unit(self) -> Unit | None:
+        """None: which scale a PM has on the wire only its user knows."""
+        return None
+
+    @property
+    def layout(self) -> Layout:
+        """The data map and the word order, found out if need be."""
+        if self._layout is None:
+            # Two threads may find out at once; they find the same.
+            self._layout = settle(self._given, self.ask)
+        return self._layout
+
+    def forget(self) -> None:
+        """Find out the data map and the word order anew when they matter next."""
+        self._layout = None
+
+    def check(self, spec: ParameterSpec, instance: int) -> None:
+        """Refuse what has no register, as far as that is known without asking.
+
+        Raises:
+            WatlowConfigurationError: It has none.
+        """
+        data_map = (self._layout or self._given).data_map
+        maps = (1, 2) if data_map is None else (data_map,)
+        if all(spec.register(instance, each) is None for each in maps):
+            raise _no_register(spec, instance, data_map)
+
+    def read(self, spec: ParameterSpec, instance: int) -> Got:
+        """Read one parameter; see `ModbusClient.read`."""
+        span = self._span((spec, instance))
+        return self._got(span, self._answer(span.register, span.count))
+
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[Outcome]:
+        """Read several, neighbours together; a register that does not exist costs itself."""
+        spans: list[Span] = []
+        for target in wanted:
+            try:
+                spans.append(self._span(target))
+            except WatlowError as error:
+                yield Outcome(target, error)
+        for block in self.planner.blocks(spans):
+            for span, found in self._fetched(block):
+                yield Outcome(span.target, self._tried(span, found))
+
+    def write(
+        self,
+        spec: ParameterSpec,
+        instance: int,
+        value: float | int,
+        *,
+        readable: bool,
+        spare: bool,
+        sending: Callable[[], None],
+    ) -> Got:
+        """Store a value once map and order are certain; see `ModbusClient.write`."""
+        order = self._certain_order()
+        span = self._span((spec, instance))
+        raw = value if spec.data_type is DataType.FLOAT else counts(spec, value)
+        answer = self._client.write(
+            self.address,
+            span.register,
+            encode_words(spec.data_type, raw, order),
+            self._patience,
+            readable=readable,
+            spare=spare,
+            sending=sending,
+        )
+        if spec.number in (ORDER_SETTING, SD_SCALE_REGISTER):
+            self.forget()
+        return self._got(span, answer, order)
+
+    def ask(self, register: int, count: int) -> tuple[int, ...]:
+        """Registers as they are.
+
+        Raises:
+            WatlowError: Whatever went wrong.
+        """
+        return _words(self._answer(register, count))
+
+    def at(self, address: int) -> ModbusWire:
+        """The same at another address."""
+        other = copy.copy(self)
+        other.address = address
+        return other
+
+    def _certain_order(self) -> WordOrder:
+        """The word order; both it and the data map are certain then.
+
+        Raises:
+            WatlowUncertainError: One of them is not.
+        """
+        check_map(self.layout)
+        return check_order(self.layout)
+
+    def _order(self, spec: ParameterSpec) -> WordOrder:
+        """The order of the words of `spec`, which does not matter to a single one."""
+        single = register_count(spec.data_type) == 1
+        return WordOrder.HIGH_LOW if single else check_order(self.layout)
+
+    def _span(self, target: Target) -> Span:
+        """The registers of a target; its map and order are certain then."""
+        spec, instance = target
+        self._order(spec)
+        if spec.map1 == spec.map2:
+            register = spec.register(instance, 1)
+        else:
+            register = spec.register(instance, check_map(self.layout))
+        if register is None:
+            raise _no_register(spec, instance, self.layout.data_map)
+        return Span(register, register_count(spec.data_type), target)
+
+    def _fetched(self, block: Block) -> Iterator[tuple[Span, Answer | WatlowError]]:
+        """What became of each span of a block."""
+        try:
+            answer = self._answer(block.register, block.count)
+        except (WatlowNoSuchRegisterError, WatlowIllegalValueError) as error:
+            yield from self._fetched_apart(block, error)
+        except WatlowError as error:
+            for span in block.spans:
+                yield span, error if span is block.spans[0] else copy.copy(error)
+        else:
+            if len(block.spans) == 1:
+                self.planner.note(block.spans[0], refused=False)
+            for span in block.spans:
+                at = 2 * (span.register - block.register)
+                yield span, answer._replace(content=answer.content[at : at + 2 * span.count])
+
+    def _fetched_apart(
+        self, block: Block, error: WatlowDeviceError
+    ) -> Iterator[tuple[Span, Answer | WatlowError]]:
+        """A block was refused: ask for its halves, and learn."""
+        if len(block.spans) == 1:
+            self.planner.note(block.spans[0], refused=True)
+            yield block.spans[0], error
+            return
+        answered = True
+        halves = block.halves()
+        for half in halves:
+            for span, found in self._fetched(half):
+                answered = answered and not isinstance(found, WatlowError)
+                yield span, found
+        if answered:
+            self.planner.parted(*halves)
+
+    def _tried(self, span: Span, found: Answer | WatlowError) -> Got | WatlowError:
+        """The value of a span, or what went wrong with it alone."""
+        if isinstance(found, WatlowError):
+            return found
+        try:
+            return self._got(span, found)
+        except WatlowError as error:
+            return error
+
+    def _got(self, span: Span, answer: Answer, order: WordOrder | None = None) -> Got:
+        spec, _ = span.target
+        words = _words(answer)
+        value = decode_words(spec.data_type, words, order or self._order(spec))
+        return Got(present(spec, _scaled(spec, value)), answer)
+
+    def _answer(self, register: int, count: int) -> Answer:
+        return self._client.read(self.address, register, count, self._patience)
+
+
+class SdWire(ModbusWire):
+    """A Series SD: one map, high word first, its scale in register 18."""
+
+    def __init__(
+        self,
+        client: ModbusClient,
+        address: int,
+        patience: Patience,
+        *,
+        registers_per_read: int = 32,
+    ) -> None:
+        super().__init__(
+            client,
+            address,
+            patience,
+            given=Layout(1, WordOrder.HIGH_LOW),
+            registers_per_read=registers_per_read,
+        )
+        self._scale: Unit | None = None
+
+    @property
+    def temperature_unit(self) -> Unit | None:
+        """The scale on the wire, once it has been asked for."""
+        return self._scale
+
+    def forget(self) -> None:
+        """Ask for the scale anew before the next read."""
+        self._scale = None
+
+    def _span(self, target: Target) -> Span:
+        if self._scale is None:
+            self._scale = self._asked_scale()
+        return super()._span(target)
+
+    def _asked_scale(self) -> Unit:
+        (code,) = self.ask(SD_SCALE_REGISTER, 1)
+        if code not in SD_SCALES:
+            raise WatlowUncertainError(
+                f"register {SD_SCALE_REGISTER} holds {code}, not 0 (°F) or 1 (°C): this is no "
+                "Series SD; open it without family='sd'"
+            )
+        return SD_SCALES[code]
+
+
+def _words(answer: Answer) -> tuple[int, ...]:
+    return struct.unpack(f">{len(answer.content) // 2}H", answer.content)
+
+
+def _scaled(spec: ParameterSpec, value: Value) -> Value:
+    return of_counts(spec, value) if isinstance(value, int) else value
+
+
+def _no_register(
+    spec: ParameterSpec, instance: int, data_map: int | None
+) -> WatlowConfigurationError:
+    where = "" if data_map is None else f" in data map {data_map}, or none is known"
+    return WatlowConfigurationError(
+        f"{spec.name} ({spec.number}) instance {instance} has no Modbus register{where}; "
+        "nothing was sent"
+    )

@@ -1,0 +1,180 @@
+"""What a controller object needs of the protocol below it, and Standard Bus as that.
+
+Parameters and instances go in, values come out; how they are asked for is told here for
+Standard Bus and in `device/registers.py` for Modbus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from watlowlib.device.values import present
+from watlowlib.errors import WatlowError
+from watlowlib.model import Unit, Value
+from watlowlib.protocol.conversation import Answer, Patience
+from watlowlib.protocol.stdbus.client import StdBusClient
+from watlowlib.protocol.stdbus.payloads import (
+    ReadRequest,
+    Tag,
+    WriteRequest,
+    decode_value,
+    encode_value,
+)
+from watlowlib.registry.parameters import DataType, ParameterSpec
+
+Target: TypeAlias = "tuple[ParameterSpec, int]"
+"""One read: the parameter that is meant, and which instance of it."""
+
+_TAGS = {
+    DataType.U8: Tag.U8,
+    DataType.U16: Tag.U16,
+    DataType.U32: Tag.U32,
+    DataType.S32: Tag.S32,
+    DataType.FLOAT: Tag.FLOAT,
+    DataType.STRING: Tag.STRING,
+    DataType.ENUM: Tag.ENUM,
+}
+
+
+class Got(NamedTuple):
+    """A value, and the answer that brought it."""
+
+    value: Value
+    answer: Answer
+
+
+class Outcome(NamedTuple):
+    """What became of one of several reads."""
+
+    target: Target
+    got: Got | WatlowError
+
+
+class Wire(Protocol):
+    """One controller's place on a line, in the protocol that is spoken there."""
+
+    @property
+    def address(self) -> int:
+        """Its address on the line."""
+
+    @property
+    def temperature_unit(self) -> Unit | None:
+        """The scale of temperatures, where the controller itself says it reliably."""
+
+    def check(self, spec: ParameterSpec, instance: int) -> None:
+        """Refuse what this protocol has no way to ask for.
+
+        Raises:
+            WatlowConfigurationError: There is none; nothing was sent.
+        """
+
+    def read(self, spec: ParameterSpec, instance: int) -> Got:
+        """Read one parameter.
+
+        Raises:
+            WatlowError: Whatever went wrong.
+        """
+
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[Outcome]:
+        """Read several, in as few exchanges as there can be; lazily, and in any order."""
+
+    def write(
+        self,
+        spec: ParameterSpec,
+        instance: int,
+        value: float | int,
+        *,
+        readable: bool,
+        spare: bool,
+        sending: Callable[[], None],
+    ) -> Got:
+        """Store a value that has been checked, and see that it arrived.
+
+        Args:
+            spec: What.
+            instance: Which one.
+            value: With what.
+            readable: Whether reading it shows what was written.
+            spare: Whether to read it first, and not to write what is there already.
+            sending: Called each time before the write goes out.
+
+        Raises:
+            WatlowError: Whatever went wrong.
+        """
+
+    def forget(self) -> None:
+        """Find out anew, when it matters next, what was found out about the controller."""
+
+    def at(self, address: int) -> Wire:
+        """The same at another address."""
+
+
+class StdBusWire:
+    """A controller on Standard Bus: one exchange a parameter."""
+
+    temperature_unit: Unit | None = None
+
+    def __init__(self, client: StdBusClient, address: int, patience: Patience) -> None:
+        self.address = address
+        self._client = client
+        self._patience = patience
+
+    def check(self, spec: ParameterSpec, instance: int) -> None:
+        """Nothing: whatever has a class, a member and an instance can be asked for."""
+
+    def read(self, spec: ParameterSpec, instance: int) -> Got:
+        """Read one parameter; see `StdBusClient.read`."""
+        request = ReadRequest(spec.class_id, spec.member_id, instance)
+        return _got(spec, self._client.read(self.address, request, self._patience))
+
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[Outcome]:
+        """Read one after the other."""
+        for target in wanted:
+            try:
+                yield Outcome(target, self.read(*target))
+            except WatlowError as error:
+                yield Outcome(target, error)
+
+    def write(
+        self,
+        spec: ParameterSpec,
+        instance: int,
+        value: float | int,
+        *,
+        readable: bool,
+        spare: bool,
+        sending: Callable[[], None],
+    ) -> Got:
+        """Store a value; see `StdBusClient.write`."""
+        tag = tag_of(spec)
+        assert tag is not None
+        request = WriteRequest(
+            spec.class_id, spec.member_id, instance, tag, encode_value(tag, value)
+        )
+        answer = self._client.write(
+            self.address,
+            request,
+            self._patience,
+            readable=readable,
+            spare=spare,
+            sending=sending,
+        )
+        return _got(spec, answer)
+
+    def forget(self) -> None:
+        """Nothing is found out here."""
+
+    def at(self, address: int) -> StdBusWire:
+        """The same at another address."""
+        return StdBusWire(self._client, address, self._patience)
+
+
+def tag_of(spec: ParameterSpec) -> Tag | None:
+    """The Standard Bus tag a value of `spec` is sent with; None where it is not known."""
+    return _TAGS.get(spec.data_type)
+
+
+def _got(spec: ParameterSpec, answer: Answer) -> Got:
+    value = decode_value(answer.content[0], answer.content[1:])
+    return Got(present(spec, value), answer)
