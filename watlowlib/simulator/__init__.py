@@ -1,8 +1,20 @@
 """A simulated line: controllers with ovens, on a pty or a TCP port, with faults to order."""
 
 from watlowlib.simulator.bus import SimulatedBus
-from watlowlib.simulator.controller import SimulatedController, Write
+from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.faults import Fault, FaultPlan
 from watlowlib.simulator.oven import Oven
+from watlowlib.simulator.series_sd import SimulatedSD
+from watlowlib.simulator.slave import RegisterWrite
+from watlowlib.simulator.writes import Write
 
-__all__ = ["Fault", "FaultPlan", "Oven", "SimulatedBus", "SimulatedController", "Write"]
+__all__ = [
+    "Fault",
+    "FaultPlan",
+    "Oven",
+    "RegisterWrite",
+    "SimulatedBus",
+    "SimulatedController",
+    "SimulatedSD",
+    "Write",
+]

@@ -5,6 +5,7 @@
 
 One thread serves the line: it takes requests, lets the wire's time and the controllers'
 turnaround pass, and hands over the replies, with whatever the fault plan makes of them.
+Each controller answers in the protocol it is set to; both may be spoken on one line.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from watlowlib.arguments import real
 from watlowlib.clock import SystemClock, Ticking
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
-from watlowlib.model import SerialSettings
+from watlowlib.model import ProtocolKind, SerialSettings
+from watlowlib.protocol.modbus.frames import READ_HOLDING, READ_INPUT, RtuFrame
 from watlowlib.protocol.stdbus.frames import (
     REPLY,
     REQUEST,
@@ -34,8 +37,12 @@ from watlowlib.protocol.stdbus.payloads import decode_payload, encode_payload
 from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.endpoints import Endpoint, checked_kind, make_endpoint
 from watlowlib.simulator.faults import Fault, FaultPlan
+from watlowlib.simulator.series_sd import SimulatedSD
+from watlowlib.simulator.slave import BROADCAST, RequestEar
 from watlowlib.simulator.wire import Wire
 from watlowlib.threads import Worker
+
+Simulated: TypeAlias = "SimulatedController | SimulatedSD"
 
 JOIN_S = 5.0
 EARLY_S = 0.0003
@@ -61,7 +68,8 @@ class SimulatedBus:
     """Controllers on one line, reachable at `port` while the bus runs.
 
     Args:
-        controllers: The controllers, or their addresses.
+        controllers: The controllers, or the addresses of EZ-ZONE PM on Standard Bus. A
+            Standard Bus address and a Modbus address count alike: each number once.
         baudrate: Of the wire time; None for a wire that takes no time.
         turnaround_s: Between request and reply, at least and at most, in seconds.
         faults: What goes wrong.
@@ -74,7 +82,7 @@ class SimulatedBus:
 
     def __init__(
         self,
-        controllers: Iterable[SimulatedController | int],
+        controllers: Iterable[Simulated | int],
         *,
         baudrate: int | None = 38400,
         turnaround_s: tuple[float, float] = (0.002, 0.01),
@@ -84,14 +92,15 @@ class SimulatedBus:
         clock: Ticking | None = None,
         seed: int = 0,
     ) -> None:
-        self.controllers: dict[int, SimulatedController] = {}
+        self.controllers: dict[int, Simulated] = {}
         time_of_ovens = ScaledClock(clock or SystemClock(), speed)
         for each in controllers:
             controller = SimulatedController(each) if isinstance(each, int) else each
-            if controller.address in self.controllers:
-                raise WatlowConfigurationError(f"address {controller.address} is given twice")
+            address = _address_of(controller)
+            if address in self.controllers:
+                raise WatlowConfigurationError(f"address {address} is given twice")
             controller.live_by(time_of_ovens)
-            self.controllers[controller.address] = controller
+            self.controllers[address] = controller
         if faults is not None and not isinstance(faults, FaultPlan):
             raise WatlowConfigurationError(f"faults={faults!r}: give a FaultPlan")
         self.faults = faults or FaultPlan()
@@ -100,8 +109,9 @@ class SimulatedBus:
         self._transport = checked_kind(transport)
         self._random = random.Random(seed)
         self._decoder = FrameDecoder()
-        self._off: set[int] = set()
-        self._free_s: dict[int, float] = {}
+        self._ear = RequestEar(self.wire.byte_time_s)
+        self._off: set[Simulated] = set()
+        self._free_s: dict[Simulated, float] = {}
         self._stopping = False
         self._started = False
         self._orders: deque[Callable[[], None]] = deque()
@@ -148,12 +158,25 @@ class SimulatedBus:
         self.close()
 
     def power_off(self, address: int) -> None:
-        """Let a controller answer nothing; its oven goes on."""
-        self._off.add(mac_of(address))
+        """Let a controller answer nothing; its oven goes on.
+
+        Raises:
+            WatlowConfigurationError: Nobody listens at that address.
+        """
+        self._off.add(self._called(address))
 
     def power_on(self, address: int) -> None:
         """Let it answer again."""
-        self._off.discard(mac_of(address))
+        controller = self._called(address)
+        if controller in self._off and isinstance(controller, SimulatedSD):
+            controller.power_up()
+        self._off.discard(controller)
+
+    def _called(self, address: int) -> Simulated:
+        for controller in self.controllers.values():
+            if _address_of(controller) == address:
+                return controller
+        raise WatlowConfigurationError(f"address={address!r}: nobody listens there")
 
     def unplug(self) -> None:
         """Take the port away, as when an adapter is pulled out."""
@@ -211,46 +234,73 @@ class SimulatedBus:
         return None if next_s is None else max(0.0, next_s - time.monotonic() - EARLY_S)
 
     def _take(self, data: bytes) -> None:
-        complete_s = self.wire.request(time.monotonic(), data)
+        now_s = time.monotonic()
+        complete_s = self.wire.request(now_s, data)
         if complete_s is None:
             return
-        frames = self._decoder.feed(data)
-        if len(frames) > 1 and self.wire.byte_time_s:
+        heard: list[Frame | RtuFrame] = [*self._decoder.feed(data)]
+        if any(each.speaks is ProtocolKind.MODBUS_RTU for each in self.controllers.values()):
+            heard += self._ear.hear(data, now_s, complete_s)
+        if len(heard) > 1 and self.wire.byte_time_s:
             # The first would be answered while the host still sends the second.
             self.wire.collisions += 1
             return
-        for frame in frames:
-            controller = self._at(frame.destination)
-            if frame.type == REQUEST and controller and frame.destination not in self._off:
-                self._serve(controller, frame, complete_s)
+        for each in heard:
+            if isinstance(each, RtuFrame):
+                self._serve_modbus(each, complete_s + self._ear.silence_s)
+            else:
+                self._serve_stdbus(each, complete_s)
 
-    def _at(self, mac: int) -> SimulatedController | None:
-        """Who listens at `mac`; addresses and protocols are settings, and can change."""
-        for controller in self.controllers.values():
-            if mac_of(controller.address) == mac and controller.speaks_stdbus:
-                return controller
-        return None
+    def _listening(self, protocol: ProtocolKind) -> list[Simulated]:
+        """Who speaks `protocol`, and has power; settings can change."""
+        everybody = self.controllers.values()
+        return [each for each in everybody if each.speaks is protocol and each not in self._off]
 
-    def _serve(self, controller: SimulatedController, frame: Frame, complete_s: float) -> None:
-        try:
-            answer = controller.answer(decode_payload(frame.payload))
-        except WatlowFrameError:
+    def _serve_stdbus(self, frame: Frame, complete_s: float) -> None:
+        for controller in self._listening(ProtocolKind.STDBUS):
+            ours = mac_of(controller.address) == frame.destination and frame.type == REQUEST
+            if ours and isinstance(controller, SimulatedController):
+                try:
+                    answer = controller.answer(decode_payload(frame.payload))
+                except WatlowFrameError:
+                    return
+                if answer is not None:
+                    payload = encode_payload(answer)
+                    reply = encode_frame(Frame(REPLY, frame.source, frame.destination, payload))
+                    self._reply(controller, encode_frame(frame), reply, complete_s)
+                return
+
+    def _serve_modbus(self, frame: RtuFrame, complete_s: float) -> None:
+        broadcast = frame.source == BROADCAST
+        if broadcast and frame.payload[0] in (READ_HOLDING, READ_INPUT):
             return
-        if answer is None:
-            return
+        for controller in self._listening(ProtocolKind.MODBUS_RTU):
+            if broadcast:
+                controller.modbus.answer(frame.payload)
+            elif controller.modbus_address == frame.source:
+                reply = RtuFrame(frame.source, controller.modbus.answer(frame.payload))
+                self._reply(controller, frame.raw, reply.raw, complete_s)
+                return
+
+    def _reply(self, controller: Simulated, request: bytes, reply: bytes, due_s: float) -> None:
+        """Put the reply on the wire, `due_s` at the earliest, or what a fault makes of it."""
         fault = self.faults.draw()
         if fault is Fault.SILENT:
-            self._off.add(frame.destination)
+            self._off.add(controller)
         if fault is Fault.CLOSE:
             self._pull()
-        payload = encode_payload(answer)
-        reply = encode_frame(Frame(REPLY, frame.source, frame.destination, payload))
         # A controller answers one request after the other: a late reply is never overtaken.
-        free_s = self._free_s.get(frame.destination, 0.0)
-        start_s = max(complete_s + self._random.uniform(*self._turnaround_s), free_s)
-        for delay_s, data in self.faults.portions(fault, encode_frame(frame), reply):
+        free_s = self._free_s.get(controller, 0.0)
+        start_s = max(due_s + self._random.uniform(*self._turnaround_s), free_s)
+        for delay_s, data in self.faults.portions(fault, request, reply):
             start_s = self.wire.reply(start_s + delay_s, data)
-            self._free_s[frame.destination] = start_s
+            self._free_s[controller] = start_s
+
+
+def _address_of(controller: Simulated) -> int:
+    """Where it listens, in the protocol that it speaks."""
+    modbus = controller.speaks is ProtocolKind.MODBUS_RTU
+    return controller.modbus_address if modbus else controller.address
 
 
 def _span(given: object) -> tuple[float, float]:

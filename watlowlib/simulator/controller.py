@@ -3,19 +3,24 @@
 It answers payloads of the attribute service as a PM3 was seen to: error 81 for a class
 it does not have, 83 for a member, 84 for an instance, 80 for a write it does not take.
 That a value out of range, and a read of what can only be written, are refused with 80
-too is an assumption.
+too is an assumption. Set to Modbus it shows the same values as registers (`registers.py`).
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import Enum
+from typing import TypeVar
 
+from watlowlib.arguments import chosen, whole
 from watlowlib.clock import SystemClock, Ticking
 from watlowlib.device.values import SETPOINT, as_stored, is_cool_side
 from watlowlib.device.wire import tag_of
 from watlowlib.errors import WatlowConfigurationError, WatlowFrameError
-from watlowlib.model import Unit, Value
+from watlowlib.model import ProtocolKind, Unit, Value, WordOrder
+from watlowlib.protocol.modbus.frames import SLAVES
 from watlowlib.protocol.stdbus.frames import ADDRESSES
 from watlowlib.protocol.stdbus.payloads import (
     ErrorCode,
@@ -30,29 +35,27 @@ from watlowlib.protocol.stdbus.payloads import (
     encode_value,
 )
 from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec
+from watlowlib.simulator import shipped
 from watlowlib.simulator.alarms import AlarmSettings, SimulatedAlarm
 from watlowlib.simulator.loop import Settings, SimulatedLoop
 from watlowlib.simulator.oven import Oven, Tuning
+from watlowlib.simulator.registers import ASSEMBLY, RegisterBank
+from watlowlib.simulator.slave import ModbusSlave
+from watlowlib.simulator.writes import Write
+
+E = TypeVar("E", bound=Enum)
 
 UNINITIALISED = -431602080.0
 """The float whose bits are 0xCDCDCDCD."""
 OPEN_SENSOR = 2531.8017578125
 """What an open thermocouple reads as, on the captured unit."""
 YES, NO = 106, 59
-STDBUS = 1286
+PROTOCOLS = {ProtocolKind.STDBUS: 1286, ProtocolKind.MODBUS_RTU: 1057}
+ORDERS = {WordOrder.HIGH_LOW: 1330, WordOrder.LOW_HIGH: 1331}
 SENSOR_GOOD, SENSOR_OPEN = 61, 65
 ALARMS = 4
 _CLASSES = frozenset(spec.class_id for spec in PARAMETERS)
 _SPECS = {spec.number: spec for spec in PARAMETERS}
-
-
-@dataclass(frozen=True)
-class Write:
-    """A write that the controller took."""
-
-    number: int
-    instance: int
-    value: Value
 
 
 class SimulatedController:
@@ -68,6 +71,16 @@ class SimulatedController:
         cooling: Whether it has a cooling output; without one the cool side holds bits
             that are no value.
         part_number: What 1009 says; None for one that says what the others say.
+        protocol: What it is set to speak (17009).
+        modbus_address: 1 to 247 (17007); None for the same as `address`.
+        data_map: Which Modbus registers it has, 1 or 2.
+        word_order: Of 32-bit values in two registers (17043).
+        registers_per_read: See `ModbusSlave`.
+        gaps: See `RegisterBank`.
+
+    Attributes:
+        modbus: What answers Modbus; `modbus.failing = True` makes it answer exception 04.
+        register_writes: Every Modbus write it was asked for, also the refused ones.
     """
 
     def __init__(
@@ -79,11 +92,25 @@ class SimulatedController:
         loops: int = 1,
         cooling: bool = False,
         part_number: str | None = None,
+        protocol: ProtocolKind = ProtocolKind.STDBUS,
+        modbus_address: int | None = None,
+        data_map: int = 1,
+        word_order: WordOrder = WordOrder.LOW_HIGH,
+        registers_per_read: int | None = None,
+        gaps: str = "refuse",
     ) -> None:
         if address not in ADDRESSES or loops not in (1, 2):
             raise WatlowConfigurationError(
                 f"address={address!r}, loops={loops!r}: allowed are 1 to 16, and 1 or 2"
             )
+        slave = address if modbus_address is None else modbus_address
+        whole("modbus_address", slave, SLAVES[0], SLAVES[-1], "give 1 to 247")
+        speaks = _setting("protocol", ProtocolKind, protocol, PROTOCOLS)
+        order = _setting("word_order", WordOrder, word_order, ORDERS)
+        bank = RegisterBank(self, PARAMETERS, data_map=data_map, gaps=gaps)
+        self.data_map = data_map
+        self.modbus = ModbusSlave(bank, registers_per_read)
+        self.register_writes = self.modbus.register_writes
         self.loops = loops
         self.cooling = cooling
         self.writes: list[Write] = []
@@ -100,14 +127,19 @@ class SimulatedController:
         self._values: dict[tuple[int, int], Value] = {}
         for spec in PARAMETERS:
             for instance in range(1, self.instances_of(spec) + 1):
-                self._values[spec.number, instance] = _start_value(spec)
+                self._values[spec.number, instance] = shipped.start_value(spec)
         for instance in range(1, loops + 1):
             self._values[SETPOINT, instance] = float(setpoint)
         first = {1001: 28, 1002: 1, 1003: 10, 1005: 1100, 1007: 200000 + address, 17001: address}
+        first |= {17007: slave, 17009: speaks, 17043: order}
         for number, value in first.items():
             self._values[number, 1] = value
-        self._values[1009, 1] = part_number or _part_number(loops, cooling)
+        self._values[1009, 1] = part_number or shipped.part_number(
+            loops, cooling, modbus=self.speaks is ProtocolKind.MODBUS_RTU
+        )
         self._values[1011, 1] = "EZ-ZONE PM"
+        for number, instance, value in shipped.pointers(data_map):
+            self._values[number, instance] = value
 
     def __repr__(self) -> str:
         return f"<SimulatedController address {self.address}>"
@@ -119,13 +151,26 @@ class SimulatedController:
         return value if isinstance(value, int) else 0
 
     @property
-    def speaks_stdbus(self) -> bool:
-        """Whether it is set to Standard Bus (17009); else it answers nothing there."""
-        return self._values[17009, 1] == STDBUS
+    def modbus_address(self) -> int:
+        """Its Modbus address (17007)."""
+        return int(self._number(17007, 1))
+
+    @property
+    def speaks(self) -> ProtocolKind:
+        """The protocol it is set to (17009); it answers nothing in the other."""
+        modbus = self._values[17009, 1] == PROTOCOLS[ProtocolKind.MODBUS_RTU]
+        return ProtocolKind.MODBUS_RTU if modbus else ProtocolKind.STDBUS
+
+    @property
+    def word_order(self) -> WordOrder:
+        """Which word of a 32-bit value comes first (17043)."""
+        high_first = self._values[17043, 1] == ORDERS[WordOrder.HIGH_LOW]
+        return WordOrder.HIGH_LOW if high_first else WordOrder.LOW_HIGH
 
     def instances_of(self, spec: ParameterSpec) -> int:
         """How many instances of `spec` this unit has."""
-        return spec.instances if self.loops > 1 else 1
+        # The second instance of the assembly is no second loop, but the other way.
+        return spec.instances if self.loops > 1 or spec.class_id in ASSEMBLY else 1
 
     def live_by(self, clock: Ticking) -> None:
         """Take process time from `clock` from now on."""
@@ -146,6 +191,10 @@ class SimulatedController:
         with self._lock:
             self._catch_up()
             self._values[spec.number, instance] = value
+
+    def held(self, spec: ParameterSpec, instance: int) -> Value:
+        """What the registers show of `spec`."""
+        return self.get(spec.number, instance)
 
     def open_sensor(self, instance: int = 1) -> None:
         """Break the thermocouple of one input; `close_sensor` mends it."""
@@ -180,15 +229,20 @@ class SimulatedController:
         except WatlowFrameError:
             return ErrorReply(ErrorCode.ACCESS_DENIED)
         right = spec.writable and request.tag == _tag(spec)
-        if not right or not self._allowed(spec, request.instance, value):
+        if not right or not self.takes(spec, request.instance, value):
             return ErrorReply(ErrorCode.ACCESS_DENIED)
-        self.set(spec.number, value, request.instance)
-        self._act(spec.number, request.instance, value)
-        self.writes.append(Write(spec.number, request.instance, value))
-        self.eeprom_writes += spec.persistent and self._values[17051, 1] == YES
+        self.take(spec, request.instance, value)
         return WriteReply(*request)
 
-    def _allowed(self, spec: ParameterSpec, instance: int, value: Value) -> bool:
+    def take(self, spec: ParameterSpec, instance: int, value: Value) -> None:
+        """Store a value that came over the line, and do what it asks for."""
+        self.set(spec.number, value, instance)
+        self._act(spec.number, instance, value)
+        self.writes.append(Write(spec.number, instance, value))
+        self.eeprom_writes += spec.persistent and self._values[17051, 1] == YES
+
+    def takes(self, spec: ParameterSpec, instance: int, value: Value) -> bool:
+        """Whether a value that came over the line is allowed."""
         if not isinstance(value, (int, float)):
             return isinstance(value, str)
         if spec.codes:
@@ -288,18 +342,11 @@ def _tag(spec: ParameterSpec) -> Tag:
     return Tag.U32 if spec.data_type is DataType.POINTER else Tag.FLOAT
 
 
-def _start_value(spec: ParameterSpec) -> Value:
-    """The factory setting, or what a unit that measures nothing yet shows."""
-    whole = spec.data_type not in (DataType.FLOAT, DataType.ANY)
-    if spec.data_type is DataType.STRING:
-        return ""
-    if spec.default_f is not None:
-        return int(spec.default_f) if whole else spec.default_f
-    if spec.codes:
-        return next(iter(spec.codes)) if whole else float(next(iter(spec.codes)))
-    return 0 if whole else 0.0
-
-
-def _part_number(loops: int, cooling: bool) -> str:
-    case, control = ("6", "U") if loops > 1 else ("3", "R")
-    return f"PM{case}{control}1C{'C' if cooling else 'A'}-AAAAAAA"
+def _setting(name: str, kind: type[E], given: object, codes: Mapping[E, int]) -> int:
+    """The code of a setting that is given by its name."""
+    code = codes.get(chosen(name, kind, given))
+    if code is None:
+        raise WatlowConfigurationError(
+            f"{name}={given!r}: allowed are {', '.join(each.value for each in codes)}"
+        )
+    return code

@@ -16,7 +16,8 @@ from typing import TypeAlias
 
 from watlowlib.arguments import chosen
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.protocol.stdbus.frames import FrameDecoder, encode_frame
+from watlowlib.protocol.modbus.frames import READ_HOLDING, READ_INPUT, SLAVES, RtuFrame
+from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder, encode_frame
 
 Portions: TypeAlias = "list[tuple[float, bytes]]"
 """What arrives: seconds after the reply was due, and the bytes."""
@@ -123,12 +124,38 @@ class FaultPlan:
             flipped = reply[at] ^ 1 << self._random.randrange(8)
             return reply[:at] + bytes((flipped,)) + reply[at + 1 :]
         if fault is Fault.FOREIGN:
-            frame = FrameDecoder().feed(reply)[0]
-            payload = bytearray(frame.payload)
-            # Of a read or write reply the member and the value; of an error reply the sender.
-            if len(payload) > 4:
-                payload[4] ^= 0x20
-                payload[-1] ^= 0x55
-                return encode_frame(frame._replace(payload=bytes(payload)))
-            return encode_frame(frame._replace(source=frame.source ^ 0x01))
+            frames = FrameDecoder().feed(reply)
+            if frames:
+                return _another_answer(frames[0])
+            return _another_modbus_answer(reply, self._random.random() < 0.5)
         return reply
+
+
+def _another_answer(frame: Frame) -> bytes:
+    payload = bytearray(frame.payload)
+    # Of a read or write reply the member and the value; of an error reply the sender.
+    if len(payload) > 4:
+        payload[4] ^= 0x20
+        payload[-1] ^= 0x55
+        return encode_frame(frame._replace(payload=bytes(payload)))
+    return encode_frame(frame._replace(source=frame.source ^ 0x01))
+
+
+def _another_modbus_answer(reply: bytes, own: bool) -> bytes:
+    """Other values under a right checksum, as many from another slave, or not as many.
+
+    As many from the same slave cannot be told from the answer by anybody: a Modbus reply does
+    not say which registers it is about. A reply to a write does.
+    """
+    source, payload = reply[0], bytearray(reply[1:-2])
+    read = payload[0] in (READ_HOLDING, READ_INPUT)
+    if read:
+        payload[-1] ^= 0x55
+    if own and read:
+        payload[1] += 2
+        payload += payload[-2:]
+    elif own and len(payload) > 2:
+        payload[2] ^= 0x02
+    else:
+        source += 1 if source < SLAVES[-1] else -1
+    return RtuFrame(source, bytes(payload)).raw

@@ -1,0 +1,41 @@
+"""What a simulated EZ-ZONE PM holds as shipped, before anything is set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from watlowlib.model import Value
+from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec
+
+POINTER_CLASS = 19
+_POINTED = re.compile(r"(\d+) instance (\d)")
+"""What the table's note on a pointer says that it points at, instance by instance."""
+
+
+def start_value(spec: ParameterSpec) -> Value:
+    """The factory setting, or what a unit that measures nothing yet shows."""
+    whole = spec.data_type not in (DataType.FLOAT, DataType.ANY)
+    if spec.data_type is DataType.STRING:
+        return ""
+    if spec.default_f is not None:
+        return int(spec.default_f) if whole else spec.default_f
+    if spec.codes:
+        return next(iter(spec.codes)) if whole else float(next(iter(spec.codes)))
+    return 0 if whole else 0.0
+
+
+def part_number(loops: int, cooling: bool, modbus: bool) -> str:
+    """A part number that says what the unit is."""
+    case, control = ("6", "U") if loops > 1 else ("3", "R")
+    return f"PM{case}{control}1C{'C' if cooling else 'A'}-{'1' if modbus else 'A'}AAAAAA"
+
+
+def pointers(data_map: int) -> Iterator[tuple[int, int, int]]:
+    """The assembly's pointers: number, instance, and two register numbers as one value."""
+    for spec in PARAMETERS:
+        if spec.class_id == POINTER_CLASS:
+            for instance, (number, of) in enumerate(_POINTED.findall(spec.note), 1):
+                register = PARAMETERS.resolve(number).register(int(of), data_map)
+                if register is not None:
+                    yield spec.number, instance, register * 0x10000 + register + 1
