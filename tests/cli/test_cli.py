@@ -223,6 +223,8 @@ def test_simulate_serves_other_programs(words: list[str], tmp_path: Path) -> Non
         ("read", 2, "give a port"),
         ("read /dev/ttyUSB77", 1, "there is no port"),
         ("simulate 0", 2, "one line has 1 to 16"),
+        ("simulate 1 --family sd --data-map 1", 2, "leave out --protocol, --data-map"),
+        ("simulate 1 --family sd --protocol stdbus", 2, "speaks Modbus RTU alone"),
     ],
 )
 def test_a_slip_gets_one_clear_line_and_leaves_no_file(

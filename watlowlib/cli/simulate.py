@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import argparse
 import threading
+from collections.abc import Callable
+from functools import partial
 
 from rich.console import Console
 
-from watlowlib.simulator.bus import SimulatedBus
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.model import ControllerFamily, ProtocolKind
+from watlowlib.simulator.bus import Simulated, SimulatedBus
+from watlowlib.simulator.controller import ORDERS, PROTOCOLS, SimulatedController
 from watlowlib.simulator.fleet import simulated_fleet
+from watlowlib.simulator.series_sd import SimulatedSD
 
 HELP = "simulate controllers on a port for other programs"
 DESCRIPTION = "Simulate controllers on a pty or a TCP port, until Ctrl-C."
-USAGE = "watlowlib simulate [N] [--tcp] [--speed X]"
+USAGE = "watlowlib simulate [N] [--tcp] [--speed X] [options]"
+STDBUS_BAUDRATE, MODBUS_BAUDRATE = 38400, 9600
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,20 +32,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--speed", type=float, default=1.0, metavar="X", help="of the ovens (default: 1)"
     )
 
+    parser.add_argument(
+        "--family",
+        choices=[str(ControllerFamily.PM), str(ControllerFamily.SD)],
+        default=str(ControllerFamily.PM),
+        help="of the controllers (default: pm); a Series SD speaks modbus_rtu alone",
+    )
+    parser.add_argument("--protocol", choices=list(map(str, PROTOCOLS)), help="default: stdbus")
+    parser.add_argument("--data-map", type=int, choices=(1, 2), help="default: 1")
+    parser.add_argument("--word-order", choices=list(map(str, ORDERS)), help="default: low_high")
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve the line until Ctrl-C."""
+    fleet = simulated_fleet(arguments.count, _maker(arguments))
+    modbus = all(each.speaks is ProtocolKind.MODBUS_RTU for each in fleet)
     bus = SimulatedBus(
-        simulated_fleet(arguments.count),
+        fleet,
+        baudrate=MODBUS_BAUDRATE if modbus else STDBUS_BAUDRATE,
         transport="tcp" if arguments.tcp else None,
         speed=arguments.speed,
     )
     with bus:
         addresses = " ".join(map(str, bus.controllers))
         console = Console(highlight=False, soft_wrap=True)
-        console.print(f"{arguments.count} simulated controllers on {bus.port}; in another window:")
-        console.print(f"  watlowlib read {bus.port} --address {addresses}")
+        if modbus:
+            console.print(f"{arguments.count} simulated controllers on {bus.port}:")
+            console.print(f"  Modbus RTU, {MODBUS_BAUDRATE} baud, slaves {addresses}")
+        else:
+            console.print(
+                f"{arguments.count} simulated controllers on {bus.port}; in another window:"
+            )
+            console.print(f"  watlowlib read {bus.port} --address {addresses}")
         console.print("Ctrl-C ends it.")
         never = threading.Event()
         while not never.wait(3600.0):
             pass
+
+
+def _maker(arguments: argparse.Namespace) -> Callable[..., Simulated]:
+    """What makes a controller as the command line has it."""
+    asked = {name: getattr(arguments, name) for name in ("protocol", "data_map", "word_order")}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if arguments.family == ControllerFamily.SD:
+        if given.pop("protocol", ProtocolKind.MODBUS_RTU) != ProtocolKind.MODBUS_RTU or given:
+            raise WatlowConfigurationError(
+                "a Series SD speaks Modbus RTU alone and has one data map and word order: "
+                "leave out --protocol, --data-map and --word-order"
+            )
+        return SimulatedSD
+    return partial(SimulatedController, **given)
