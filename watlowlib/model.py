@@ -136,6 +136,8 @@ class PartNumber:
 class DeviceInfo:
     """What a controller says of itself; None where it did not answer.
 
+    The numbers are parameters of an EZ-ZONE PM; a Series SD has registers of the same meaning.
+
     Attributes:
         address: The address it answered at.
         protocol: The wire protocol it was asked with.
@@ -150,6 +152,8 @@ class DeviceInfo:
         device_name: 1011.
         configured_protocol: What 17009 is set to; differs from `protocol` while a
             change waits for a restart.
+        data_map: Over Modbus, 1 or 2; None on Standard Bus, or where it is not certain.
+        word_order: Over Modbus, which word of 32-bit values comes first; likewise.
     """
 
     address: int
@@ -164,6 +168,8 @@ class DeviceInfo:
     serial_number: int | None = None
     device_name: str | None = None
     configured_protocol: ProtocolKind | None = None
+    data_map: int | None = None
+    word_order: WordOrder | None = None
 
     @property
     def capabilities(self) -> dict[str, bool | None]:

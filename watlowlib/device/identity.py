@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from watlowlib.errors import WatlowCRCError, WatlowError, WatlowTimeoutError
+from watlowlib.errors import (
+    WatlowAbsentError,
+    WatlowCRCError,
+    WatlowDeviceError,
+    WatlowError,
+    WatlowTimeoutError,
+    WatlowUncertainError,
+)
 from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Value
 
 if TYPE_CHECKING:
@@ -21,12 +29,16 @@ def identify(ctl: Controller) -> DeviceInfo:
         WatlowCRCError: It only answered damaged.
         WatlowConnectionError: The port is gone.
     """
-    # The first field decides whether anybody is there.
+    ctl.wire.forget()
     try:
         part = ctl.part_number(again=True)
     except (WatlowTimeoutError, WatlowCRCError):
-        ctl.read_parameter("hardware_id")
         part = None
+    if part is None:
+        # Then this decides whether anybody is there.
+        with suppress(WatlowDeviceError, WatlowAbsentError, WatlowUncertainError):
+            ctl.read_parameter("software_revision")
+    layout = ctl.wire.layout
     known = part.family if part else ControllerFamily.UNKNOWN
     return DeviceInfo(
         address=ctl.address,
@@ -35,13 +47,23 @@ def identify(ctl: Controller) -> DeviceInfo:
         family=ctl.family if known is ControllerFamily.UNKNOWN else known,
         loops=part.loops if part else None,
         hardware_id=_whole(ctl, "hardware_id"),
-        firmware_id=_whole(ctl, "firmware_id"),
+        firmware_id=_whole(ctl, "firmware"),
         software_revision=_whole(ctl, "software_revision"),
         software_build=_whole(ctl, "software_build_number"),
-        serial_number=_whole(ctl, "serial_number"),
+        serial_number=_serial_number(ctl),
         device_name=_text(ctl, "device_name"),
         configured_protocol=_PROTOCOLS.get(_whole(ctl, "protocol") or 0),
+        data_map=layout.data_map,
+        word_order=layout.word_order,
     )
+
+
+def _serial_number(ctl: Controller) -> int | None:
+    """One number on a PM; two registers on a Series SD, the high one first."""
+    if ctl.family is not ControllerFamily.SD:
+        return _whole(ctl, "serial_number")
+    high, low = _whole(ctl, "serial_number_high"), _whole(ctl, "serial_number_low")
+    return None if high is None or low is None else high << 16 | low
 
 
 def _field(ctl: Controller, name: str) -> Value | None:

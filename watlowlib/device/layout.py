@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from watlowlib.errors import (
+    WatlowIllegalFunctionError,
     WatlowIllegalValueError,
     WatlowNoSuchRegisterError,
     WatlowUncertainError,
@@ -149,7 +150,7 @@ def _answered(register: int, count: int, ask: Ask) -> tuple[int, ...] | None:
     """The registers; None where the controller says that it has none there."""
     try:
         return ask(register, count)
-    except (WatlowNoSuchRegisterError, WatlowIllegalValueError):
+    except (WatlowIllegalFunctionError, WatlowNoSuchRegisterError, WatlowIllegalValueError):
         return None
 
 

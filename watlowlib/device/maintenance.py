@@ -1,8 +1,8 @@
 """Communications settings, which would cut a careless program off: changed here, and only here.
 
 Each function changes one setting and follows the change. Address and baud rate are proven
-by reading; a change to Modbus shows in that the controller, which answered just before,
-answers no more on Standard Bus.
+by reading; a change of the protocol shows in that the controller, which answered just before,
+answers no more in the one it had.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from watlowlib.arguments import chosen, whole
 from watlowlib.device.controller import Controller
+from watlowlib.device.factory import ADDRESSES
 from watlowlib.device.writing import carry_out
 from watlowlib.errors import (
     WatlowConfigurationError,
@@ -28,21 +29,24 @@ _MODBUS, _STDBUS = 1057, 1286
 
 
 def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None:
-    """Give the controller another Standard Bus address (17001), and go on under that one.
+    """Give the controller another address, and go on under that one.
 
     Args:
         ctl: The controller.
-        address: 1 to 16, at which nobody may answer yet.
+        address: Its address in the protocol it is opened with, at which nobody may answer
+            yet: 1 to 16 on Standard Bus (17001), 1 to 247 on Modbus RTU (17007).
         confirm: Must be True: the address is kept in EEPROM.
 
     Raises:
         WatlowConfigurationError: No such address, or one at which somebody answers.
         WatlowWriteError: The controller is not found at its new address.
     """
-    address = whole("address", address, 1, 16, "give one from 1 to 16")
+    name = "modbus_address" if ctl.protocol is ProtocolKind.MODBUS_RTU else "standard_bus_address"
+    most = ADDRESSES[ctl.protocol]
+    address = whole("address", address, 1, most, f"give one from 1 to {most}")
     if address == ctl.address:
         return
-    order = ctl.check_write("standard_bus_address", address, confirm=confirm, maintenance=True)
+    order = ctl.check_write(name, address, confirm=confirm, maintenance=True)
     if any(ctl.heard_at(address, order.spec) for _ in range(PROBES)):
         raise WatlowConfigurationError(f"address={address}: another controller answers there")
     # The answer may come from the new address already: what counts is who is there then.
@@ -62,8 +66,14 @@ def set_modbus_baudrate(ctl: Controller, baudrate: int, *, confirm: bool = False
         confirm: Must be True: the rate is kept in EEPROM.
 
     Raises:
-        WatlowConfigurationError: No such rate.
+        WatlowConfigurationError: No such rate, or a controller that is opened for Modbus:
+            it would answer no more.
     """
+    if ctl.protocol is ProtocolKind.MODBUS_RTU:
+        raise WatlowConfigurationError(
+            "set over Modbus, the baud rate would cut this program off; set it on the "
+            "controller's keys or over Standard Bus"
+        )
     if baudrate not in BAUDRATES:
         raise WatlowConfigurationError(f"baudrate={baudrate!r}: allowed are 9600, 19200, 38400")
     code = BAUDRATES[baudrate]
@@ -78,9 +88,9 @@ def set_protocol(ctl: Controller, protocol: ProtocolKind, *, confirm: bool = Fal
     nothing any more: so the part number is asked first.
 
     Args:
-        ctl: The controller, on Standard Bus.
-        protocol: What it shall speak. After a change to Modbus RTU this controller
-            object is of no more use: close it and open the port for Modbus.
+        ctl: The controller.
+        protocol: What it shall speak. After a change this controller object is of no more
+            use: close it and open the port for the other protocol.
         confirm: Must be True: the setting is kept in EEPROM.
 
     Raises:
@@ -90,7 +100,7 @@ def set_protocol(ctl: Controller, protocol: ProtocolKind, *, confirm: bool = Fal
     kind = chosen("protocol", ProtocolKind, protocol)
     if kind is ProtocolKind.AUTO:
         raise WatlowConfigurationError("protocol='auto': give 'stdbus' or 'modbus_rtu'")
-    if kind is ProtocolKind.MODBUS_RTU:
+    if kind is ProtocolKind.MODBUS_RTU and ctl.protocol is not kind:
         part = ctl.part_number()
         if part is None or not part.modbus:
             raise WatlowConfigurationError(
@@ -106,8 +116,8 @@ def set_protocol(ctl: Controller, protocol: ProtocolKind, *, confirm: bool = Fal
         carry_out(ctl, order)
         held = ctl.read_parameter("protocol").value
     except WatlowTimeoutError:
-        if kind is ProtocolKind.STDBUS:
+        if kind is ctl.protocol:
             raise
-        return  # it has fallen silent here, as one that speaks Modbus now does
+        return  # it has fallen silent here, as one that speaks the other one now does
     if held != code:
         raise WatlowWriteError(f"the controller's protocol setting is still {held}")

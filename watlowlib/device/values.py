@@ -7,7 +7,7 @@ import struct
 
 from watlowlib.arguments import real
 from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
-from watlowlib.model import Unit, Value, WordOrder
+from watlowlib.model import ProtocolKind, Unit, Value, WordOrder
 from watlowlib.protocol.modbus.words import encode_words
 from watlowlib.registry.parameters import DataType, Kind, ParameterSpec
 
@@ -22,8 +22,11 @@ _UNWRITABLE = (DataType.STRING, DataType.POINTER, DataType.ANY)
 _UNINITIALISED: float = struct.unpack(">f", b"\xcd\xcd\xcd\xcd")[0]
 """What a float holds that the controller never set, as on the cool side without cooling."""
 
-CUTTING_OFF = frozenset({17001, 17002, 17009})
-"""The settings that can cut us off: address, baud rate, protocol."""
+CUTTING_OFF = {
+    ProtocolKind.STDBUS: frozenset({17001, 17002, 17009}),
+    ProtocolKind.MODBUS_RTU: frozenset({17002, 17003, 17007, 17009}),
+}
+"""The settings that can cut us off, by what is spoken: address, baud rate, parity, protocol."""
 
 WEIGHTY = frozenset({1013, 1014, 8026, 8049, 12001, 22011})
 """Not kept in EEPROM themselves, but what they set going must be meant: restoring or saving

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+from watlowlib.device.layout import Layout
 from watlowlib.device.values import present
 from watlowlib.errors import WatlowError
 from watlowlib.model import Unit, Value
@@ -62,6 +63,14 @@ class Wire(Protocol):
     def temperature_unit(self) -> Unit | None:
         """The scale of temperatures, where the controller itself says it reliably."""
 
+    @property
+    def layout(self) -> Layout:
+        """Where values are, found out if need be; nothing where that does not matter.
+
+        Raises:
+            WatlowError: It does not answer.
+        """
+
     def check(self, spec: ParameterSpec, instance: int) -> None:
         """Refuse what this protocol has no way to ask for.
 
@@ -114,6 +123,7 @@ class StdBusWire:
     """A controller on Standard Bus: one exchange a parameter."""
 
     temperature_unit: Unit | None = None
+    layout = Layout()
 
     def __init__(self, client: StdBusClient, address: int, patience: Patience) -> None:
         self.address = address

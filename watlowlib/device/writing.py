@@ -58,7 +58,7 @@ def checked_order(
     ctl.check_wire(spec, instance)
     label = f"{spec.name} ({spec.number})"
     checked = checked_for_writing(spec, value, ctl.temperature_unit)
-    if spec.number in CUTTING_OFF and not maintenance:
+    if spec.number in CUTTING_OFF[ctl.protocol] and not maintenance:
         raise WatlowConfigurationError(
             f"{label} is a communications setting, and written like this could cut the program "
             "off; use the functions of watlowlib.device.maintenance"
