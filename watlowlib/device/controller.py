@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from threading import Event
 
 from watlowlib.arguments import whole
 from watlowlib.device.access import Access
 from watlowlib.device.alarms import Alarm
+from watlowlib.device.assembly import assembled
 from watlowlib.device.habits import ramp_to, wait_until
 from watlowlib.device.identity import identify
 from watlowlib.device.loops import ControllerLoop
@@ -257,9 +259,7 @@ class Controller(Access):
         names: str | Iterable[str] | None = None,
     ) -> Poll:
         """Plan a poll for a recording; see `watlowlib.device.polling.PollSource`."""
-        chosen = chosen_names(names)
-        if chosen is not None and chosen != [self.name]:
-            raise WatlowConfigurationError(f"names={names!r}: here is only {self.name!r}")
+        self._check_named(names)
         wanted = self.targets(parameters, instances)
 
         def poll(stop: Event | None = None) -> list[Sample]:
@@ -267,6 +267,34 @@ class Controller(Access):
             return [sample for sample, _ in reads]
 
         return poll
+
+    def assembly(
+        self,
+        parameters: Parameters,
+        *,
+        instances: int | Iterable[int] = (1,),
+        names: str | Iterable[str] | None = None,
+        confirm: bool = False,
+    ) -> AbstractContextManager[None]:
+        """Let scattered parameters be read in one go, within a `with` block.
+
+        The controller's assembly is told to show them side by side; `poll` and a recording
+        then read them there. It is verified, and what it showed before is put back at the end.
+
+        Args:
+            parameters: Names, aliases or numbers; with the instances at most 40 values.
+            instances: Which instances of each.
+            names: This controller's name, or None.
+            confirm: Must be True: where each value is taken from is kept in EEPROM.
+
+        Raises:
+            WatlowConfigurationError: This controller has no assembly: it is no EZ-ZONE PM on
+                Modbus RTU in data map 1.
+            WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
+            WatlowWriteError: The assembly does not show what it was told to.
+        """
+        self._check_named(names)
+        return assembled(self, self.targets(parameters, instances), confirm=confirm)
 
     def targets(self, parameters: Parameters, instances: int | Iterable[int]) -> list[Target]:
         """The reads that `parameters` x `instances` stands for here, in that order.
@@ -278,6 +306,11 @@ class Controller(Access):
         for spec, instance in wanted:
             self.check_wire(spec, instance)
         return wanted
+
+    def _check_named(self, names: str | Iterable[str] | None) -> None:
+        chosen = chosen_names(names)
+        if chosen is not None and chosen != [self.name]:
+            raise WatlowConfigurationError(f"names={names!r}: here is only {self.name!r}")
 
     def sample_each(
         self, wanted: Sequence[Target], *, device: str, halt: Halt

@@ -60,6 +60,8 @@ class ModbusWire:
         self._patience = patience
         self._given = given
         self._layout: Layout | None = None
+        self.shown: dict[Target, int] = {}
+        """The registers of the assembly that show a value, while there is one."""
 
     @property
     def temperature_unit(self) -> Unit | None:
@@ -91,7 +93,7 @@ class ModbusWire:
 
     def read(self, spec: ParameterSpec, instance: int) -> Got:
         """Read one parameter; see `ModbusClient.read`."""
-        span = self._span((spec, instance))
+        span = self.span((spec, instance))
         return self._got(span, self._answer(span.register, span.count))
 
     def read_each(self, wanted: Sequence[Target]) -> Iterator[Outcome]:
@@ -99,7 +101,7 @@ class ModbusWire:
         spans: list[Span] = []
         for target in wanted:
             try:
-                spans.append(self._span(target))
+                spans.append(self._shown(self.span(target)))
             except WatlowError as error:
                 yield Outcome(target, error)
         for block in self.planner.blocks(spans):
@@ -118,7 +120,7 @@ class ModbusWire:
     ) -> Got:
         """Store a value once map and order are certain; see `ModbusClient.write`."""
         order = self._certain_order()
-        span = self._span((spec, instance))
+        span = self.span((spec, instance))
         raw = value if spec.data_type is DataType.FLOAT else counts(spec, value)
         answer = self._client.write(
             self.address,
@@ -141,6 +143,19 @@ class ModbusWire:
         """
         return _words(self._answer(register, count))
 
+    def ask_all(self, register: int, count: int) -> list[int]:
+        """The same for more than one read may bring."""
+        step, end = self.planner.limit, register + count
+        return [
+            word
+            for start in range(register, end, step)
+            for word in self.ask(start, min(step, end - start))
+        ]
+
+    def put(self, register: int, words: Sequence[int], sending: Callable[[], None]) -> None:
+        """Store registers as they are, and see that they arrived."""
+        self._client.write(self.address, register, words, self._patience, sending=sending)
+
     def at(self, address: int) -> ModbusWire:
         """The same at another address."""
         other = copy.copy(self)
@@ -161,7 +176,7 @@ class ModbusWire:
         single = register_count(spec.data_type) == 1
         return WordOrder.HIGH_LOW if single else check_order(self.layout)
 
-    def _span(self, target: Target) -> Span:
+    def span(self, target: Target) -> Span:
         """The registers of a target; its map and order are certain then."""
         spec, instance = target
         self._order(spec)
@@ -172,6 +187,11 @@ class ModbusWire:
         if register is None:
             raise _no_register(spec, instance, self.layout.data_map)
         return Span(register, register_count(spec.data_type), target)
+
+    def _shown(self, span: Span) -> Span:
+        """Where a value is read: in the assembly, if that shows it."""
+        register = self.shown.get(span.target, span.register)
+        return Span(register, span.count, span.target)
 
     def _fetched(self, block: Block) -> Iterator[tuple[Span, Answer | WatlowError]]:
         """What became of each span of a block."""
@@ -254,10 +274,11 @@ class SdWire(ModbusWire):
         """Ask for the scale anew before the next read."""
         self._scale = None
 
-    def _span(self, target: Target) -> Span:
+    def span(self, target: Target) -> Span:
+        """The registers of a target; the scale is known then."""
         if self._scale is None:
             self._scale = self._asked_scale()
-        return super()._span(target)
+        return super().span(target)
 
     def _asked_scale(self) -> Unit:
         (code,) = self.ask(SD_SCALE_REGISTER, 1)

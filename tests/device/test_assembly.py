@@ -1,0 +1,124 @@
+"""Scattered parameters, shown side by side, read in one go, and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from watlowlib import (
+    ProtocolKind,
+    SerialSettings,
+    WatlowConfigurationError,
+    WatlowConfirmationError,
+    WatlowWriteError,
+    open_device,
+)
+from watlowlib.device.controller import Controller
+from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
+
+MODBUS = ProtocolKind.MODBUS_RTU
+LINE = SerialSettings(baudrate=115200)
+SCATTERED = ["setpoint", "process_value", "alarm_high_setpoint", "control_mode", "hardware_id"]
+
+
+@pytest.fixture
+def unit() -> SimulatedController:
+    return SimulatedController(1, protocol=MODBUS)
+
+
+@pytest.fixture
+def ctl(unit: SimulatedController) -> Iterator[Controller]:
+    with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
+        with open_device(bus.port, protocol=MODBUS, serial_settings=LINE) as ctl:
+            yield ctl
+
+
+def pointers(unit: SimulatedController) -> list[object]:
+    return [unit.get(19000 + n) for n in range(1, 21)]
+
+
+def test_scattered_parameters_are_one_read(ctl: Controller, unit: SimulatedController) -> None:
+    before = pointers(unit)
+    apart = {s.parameter: s.value for s in ctl.poll(SCATTERED)}
+    with ctl.assembly(SCATTERED, confirm=True):
+        count = ctl.stats.exchanges
+        together = {s.parameter: s.value for s in ctl.poll(SCATTERED)}
+        assert ctl.stats.exchanges - count == 1
+        ctl.set_setpoint(81.0, confirm=True)
+        assert ctl.poll(["setpoint"])[0].value == 81.0
+    assert set(together) == set(SCATTERED)
+    assert together.pop("process_value") == pytest.approx(apart.pop("process_value"), abs=2)
+    assert together == apart
+    assert pointers(unit) == before
+    # Five pairs of pointers there and back, and the set point.
+    assert ctl.eeprom_writes == unit.eeprom_writes == 11
+    count = ctl.stats.exchanges
+    ctl.poll(SCATTERED)
+    assert ctl.stats.exchanges - count > 1
+
+
+def test_it_is_put_back_after_an_error_too(ctl: Controller, unit: SimulatedController) -> None:
+    before = pointers(unit)
+    with pytest.raises(ZeroDivisionError), ctl.assembly(SCATTERED, confirm=True):
+        raise ZeroDivisionError
+    assert pointers(unit) == before
+
+
+def test_pointers_that_are_right_already_are_not_written(
+    ctl: Controller, unit: SimulatedController
+) -> None:
+    with ctl.assembly(SCATTERED, confirm=True):
+        written = len(unit.register_writes)
+        with ctl.assembly(SCATTERED, confirm=True):
+            ctl.poll(SCATTERED)
+        assert len(unit.register_writes) == written
+
+
+def test_an_assembly_that_shows_something_else_is_not_used(
+    ctl: Controller, unit: SimulatedController
+) -> None:
+    before = pointers(unit)
+    bank_read = unit.modbus._bank.read
+
+    def read(start: int, count: int) -> object:
+        words = bank_read(start, count)
+        return [word ^ 0x5555 for word in words] if start >= 200 and start < 280 else words
+
+    unit.modbus._bank.read = read  # type: ignore[assignment,method-assign]
+    with pytest.raises(WatlowWriteError, match="does not show setpoint"):
+        with ctl.assembly(SCATTERED, confirm=True):
+            pytest.fail("it must not be used")
+    assert pointers(unit) == before
+
+
+def test_what_cannot_be_assembled_is_refused_before_anything_is_written(
+    ctl: Controller, unit: SimulatedController
+) -> None:
+    with pytest.raises(WatlowConfirmationError, match="5 values writes as many pointers"):
+        with ctl.assembly(SCATTERED):
+            pytest.fail("not confirmed")
+    steps = ["profile_step_type", "profile_step_hours"]
+    with pytest.raises(WatlowConfigurationError, match="42 values to assemble"):
+        with ctl.assembly(steps, instances=range(1, 22), confirm=True):
+            pytest.fail("too many")
+    assert unit.register_writes == []
+
+
+def test_only_a_pm_in_map_1_has_one() -> None:
+    units = [SimulatedController(1, protocol=MODBUS, data_map=2), SimulatedSD(2)]
+    with SimulatedBus(units, baudrate=None, turnaround_s=0.0) as bus:
+        for address, family in ((1, "unknown"), (2, "sd")):
+            with (
+                open_device(
+                    bus.port,
+                    protocol=MODBUS,
+                    serial_settings=LINE,
+                    address=address,
+                    family=family,  # type: ignore[arg-type]
+                ) as ctl,
+                pytest.raises(WatlowConfigurationError, match="leave assembly out"),
+            ):
+                with ctl.assembly(["setpoint"], confirm=True):
+                    pytest.fail("there is none")
+        assert [unit.register_writes for unit in units] == [[], []]

@@ -1,0 +1,112 @@
+"""The assembly of a PM: scattered parameters shown side by side, to be read in one go.
+
+Registers 40 to 119 are pairs of pointers, kept in EEPROM; what a pointer names is shown
+160 registers further on. So up to 40 parameters, wherever they are, can be had in
+one or two reads. What the pointers were before is put back at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from watlowlib.device.layout import check_map
+from watlowlib.device.registers import ModbusWire, SdWire
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowConfirmationError,
+    WatlowWriteError,
+)
+
+if TYPE_CHECKING:
+    from watlowlib.device.blocks import Span
+    from watlowlib.device.controller import Controller
+    from watlowlib.device.wire import Target
+
+POINTERS, VALUES, PAIRS = 40, 200, 40
+"""The first register of each, and how many pairs there are. Source: classes 19 and 20."""
+
+LOOKS = 3
+"""How often a value that moves is compared with itself before it is another one."""
+
+
+@contextmanager
+def assembled(ctl: Controller, wanted: list[Target], *, confirm: bool) -> Iterator[None]:
+    """Let `wanted` be read through the assembly within the `with` block.
+
+    Args:
+        ctl: A PM on Modbus RTU, in data map 1.
+        wanted: At most 40.
+        confirm: Must be True: the pointers are kept in EEPROM.
+
+    Raises:
+        WatlowConfigurationError: This controller has no assembly, or not for so many.
+        WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
+        WatlowWriteError: The assembly does not show what it was told to.
+    """
+    wire = _checked(ctl, wanted, confirm)
+    spans = [wire.span(target) for target in wanted]
+    pointers = [n for span in spans for n in (span.register, span.end - 1)]
+    outside = wire.shown
+    before = wire.ask_all(POINTERS, len(pointers))
+    try:
+        _point(ctl, wire, before, pointers)
+        shown = {span.target: VALUES + 2 * n for n, span in enumerate(spans)}
+        _compare(ctl, wire, spans, shown)
+        wire.shown = shown
+        yield
+    finally:
+        wire.shown = outside
+        _point(ctl, wire, wire.ask_all(POINTERS, len(pointers)), before)
+
+
+def _checked(ctl: Controller, wanted: list[Target], confirm: bool) -> ModbusWire:
+    wire = ctl.wire
+    if not isinstance(wire, ModbusWire) or isinstance(wire, SdWire):
+        raise WatlowConfigurationError(
+            f"{ctl.name}: only an EZ-ZONE PM on Modbus RTU has an assembly; leave assembly out"
+        )
+    if len(wanted) > PAIRS:
+        raise WatlowConfigurationError(
+            f"{len(wanted)} values to assemble: there is room for {PAIRS}"
+        )
+    if not confirm:
+        raise WatlowConfirmationError(
+            f"assembling {len(wanted)} values writes as many pointers to the EEPROM of "
+            f"{ctl.name}, and puts the old ones back at the end; pass confirm=True if that is meant"
+        )
+    if check_map(wire.layout) != 1:
+        raise WatlowConfigurationError(
+            f"{ctl.name}: where the assembly is in data map 2 is not known; leave assembly out"
+        )
+    return wire
+
+
+def _point(ctl: Controller, wire: ModbusWire, held: list[int], pointers: list[int]) -> None:
+    """Write the pairs of pointers that are others than those held."""
+    for at in range(0, len(pointers), 2):
+        if held[at : at + 2] != pointers[at : at + 2]:
+
+            def sending() -> None:
+                if ctl.persistent_writes:
+                    ctl.wear.note(ctl.name)
+
+            wire.put(POINTERS + at, pointers[at : at + 2], sending)
+
+
+def _compare(
+    ctl: Controller, wire: ModbusWire, spans: list[Span], shown: dict[Target, int]
+) -> None:
+    """See that each value shown is the value itself, by the word that hardly moves."""
+    for span in spans:
+        if not any(
+            set(wire.ask(shown[span.target], span.count)) & set(wire.ask(span.register, span.count))
+            for _ in range(LOOKS)
+        ):
+            spec, instance = span.target
+            raise WatlowWriteError(
+                f"the assembly of {ctl.name} does not show {spec.name} instance {instance}; "
+                "leave assembly out",
+                context=ctl.context_of(spec, instance),
+            )
