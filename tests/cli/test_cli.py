@@ -14,10 +14,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import serial
 
 import watlowlib
 from watlowlib import open_device
 from watlowlib.cli.main import main
+from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.simulator import SimulatedBus
 
 COMMAND = [sys.executable, "-m", "watlowlib"]
@@ -201,6 +203,33 @@ def test_simulate_serves_other_programs(words: list[str], tmp_path: Path) -> Non
         screen.press_ctrl_c()
         assert screen.end() == INTERRUPTED
     assert "Traceback" not in screen.shown
+
+
+@pytest.mark.parametrize(
+    ("words", "request_", "reply"),
+    [
+        # The set point of slave 2 is 200 °F: 0000 4348 as a float, 200000 thousandths.
+        ("--protocol modbus_rtu", "03 0870 0002", "03 04 0000 4348"),
+        (
+            "--protocol modbus_rtu --data-map 2 --word-order high_low",
+            "03 0A50 0002",
+            "03 04 4348 0000",
+        ),
+        ("--family sd", "03 001B 0002", "03 04 0003 0D40"),
+    ],
+)
+def test_simulate_serves_modbus_masters(
+    words: str, request_: str, reply: str, tmp_path: Path
+) -> None:
+    with terminal("simulate", "2", *words.split(), cwd=tmp_path) as screen:
+        port = screen.read_until(r"2 simulated controllers on (\S+):\s")[1]
+        screen.read_until("Modbus RTU, 9600 baud, slaves 1 2")
+        with serial.Serial(port, timeout=20.0) as line:
+            line.write(RtuFrame(2, bytes.fromhex(request_)).raw)
+            expected = RtuFrame(2, bytes.fromhex(reply)).raw
+            assert line.read(len(expected)) == expected
+        screen.press_ctrl_c()
+        assert screen.end() == INTERRUPTED
 
 
 @pytest.mark.parametrize(

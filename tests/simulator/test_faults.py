@@ -4,6 +4,7 @@ import pytest
 
 from tests.captures import CAPTURES
 from watlowlib.errors import WatlowConfigurationError
+from watlowlib.protocol.modbus.frames import SLAVES, RtuDecoder, RtuFrame, reply_sizes
 from watlowlib.protocol.stdbus.frames import FrameDecoder
 from watlowlib.simulator import Fault, FaultPlan
 
@@ -59,6 +60,35 @@ def test_the_answer_to_another_question_is_a_good_frame(capture: object) -> None
     ((_, foreign),) = FaultPlan().portions(Fault.FOREIGN, b"", reply)
     (frame,), (right,) = FrameDecoder().feed(foreign), FrameDecoder().feed(reply)
     assert frame != right
+
+
+@pytest.mark.parametrize(
+    "payload", ["03 04 0000 4296", "10 0870 0002", "06 0870 0001", "83 02", "04 02 FFFF"]
+)
+@pytest.mark.parametrize("slave", [1, 247])
+def test_a_foreign_modbus_reply_can_be_told_from_the_answer(payload: str, slave: int) -> None:
+    right = RtuFrame(slave, bytes.fromhex(payload))
+    own = others = 0
+    for seed in range(50):
+        ((_, foreign),) = FaultPlan(seed=seed).portions(Fault.FOREIGN, b"", right.raw)
+        (frame,) = RtuDecoder(reply_sizes).feed(foreign)
+        assert frame.raw == foreign
+        if frame.source == slave:
+            # Another byte count, or of a write another register.
+            own += 1
+            assert frame.payload[:3] != right.payload[:3]
+        else:
+            others += 1
+            assert frame.source in SLAVES
+    assert others > 10
+    assert own > 10 or payload == "83 02"
+
+
+def test_a_foreign_modbus_reply_has_other_values() -> None:
+    right = RtuFrame(1, bytes.fromhex("03 04 0000 4296"))
+    for seed in range(20):
+        ((_, foreign),) = FaultPlan(seed=seed).portions(Fault.FOREIGN, b"", right.raw)
+        assert right.payload[2:] not in foreign
 
 
 def test_chance_keeps_its_rates_and_its_seed() -> None:

@@ -97,7 +97,8 @@ def test_a_write_to_slave_0_is_carried_out_by_all_and_answered_by_none() -> None
 
 
 def test_both_protocols_on_one_line() -> None:
-    with line(SimulatedController(1, setpoint=392.0), pm(40)) as (_, host):
+    # The one on Modbus has the same Standard Bus address, and does not use it.
+    with line(pm(40), SimulatedController(1, setpoint=392.0)) as (_, host):
         for _ in range(3):
             host.port.write(STDBUS_READ)
             assert host.port.read(21) == STDBUS_392

@@ -239,7 +239,7 @@ class SimulatedBus:
         if complete_s is None:
             return
         heard: list[Frame | RtuFrame] = [*self._decoder.feed(data)]
-        if any(each.speaks is ProtocolKind.MODBUS_RTU for each in self.controllers.values()):
+        if not heard and self._listening(ProtocolKind.MODBUS_RTU):
             heard += self._ear.hear(data, now_s, complete_s)
         if len(heard) > 1 and self.wire.byte_time_s:
             # The first would be answered while the host still sends the second.
@@ -248,7 +248,7 @@ class SimulatedBus:
         for each in heard:
             if isinstance(each, RtuFrame):
                 self._serve_modbus(each, complete_s + self._ear.silence_s)
-            else:
+            elif each.type == REQUEST:
                 self._serve_stdbus(each, complete_s)
 
     def _listening(self, protocol: ProtocolKind) -> list[Simulated]:
@@ -257,18 +257,29 @@ class SimulatedBus:
         return [each for each in everybody if each.speaks is protocol and each not in self._off]
 
     def _serve_stdbus(self, frame: Frame, complete_s: float) -> None:
-        for controller in self._listening(ProtocolKind.STDBUS):
-            ours = mac_of(controller.address) == frame.destination and frame.type == REQUEST
-            if ours and isinstance(controller, SimulatedController):
-                try:
-                    answer = controller.answer(decode_payload(frame.payload))
-                except WatlowFrameError:
-                    return
-                if answer is not None:
-                    payload = encode_payload(answer)
-                    reply = encode_frame(Frame(REPLY, frame.source, frame.destination, payload))
-                    self._reply(controller, encode_frame(frame), reply, complete_s)
-                return
+        controller = self._at(frame.destination)
+        if controller is None:
+            return
+        try:
+            answer = controller.answer(decode_payload(frame.payload))
+        except WatlowFrameError:
+            return
+        if answer is not None:
+            payload = encode_payload(answer)
+            reply = encode_frame(Frame(REPLY, frame.source, frame.destination, payload))
+            self._reply(controller, encode_frame(frame), reply, complete_s)
+
+    def _at(self, mac: int) -> SimulatedController | None:
+        """Who listens to Standard Bus at `mac`."""
+        for controller in self.controllers.values():
+            if (
+                isinstance(controller, SimulatedController)
+                and mac_of(controller.address) == mac
+                and controller.speaks is ProtocolKind.STDBUS
+                and controller not in self._off
+            ):
+                return controller
+        return None
 
     def _serve_modbus(self, frame: RtuFrame, complete_s: float) -> None:
         broadcast = frame.source == BROADCAST
