@@ -225,6 +225,7 @@ def test_a_device_that_fails() -> None:
     pm = unit()
     pm.modbus.failing = True
     assert [code_of(read, pm, 2160, 2), code_of(write, pm, 2160, *FLOAT_392)] == [4, 4]
+    assert (pm.writes, pm.register_writes) == ([], [RegisterWrite(2160, FLOAT_392)])
     pm.modbus.failing = False
     assert code_of(read, pm, 2160, 2) == 0
 

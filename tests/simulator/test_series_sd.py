@@ -80,6 +80,15 @@ def test_it_says_what_it_is_and_has_no_alarm() -> None:
     assert read(sd, 30) == [1]
 
 
+def test_a_broken_sensor() -> None:
+    sd = SimulatedSD(1)
+    sd.set("process_value", 2531.5)
+    assert signed(read(sd, 20, 2)) != 2_531_500
+    sd.set("input_error", 1)
+    assert read(sd, 24) == [1]
+    assert signed(read(sd, 20, 2)) == 2_531_500
+
+
 @pytest.mark.parametrize(
     ("call", "arguments", "code"),
     [

@@ -142,7 +142,9 @@ class SimulatedController:
             self._values[number, instance] = value
 
     def __repr__(self) -> str:
-        return f"<SimulatedController address {self.address}>"
+        modbus = self.speaks is ProtocolKind.MODBUS_RTU
+        where = f"Modbus address {self.modbus_address}" if modbus else f"address {self.address}"
+        return f"<SimulatedController {where}>"
 
     @property
     def address(self) -> int:

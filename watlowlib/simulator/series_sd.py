@@ -20,7 +20,8 @@ from watlowlib.simulator.registers import RegisterBank
 from watlowlib.simulator.slave import ModbusSlave
 from watlowlib.simulator.writes import Write
 
-SAVE, SCALE, PV, FILTERED, MODE, POWER, SETPOINT, HEAT = 17, 18, 20, 22, 25, 26, 27, 256
+SAVE, SCALE, PV, FILTERED, ERROR = 17, 18, 20, 22, 24
+MODE, POWER, SETPOINT, HEAT = 25, 26, 27, 256
 CELSIUS = 1
 
 
@@ -102,8 +103,9 @@ class SimulatedSD:
         spec = SD_PARAMETERS.resolve(parameter)
         with self._lock:
             self._catch_up()
-            live = {PV: self._loop.oven.measured, HEAT: self._loop.pid.power}
-            live[FILTERED] = live[PV]
+            live = {HEAT: self._loop.pid.power}
+            if not self._values[ERROR]:
+                live |= dict.fromkeys((PV, FILTERED), self._loop.oven.measured)
             value = live.get(spec.number, self._values[spec.number])
             return (value - 32.0) / 1.8 if self._in_celsius(spec) else value
 

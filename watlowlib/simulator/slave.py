@@ -58,7 +58,7 @@ class ModbusSlave:
 
     Attributes:
         register_writes: Every write it was asked for, also the refused ones.
-        failing: While true, everything is answered by exception 04.
+        failing: While true, every read and write is answered by exception 04.
     """
 
     def __init__(self, bank: RegisterBank, registers_per_read: int | None = None) -> None:
@@ -84,12 +84,16 @@ class ModbusSlave:
     def _carry_out(self, function: int, body: bytes) -> bytes:
         if function not in FUNCTIONS:
             raise Refused(ILLEGAL_FUNCTION)
-        if self.failing:
-            raise Refused(DEVICE_FAILURE)
         if function == WRITE_ONE:
             self._write(body[:2], body[2:])
             return body
         return self._write_many(body) if function == WRITE_MANY else self._read(body)
+
+    @property
+    def _working(self) -> RegisterBank:
+        if self.failing:
+            raise Refused(DEVICE_FAILURE)
+        return self._bank
 
     def _read(self, body: bytes) -> bytes:
         start, count = struct.unpack(">HH", body)
@@ -97,7 +101,7 @@ class ModbusSlave:
             raise Refused(REFUSED_VALUE)
         if count > self._most:
             raise Refused(NO_SUCH_REGISTER)
-        words = self._bank.read(start, count)
+        words = self._working.read(start, count)
         return struct.pack(f">B{count}H", 2 * count, *words)
 
     def _write_many(self, body: bytes) -> bytes:
@@ -111,7 +115,7 @@ class ModbusSlave:
         (start,) = struct.unpack(">H", register)
         words = struct.unpack(f">{len(data) // 2}H", data)
         self.register_writes.append(RegisterWrite(start, words))
-        self._bank.write(start, words)
+        self._working.write(start, words)
 
 
 class RequestEar:
