@@ -166,6 +166,16 @@ def test_a_reply_keeps_the_silence_before_it() -> None:
         assert calls == [pytest.approx(0.003646, abs=0.00001)]
 
 
+def test_a_garbled_line_brings_bytes_and_no_frame() -> None:
+    unit = pm(1)
+    with line(unit, garbled=True) as (_, host):
+        for payload in (READ_SETPOINT, WRITE_392):
+            request = RtuFrame(1, payload).raw
+            host.port.write(request)
+            assert RtuDecoder(reply_sizes).feed(host.port.read(len(request))) == []
+    assert unit.register_writes == []
+
+
 def heard(bus: SimulatedBus, host: Host, fault: Fault) -> bytes:
     """What comes over the line up to the next reply in order."""
     bus.faults.next_are(fault, None)

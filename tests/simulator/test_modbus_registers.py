@@ -271,12 +271,27 @@ def test_pointers_as_shipped() -> None:
     assert read(unit(data_map=2), 40, 4) == [2360, 2361, 2640, 2641]
 
 
-def test_a_reading_belongs_together() -> None:
-    pm = unit(setpoint=400.0)
-    pm.set("input_error", 65)
-    pm.set("process_value", 2531.8017578125)
-    words = read(pm, 360, 2)
-    assert struct.unpack(">f", struct.pack(">HH", *reversed(words))) == (2531.8017578125,)
+class CountingClock:
+    """Time goes on with every look."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def now_ns(self) -> int:
+        self.looks += 1
+        return self.looks * 10**10
+
+
+def test_the_two_words_of_a_value_are_of_one_moment() -> None:
+    pm, clock = unit(setpoint=400.0), CountingClock()
+    write(pm, 40, 360, 361)
+    pm.live_by(clock)
+    for register in (360, 200):
+        looks = clock.looks
+        first = read(pm, register, 2)
+        # The pointers do not change by themselves; how often they are looked at is no matter.
+        assert clock.looks - looks <= 1 + (register == 200)
+        assert read(pm, register, 2) != first
 
 
 @pytest.mark.parametrize(

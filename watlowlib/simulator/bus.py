@@ -24,7 +24,7 @@ from watlowlib.arguments import real
 from watlowlib.clock import SystemClock, Ticking
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, SerialSettings
-from watlowlib.protocol.modbus.frames import READ_HOLDING, READ_INPUT, RtuFrame
+from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.protocol.stdbus.frames import (
     REPLY,
     REQUEST,
@@ -78,6 +78,8 @@ class SimulatedBus:
             as its client is.
         clock: The ovens' time; a `ManualClock` lets a test turn it.
         seed: Of the turnaround.
+        garbled: Nothing on the line is understood, and for every request as many random
+            bytes come back: what a wrong baud rate or parity looks like where there is talk.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class SimulatedBus:
         speed: float = 1.0,
         clock: Ticking | None = None,
         seed: int = 0,
+        garbled: bool = False,
     ) -> None:
         self.controllers: dict[int, Simulated] = {}
         time_of_ovens = ScaledClock(clock or SystemClock(), speed)
@@ -108,6 +111,7 @@ class SimulatedBus:
         self._turnaround_s = _span(turnaround_s)
         self._transport = checked_kind(transport)
         self._random = random.Random(seed)
+        self._garbled = garbled
         self._decoder = FrameDecoder()
         self._ear = RequestEar(self.wire.byte_time_s)
         self._off: set[Simulated] = set()
@@ -238,6 +242,9 @@ class SimulatedBus:
         complete_s = self.wire.request(now_s, data)
         if complete_s is None:
             return
+        if self._garbled:
+            self.wire.reply(complete_s, self._random.randbytes(len(data)))
+            return
         heard: list[Frame | RtuFrame] = [*self._decoder.feed(data)]
         if not heard and self._listening(ProtocolKind.MODBUS_RTU):
             heard += self._ear.hear(data, now_s, complete_s)
@@ -282,11 +289,8 @@ class SimulatedBus:
         return None
 
     def _serve_modbus(self, frame: RtuFrame, complete_s: float) -> None:
-        broadcast = frame.source == BROADCAST
-        if broadcast and frame.payload[0] in (READ_HOLDING, READ_INPUT):
-            return
         for controller in self._listening(ProtocolKind.MODBUS_RTU):
-            if broadcast:
+            if frame.source == BROADCAST:
                 controller.modbus.answer(frame.payload)
             elif controller.modbus_address == frame.source:
                 reply = RtuFrame(frame.source, controller.modbus.answer(frame.payload))
