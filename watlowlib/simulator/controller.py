@@ -92,10 +92,10 @@ class SimulatedController:
         loops: int = 1,
         cooling: bool = False,
         part_number: str | None = None,
-        protocol: ProtocolKind = ProtocolKind.STDBUS,
+        protocol: ProtocolKind | str = ProtocolKind.STDBUS,
         modbus_address: int | None = None,
         data_map: int = 1,
-        word_order: WordOrder = WordOrder.LOW_HIGH,
+        word_order: WordOrder | str = WordOrder.LOW_HIGH,
         registers_per_read: int | None = None,
         gaps: str = "refuse",
     ) -> None:
