@@ -49,8 +49,9 @@ def instrument(bus: SimulatedBus, slave: int) -> Any:
 def instruments(line: SimulatedBus) -> Iterator[list[Any]]:
     made = [instrument(line, slave) for slave in (1, 2, 3)]
     yield made
-    # They share one port.
+    # They share one port, which minimalmodbus would remember.
     made[0].serial.close()
+    pytest.importorskip("minimalmodbus")._serialports.pop(line.port)
 
 
 def test_minimalmodbus_reads_and_writes_both_maps_and_orders(
