@@ -12,6 +12,7 @@ that says what to do.
 
 from watlowlib.device.alarms import Alarm
 from watlowlib.device.controller import Controller
+from watlowlib.device.discovery import Probe, find_devices
 from watlowlib.device.factory import open_device
 from watlowlib.device.loops import ControllerLoop
 from watlowlib.device.polling import Poll, PollSource
@@ -93,6 +94,7 @@ __all__ = [
     "PidGains",
     "Poll",
     "PollSource",
+    "Probe",
     "ProtocolKind",
     "Reading",
     "Recording",
@@ -131,6 +133,7 @@ __all__ = [
     "WatlowUnknownParameterError",
     "WatlowWriteError",
     "WordOrder",
+    "find_devices",
     "open_device",
     "open_sink",
     "pipe",

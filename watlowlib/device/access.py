@@ -149,14 +149,14 @@ class Access:
             raise
         return reading_of(self, spec, instance, got)
 
-    def heard_at(self, address: int, spec: ParameterSpec) -> bool:
-        """Whether anything at all comes back when `address` is asked for `spec`."""
+    def heard_at(self, address: int) -> bool:
+        """Whether anything at all comes back when `address` is asked for something."""
         self._check_open()
         try:
-            self.wire.at(address).read(spec, 1)
+            self.wire.at(address).hail()
         except WatlowTimeoutError as error:
             return bool(error.context.reply)
-        except (WatlowCRCError, WatlowDeviceError):
+        except WatlowCRCError:
             return True
         return True
 

@@ -35,7 +35,7 @@ from watlowlib.device.polling import (
 from watlowlib.device.samples import gap_of, sample_of
 from watlowlib.device.wire import Target
 from watlowlib.device.writing import Order, carry_out, checked_order
-from watlowlib.errors import WatlowConfigurationError, WatlowError
+from watlowlib.errors import WatlowConfigurationError, WatlowConfirmationError, WatlowError
 from watlowlib.model import DeviceInfo, Reading, Sample, Value
 
 
@@ -195,6 +195,29 @@ class Controller(Access):
             WatlowConnectionError: The port is gone.
         """
         return identify(self)
+
+    def set_persistent_writes(self, on: bool, *, confirm: bool = False) -> Reading:
+        """Say whether the controller keeps what is written in its EEPROM (17051; SD: 17).
+
+        Off is for programs that write often. A Series SD is back to on at each power-up, and
+        has lost by then what was written meanwhile.
+
+        Args:
+            on: Whether to keep it.
+            confirm: Must be True: the setting changes what a power failure leaves.
+
+        Raises:
+            WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
+            WatlowError: What else writing raises.
+        """
+        if not confirm:
+            raise WatlowConfirmationError(
+                "whether writes are kept decides what a power failure leaves of them; "
+                "pass confirm=True if that is meant"
+            )
+        held = self.write_parameter("non_volatile_save", "Yes" if on else "No", confirm=True)
+        self.persistent_writes = on
+        return held
 
     def wait_until(
         self, value: float, tolerance: float, timeout: float, *, instance: int = 1

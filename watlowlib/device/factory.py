@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from watlowlib.arguments import chosen, positive, whole
 from watlowlib.device.controller import Controller
 from watlowlib.device.layout import Layout
 from watlowlib.device.registers import ModbusWire, SdWire
 from watlowlib.device.wire import StdBusWire, Wire
-from watlowlib.errors import WatlowConfigurationError
+from watlowlib.errors import (
+    ErrorContext,
+    WatlowConfigurationError,
+    WatlowCRCError,
+    WatlowTimeoutError,
+)
 from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, WordOrder
 from watlowlib.protocol.conversation import Patience
 from watlowlib.protocol.modbus.client import ModbusClient
@@ -44,13 +50,15 @@ def open_device(
 ) -> Controller:
     """Open a controller.
 
-    Opening sends nothing. Several controllers on one port share it by themselves, under
-    whatever names the port was given; the last one closed closes it.
+    Opening sends nothing, unless the protocol is to be found out. Several controllers on one
+    port share it by themselves, under whatever names the port was given; the last one closed
+    closes it.
 
     Args:
         port: A device name (`/dev/ttyUSB0`, `COM3`), a pyserial URL
             (`socket://host:4001`, `rfc2217://host:4001`) or a transport.
-        protocol: What the controller is set to (17009); Standard Bus from the factory.
+        protocol: What the controller is set to (17009); Standard Bus from the factory. With
+            AUTO it is asked on Standard Bus, then on Modbus RTU, with reads alone.
         address: Its address, 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU; 1 from the
             factory.
         serial_settings: How the line is set; without it 8 data bits, no parity, 1 stop bit,
@@ -81,26 +89,24 @@ def open_device(
         WatlowPortBusyError: Another program has it.
         WatlowPortPermissionError: This user may not open it.
         WatlowConnectionError: It cannot be opened for another reason.
+        WatlowTimeoutError: With AUTO, nobody answers; the message says what was tried.
     """
     source = os.fspath(port) if isinstance(port, os.PathLike) else port
     transport = isinstance(getattr(source, "port", None), str) and not hasattr(source, "baudrate")
     if not isinstance(source, str) and not transport:
         raise WatlowConfigurationError(f"port={port!r}: give a name such as '/dev/ttyUSB0'")
     kind = chosen("protocol", ProtocolKind, protocol)
-    if kind not in ADDRESSES:
-        raise WatlowConfigurationError(f"protocol={kind.value!r}: give 'stdbus' or 'modbus_rtu'")
     family = chosen("family", ControllerFamily, family)
-    if family is ControllerFamily.SD and kind is not ProtocolKind.MODBUS_RTU:
+    if family is ControllerFamily.SD and kind is ProtocolKind.STDBUS:
         raise WatlowConfigurationError(
             f"family='sd' with protocol={kind.value!r}: a Series SD speaks Modbus RTU only; "
             "give protocol='modbus_rtu'"
         )
-    settings = SETTINGS[kind] if serial_settings is None else serial_settings
-    if not isinstance(settings, SerialSettings):
+    if not isinstance(serial_settings, (SerialSettings, type(None))):
         raise WatlowConfigurationError(
-            f"serial_settings={settings!r}: give SerialSettings(baudrate=...)"
+            f"serial_settings={serial_settings!r}: give SerialSettings(baudrate=...)"
         )
-    most = ADDRESSES[kind]
+    most = ADDRESSES.get(kind, ADDRESSES[ProtocolKind.MODBUS_RTU])
     address = whole("address", address, 1, most, f"on {kind.value} it is from 1 to {most}")
     patience = Patience(
         positive("timeout_s", timeout_s, 3600.0, "seconds"),
@@ -109,14 +115,46 @@ def open_device(
     unit = _temperature_unit(temperature_unit)
     layout = _layout(data_map, word_order)
     limit = whole("registers_per_read", registers_per_read, 2, MOST_READ, "give 2 to 125")
-    lease = take_lease(source, settings, kind)
     label = source if isinstance(source, str) else source.port
-    return Controller(
-        lease,
-        _wire(lease, address, patience, family, layout, limit),
-        name=name or f"{address}@{label.removeprefix('/dev/')}",
-        family=family,
-        temperature_unit=unit,
+
+    def opened(kind: ProtocolKind) -> Controller:
+        lease = take_lease(source, serial_settings or SETTINGS[kind], kind)
+        return Controller(
+            lease,
+            _wire(lease, address, patience, family, layout, limit),
+            name=name or f"{address}@{label.removeprefix('/dev/')}",
+            family=family,
+            temperature_unit=unit,
+        )
+
+    return _answering(opened, address, family) if kind is ProtocolKind.AUTO else opened(kind)
+
+
+def _answering(
+    opened: Callable[[ProtocolKind], Controller], address: int, family: ControllerFamily
+) -> Controller:
+    """The controller in the protocol in which it answers."""
+    tried = []
+    for kind, most in ADDRESSES.items():
+        if address > most or (family is ControllerFamily.SD and kind is ProtocolKind.STDBUS):
+            continue
+        try:
+            ctl = opened(kind)
+        except WatlowConfigurationError as error:  # the port is in use here, in the other one
+            tried.append(f"{kind.value}: {error.message}")
+            continue
+        try:
+            ctl.wire.hail()
+            return ctl
+        except (WatlowTimeoutError, WatlowCRCError) as error:
+            tried.append(f"{kind.value}: {error.message}")
+            ctl.close()
+        except BaseException:
+            ctl.close()
+            raise
+    raise WatlowTimeoutError(
+        f"no controller answers; tried {'; tried '.join(tried)}",
+        context=ErrorContext(address=address),
     )
 
 

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from watlowlib.errors import (
-    WatlowAbsentError,
-    WatlowCRCError,
-    WatlowDeviceError,
-    WatlowError,
-    WatlowTimeoutError,
-    WatlowUncertainError,
-)
+from watlowlib.errors import WatlowCRCError, WatlowError, WatlowTimeoutError
 from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Value
 
 if TYPE_CHECKING:
@@ -36,8 +28,7 @@ def identify(ctl: Controller) -> DeviceInfo:
         part = None
     if part is None:
         # Then this decides whether anybody is there.
-        with suppress(WatlowDeviceError, WatlowAbsentError, WatlowUncertainError):
-            ctl.read_parameter("software_revision")
+        ctl.wire.hail()
     layout = ctl.wire.layout
     known = part.family if part else ControllerFamily.UNKNOWN
     return DeviceInfo(

@@ -47,12 +47,12 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
     if address == ctl.address:
         return
     order = ctl.check_write(name, address, confirm=confirm, maintenance=True)
-    if any(ctl.heard_at(address, order.spec) for _ in range(PROBES)):
+    if any(ctl.heard_at(address) for _ in range(PROBES)):
         raise WatlowConfigurationError(f"address={address}: another controller answers there")
     # The answer may come from the new address already: what counts is who is there then.
     with suppress(WatlowTimeoutError, WatlowCRCError, WatlowWriteError):
         carry_out(ctl, order)
-    if not ctl.heard_at(address, order.spec):
+    if not ctl.heard_at(address):
         raise WatlowWriteError(f"the controller does not answer at its new address {address}")
     ctl.wire = ctl.wire.at(address)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from watlowlib.device.blocks import Block, Planner, Span
 from watlowlib.device.layout import ORDER_SETTING, Layout, check_map, check_order, settle
@@ -155,6 +156,11 @@ class ModbusWire:
     def put(self, register: int, words: Sequence[int], sending: Callable[[], None]) -> None:
         """Store registers as they are, and see that they arrived."""
         self._client.write(self.address, register, words, self._patience, sending=sending)
+
+    def hail(self) -> None:
+        """Ask for the first register, of which a Series SD says that it has none."""
+        with suppress(WatlowDeviceError):
+            self.ask(0, 1)
 
     def at(self, address: int) -> ModbusWire:
         """The same at another address."""

@@ -7,11 +7,12 @@ Standard Bus and in `device/registers.py` for Modbus.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Protocol, TypeAlias
 
 from watlowlib.device.layout import Layout
 from watlowlib.device.values import present
-from watlowlib.errors import WatlowError
+from watlowlib.errors import WatlowDeviceError, WatlowError
 from watlowlib.model import Unit, Value
 from watlowlib.protocol.conversation import Answer, Patience
 from watlowlib.protocol.stdbus.client import StdBusClient
@@ -26,6 +27,8 @@ from watlowlib.registry.parameters import DataType, ParameterSpec
 
 Target: TypeAlias = "tuple[ParameterSpec, int]"
 """One read: the parameter that is meant, and which instance of it."""
+
+HARDWARE_ID = ReadRequest(1, 1, 1)
 
 _TAGS = {
     DataType.U8: Tag.U8,
@@ -112,6 +115,15 @@ class Wire(Protocol):
             WatlowError: Whatever went wrong.
         """
 
+    def hail(self) -> None:
+        """Have it answer anything at all, a refusal too, with one read.
+
+        Raises:
+            WatlowTimeoutError: It does not.
+            WatlowCRCError: Something comes back, but damaged.
+            WatlowConnectionError: The port is gone.
+        """
+
     def forget(self) -> None:
         """Find out anew, when it matters next, what was found out about the controller."""
 
@@ -171,6 +183,11 @@ class StdBusWire:
             sending=sending,
         )
         return _got(spec, answer)
+
+    def hail(self) -> None:
+        """Ask for the hardware ID (1001), which every unit has."""
+        with suppress(WatlowDeviceError):
+            self._client.read(self.address, HARDWARE_ID, self._patience)
 
     def forget(self) -> None:
         """Nothing is found out here."""

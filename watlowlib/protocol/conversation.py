@@ -325,11 +325,22 @@ class Conversation(ABC, Generic[F]):
             self.port.stats.crc_errors += 1
             return WatlowCRCError("only damaged frames came back", context=context)
         self.port.stats.timeouts += 1
-        what = "nothing came back" if not heard else f"{len(heard)} bytes came, but no answer"
-        return WatlowTimeoutError(
-            f"{what}; is the controller on, at this address and set to {self.language}?",
-            context=context,
-        )
+        if not heard:
+            found = (
+                "nothing came back; is the controller on, at this address and set to "
+                f"{self.language}, and its line connected?"
+            )
+        elif heard == question.frame:
+            found = (
+                "only our own question came back: the adapter hands on what it sends, and nobody "
+                "answers; look at the wires behind it"
+            )
+        else:
+            found = (
+                f"{len(heard)} bytes came, but no answer; is the line set to another baud rate or "
+                f"parity, or is it not {self.language} that is spoken on it?"
+            )
+        return WatlowTimeoutError(found, context=context)
 
     def _context(self, call: Call, question: Question[F], reply: bytes) -> ErrorContext:
         return ErrorContext(

@@ -189,10 +189,15 @@ def _explained(port: str, error: OSError, *, known: bool = False) -> WatlowConne
     return WatlowConnectionError(f"port {port!r} could not be opened: {text}", context=context)
 
 
-def _ports_there_are() -> str:
+def port_names() -> list[str]:
+    """The serial ports of this machine."""
     from serial.tools import list_ports
 
-    names = ", ".join(sorted(found.device for found in list_ports.comports()))
+    return sorted(found.device for found in list_ports.comports())
+
+
+def _ports_there_are() -> str:
+    names = ", ".join(port_names())
     return f"the ports here are: {names}" if names else "no serial port was found on this machine"
 
 

@@ -1,0 +1,129 @@
+"""A Series SD: thousandths, its own scale, and an EEPROM that can be spared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from watlowlib import (
+    Controller,
+    ControllerFamily,
+    ProtocolKind,
+    Unit,
+    WatlowConfigurationError,
+    WatlowConfirmationError,
+    WatlowUncertainError,
+    WatlowUnknownParameterError,
+    WordOrder,
+    open_device,
+)
+from watlowlib.registry.parameters import SD_PARAMETERS
+from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
+
+MODBUS, SD = ProtocolKind.MODBUS_RTU, ControllerFamily.SD
+
+
+@pytest.fixture
+def unit() -> SimulatedSD:
+    return SimulatedSD(1)
+
+
+@pytest.fixture
+def bus(unit: SimulatedSD) -> Iterator[SimulatedBus]:
+    with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
+        yield bus
+
+
+@pytest.fixture
+def ctl(bus: SimulatedBus) -> Iterator[Controller]:
+    with open_device(bus.port, protocol=MODBUS, family=SD) as ctl:
+        yield ctl
+
+
+def test_every_register_reads(ctl: Controller, unit: SimulatedSD) -> None:
+    samples = ctl.poll([spec.number for spec in SD_PARAMETERS])
+    assert {sample.status for sample in samples} == {"ok"}
+    for spec in SD_PARAMETERS:
+        if spec.number not in (20, 22, 26, 256, 257):  # these move
+            assert ctl.read_parameter(spec.number).value == unit.get(spec.number), spec
+
+
+def test_temperatures_are_thousandths_in_the_scale_that_register_18_says(
+    ctl: Controller, unit: SimulatedSD
+) -> None:
+    held = ctl.set_setpoint(75.1234, confirm=True)
+    # 75.123 in thousandths is 75123 = 0x00012573, high word first at register 27.
+    assert unit.register_writes == [(27, (0x0001, 0x2573))]
+    assert (held.value, held.unit) == (75.123, Unit.FAHRENHEIT)
+    ctl.write_parameter("communications_display_units", "C", confirm=True)
+    reading = ctl.read_setpoint()
+    assert reading.unit is Unit.CELSIUS
+    # (75.123 - 32) / 1.8 = 23.957
+    assert reading.value == pytest.approx(23.957, abs=0.001)
+
+
+def test_power_is_hundredths_and_signed(ctl: Controller, unit: SimulatedSD) -> None:
+    ctl.write_parameter("control_mode", "Manual")
+    held = ctl.write_parameter("output_power", -12.5)
+    # -12.50 in hundredths is -1250 = 0xFB1E.
+    assert unit.register_writes[-1] == (26, (0xFB1E,))
+    assert (held.value, held.unit) == (-12.5, Unit.PERCENT)
+
+
+def test_identity_from_its_numeric_registers(ctl: Controller, unit: SimulatedSD) -> None:
+    info = ctl.identify()
+    assert info.family is SD
+    assert info.serial_number == unit.get(7) << 16 | unit.get(8)
+    assert (info.firmware_id, info.software_revision) == (unit.get(10), unit.get(11))
+    assert info.software_build == unit.get(13)
+    assert (info.data_map, info.word_order) == (1, WordOrder.HIGH_LOW)
+    assert info.part_number is None
+
+
+def test_writes_can_spare_the_eeprom(ctl: Controller, unit: SimulatedSD) -> None:
+    with pytest.raises(WatlowConfirmationError, match="confirm=True"):
+        ctl.set_persistent_writes(False)
+    assert unit.register_writes == []
+    ctl.set_persistent_writes(False, confirm=True)
+    assert unit.get(17) == 0
+    worn = unit.eeprom_writes
+    ctl.set_setpoint(80.0, confirm=True)
+    ctl.set_setpoint(81.0, confirm=True)
+    assert (ctl.eeprom_writes, unit.eeprom_writes) == (0, worn)
+    ctl.set_persistent_writes(True, confirm=True)
+    ctl.set_setpoint(82.0, confirm=True)
+    assert ctl.eeprom_writes == 1
+
+
+def test_what_only_a_pm_has_is_refused(ctl: Controller) -> None:
+    for name in ("heat_proportional_band", 4001):
+        with pytest.raises(WatlowUnknownParameterError):
+            ctl.read_parameter(name)
+    with pytest.raises(WatlowConfigurationError):
+        ctl.write_parameter("process_value", 1.0)
+    with pytest.raises(WatlowConfigurationError, match="allowed"):
+        ctl.write_parameter("output_power", 100.01)
+    assert ctl.stats.exchanges == 0
+
+
+def test_a_pm_is_not_taken_for_one(bus: SimulatedBus) -> None:
+    pm = SimulatedController(1, protocol=MODBUS)
+    with SimulatedBus([pm], baudrate=None, turnaround_s=0.0) as other:
+        with open_device(other.port, protocol=MODBUS, family=SD) as ctl:
+            with pytest.raises(
+                (WatlowUncertainError, Exception), match="exception 02|no Series SD"
+            ):
+                ctl.set_setpoint(80.0, confirm=True)
+        assert pm.register_writes == []
+
+
+def test_one_that_is_not_named_as_such_is_neither_believed_nor_written(
+    bus: SimulatedBus, unit: SimulatedSD
+) -> None:
+    with open_device(bus.port, protocol=MODBUS) as ctl:
+        with pytest.raises(WatlowUncertainError):
+            ctl.read_setpoint()
+        with pytest.raises(WatlowUncertainError):
+            ctl.set_setpoint(80.0, confirm=True)
+    assert unit.register_writes == []
