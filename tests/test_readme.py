@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from watlowlib.cli.main import main
-from watlowlib.simulator import SimulatedBus
+from watlowlib.model import ProtocolKind
+from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
+from watlowlib.simulator.bus import Simulated
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -21,9 +23,14 @@ COMMANDS = [
 OURS = [each for each in COMMANDS if re.match("watlowlib (read|record|parameters)", each)]
 
 
+def slaves() -> list[Simulated]:
+    """What speaks Modbus in the examples."""
+    return [SimulatedController(3, protocol=ProtocolKind.MODBUS_RTU), SimulatedSD(4)]
+
+
 def test_there_are_examples() -> None:
-    assert len(OURS) == 3
-    assert len(EXAMPLES) == 4
+    assert len(OURS) == 4
+    assert len(EXAMPLES) == 5
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
@@ -34,7 +41,8 @@ def test_an_example_runs_as_it_stands(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with SimulatedBus([1, 2], speed=100.0) as bus, SimulatedBus([1]) as other:
+    line = [1, 2, *slaves()]
+    with SimulatedBus(line, speed=100.0) as bus, SimulatedBus([1]) as other:
         # Only the ports are ours, and nobody waits five minutes.
         example = example.replace("/dev/ttyUSB0", bus.port).replace("/dev/ttyUSB1", other.port)
         exec(compile(example.replace("duration=300.0", "duration=1.0"), "README.md", "exec"), {})
@@ -43,6 +51,16 @@ def test_an_example_runs_as_it_stands(
             assert re.match(r"7\d(\.\d+)? °F \(process_value, instance 1\)\n", shown)
             assert shown.endswith("PID\nPM3R1CA-AAAAAAA\n")
             assert bus.controllers[1].get("setpoint") == 75.0
+        if "find_devices" in example:
+            lines = shown.splitlines()
+            assert [line.split()[0] for line in lines if "DeviceInfo" in line] == [
+                "1",
+                "2",
+                "3",
+                "4",
+            ]
+            assert "process_value" in shown
+            assert "nothing came back" in shown
         if "ramp_to" in example:
             assert "time_integral=180.0" in shown
             # The integral, the set point, the ramp's scale (there already), rate and action.
@@ -65,7 +83,7 @@ def test_a_command_runs_as_it_stands(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with SimulatedBus([1, 2]) as bus:
+    with SimulatedBus([1, 2, *slaves()]) as bus:
         words = command.replace("/dev/ttyUSB0", bus.port).split()[1:]
         if words[0] == "record":
             words[2:2] = ["--duration", "1"]

@@ -17,10 +17,10 @@ import pytest
 import serial
 
 import watlowlib
-from watlowlib import open_device
+from watlowlib import ProtocolKind, open_device
 from watlowlib.cli.main import main
 from watlowlib.protocol.modbus.frames import RtuFrame
-from watlowlib.simulator import SimulatedBus
+from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
 
 COMMAND = [sys.executable, "-m", "watlowlib"]
 INTERRUPTED = 130
@@ -287,3 +287,33 @@ def test_help_and_version(words: list[str], shown: str, capsys: pytest.CaptureFi
         main(words)
     assert caught.value.code == 0
     assert shown in capsys.readouterr().out
+
+
+def test_discover_shows_who_is_there_and_why_nobody_is(tmp_path: Path) -> None:
+    slave = SimulatedController(3, protocol=ProtocolKind.MODBUS_RTU, data_map=2)
+    with SimulatedBus([slave, 2], baudrate=None) as bus, SimulatedBus([], baudrate=None) as empty:
+        port, silent = bus.port, empty.port
+        words = ["--address", "1-3", "--baudrate", "9600", "--timeout", "0.1"]
+        result = run("discover", port, silent, *words, cwd=tmp_path)
+        nobody = run("discover", silent, *words, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert [port, "stdbus", "38400", "2", "pm", "200002", "PM3R1CA-AAAAAAA"] in rows
+    assert [port, "modbus_rtu", "9600", "3", "pm", "200003", "map", "2,", "low_high"] in rows
+    assert f"{silent}, stdbus at 38400 baud: nothing came back" in result.stdout
+    assert slave.register_writes == []
+    assert nobody.returncode == 1
+    assert "no controller was found" in nobody.stderr
+
+
+def test_read_over_modbus_and_by_auto(tmp_path: Path) -> None:
+    slave = SimulatedController(3, protocol=ProtocolKind.MODBUS_RTU, setpoint=77.0)
+    with SimulatedBus([slave, SimulatedSD(4)], baudrate=None) as bus:
+        for words in (
+            ["--protocol", "modbus_rtu", "--address", "3"],
+            ["--protocol", "auto", "--address", "3", "--timeout", "0.1"],
+            ["--protocol", "modbus_rtu", "--address", "4", "--family", "sd", "--baudrate", "9600"],
+        ):
+            result = run("read", bus.port, *words, cwd=tmp_path)
+            assert result.returncode == 0, result.stderr
+            assert re.search(r"setpoint +1 +7[57]\.00( °F)? +ok", result.stdout), result.stdout

@@ -1,4 +1,4 @@
-"""`watlowlib record | read | parameters | simulate`: the arguments, and what an error looks like.
+"""The `watlowlib` command: its arguments, and what an error looks like.
 
 Exit codes: 0 done, 1 something failed on the way, 2 something cannot be as it was
 asked, 130 ended by Ctrl-C.
@@ -13,11 +13,17 @@ import sys
 from collections.abc import Callable, Sequence
 
 import watlowlib
-from watlowlib.cli import parameters, read, record, simulate
+from watlowlib.cli import discover, parameters, read, record, simulate
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 
 INTERRUPTED = 130
-COMMANDS = {"record": record, "read": read, "parameters": parameters, "simulate": simulate}
+COMMANDS = {
+    "record": record,
+    "read": read,
+    "discover": discover,
+    "parameters": parameters,
+    "simulate": simulate,
+}
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -6,8 +6,9 @@ import argparse
 
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager import WatlowManager
-from watlowlib.model import SerialSettings
+from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings
 
+PROTOCOLS = [str(ProtocolKind.STDBUS), str(ProtocolKind.MODBUS_RTU)]
 DEFAULT_PARAMETERS = ("process_value", "setpoint")
 
 
@@ -17,7 +18,7 @@ def add_line_options(parser: argparse.ArgumentParser) -> None:
         "port", nargs="?", help="/dev/ttyUSB0, COM3, socket://host:4001, rfc2217://host:4001"
     )
     parser.add_argument(
-        "--address", type=int, nargs="+", default=[1], metavar="N", help="1 to 16 (default: 1)"
+        "--address", type=int, nargs="+", default=[1], metavar="N", help="default: 1"
     )
     parser.add_argument(
         "--parameter",
@@ -27,7 +28,14 @@ def add_line_options(parser: argparse.ArgumentParser) -> None:
         help=f"names, aliases or numbers (default: {' '.join(DEFAULT_PARAMETERS)})",
     )
     parser.add_argument("--instance", type=int, nargs="+", default=[1], metavar="N")
-    parser.add_argument("--baudrate", type=int, default=38400, metavar="BAUD")
+    parser.add_argument(
+        "--protocol", choices=[*PROTOCOLS, "auto"], default=PROTOCOLS[0], help="default: stdbus"
+    )
+    parser.add_argument(
+        "--baudrate", type=int, metavar="BAUD", help="default: 38400, on modbus_rtu 9600"
+    )
+    parser.add_argument("--parity", choices=("N", "E", "O"), default="N")
+    parser.add_argument("--family", choices=("pm", "sd"), help="sd: a Series SD")
     parser.add_argument(
         "--unit", choices=("C", "F"), help="scale of temperatures on the wire, if known"
     )
@@ -51,8 +59,18 @@ def add_controllers(manager: WatlowManager, arguments: argparse.Namespace) -> No
             f"{address}@{port.removeprefix('/dev/')}",
             port,
             address=address,
-            serial_settings=SerialSettings(baudrate=arguments.baudrate),
+            protocol=arguments.protocol,
+            serial_settings=_line(arguments),
+            family=arguments.family or ControllerFamily.UNKNOWN,
             temperature_unit=arguments.unit,
             timeout_s=arguments.timeout,
             retries=arguments.retries,
         )
+
+
+def _line(arguments: argparse.Namespace) -> SerialSettings | None:
+    """How the line is set; None for what the protocol has from the factory."""
+    if arguments.baudrate is None and arguments.parity == "N":
+        return None
+    usual = 9600 if arguments.protocol == str(ProtocolKind.MODBUS_RTU) else 38400
+    return SerialSettings(baudrate=arguments.baudrate or usual, parity=arguments.parity)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from watlowlib.device.layout import HARDWARE_IDS
 from watlowlib.errors import WatlowCRCError, WatlowError, WatlowTimeoutError
-from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Value
+from watlowlib.model import ControllerFamily, DeviceInfo, PartNumber, ProtocolKind, Value
 
 if TYPE_CHECKING:
     from watlowlib.device.controller import Controller
@@ -30,14 +31,14 @@ def identify(ctl: Controller) -> DeviceInfo:
         # Then this decides whether anybody is there.
         ctl.wire.hail()
     layout = ctl.wire.layout
-    known = part.family if part else ControllerFamily.UNKNOWN
+    hardware = _whole(ctl, "hardware_id")
     return DeviceInfo(
         address=ctl.address,
         protocol=ctl.protocol,
         part_number=part,
-        family=ctl.family if known is ControllerFamily.UNKNOWN else known,
+        family=_family(ctl, part, hardware),
         loops=part.loops if part else None,
-        hardware_id=_whole(ctl, "hardware_id"),
+        hardware_id=hardware,
         firmware_id=_whole(ctl, "firmware"),
         software_revision=_whole(ctl, "software_revision"),
         software_build=_whole(ctl, "software_build_number"),
@@ -47,6 +48,15 @@ def identify(ctl: Controller) -> DeviceInfo:
         data_map=layout.data_map,
         word_order=layout.word_order,
     )
+
+
+def _family(ctl: Controller, part: PartNumber | None, hardware: int | None) -> ControllerFamily:
+    """By the part number; over Modbus, where there is none, by a PM's hardware ID."""
+    if part is not None and part.family is not ControllerFamily.UNKNOWN:
+        return part.family
+    if ctl.family is ControllerFamily.UNKNOWN and hardware in HARDWARE_IDS:
+        return ControllerFamily.PM
+    return ctl.family
 
 
 def _serial_number(ctl: Controller) -> int | None:

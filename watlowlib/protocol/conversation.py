@@ -323,7 +323,11 @@ class Conversation(ABC, Generic[F]):
         context = self._context(call, question, heard)
         if damaged:
             self.port.stats.crc_errors += 1
-            return WatlowCRCError("only damaged frames came back", context=context)
+            return WatlowCRCError(
+                "only damaged frames came back; is the line noisy, not terminated, or set to "
+                "another baud rate or parity?",
+                context=context,
+            )
         self.port.stats.timeouts += 1
         if not heard:
             found = (
