@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from watlowlib.device.layout import check_map
-from watlowlib.device.registers import ModbusWire, SdWire
+from watlowlib.device.registers import ModbusWire
+from watlowlib.device.series_sd import SdWire
 from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowConfirmationError,

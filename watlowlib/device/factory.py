@@ -8,7 +8,8 @@ from collections.abc import Callable
 from watlowlib.arguments import chosen, positive, whole
 from watlowlib.device.controller import Controller
 from watlowlib.device.layout import Layout
-from watlowlib.device.registers import ModbusWire, SdWire
+from watlowlib.device.registers import ModbusWire
+from watlowlib.device.series_sd import SdWire
 from watlowlib.device.wire import StdBusWire, Wire
 from watlowlib.errors import (
     ErrorContext,
@@ -17,7 +18,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, WordOrder
-from watlowlib.protocol.conversation import Patience
+from watlowlib.protocol.exchange import Patience
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.frames import MOST_READ
 from watlowlib.protocol.sharing import Lease, take_lease

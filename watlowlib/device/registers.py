@@ -1,9 +1,7 @@
 """A controller on Modbus RTU: parameters as registers, read together where that pays.
 
 Where a parameter is, and which of its words comes first, is settled before it matters
-(`device/layout.py`); which registers are read together is planned (`device/blocks.py`). A
-Series SD has one map, always the high word first, and says itself in which scale its
-temperatures are.
+(`device/layout.py`); which registers are read together is planned (`device/blocks.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ import copy
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from typing import ClassVar
 
 from watlowlib.device.blocks import Block, Planner, Span
 from watlowlib.device.layout import ORDER_SETTING, Layout, check_map, check_order, settle
@@ -23,16 +22,12 @@ from watlowlib.errors import (
     WatlowError,
     WatlowIllegalValueError,
     WatlowNoSuchRegisterError,
-    WatlowUncertainError,
 )
 from watlowlib.model import Unit, Value, WordOrder
-from watlowlib.protocol.conversation import Answer, Patience
+from watlowlib.protocol.exchange import Answer, Patience
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.words import decode_words, encode_words, register_count
 from watlowlib.registry.parameters import DataType, ParameterSpec
-
-SD_SCALE_REGISTER = 18
-SD_SCALES = {0: Unit.FAHRENHEIT, 1: Unit.CELSIUS}
 
 
 class ModbusWire:
@@ -45,6 +40,9 @@ class ModbusWire:
         given: What the user says of the data map and the word order.
         registers_per_read: The most registers in one read, to begin with.
     """
+
+    deciding: ClassVar[frozenset[int]] = frozenset({ORDER_SETTING})
+    """Parameters whose values decide how others are read."""
 
     def __init__(
         self,
@@ -132,7 +130,7 @@ class ModbusWire:
             spare=spare,
             sending=sending,
         )
-        if spec.number in (ORDER_SETTING, SD_SCALE_REGISTER):
+        if spec.number in self.deciding:
             self.forget()
         return self._got(span, answer, order)
 
@@ -249,51 +247,6 @@ class ModbusWire:
 
     def _answer(self, register: int, count: int) -> Answer:
         return self._client.read(self.address, register, count, self._patience)
-
-
-class SdWire(ModbusWire):
-    """A Series SD: one map, high word first, its scale in register 18."""
-
-    def __init__(
-        self,
-        client: ModbusClient,
-        address: int,
-        patience: Patience,
-        *,
-        registers_per_read: int = 32,
-    ) -> None:
-        super().__init__(
-            client,
-            address,
-            patience,
-            given=Layout(1, WordOrder.HIGH_LOW),
-            registers_per_read=registers_per_read,
-        )
-        self._scale: Unit | None = None
-
-    @property
-    def temperature_unit(self) -> Unit | None:
-        """The scale on the wire, once it has been asked for."""
-        return self._scale
-
-    def forget(self) -> None:
-        """Ask for the scale anew before the next read."""
-        self._scale = None
-
-    def span(self, target: Target) -> Span:
-        """The registers of a target; the scale is known then."""
-        if self._scale is None:
-            self._scale = self._asked_scale()
-        return super().span(target)
-
-    def _asked_scale(self) -> Unit:
-        (code,) = self.ask(SD_SCALE_REGISTER, 1)
-        if code not in SD_SCALES:
-            raise WatlowUncertainError(
-                f"register {SD_SCALE_REGISTER} holds {code}, not 0 (°F) or 1 (°C): this is no "
-                "Series SD; open it without family='sd'"
-            )
-        return SD_SCALES[code]
 
 
 def _words(answer: Answer) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from watlowlib.device.layout import Layout
 from watlowlib.device.values import present
 from watlowlib.errors import WatlowDeviceError, WatlowError
 from watlowlib.model import Unit, Value
-from watlowlib.protocol.conversation import Answer, Patience
+from watlowlib.protocol.exchange import Answer, Patience
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.protocol.stdbus.payloads import (
     ReadRequest,

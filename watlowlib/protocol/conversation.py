@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
-from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable
+from typing import ClassVar, Generic
 
 from watlowlib.clock import Deadline
 from watlowlib.errors import (
@@ -28,113 +27,12 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.protocol.debts import Debts, Owed
+from watlowlib.protocol.exchange import Answer, Call, F, FrameSource, Patience, Question, Told
 from watlowlib.protocol.port import Port
-
-
-class Patience(NamedTuple):
-    """How long to wait for an answer, and how often to ask again."""
-
-    timeout_s: float = 0.5
-    retries: int = 1
-
-
-class Answer(NamedTuple):
-    """What came back: what it says, the whole frame, and when."""
-
-    content: bytes
-    raw: bytes
-    requested_at: datetime
-    latency_s: float
-
-
-class Told(NamedTuple):
-    """What one exchange brought: what the answer says behind what names it, and its frame."""
-
-    content: bytes
-    raw: bytes
-
-
-class HeardFrame(Protocol):
-    """A frame whose checksums were right."""
-
-    @property
-    def source(self) -> int:
-        """Who sent it."""
-
-    @property
-    def payload(self) -> bytes:
-        """What it says."""
-
-    @property
-    def raw(self) -> bytes:
-        """Its bytes on the wire."""
-
-
-F = TypeVar("F", bound=HeardFrame)
-F_in = TypeVar("F_in", bound=HeardFrame, contravariant=True)
-F_out = TypeVar("F_out", bound=HeardFrame, covariant=True)
-
-
-class Question(Protocol[F_in]):
-    """What is sent, to whom, and what an answer to it begins with."""
-
-    @property
-    def frame(self) -> bytes:
-        """The bytes to send."""
-
-    @property
-    def station(self) -> int:
-        """Who is asked: what `HeardFrame.source` of an answer is."""
-
-    @property
-    def address(self) -> int:
-        """The same as users count it."""
-
-    @property
-    def expected(self) -> bytes:
-        """What the payload of an answer begins with, up to what it says."""
-
-    @property
-    def wire_s(self) -> float:
-        """How long question and answer are on the wire, where that is worth waiting for."""
-
-    def fits(self, frame: F_in) -> bool:
-        """Whether `frame` answers this question, with a value or a refusal."""
-
-
-class FrameSource(Protocol[F_out]):
-    """Finds frames in bytes that come in any portions."""
-
-    @property
-    def pending(self) -> int:
-        """Bytes kept because they may belong to a frame."""
-
-    def feed(self, data: bytes) -> Sequence[F_out]:
-        """Take the next portion and return the frames that are whole now."""
-
-    @property
-    def damaged(self) -> int:
-        """How much of what came was a frame once, and is spoilt."""
 
 
 class _OnlyOwedError(Exception):
     """What came may all have been owed from before."""
-
-
-class Call:
-    """One call from outside: however many exchanges it takes, it began once."""
-
-    __slots__ = ("patience", "started_at", "started_s", "urgent")
-
-    def __init__(self, patience: Patience, *, urgent: bool = False) -> None:
-        self.patience = patience
-        self.urgent = urgent
-        self.started_at = datetime.now(timezone.utc)
-        self.started_s = time.monotonic()
-
-    def answer(self, told: Told) -> Answer:
-        """What was told, and how long it took."""
-        return Answer(*told, self.started_at, time.monotonic() - self.started_s)
 
 
 class Conversation(ABC, Generic[F]):

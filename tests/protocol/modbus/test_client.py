@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 import threading
+import time
 
 import minimalmodbus
 import pytest
 
+from watlowlib.clock import Deadline
 from watlowlib.errors import (
     WatlowClosedError,
     WatlowCRCError,
@@ -20,7 +22,7 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.model import SerialSettings
-from watlowlib.protocol.conversation import Patience
+from watlowlib.protocol.exchange import Patience
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.protocol.port import Port
@@ -258,3 +260,26 @@ def test_many_threads_get_each_their_own_answer() -> None:
         thread.join(30)
     assert wrong == []
     assert client.port.stats.exchanges == 200
+
+
+def test_a_silence_is_kept_between_an_answer_and_the_next_question() -> None:
+    class Timed(ScriptedTransport):
+        def write(self, data: bytes, deadline: Deadline) -> None:
+            times.append(time.monotonic())
+            super().write(data, deadline)
+
+        def read(self, deadline: Deadline) -> bytes:
+            data = super().read(deadline)
+            if data:
+                times.append(time.monotonic())
+            return data
+
+    times: list[float] = []
+    transport = Timed(lambda data: [reply(7, 8)])
+    transport.open()
+    client = ModbusClient(Port(transport), SerialSettings(baudrate=9600))
+    for _ in range(3):
+        client.read(1, 360, 2, ONCE)
+    # 3.5 characters of 10 bits are 3.65 ms, of 11 bits 4.01 ms.
+    silences = [times[n + 1] - times[n] for n in (1, 3)]
+    assert min(silences) >= 0.0036

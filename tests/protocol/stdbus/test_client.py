@@ -21,7 +21,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowWriteError,
 )
-from watlowlib.protocol.conversation import Call, Patience
+from watlowlib.protocol.exchange import Call, Patience
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.protocol.stdbus.frames import REPLY, REQUEST, Frame, encode_frame

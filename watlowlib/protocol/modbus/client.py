@@ -18,14 +18,8 @@ import minimalmodbus
 
 from watlowlib.errors import ErrorContext, WatlowDeviceError, WatlowFrameError
 from watlowlib.model import SerialSettings
-from watlowlib.protocol.conversation import (
-    Answer,
-    Call,
-    Conversation,
-    Patience,
-    Question,
-    Told,
-)
+from watlowlib.protocol.conversation import Conversation
+from watlowlib.protocol.exchange import Answer, Call, Patience, Question, Told
 from watlowlib.protocol.modbus.frames import RtuDecoder, RtuFrame, reply_sizes
 from watlowlib.protocol.modbus.questions import RtuQuestion, exception, is_exception
 from watlowlib.protocol.port import Port

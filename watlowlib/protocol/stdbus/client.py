@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from watlowlib.errors import ErrorContext, WatlowDeviceError
-from watlowlib.protocol.conversation import Answer, Conversation, Patience
+from watlowlib.protocol.conversation import Conversation
+from watlowlib.protocol.exchange import Answer, Patience
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, decode_value
 from watlowlib.protocol.stdbus.questions import (
