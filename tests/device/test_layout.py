@@ -156,7 +156,9 @@ def test_while_it_is_uncertain_nothing_is_written(
                 write(80.0, confirm=True)
         with pytest.raises(WatlowUncertainError, match="data map"):
             ctl.read_pv()
-        # What is in the same place in both maps can be read.
+        # What is in the same place in both maps can be read, but not written.
+        with pytest.raises(WatlowUncertainError, match="data map"):
+            ctl.write_parameter("restore_settings_from", "Factory", confirm=True)
         assert ctl.read_parameter("hardware_id").value == 28
         before = ctl.stats.exchanges
         (sample,) = ctl.poll(["process_value"])

@@ -17,6 +17,7 @@ from watlowlib import (
 )
 from watlowlib.device.controller import Controller
 from watlowlib.device.maintenance import set_address, set_modbus_baudrate, set_protocol
+from watlowlib.device.polling import Halt
 from watlowlib.errors import WatlowDeviceError, WatlowNoSuchRegisterError
 from watlowlib.registry.parameters import PARAMETERS
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController, SimulatedSD
@@ -125,6 +126,25 @@ def test_a_register_that_does_not_exist_costs_only_itself(
 
 
 # Eight values of two registers, halved until they are given: by 8, then by 4, then by 2.
+def test_a_register_that_does_not_exist_parts_its_neighbours_only_once(ctl: Controller) -> None:
+    wanted = (["process_value", "input_error"], [1, 2])
+    for _ in range(3):
+        before = ctl.stats.exchanges
+        ctl.poll(wanted[0], instances=wanted[1])
+    # 360 with 362, and 440 and 442, which are not there, one by one.
+    assert ctl.stats.exchanges - before == 3
+
+
+def test_each_value_of_a_failed_read_has_an_error_of_its_own(
+    ctl: Controller, bus: SimulatedBus
+) -> None:
+    ctl.identify()
+    bus.power_off(1)
+    wanted = ctl.targets(["process_value", "input_error"], 1)
+    reads = ctl.sample_each(wanted, device="oven", halt=Halt(None))
+    assert [error.context.parameter_id for _, error in reads if error] == [4001, 4002]
+
+
 @pytest.mark.parametrize(("limit", "reads"), [(16, 1), (15, 2), (8, 2), (7, 4), (4, 4)])
 def test_what_a_controller_gives_at_once_is_learnt(limit: int, reads: int) -> None:
     unit = SimulatedController(1, protocol=MODBUS, registers_per_read=limit)
