@@ -47,6 +47,23 @@ class Handover(Generic[T]):
             self._changed.notify_all()
             return True
 
+    def push(self, item: T) -> T | None:
+        """Hand `item` over at once; when it is full, the oldest item makes room.
+
+        Returns:
+            The item that made room, if one had to.
+
+        Raises:
+            HandoverClosed: It was closed.
+        """
+        with self._changed:
+            if self._closed:
+                raise HandoverClosed
+            oldest = self._items.popleft() if len(self._items) >= self._capacity else None
+            self._items.append(item)
+            self._changed.notify_all()
+            return oldest
+
     def get(self, timeout_s: float | None = None) -> T | None:
         """Take the next item out; None when there was none for `timeout_s`.
 

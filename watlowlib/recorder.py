@@ -7,7 +7,8 @@
 
 Data flows one way: the recorder's thread polls its source and puts the batch into a
 bounded hand-over, from which the caller (or `pipe`) takes it. What happens when that is
-full is the `OverflowPolicy`.
+full is the `OverflowPolicy`. Only the monotonic clock decides when something is read:
+setting the wall clock changes nothing but what is written down as the time of day.
 """
 
 from __future__ import annotations
@@ -15,22 +16,21 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 
-from watlowlib.arguments import chosen, positive, whole
+from watlowlib.arguments import chosen, whole
 from watlowlib.clock import Clock, SystemClock
-from watlowlib.device.polling import Parameters, Poll, PollSource
-from watlowlib.errors import WatlowConfigurationError
+from watlowlib.device.polling import Parameters, PollSource
+from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
 from watlowlib.handover import Handover, HandoverClosed
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
-from watlowlib.schedule import Schedule, slots
+from watlowlib.plan import Plan, Rates, planned
+from watlowlib.schedule import Schedule
+from watlowlib.tally import Batch, Tally
 from watlowlib.threads import Worker
 
 log = logging.getLogger(__name__)
 
-MOST_HZ, MOST_S = 1e6, 1e9
 JOIN_S = 15.0
 """How long a stopped recorder may take: its current read, and the port's way there."""
 
@@ -42,21 +42,8 @@ class OverflowPolicy(str, Enum):
     """Wait for the consumer; slots that go by meanwhile are skipped and counted."""
     DROP_NEWEST = "drop_newest"
     """Throw away the batch just read, and count it."""
-
-
-@dataclass
-class _Tally:
-    """The summary in the making; written by the recorder's thread alone."""
-
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    emitted: int = 0
-    skipped: int = 0
-    dropped: int = 0
-    max_drift_ns: int = 0
-    disconnects: int = 0
-    rows: int = 0
-    gaps: int = 0
+    DROP_OLDEST = "drop_oldest"
+    """Throw away the batch that has waited longest, and count it."""
 
 
 class Recording:
@@ -68,24 +55,26 @@ class Recording:
 
     def __init__(
         self,
-        poll: Poll,
+        plan: Plan,
         *,
-        period_ns: int,
-        ticks: int | None,
         overflow: OverflowPolicy,
         buffer_size: int,
+        auto_reconnect: bool,
         clock: Clock,
     ) -> None:
-        self.ticks = ticks
-        """How many slots the recording has; None for no end."""
-        self._poll = poll
-        self._period_ns = period_ns
+        counts = [slots.count for slots in plan.slots]
+        self.ticks = None if None in counts else sum(count or 0 for count in counts)
+        """How many slots the recording has, all rates together; None for no end."""
+        self._plan = plan
         self._overflow = overflow
+        self._buffer_size = buffer_size
+        self._auto_reconnect = auto_reconnect
         self._clock = clock
-        self._queue: Handover[list[Sample]] = Handover(buffer_size)
+        self._queue: Handover[Batch] = Handover(buffer_size)
         self._stop = threading.Event()
-        self._tally = _Tally()
-        self._sinks: tuple[SinkReport, ...] = ()
+        self._tally = Tally(plan.rates, plan.ports)
+        self._start_ns = clock.now_ns()
+        self._dropped_before: int | None = None
         self._worker = Worker("recorder", self._run, self._leave)
         self._entered = False
 
@@ -99,7 +88,8 @@ class Recording:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._leave()
         self._worker.join(JOIN_S)
-        self._take_back(self._queue.clear())
+        for batch in self._queue.clear():
+            self._tally.drop(batch)
         if error is None:
             self._worker.reraise()
 
@@ -113,7 +103,7 @@ class Recording:
                 self._worker.reraise()
                 return
             if batch is not None:
-                yield batch
+                yield batch.samples
 
     def stop(self) -> None:
         """End the schedule; what was read already can still be taken out."""
@@ -124,86 +114,95 @@ class Recording:
         self.stop()
         self._queue.close()
 
-    def _take_back(self, batches: list[list[Sample]]) -> None:
-        """Count as dropped what was handed over but never taken."""
-        self._tally.emitted -= len(batches)
-        self._tally.dropped += len(batches)
-        self._tally.rows -= sum(map(len, batches))
-        self._tally.gaps -= sum(map(_gaps_in, batches))
-
     def note_sinks(self, reports: Sequence[SinkReport]) -> None:
         """Put what became of the rows into the summary; `pipe` does."""
-        self._sinks = tuple(reports)
+        self._tally.sinks = tuple(reports)
 
     @property
     def summary(self) -> AcquisitionSummary:
         """What it amounts to, by now or in the end."""
-        tally, now = self._tally, self._clock.utc()
-        return AcquisitionSummary(
-            started_at=tally.started_at or now,
-            finished_at=tally.finished_at or now,
-            samples_emitted=tally.emitted,
-            samples_late=tally.skipped + tally.dropped,
-            max_drift_ms=tally.max_drift_ns / 1e6,
-            disconnects=tally.disconnects,
-            ticks_skipped=tally.skipped,
-            ticks_dropped=tally.dropped,
-            rows=tally.rows,
-            gaps=tally.gaps,
-            sinks=self._sinks,
-        )
+        elapsed_ns = self._clock.now_ns() - self._start_ns if self._tally.started_at else 0
+        return self._tally.summary(self._clock.utc(), elapsed_ns)
 
     def _run(self) -> None:
         try:
             self._keep_schedule()
         except HandoverClosed:
-            self._tally.dropped += 1  # the consumer has left
+            log.debug("the consumer has left")
         finally:
+            self._tally.duration_ns = self._clock.now_ns() - self._start_ns
             self._tally.finished_at = self._clock.utc()
             self._queue.close()
+            self._note_drops(lost=False, roomy=True)
             log.info("recording ended: %s", self.summary)
 
     def _keep_schedule(self) -> None:
-        schedule = Schedule(self._clock.now_ns(), self._period_ns, self.ticks)
+        self._start_ns = self._clock.now_ns()
         self._tally.started_at = self._clock.utc()
-        tick, troubled = 0, False
-        while tick != self.ticks and not self._clock.wait_until(schedule.due_ns(tick), self._stop):
-            drift_ns = self._clock.now_ns() - schedule.due_ns(tick)
-            self._tally.max_drift_ns = max(self._tally.max_drift_ns, drift_ns)
-            batch = self._poll(self._stop)
-            lost = any(sample.status == "disconnected" for sample in batch)
-            self._tally.disconnects += lost and not troubled
-            troubled = lost
-            self._hand_over(batch)
-            tick, skipped = schedule.after(tick, self._clock.now_ns())
-            self._tally.skipped += skipped
+        schedule = Schedule(self._start_ns, self._plan.slots)
+        while (due_ns := schedule.next_ns()) is not None:
+            stopped = self._clock.wait_until(due_ns, self._stop)
+            now_ns = self._clock.now_ns()
+            self._tally.skip(schedule.skip(now_ns))
+            if stopped:
+                return
+            rates, drift_ns = schedule.take(now_ns)
+            if rates:
+                self._tally.late(drift_ns)
+                self._tick(rates)
 
-    def _hand_over(self, batch: list[Sample]) -> None:
+    def _tick(self, rates: tuple[int, ...]) -> None:
+        began_ns = self._clock.now_ns()
+        samples = self._plan.polls[rates](self._stop)
+        self._tally.took(self._clock.now_ns() - began_ns)
+        lost = self._tally.look_at_ports(samples)
+        self._hand_over(Batch(samples, rates))
+        if lost is not None and not self._auto_reconnect:
+            raise WatlowConnectionError(
+                f"the port of {lost!r} was lost and auto_reconnect is off; "
+                "look at the cable, the adapter and its power"
+            )
+
+    def _hand_over(self, batch: Batch) -> None:
+        roomy = 2 * len(self._queue) < self._buffer_size
+        lost: Batch | None = batch
+        try:
+            lost = self._put(batch)
+        finally:
+            self._tally.emit(batch)
+            if lost is not None:
+                self._tally.drop(lost)
+        self._note_drops(lost is not None, roomy)
+
+    def _put(self, batch: Batch) -> Batch | None:
+        """Hand `batch` over; the one that had to be dropped for want of room."""
+        if self._overflow is OverflowPolicy.DROP_OLDEST:
+            return self._queue.push(batch)
         wait_s = None if self._overflow is OverflowPolicy.BLOCK else 0.0
-        if self._queue.put(batch, wait_s):
-            self._tally.emitted += 1
-            self._tally.rows += len(batch)
-            self._tally.gaps += _gaps_in(batch)
-        else:
-            if not self._tally.dropped:
-                log.warning("the consumer does not keep up: batches are being dropped")
-            self._tally.dropped += 1
+        return None if self._queue.put(batch, wait_s) else batch
 
-
-def _gaps_in(batch: list[Sample]) -> int:
-    return sum(sample.value is None for sample in batch)
+    def _note_drops(self, lost: bool, roomy: bool) -> None:
+        """Say once that batches begin to be dropped, and once that this is over."""
+        if lost and self._dropped_before is None:
+            self._dropped_before = self._tally.dropped - 1
+            log.warning("the consumer does not keep up: batches are being dropped")
+        elif self._dropped_before is not None and not lost and roomy:
+            dropped = self._tally.dropped - self._dropped_before
+            self._dropped_before = None
+            log.warning("no more batches are being dropped; %d were", dropped)
 
 
 def record(
     source: PollSource,
     *,
-    parameters: Parameters,
-    rate_hz: float,
+    parameters: Parameters | Rates,
+    rate_hz: float | None = None,
     duration: float | None = None,
     names: str | Iterable[str] | None = None,
     instances: int | Iterable[int] = (1,),
     overflow: OverflowPolicy = OverflowPolicy.BLOCK,
     buffer_size: int = 64,
+    auto_reconnect: bool = True,
     clock: Clock | None = None,
 ) -> Recording:
     """Record `source`: use what this returns in a `with` statement.
@@ -212,13 +211,20 @@ def record(
 
     Args:
         source: A `Controller` or a `WatlowManager`.
-        parameters: Names, aliases or numbers of what to read at each tick.
-        rate_hz: Ticks a second, above 0.
+        parameters: Names, aliases or numbers of what to read at each tick. Or a dict that
+            says how often a second each is read, such as
+            `{"process_value": 10.0, "setpoint": 0.2}`, with up to 6 different rates: all
+            begin together, what is due at the same time is one tick, and each batch has
+            what was due.
+        rate_hz: Ticks a second, above 0; left out when `parameters` says it.
         duration: Seconds to record; None until the `with` block ends or `stop` is called.
         names: Which of a manager's controllers; None for all.
         instances: Which instances of each parameter.
         overflow: What to do when the consumer does not keep up.
         buffer_size: How many batches may wait for the consumer, 1 or more.
+        auto_reconnect: Whether to go on when a port is lost: its samples say
+            "disconnected" until it is back. Else the recording ends with a
+            `WatlowConnectionError` after the batch that has these samples.
         clock: Another clock than the machine's, for tests.
 
     Returns:
@@ -227,19 +233,10 @@ def record(
     Raises:
         WatlowConfigurationError: An argument that cannot be; the message says which.
     """
-    if not hasattr(source, "prepare"):
-        raise WatlowConfigurationError(
-            f"{source!r} cannot be recorded: give a Controller, a manager"
-        )
-    rate_hz = positive("rate_hz", rate_hz, MOST_HZ, "ticks a second")
-    if duration is not None:
-        duration = positive("duration", duration, MOST_S, "seconds, or None for no end")
-    period_ns, ticks = slots(rate_hz, duration)
     return Recording(
-        source.prepare(parameters, instances=instances, names=names),
-        period_ns=period_ns,
-        ticks=ticks,
+        planned(source, parameters, rate_hz, duration, names=names, instances=instances),
         overflow=chosen("overflow", OverflowPolicy, overflow),
         buffer_size=whole("buffer_size", buffer_size, 1, None, "give 1 or more batches"),
+        auto_reconnect=auto_reconnect,
         clock=clock or SystemClock(),
     )
