@@ -13,6 +13,15 @@ def test_what_goes_in_first_comes_out_first() -> None:
     assert [queue.get(0.0) for _ in range(4)] == [0, 1, 2, None]
 
 
+def test_pushing_into_a_full_one_puts_the_oldest_out() -> None:
+    queue: Handover[int] = Handover(2)
+    assert [queue.push(n) for n in range(4)] == [None, None, 0, 1]
+    assert [queue.get(0.0) for _ in range(3)] == [2, 3, None]
+    queue.close()
+    with pytest.raises(HandoverClosed):
+        queue.push(4)
+
+
 def test_closed_gives_what_is_in_it_then_ends() -> None:
     queue: Handover[str] = Handover(2)
     queue.put("last")

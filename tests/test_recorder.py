@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -13,8 +15,12 @@ from watlowlib import OverflowPolicy, WatlowManager, record
 from watlowlib.clock import ManualClock
 from watlowlib.device.controller import Controller
 from watlowlib.device.polling import Parameters, Poll
-from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
-from watlowlib.model import ProtocolKind, Sample
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowConnectionError,
+    WatlowUnknownParameterError,
+)
+from watlowlib.model import ProtocolKind, RateReport, Sample
 from watlowlib.recorder import Recording
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus
 
@@ -72,13 +78,13 @@ def manual(source: Source, clock: ManualClock, **options: object) -> Recording:
     return record(source, **settings)  # type: ignore[arg-type]
 
 
-def turned(stream: Recording, clock: ManualClock) -> Iterator[list[Sample]]:
+def turned(stream: Recording, clock: ManualClock, step_s: float = 1.0) -> Iterator[list[Sample]]:
     """The batches, with the clock turned to the next slot whenever the recorder waits for it."""
 
     def turn() -> None:
         while not done.is_set():
             if clock.waiting.wait(0.05):
-                clock.advance(1.0 - clock.now_ns() / 1e9 % 1.0)
+                clock.advance(step_s - clock.now_ns() / 1e9 % step_s)
 
     done = threading.Event()
     turner = threading.Thread(target=turn)
@@ -139,6 +145,160 @@ def test_drop_newest_keeps_the_oldest_and_counts_the_rest(
     assert caplog.text.count("does not keep up") == 1
 
 
+def test_drop_oldest_keeps_the_newest_and_counts_the_rest(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {"overflow": OverflowPolicy.DROP_OLDEST, "buffer_size": 3}
+    with manual(Counting(clock), clock, **options) as stream:
+        for _ in range(9):
+            assert clock.waiting.wait(PATIENCE_S)
+            clock.advance(1.0)
+        stream._worker._thread.join(PATIENCE_S)
+        assert [batch[0].value for batch in stream] == [7.0, 8.0, 9.0]
+    summary = stream.summary
+    assert (summary.samples_emitted, summary.rows, summary.ticks_dropped) == (3, 3, 7)
+    assert caplog.text.count("does not keep up") == 1
+    assert caplog.text.count("no more batches are being dropped; 7 were") == 1
+
+
+@pytest.mark.parametrize("overflow", [OverflowPolicy.DROP_OLDEST, OverflowPolicy.DROP_NEWEST])
+def test_each_spell_of_dropping_is_logged_once(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture, overflow: OverflowPolicy
+) -> None:
+    def turn(ticks: int) -> None:
+        for _ in range(ticks):
+            assert clock.waiting.wait(PATIENCE_S)
+            clock.advance(1.0)
+        assert clock.waiting.wait(PATIENCE_S)
+
+    options = {"overflow": overflow, "buffer_size": 4, "duration": None}
+    with manual(Counting(clock), clock, **options) as stream:
+        batches = iter(stream)
+        turn(8)
+        # One place at a time is free and taken again: still the same spell.
+        for _ in range(2):
+            next(batches)
+            turn(2)
+        assert caplog.text.count("does not keep up") == 1
+        assert "no more" not in caplog.text
+        first = stream.summary.ticks_dropped
+        for _ in range(4):
+            next(batches)
+        turn(1)
+        assert f"no more batches are being dropped; {first} were" in caplog.text
+        turn(6)
+        assert caplog.text.count("does not keep up") == 2
+        second = stream.summary.ticks_dropped - first
+        assert second == 3
+    assert caplog.text.count("no more batches are being dropped") == 2
+
+
+class Named(Source):
+    """Each tick has a sample for each parameter asked for, after `lasting` seconds."""
+
+    def __init__(self, clock: ManualClock, lasting: dict[float, float] | None = None) -> None:
+        super().__init__(lambda n: [])
+        self.begun_s: list[tuple[float, tuple[str, ...]]] = []
+        self._clock = clock
+        self._lasting = lasting or {}
+
+    def prepare(
+        self,
+        parameters: Parameters,
+        *,
+        instances: Sequence[int] = (1,),
+        names: Sequence[str] | None = None,
+    ) -> Poll:
+        assert isinstance(parameters, list)
+        wanted = [str(each) for each in parameters]
+
+        def poll(stop: threading.Event | None = None) -> list[Sample]:
+            now_s = self._clock.now_ns() / 1e9
+            self.begun_s.append((now_s, tuple(wanted)))
+            self._clock.advance(self._lasting.get(now_s, 0.0))
+            return [replace(sample(1.0), parameter=each) for each in wanted]
+
+        return poll
+
+
+def test_each_parameter_at_its_own_rate(clock: ManualClock) -> None:
+    source = Named(clock)
+    rates = {"pv": 1.0, "sp": 0.4, "power": 1.0}
+    with manual(source, clock, parameters=rates, rate_hz=None, duration=6.0) as stream:
+        batches = [[each.parameter for each in batch] for batch in turned(stream, clock, 0.5)]
+    assert source.begun_s == [
+        (0.0, ("pv", "sp", "power")),
+        (1.0, ("pv", "power")),
+        (2.0, ("pv", "power")),
+        (2.5, ("sp",)),
+        (3.0, ("pv", "power")),
+        (4.0, ("pv", "power")),
+        (5.0, ("pv", "sp", "power")),
+    ]
+    assert batches == [list(names) for _, names in source.begun_s]
+    assert stream.summary.rates == (
+        RateReport(1.0, ("pv", "power"), emitted=6),
+        RateReport(0.4, ("sp",), emitted=3),
+    )
+    assert stream.ticks == 9
+    assert (stream.summary.samples_emitted, stream.summary.rows) == (7, 15)
+
+
+def test_each_rate_counts_the_slots_it_misses(clock: ManualClock) -> None:
+    # The tick at 2 s takes 3.25 s: 1 Hz loses 3 and 4, and 0.4 Hz is a quarter late.
+    source = Named(clock, {2.0: 3.25})
+    rates = {"pv": 1.0, "sp": 0.4}
+    with manual(source, clock, parameters=rates, rate_hz=None, duration=6.0) as stream:
+        list(turned(stream, clock, 0.5))
+    assert source.begun_s[-2:] == [(2.0, ("pv",)), (5.25, ("pv", "sp"))]
+    summary = stream.summary
+    assert summary.rates == (
+        RateReport(1.0, ("pv",), emitted=4, skipped=2),
+        RateReport(0.4, ("sp",), emitted=2, skipped=1),
+    )
+    assert (summary.ticks_skipped, summary.max_drift_ms) == (3, 250.0)
+
+
+def test_what_is_dropped_is_counted_for_its_rate(clock: ManualClock) -> None:
+    rates = {"pv": 1.0, "sp": 0.5}
+    options = {"overflow": OverflowPolicy.DROP_OLDEST, "buffer_size": 2, "rate_hz": None}
+    with manual(Named(clock), clock, parameters=rates, duration=6.0, **options) as stream:
+        for _ in range(5):
+            assert clock.waiting.wait(PATIENCE_S)
+            clock.advance(1.0)
+        stream._worker._thread.join(PATIENCE_S)
+        assert [len(batch) for batch in stream] == [2, 1]
+    assert stream.summary.rates == (
+        RateReport(1.0, ("pv",), emitted=2, dropped=4),
+        RateReport(0.5, ("sp",), emitted=1, dropped=2),
+    )
+
+
+def test_half_and_99_percent_of_the_ticks(clock: ManualClock) -> None:
+    # 97 ticks of 0.1 s, two of 0.2 s and one of 0.5 s.
+    lasting = dict.fromkeys(range(100), 0.1) | {10: 0.2, 20: 0.2, 30: 0.5}
+    with manual(Counting(clock, lasting), clock, duration=100.0, buffer_size=100) as stream:
+        assert len(list(turned(stream, clock))) == 100
+    assert 100.0 <= stream.summary.tick_p50_ms <= 100.0 * 65 / 64
+    assert 200.0 <= stream.summary.tick_p99_ms <= 200.0 * 65 / 64
+
+
+def test_setting_the_wall_clock_disturbs_nothing() -> None:
+    class Stepped(ManualClock):
+        """Somebody sets the wall clock back an hour, in the third second."""
+
+        def utc(self) -> datetime:
+            return super().utc() - timedelta(hours=self.now_ns() > 3_000_000_000)
+
+    clock = Stepped()
+    source = Named(clock)
+    with manual(source, clock, parameters=["pv"]) as stream:
+        assert len(list(turned(stream, clock))) == 10
+    assert [begun_s for begun_s, _ in source.begun_s] == [float(n) for n in range(10)]
+    assert (stream.summary.samples_late, stream.summary.max_drift_ms) == (0, 0.0)
+    assert stream.summary.duration_s == 9.0
+
+
 def test_the_summary_lives_while_it_runs(clock: ManualClock) -> None:
     with manual(Counting(clock), clock, duration=None) as stream:
         assert next(iter(stream))[0].value == 0.0
@@ -157,6 +317,45 @@ def test_gaps_and_disconnections_are_counted(clock: ManualClock) -> None:
     with manual(Source(lambda n: ticks[n]), clock, duration=5.0) as stream:
         assert [len(batch) for batch in turned(stream, clock)] == [1, 1, 1, 2, 1]
     assert (stream.summary.rows, stream.summary.gaps, stream.summary.disconnects) == (6, 4, 2)
+
+
+class OnPorts(Source):
+    """A source that says which device is on which port."""
+
+    def prepare(self, *args: object, **options: object) -> Poll:
+        poll = super().prepare("pv")
+        poll.ports = {"a": "1", "b": "1", "c": "2"}  # type: ignore[attr-defined]
+        return poll
+
+
+def test_each_port_that_is_lost_is_counted_once_until_it_is_back(clock: ManualClock) -> None:
+    ticks = [
+        {"a": "ok", "b": "disconnected", "c": "ok"},
+        {"a": "disconnected", "b": "disconnected", "c": "ok"},
+        # The other port goes too, while the first is still away.
+        {"a": "disconnected", "b": "stopped", "c": "disconnected"},
+        # Back and lost again within one tick; and silent, but there.
+        {"a": "ok", "b": "disconnected", "c": "timeout"},
+        {"a": "disconnected", "b": "disconnected", "c": "disconnected"},
+    ]
+
+    def tick(n: int) -> list[Sample]:
+        return [replace(sample(1.0, status), device=name) for name, status in ticks[n].items()]
+
+    with manual(OnPorts(tick), clock, duration=5.0) as stream:
+        list(turned(stream, clock))
+    assert stream.summary.disconnects == 4
+
+
+def test_without_auto_reconnect_a_lost_port_ends_it(clock: ManualClock) -> None:
+    ticks = [[sample(1.0)], [sample(None, "timeout")], [sample(None, "disconnected")]]
+    batches = []
+    with manual(Source(lambda n: ticks[n]), clock, auto_reconnect=False) as stream:
+        with pytest.raises(WatlowConnectionError, match="the port of 'd' was lost"):
+            batches.extend(turned(stream, clock))
+    # What was read, and that it was lost, has been handed over.
+    assert batches == ticks
+    assert stream.summary.samples_emitted == 3
 
 
 def test_what_kills_the_recorder_reaches_the_consumer(clock: ManualClock) -> None:
@@ -276,11 +475,16 @@ def test_a_port_that_goes_away_is_a_gap_not_an_end() -> None:
         ({"duration": -1.0}, "duration=-1.0"),
         ({"buffer_size": 0}, "buffer_size=0"),
         ({"parameters": []}, "at least one parameter"),
+        ({"parameters": {}, "rate_hz": None}, "at least one parameter"),
+        ({"parameters": {"pv": 1.0}}, "rate_hz=2.0: each parameter has its own rate"),
+        ({"parameters": {"pv": 0}, "rate_hz": None}, "the rate of 'pv'=0: give a number above 0"),
+        ({"parameters": {n: n for n in range(1, 8)}, "rate_hz": None}, "7 different rates"),
+        ({"rate_hz": None}, "rate_hz is missing"),
         ({"instances": []}, "at least one instance"),
         ({"instances": [0]}, "instance=0: process_value has instances 1 to 2"),
         ({"instances": 1.5}, "instance=1.5"),
         ({"names": ["oven"]}, "here is only"),
-        ({"overflow": "explode"}, "allowed are block, drop_newest"),
+        ({"overflow": "explode"}, "allowed are block, drop_newest, drop_oldest"),
     ],
 )
 def test_what_cannot_be_recorded_sends_nothing(
