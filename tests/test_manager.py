@@ -1,20 +1,33 @@
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
-from watlowlib import ErrorPolicy, WatlowManager, open_device
+from watlowlib import (
+    Controller,
+    CsvSink,
+    ErrorPolicy,
+    InMemorySink,
+    OverflowPolicy,
+    WatlowManager,
+    open_device,
+)
 from watlowlib.errors import (
     WatlowClosedError,
     WatlowConfigurationError,
     WatlowPortNotFoundError,
+    WatlowSinkError,
     WatlowTimeoutError,
 )
-from watlowlib.model import ProtocolKind, SerialSettings
+from watlowlib.model import ProtocolKind, Sample, SerialSettings
 from watlowlib.simulator import SimulatedBus
+from watlowlib.transport.serial_port import SerialTransport
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
@@ -121,7 +134,7 @@ def test_a_slip_in_a_controllers_name(mgr: WatlowManager) -> None:
         mgr.get("oven_topp")
     with pytest.raises(WatlowConfigurationError, match="no controller 'kiln'; there are"):
         mgr.poll("pv", names=["kiln"])
-    with pytest.raises(WatlowConfigurationError, match="no controllers to read"):
+    with pytest.raises(WatlowConfigurationError, match="no controllers to ask"):
         mgr.poll("pv", names=[])
 
 
@@ -182,3 +195,206 @@ def test_one_name_need_not_be_a_list(mgr: WatlowManager) -> None:
 def test_a_policy_nobody_knows() -> None:
     with pytest.raises(WatlowConfigurationError, match="allowed are raise, return"):
         WatlowManager(error_policy="ignore")  # type: ignore[arg-type]
+
+
+def test_something_is_done_with_each(mgr: WatlowManager) -> None:
+    results = mgr.execute_each(lambda ctl: (ctl.address, ctl.identify().serial_number))
+    assert {name: result.value for name, result in results.items()} == {
+        "oven_top": (1, 200001),
+        "retort": (1, 200001),
+        "oven_bot": (2, 200002),
+    }
+    assert {result.protocol for result in results.values()} == {ProtocolKind.STDBUS}
+    assert list(mgr.execute_each(lambda ctl: ctl.name, names=["oven_bot"])) == ["oven_bot"]
+    with pytest.raises(WatlowConfigurationError, match="did you mean 'retort'"):
+        mgr.execute_each(lambda ctl: ctl.name, names=["retart"])
+
+
+def test_the_ports_side_by_side_and_one_after_the_other_on_a_port(mgr: WatlowManager) -> None:
+    # Two ports meet in it: one after the other they would wait in vain.
+    meeting = threading.Barrier(2, timeout=10)
+    busy: dict[str, list[str]] = {}
+    overlaps = []
+
+    def op(ctl: Controller) -> None:
+        here = busy.setdefault(ctl.port_key, [])
+        overlaps.extend(here)
+        here.append(ctl.name)
+        if ctl.address == 1:
+            meeting.wait()
+        here.remove(ctl.name)
+
+    mgr.execute_each(op)
+    assert overlaps == []
+
+
+def test_what_it_raises_is_raised_after_all_are_done(mgr: WatlowManager) -> None:
+    done = []
+
+    def op(ctl: Controller) -> float:
+        done.append(ctl.name)
+        return 1 / (ctl.address - 1)
+
+    with pytest.raises(ExceptionGroup, match="2 of 3 controllers failed") as caught:
+        mgr.execute_each(op)
+    assert [type(each) for each in caught.value.exceptions] == [ZeroDivisionError] * 2
+    assert sorted(done) == ["oven_bot", "oven_top", "retort"]
+    mgr.error_policy = ErrorPolicy.RETURN
+    results = mgr.execute_each(op)
+    assert results["oven_bot"].value == 1.0
+    assert isinstance(results["retort"].error, ZeroDivisionError)
+    assert results["retort"].value is None
+
+
+def test_two_names_of_a_port_are_one_port(bus: SimulatedBus, tmp_path: Path) -> None:
+    by_id = tmp_path / "usb-FTDI_RS485-if00"
+    by_id.symlink_to(bus.port)
+    with WatlowManager() as mgr:
+        mgr.add("one", bus.port, address=1)
+        with pytest.raises(WatlowConfigurationError, match="here already, as 'one'"):
+            mgr.add("again", by_id, address=1)
+        mgr.add("two", by_id, address=2)
+        threads = mgr.execute_each(lambda ctl: threading.get_ident())
+        assert len({result.value for result in threads.values()}) == 1
+
+
+def test_a_transport_of_ones_own(bus: SimulatedBus) -> None:
+    transport = SerialTransport(bus.port)
+    with WatlowManager() as mgr:
+        for address in (1, 2):
+            mgr.add(f"oven_{address}", transport, address=address)
+        assert [r.error for r in mgr.poll("setpoint").values()] == [None, None]
+        mgr.remove("oven_1")
+        assert transport.is_open
+    assert not transport.is_open
+
+
+def test_one_protocol_a_port(mgr: WatlowManager, bus: SimulatedBus) -> None:
+    with pytest.raises(WatlowConfigurationError, match="protocol"):
+        mgr.add("modbus", bus.port, address=3, protocol=ProtocolKind.MODBUS_RTU)
+    assert mgr.poll("setpoint")["oven_top"].error is None
+
+
+def test_last_in_first_out(bus: SimulatedBus, other_bus: SimulatedBus) -> None:
+    closed = []
+    with WatlowManager() as mgr:
+        for name, line in (("one", bus), ("two", other_bus), ("three", bus)):
+            controller = mgr.add(name, line.port, address=len(mgr.names) + 1)
+            close = controller.close
+            controller.close = lambda name=name, close=close: closed.append(name) or close()  # type: ignore[method-assign, misc, func-returns-value]
+    assert closed == ["three", "two", "one"]
+
+
+def test_recorded_into_a_sink_in_one_call(mgr: WatlowManager, tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    summary = mgr.record_to_sink(
+        parameters=["setpoint", "pv"],
+        rate_hz=50.0,
+        duration=0.1,
+        sink=CsvSink(path),
+        names=["retort", "oven_top"],
+        overflow=OverflowPolicy.DROP_OLDEST,
+        batch_size=3,
+    )
+    rows = path.read_text("utf-8").splitlines()[1:]
+    assert len(rows) == summary.rows == summary.samples_emitted * 4
+    assert summary.samples_emitted + summary.samples_late == 5
+    assert [row.split(",")[0] for row in rows[:4]] == ["retort"] * 2 + ["oven_top"] * 2
+    assert [sink.rows_written for sink in summary.sinks] == [summary.rows]
+
+
+def test_recorded_at_rates_of_their_own_into_a_sink_that_is_open(mgr: WatlowManager) -> None:
+    with InMemorySink() as sink:
+        rates = {"setpoint": 50.0, "pv": 5.0}
+        summary = mgr.record_to_sink(parameters=rates, duration=0.1, sink=sink, names="retort")
+    read = [each.parameter for each in sink.samples]
+    assert read[:2] == ["setpoint", "process_value"]
+    assert read.count("process_value") == 1
+    assert read.count("setpoint") == summary.rates[0].emitted
+
+
+def test_what_cannot_be_recorded_touches_no_sink(mgr: WatlowManager, tmp_path: Path) -> None:
+    sink = CsvSink(tmp_path / "run.csv")
+    with pytest.raises(WatlowConfigurationError, match="did you mean"):
+        mgr.record_to_sink(parameters="setpiont", rate_hz=1.0, sink=sink)
+    with pytest.raises(WatlowConfigurationError, match="give a sink"):
+        mgr.record_to_sink(parameters="pv", rate_hz=1.0, sink="run.csv")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sink_that_fails_ends_the_recording_with_its_error(mgr: WatlowManager) -> None:
+    class Failing(InMemorySink):
+        def write_many(self, samples: Sequence[Sample]) -> None:
+            if self.samples:
+                raise OSError("no space left on device")
+            super().write_many(samples)
+
+    sink = Failing()
+    with pytest.raises(WatlowSinkError, match="no space left"):
+        mgr.record_to_sink(parameters="pv", rate_hz=100.0, sink=sink, batch_size=1)
+    assert len(sink.samples) == 3
+
+
+CHILD = """
+import signal, threading
+from watlowlib import InMemorySink, WatlowManager, pipe, record
+from watlowlib.protocol import sharing
+from watlowlib.simulator import SimulatedBus
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Telling(InMemorySink):
+    def write_many(self, samples):
+        super().write_many(samples)
+        ready.set()
+
+def tell():
+    ready.wait(30)
+    print("ready", flush=True)
+
+ready = threading.Event()
+teller = threading.Thread(target=tell)
+teller.start()
+sink = Telling()
+settings = dict(parameters=["pv", "setpoint"], rate_hz=100.0, buffer_size=2)
+with SimulatedBus([1, 2], baudrate=None) as bus:
+    before = set(threading.enumerate())
+    try:
+        with WatlowManager() as mgr:
+            for address in (1, 2):
+                mgr.add(str(address), bus.port, address=address)
+            {consume}
+    except KeyboardInterrupt:
+        teller.join(30)
+        left = [each.name for each in threading.enumerate() if each not in before]
+        print(left, list(sharing._ports), flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a child alone")
+@pytest.mark.parametrize(
+    "consume",
+    [
+        "with record(mgr, **settings) as stream: [ready.set() for batch in stream]",
+        "with record(mgr, **settings) as stream: ready.set() or threading.Event().wait(30)",
+        "with record(mgr, **settings) as stream, sink: pipe(stream, sink, batch_size=1)",
+        "mgr.record_to_sink(sink=sink, batch_size=1, **settings)",
+    ],
+    ids=["iterating", "full", "pipe", "record_to_sink"],
+)
+def test_ctrl_c_leaves_no_thread_and_no_port(consume: str) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD.replace("{consume}", consume)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        assert child.stdout is not None
+        try:
+            assert child.stdout.readline() == "ready\n"
+            child.send_signal(signal.SIGINT)
+            told, errors = child.communicate(timeout=30)
+        finally:
+            child.kill()
+    assert (child.returncode, told, errors) == (0, "[] []\n", "")

@@ -7,40 +7,48 @@
             print(name, result.value[0].value)
 
 On one port the controllers are asked one after the other, as the line demands; each
-port has its own task, so that a slow or dead one delays no other.
+port has its own task, so that a slow or dead one delays no other. The manager stands
+above the recorder and the sinks, so that it can also record itself: `record_to_sink`.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 import sys
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
-from threading import Event
-from typing import TypeAlias
+from typing import Generic, TypeVar
 
 from watlowlib.arguments import chosen
 from watlowlib.device.controller import Controller
 from watlowlib.device.factory import open_device
-from watlowlib.device.polling import Halt, Parameters, Poll, chosen_names
-from watlowlib.device.wire import Target
-from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError, WatlowError
-from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings, Unit
+from watlowlib.device.polling import Parameters, chosen_names
+from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError
+from watlowlib.model import (
+    AcquisitionSummary,
+    ControllerFamily,
+    ProtocolKind,
+    Sample,
+    SerialSettings,
+    Unit,
+)
+from watlowlib.plan import Rates
+from watlowlib.recorder import OverflowPolicy, record
+from watlowlib.rounds import OnePort, ReadRound, Reads, Round
+from watlowlib.sinks.base import SampleSink
+from watlowlib.sinks.pipe import pipe
 from watlowlib.threads import make_pool
 from watlowlib.transport.base import Transport
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
 
+T = TypeVar("T")
 MAX_PORTS = 256
-POLL_S = 600.0
-"""How long a round of one port may take before that is an error; every read in it has
-its own, much shorter deadline."""
-
-_Results: TypeAlias = "dict[str, list[tuple[Sample, WatlowError | None]]]"
 
 
 class ErrorPolicy(str, Enum):
@@ -53,18 +61,18 @@ class ErrorPolicy(str, Enum):
 
 
 @dataclass(frozen=True)
-class DeviceResult:
-    """What one controller gave: samples or an error, never both.
+class DeviceResult(Generic[T]):
+    """What one controller gave: a value or an error, never both.
 
     Attributes:
-        value: One sample a read, when at least one read was answered; those that were
-            not are samples without a value.
-        error: The first error, when no read was answered.
+        value: What was asked for. Of a poll one sample a read, when at least one read was
+            answered; those that were not are samples without a value.
+        error: Why there is no value; of a poll the first error, when no read was answered.
         protocol: The wire protocol spoken.
     """
 
-    value: list[Sample] | None
-    error: WatlowError | None
+    value: T | None
+    error: Exception | None
     protocol: ProtocolKind
 
 
@@ -72,7 +80,7 @@ class WatlowManager:
     """Controllers by name, on any number of ports.
 
     Args:
-        error_policy: How `poll` reports controllers that fail.
+        error_policy: How `poll` and `execute_each` report controllers that fail.
     """
 
     def __init__(self, *, error_policy: ErrorPolicy = ErrorPolicy.RAISE) -> None:
@@ -93,7 +101,7 @@ class WatlowManager:
     def add(
         self,
         name: str,
-        source: str | Controller | Transport,
+        source: str | os.PathLike[str] | Controller | Transport,
         *,
         protocol: ProtocolKind = ProtocolKind.STDBUS,
         address: int = 1,
@@ -107,8 +115,8 @@ class WatlowManager:
 
         Args:
             name: What it is called here and in samples; not yet taken.
-            source: A port, or a `Controller` that was opened before, which stays its
-                owner's to close and has the other arguments behind it already.
+            source: A port, a transport, or a `Controller` that was opened before, which
+                stays its owner's to close and has the other arguments behind it already.
             protocol: What the controller is set to.
             address: Its address, 1 to 16.
             serial_settings: How the line is set; None for Standard Bus's own.
@@ -177,7 +185,7 @@ class WatlowManager:
         *,
         names: str | Iterable[str] | None = None,
         instances: int | Iterable[int] = (1,),
-    ) -> dict[str, DeviceResult]:
+    ) -> dict[str, DeviceResult[list[Sample]]]:
         """Read parameters x instances of every controller once, the ports side by side.
 
         Raises:
@@ -185,12 +193,90 @@ class WatlowManager:
             ExceptionGroup: Under `ErrorPolicy.RAISE`, the errors of the controllers that
                 did not answer at all.
         """
-        round_ = self._plan(parameters, instances, names)
-        results = {name: _result(reads) for name, reads in round_(None).items()}
-        errors = [result.error for result in results.values() if result.error is not None]
-        if errors and self.error_policy is ErrorPolicy.RAISE:
-            raise ExceptionGroup(f"{len(errors)} of {len(results)} controllers failed", errors)
-        return results
+        poll = self.prepare(parameters, instances=instances, names=names)
+        return self._judged({name: _result(reads) for name, reads in poll.reads().items()})
+
+    def execute_each(
+        self, op: Callable[[Controller], T], *, names: str | Iterable[str] | None = None
+    ) -> dict[str, DeviceResult[T]]:
+        """Call `op` with each controller: one after the other on a port, the ports side by side.
+
+            mgr.execute_each(lambda ctl: ctl.identify().serial_number)
+
+        Args:
+            op: What to do with a controller; called in several threads at once. What it
+                raises becomes that controller's error.
+            names: Which controllers; None for all.
+
+        Returns:
+            What `op` has returned for each.
+
+        Raises:
+            WatlowConfigurationError: There is no such controller; nothing was done.
+            ExceptionGroup: Under `ErrorPolicy.RAISE`, what `op` has raised, after it was
+                called with all of them.
+        """
+
+        def each(port: OnePort) -> dict[str, DeviceResult[T]]:
+            return {name: _outcome(op, controller) for name, controller in port.items()}
+
+        return self._judged(self._round(names).run(each))
+
+    def record_to_sink(
+        self,
+        *,
+        parameters: Parameters | Rates,
+        rate_hz: float | None = None,
+        duration: float | None = None,
+        sink: SampleSink,
+        names: str | Iterable[str] | None = None,
+        instances: int | Iterable[int] = (1,),
+        overflow: OverflowPolicy | None = None,
+        buffer_size: int = 64,
+        batch_size: int = 64,
+        flush_interval: float = 1.0,
+        auto_reconnect: bool = True,
+    ) -> AcquisitionSummary:
+        """Record into a sink until the duration is over: `record` and `pipe` in one call.
+
+        Args:
+            parameters: What to read; see `watlowlib.record`.
+            rate_hz: How often a second.
+            duration: Seconds to record; None until Ctrl-C.
+            sink: Where to. It is opened if it is not open, and closed in the end.
+            names: Which controllers; None for all.
+            instances: Which instances of each parameter.
+            overflow: What to do when the sink does not keep up; None waits for it.
+            buffer_size: How many batches may wait for the sink.
+            batch_size: Samples the sink is given at once.
+            flush_interval: Seconds a sample may wait for that.
+            auto_reconnect: Whether to go on when a port is lost.
+
+        Raises:
+            WatlowConfigurationError: An argument that cannot be; the message says which.
+            WatlowSinkError: The sink could not be opened, or did not keep all its rows.
+            WatlowConnectionError: A port was lost, and `auto_reconnect` is off.
+            KeyboardInterrupt: Ctrl-C, after everything that was read has been written.
+        """
+        if isinstance(sink, type) or not hasattr(sink, "write_many"):
+            raise WatlowConfigurationError(f"sink={sink!r}: give a sink, CsvSink('run.csv')")
+        recording = record(
+            self,
+            parameters=parameters,
+            rate_hz=rate_hz,
+            duration=duration,
+            names=names,
+            instances=instances,
+            overflow=OverflowPolicy.BLOCK if overflow is None else overflow,
+            buffer_size=buffer_size,
+            auto_reconnect=auto_reconnect,
+        )
+        try:
+            sink.open()
+            with recording as stream:
+                return pipe(stream, sink, batch_size=batch_size, flush_interval=flush_interval)
+        finally:
+            sink.close()
 
     def prepare(
         self,
@@ -198,14 +284,11 @@ class WatlowManager:
         *,
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,
-    ) -> Poll:
+    ) -> ReadRound:
         """Plan a poll for a recording; see `watlowlib.device.polling.PollSource`."""
-        round_ = self._plan(parameters, instances, names)
-
-        def poll(stop: Event | None = None) -> list[Sample]:
-            return [sample for reads in round_(stop).values() for sample, _ in reads]
-
-        return poll
+        round_ = self._round(names)
+        wanted = {name: ctl.targets(parameters, instances) for name, ctl in round_.fleet.items()}
+        return ReadRound(round_, wanted)
 
     def close(self) -> None:
         """Close what was opened here, last in first out; the second time, nothing."""
@@ -224,21 +307,22 @@ class WatlowManager:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _plan(
-        self,
-        parameters: Parameters,
-        instances: int | Iterable[int],
-        names: str | Iterable[str] | None,
-    ) -> _Round:
+    def _round(self, names: str | Iterable[str] | None) -> Round:
         self._check_open()
         picked = chosen_names(names)
         fleet = {name: self.get(name) for name in (self.names if picked is None else picked)}
         if not fleet:
-            raise WatlowConfigurationError("no controllers to read: add one first, or name one")
+            raise WatlowConfigurationError("no controllers to ask: add one first, or name one")
         if self._pool is None:
             self._pool = make_pool("poll", MAX_PORTS)
-        wanted = {name: ctl.targets(parameters, instances) for name, ctl in fleet.items()}
-        return _Round(fleet, wanted, self._pool)
+        return Round(fleet, self._pool)
+
+    def _judged(self, results: dict[str, DeviceResult[T]]) -> dict[str, DeviceResult[T]]:
+        """`results`, unless there are errors and they are to be raised."""
+        errors = [result.error for result in results.values() if result.error is not None]
+        if errors and self.error_policy is ErrorPolicy.RAISE:
+            raise ExceptionGroup(f"{len(errors)} of {len(results)} controllers failed", errors)
+        return results
 
     def _check_new(self, controller: Controller) -> None:
         for name, other in self._controllers.items():
@@ -254,7 +338,7 @@ class WatlowManager:
             raise WatlowClosedError("the manager was closed; make a new one")
 
 
-def _result(reads: list[tuple[Sample, WatlowError | None]]) -> DeviceResult:
+def _result(reads: Reads) -> DeviceResult[list[Sample]]:
     protocol = reads[0][0].protocol
     errors = [error for _, error in reads if error is not None]
     if len(errors) == len(reads):
@@ -262,43 +346,8 @@ def _result(reads: list[tuple[Sample, WatlowError | None]]) -> DeviceResult:
     return DeviceResult([sample for sample, _ in reads], None, protocol)
 
 
-class _Round:
-    """One planned poll of a fleet, called at every tick."""
-
-    def __init__(
-        self,
-        fleet: dict[str, Controller],
-        wanted: dict[str, list[Target]],
-        pool: ThreadPoolExecutor,
-    ) -> None:
-        self._names = list(fleet)
-        self._wanted = wanted
-        self._pool = pool
-        ports: dict[str, dict[str, Controller]] = {}
-        for name, controller in fleet.items():
-            ports.setdefault(controller.port_key, {})[name] = controller
-        self._ports = list(ports.values())
-
-    def __call__(self, stop: Event | None) -> _Results:
-        first, *others = self._ports
-        running = [self._start(port, stop) for port in others]
-        found = self._ask(first, stop)
-        for each in running:
-            found.update(each.result(timeout=POLL_S))
-        return {name: found[name] for name in self._names}
-
-    def _start(self, port: dict[str, Controller], stop: Event | None) -> Future[_Results]:
-        try:
-            return self._pool.submit(self._ask, port, stop)
-        except RuntimeError:
-            # The manager was closed meanwhile: its controllers say so, at once.
-            done: Future[_Results] = Future()
-            done.set_result(self._ask(port, stop))
-            return done
-
-    def _ask(self, port: dict[str, Controller], stop: Event | None) -> _Results:
-        halt = Halt(stop)
-        return {
-            name: controller.sample_each(self._wanted[name], device=name, halt=halt)
-            for name, controller in port.items()
-        }
+def _outcome(op: Callable[[Controller], T], controller: Controller) -> DeviceResult[T]:
+    try:
+        return DeviceResult(op(controller), None, controller.protocol)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this controller's result
+        return DeviceResult(None, error, controller.protocol)
