@@ -15,6 +15,7 @@ LAYERS = [
     ["errors"],
     ["model", "arguments"],
     ["clock", "threads", "handover", "histogram", "schedule"],
+    ["backoff"],
     ["registry"],
     ["transport"],
     ["protocol"],

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from watlowlib.clock import Deadline
 from watlowlib.device.controller import Controller
 from watlowlib.device.factory import open_device
 from watlowlib.errors import (
@@ -263,5 +264,8 @@ def test_a_port_taken_away_is_said_and_opened_again_when_it_is_back() -> None:
             bus.unplug()
             assert [ctl.poll("pv")[0].status for _ in range(2)] == ["disconnected"] * 2
             bus.replug()
+            late = Deadline.after(10.0)
+            while ctl.poll("setpoint")[0].status == "disconnected":
+                assert not late.passed()
             assert ctl.read_setpoint().value == 75.0
             assert ctl.stats.reconnects == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import serial
@@ -179,3 +180,48 @@ def test_a_controller_answers_in_order() -> None:
             answers = port.read(42)
             assert answers[:21] == SETPOINT_IS_392
             assert answers[21 + 11 : 21 + 13] == b"\x04\x01"
+
+
+@pytest.mark.parametrize("transport", ["pty", "tcp"])
+def test_plugged_in_elsewhere_it_has_another_name(transport: str) -> None:
+    with SimulatedBus([unit()], baudrate=None, transport=transport) as bus:
+        first = bus.port
+        bus.unplug()
+        with pytest.raises(WatlowClosedError):
+            _ = bus.port
+        bus.replug(elsewhere=True)
+        assert bus.port != first
+        with listening(bus) as port:
+            port.write(READ_SETPOINT)
+            assert port.read(21) == SETPOINT_IS_392
+
+
+def test_a_link_leads_to_where_it_is_plugged_in(tmp_path: Path) -> None:
+    link = tmp_path / "usb-FTDI_RS485-if00"
+    with SimulatedBus([unit()], baudrate=None, link=link) as bus:
+        assert bus.port == str(link)
+        first = link.readlink()
+        bus.unplug()
+        assert not link.is_symlink()
+        bus.replug(elsewhere=True)
+        assert link.readlink() != first
+        with listening(bus) as port:
+            port.write(READ_SETPOINT)
+            assert port.read(21) == SETPOINT_IS_392
+    assert not link.is_symlink()
+
+
+def test_a_tcp_port_has_no_link(tmp_path: Path) -> None:
+    with pytest.raises(WatlowConfigurationError, match="only a pty"):
+        SimulatedBus([1], transport="tcp", link=tmp_path / "link")
+
+
+def test_a_line_that_stands_still_goes_on_where_it_was() -> None:
+    with SimulatedBus([unit()], baudrate=None, turnaround_s=0.0) as bus, listening(bus) as port:
+        bus.stall()
+        port.write(READ_SETPOINT)
+        port.timeout = 0.1
+        assert port.read(1) == b""
+        bus.resume()
+        port.timeout = 10.0
+        assert port.read(21) == SETPOINT_IS_392

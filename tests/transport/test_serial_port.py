@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,42 @@ def test_settings_no_line_has(wrong: dict[str, int]) -> None:
 def test_how_long_a_byte_takes() -> None:
     assert SerialSettings().byte_time_s == pytest.approx(10 / 38400)
     assert SerialSettings(9600, 8, "E", 1).byte_time_s == pytest.approx(11 / 9600)
+
+
+@dataclass
+class Listed:
+    device: str
+    serial_number: str | None
+    vid: int | None = 0x0403
+    pid: int | None = 0x6001
+    location: str | None = "1-1.4"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are not handed out anew")
+def test_an_adapter_that_has_moved_is_opened_where_it_is(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[Listed] = []
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
+    with SimulatedBus([1]) as other:
+        # A pty has no serial number; the list, which cannot be had without adapters, gives it one.
+        listed[:] = [Listed(bus.port, "MINE"), Listed(other.port, "ANOTHER")]
+        transport = SerialTransport(bus.port)
+        transport.open()
+        assert opened(transport) == bus.port
+        transport.close()
+        # The names have been swapped: what has our name now is not ours.
+        listed[:] = [Listed(bus.port, "ANOTHER"), Listed(other.port, "MINE")]
+        transport.open()
+        assert opened(transport) == other.port
+        assert transport.port == bus.port
+        transport.close()
+        listed[:] = [Listed(bus.port, "ANOTHER")]
+        with pytest.raises(WatlowPortNotFoundError, match="USB serial number MINE, is not there"):
+            transport.open()
+        assert not transport.is_open
+
+
+def opened(transport: SerialTransport) -> str:
+    assert transport._serial is not None
+    return str(transport._serial.port)

@@ -4,16 +4,25 @@ After a question that nobody answered the answer may still come, and would be ta
 for the answer to the next one. So a line that has timed out is listened to until it
 has been quiet for `quiet_s`, and what arrives meanwhile is thrown away. A line on
 which all went well is only emptied of what is there, which costs no time.
+
+A port that was lost is opened again by the next question. When that is in vain, or the
+port is lost again before a byte has come, the questions that follow fail at once, until a
+while has passed that grows with each attempt: opening may take seconds, and would take
+them from every question.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 
+from watlowlib.backoff import Backoff
 from watlowlib.clock import Deadline
-from watlowlib.errors import ErrorContext, WatlowLineNotQuietError
+from watlowlib.errors import ErrorContext, WatlowConnectionError, WatlowLineNotQuietError
 from watlowlib.transport.base import Transport
+
+log = logging.getLogger(__name__)
 
 QUIET_S = 0.1
 """Silence after a timeout before the next question. Real PM3s answer within 50 ms."""
@@ -23,6 +32,9 @@ GAP_S = 0.02
 
 SETTLE_LIMIT_S = 2.0
 """How long a line may chatter before that is an error."""
+
+REOPEN_FIRST_S, REOPEN_MOST_S = 0.1, 5.0
+"""How long a lost port is left alone after the first attempt in vain, and after many."""
 
 WRITE_S = 1.0
 NOW = Deadline(0.0)
@@ -59,6 +71,8 @@ class Line:
         self.quiet_s = quiet_s
         self._stats = stats
         self._quiet_until_s = 0.0
+        self._again = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
+        self._why = "the port was lost"
 
     def send(self, data: bytes) -> bytes:
         """Send `data` on a line that is quiet.
@@ -68,23 +82,46 @@ class Line:
 
         Raises:
             WatlowLineNotQuietError: It chattered for `SETTLE_LIMIT_S`.
-            WatlowConnectionError: The port is gone.
+            WatlowConnectionError: The port is gone, or could not be opened again a moment ago.
         """
         if not self.transport.is_open:
-            self.transport.open()
-            self._stats.reconnects += 1
-            self.distrust()
+            self._reopen()
         thrown_away = self._settle()
         self.transport.write(data, Deadline.after(WRITE_S))
         return thrown_away
 
     def receive(self, deadline: Deadline) -> bytes:
         """What arrives by the deadline, `b""` for nothing."""
-        return self.transport.read(deadline)
+        data = self.transport.read(deadline)
+        if data and self._again.failures:
+            self._again.succeeded()
+        return data
 
     def distrust(self) -> None:
         """Something may still come: be quiet for `quiet_s` before the next question."""
         self._quiet_until_s = time.monotonic() + self.quiet_s
+
+    def _reopen(self) -> None:
+        left_s = self._again.left_s()
+        if left_s:
+            raise WatlowConnectionError(
+                f"{self._why}; it is tried again in {left_s:.1f} s",
+                context=ErrorContext(port=self.transport.port),
+            )
+        first = not self._again.failures
+        # It counts as in vain until a byte has come: some ports open, and are lost at once.
+        self._again.failed()
+        try:
+            self.transport.open()
+        except WatlowConnectionError as error:
+            self._why = error.message
+            if first:
+                log.warning("port %s was lost: %s", self.transport.port, error.message)
+            raise
+        log.warning("port %s is open again", self.transport.port)
+        self._why = "the port was lost"
+        self._stats.reconnects += 1
+        self.distrust()
 
     def _settle(self) -> bytes:
         thrown_away = stale = self.transport.read(NOW)

@@ -11,6 +11,7 @@ Each controller answers in the protocol it is set to; both may be spoken on one 
 from __future__ import annotations
 
 import math
+import os
 import random
 import select
 import socket
@@ -74,6 +75,8 @@ class SimulatedBus:
         turnaround_s: Between request and reply, at least and at most, in seconds.
         faults: What goes wrong.
         transport: "pty", "tcp", or None for a pty where there are ptys.
+        link: A symbolic link to make to the pty while it is plugged in, like those in
+            /dev/serial/by-id; then `port` is the link.
         speed: How much faster than real the ovens live. The line is always in real time,
             as its client is.
         clock: The ovens' time; a `ManualClock` lets a test turn it.
@@ -90,6 +93,7 @@ class SimulatedBus:
         turnaround_s: tuple[float, float] = (0.002, 0.01),
         faults: FaultPlan | None = None,
         transport: str | None = None,
+        link: str | os.PathLike[str] | None = None,
         speed: float = 1.0,
         clock: Ticking | None = None,
         seed: int = 0,
@@ -109,7 +113,8 @@ class SimulatedBus:
         self.faults = faults or FaultPlan()
         self.wire = Wire(SerialSettings(baudrate=baudrate).byte_time_s if baudrate else 0.0)
         self._turnaround_s = _span(turnaround_s)
-        self._transport = checked_kind(transport)
+        self._link = None if link is None else os.fspath(link)
+        self._transport = checked_kind(transport, self._link)
         self._random = random.Random(seed)
         self._garbled = garbled
         self._decoder = FrameDecoder()
@@ -121,6 +126,8 @@ class SimulatedBus:
         self._orders: deque[Callable[[], None]] = deque()
         self._endpoint: Endpoint | None = None
         self._tcp_number = 0
+        self._device = ""
+        self._stalled = False
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._worker = Worker("simulated-bus", self._run, self._ask_to_stop)
 
@@ -186,9 +193,22 @@ class SimulatedBus:
         """Take the port away, as when an adapter is pulled out."""
         self._order(self._pull)
 
-    def replug(self) -> None:
-        """Bring the port back: a TCP port as it was, a pty perhaps under another name."""
-        self._order(self._plug)
+    def replug(self, *, elsewhere: bool = False) -> None:
+        """Bring the port back.
+
+        Args:
+            elsewhere: Whether it surely has another name than before. Else a TCP port has
+                the same one, and a pty whichever the system gives it.
+        """
+        self._order(lambda: self._plug(elsewhere))
+
+    def stall(self) -> None:
+        """Let everything on the line stand still until `resume`; nothing is lost."""
+        self._order(lambda: self._stall(True))
+
+    def resume(self) -> None:
+        """Let the line go on: what was written meanwhile arrives now, all at once."""
+        self._order(lambda: self._stall(False))
 
     def _order(self, what: Callable[[], None]) -> None:
         """Have the thread do `what`, and wait until it has."""
@@ -206,10 +226,18 @@ class SimulatedBus:
         if self._wake is not None:
             self._wake[1].send(b"\0")
 
-    def _plug(self) -> None:
+    def _plug(self, elsewhere: bool = False) -> None:
         if self._endpoint is None:
-            self._endpoint = make_endpoint(self._transport, self._tcp_number)
-            self._tcp_number = self._endpoint.number
+            self._endpoint = make_endpoint(
+                self._transport,
+                0 if elsewhere else self._tcp_number,
+                unlike=self._device if elsewhere else "",
+                link=self._link,
+            )
+            self._tcp_number, self._device = self._endpoint.number, self._endpoint.device
+
+    def _stall(self, stalled: bool) -> None:
+        self._stalled = stalled
 
     def _pull(self) -> None:
         endpoint, self._endpoint = self._endpoint, None
@@ -221,7 +249,7 @@ class SimulatedBus:
         assert self._wake is not None
         ear = self._wake[0]
         while not self._stopping:
-            watched = self._endpoint.watched() if self._endpoint else []
+            watched = self._endpoint.watched() if self._endpoint and not self._stalled else []
             ready, _, _ = select.select([ear.fileno(), *watched], [], [], self._patience_s())
             if ear.fileno() in ready:
                 ear.recv(64)
@@ -229,12 +257,12 @@ class SimulatedBus:
                     self._orders.popleft()()
             elif self._endpoint and set(ready):
                 self._take(self._endpoint.receive())
-            arrived = self.wire.due(time.monotonic())
+            arrived = b"" if self._stalled else self.wire.due(time.monotonic())
             if self._endpoint and arrived:
                 self._endpoint.send(arrived)
 
     def _patience_s(self) -> float | None:
-        next_s = self.wire.next_s()
+        next_s = None if self._stalled else self.wire.next_s()
         return None if next_s is None else max(0.0, next_s - time.monotonic() - EARLY_S)
 
     def _take(self, data: bytes) -> None:

@@ -21,6 +21,8 @@ class Endpoint(Protocol):
 
     port: str
     """What `open_device` takes."""
+    device: str
+    """The same without a link."""
     number: int
     """The TCP port's number, 0 for a pty."""
 
@@ -40,14 +42,21 @@ class Endpoint(Protocol):
 class PtyEndpoint:
     """A pseudo terminal: a path such as /dev/pts/3. Not on Windows."""
 
+    _link: str | None = None
+
     def __init__(self) -> None:
         import tty
 
         self._controllers, self._cable = os.openpty()
         tty.setraw(self._cable)
         os.set_blocking(self._controllers, False)
-        self.port = os.ttyname(self._cable)
+        self.port = self.device = os.ttyname(self._cable)
         self.number = 0
+
+    def link(self, path: str) -> None:
+        """Be reached at `path` too, until it is closed."""
+        os.symlink(self.device, path)  # noqa: PTH211 - a name, as open_device takes it
+        self.port = self._link = path
 
     def watched(self) -> list[int]:
         """The controllers' end."""
@@ -67,6 +76,8 @@ class PtyEndpoint:
 
     def close(self) -> None:
         """Close both ends: the client sees its port go away."""
+        if self._link is not None:
+            os.unlink(self._link)  # noqa: PTH108
         os.close(self._controllers)
         os.close(self._cable)
 
@@ -79,7 +90,7 @@ class TcpEndpoint:
         self._listener.setblocking(False)
         self._client: socket.socket | None = None
         self.number = self._listener.getsockname()[1]
-        self.port = f"socket://127.0.0.1:{self.number}"
+        self.port = self.device = f"socket://127.0.0.1:{self.number}"
 
     def watched(self) -> list[int]:
         """The listener, and the client where there is one."""
@@ -123,25 +134,38 @@ class TcpEndpoint:
             self._client = None
 
 
-def checked_kind(kind: str | None) -> str:
+def checked_kind(kind: str | None, link: str | None = None) -> str:
     """The kind of endpoint to make; None takes a pty where there are ptys.
 
     Raises:
-        WatlowConfigurationError: There is no such kind here.
+        WatlowConfigurationError: There is no such kind here, or no link to it.
     """
     ptys = hasattr(os, "openpty")
     if kind is None:
-        return "pty" if ptys else "tcp"
+        kind = "pty" if ptys else "tcp"
+    if kind == "tcp" and link is not None:
+        raise WatlowConfigurationError(f"link={link!r}: only a pty can have one")
     if kind == "tcp" or (kind == "pty" and ptys):
         return kind
     raise WatlowConfigurationError(f"transport={kind!r}: allowed are 'pty' (not on Windows), 'tcp'")
 
 
-def make_endpoint(kind: str, number: int = 0) -> Endpoint:
+def make_endpoint(
+    kind: str, number: int = 0, *, unlike: str = "", link: str | None = None
+) -> Endpoint:
     """The endpoint called `kind`.
 
     Args:
         kind: "pty" or "tcp".
         number: The TCP port to listen on; 0 for any that is free.
+        unlike: A device that it is not to be, though its name is free again.
+        link: A symbolic link to the pty, like those in /dev/serial/by-id.
     """
-    return TcpEndpoint(number) if kind == "tcp" else PtyEndpoint()
+    endpoint: Endpoint = TcpEndpoint(number) if kind == "tcp" else PtyEndpoint()
+    if endpoint.device == unlike:
+        # While this one is there, the next one has another name.
+        taken, endpoint = endpoint, make_endpoint(kind)
+        taken.close()
+    if link is not None and isinstance(endpoint, PtyEndpoint):
+        endpoint.link(link)
+    return endpoint

@@ -4,6 +4,10 @@ pyserial's own timeouts are set once, at opening, and never touched again: chang
 them between a write and a read reconfigures the port and can lose the reply. Where
 the port is a file descriptor the waiting is done here, by `select`, to the exact
 deadline; elsewhere pyserial waits in slices of `SLICE_S`.
+
+On Linux a port that is opened again is looked for by its adapter's USB serial number: its
+name may be another one's by then. Where the system tells no such number, and elsewhere,
+a port is what has its name.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import logging
+import os
 import select
 import sys
 
@@ -28,6 +34,9 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import SerialSettings
+from watlowlib.transport.adapters import Adapter, Entry, adapter_at, found_again
+
+log = logging.getLogger(__name__)
 
 SLICE_S = 0.01
 """How long pyserial waits at a time where the port has no file descriptor to select on."""
@@ -52,6 +61,7 @@ class SerialTransport:
         self._serial: serial.Serial | None = None
         self._fd: int | None = None
         self._known = False
+        self._adapter: Adapter | None = None
 
     @property
     def port(self) -> str:
@@ -67,15 +77,18 @@ class SerialTransport:
         """Open the port, exclusively where the system can, with low latency where it can."""
         if self._serial is not None:
             return
+        device = self._device()
         try:
-            self._serial = self._opened()
+            self._serial = self._opened(device)
         except (ValueError, TypeError) as error:
             raise WatlowConfigurationError(
                 f"port {self._port!r} cannot be opened as it was named or set: {error}"
             ) from error
         except OSError as error:  # SerialException is an OSError
             raise _explained(self._port, error, known=self._known) from error
-        self._known = True
+        if not self._known:
+            self._known = True
+            self._adapter = adapter_at(os.path.realpath(self._port), _listed(self._port))
         self._fd = _descriptor(self._serial)
         if self._fd is not None:
             # We select on the descriptor; pyserial only hands over what is there.
@@ -85,10 +98,25 @@ class SerialTransport:
             with contextlib.suppress(OSError, ValueError, NotImplementedError):
                 self._serial.set_low_latency_mode(True)
 
-    def _opened(self) -> serial.Serial:
+    def _device(self) -> str:
+        """What to open: the port by its name, or where its adapter has gone to."""
+        if self._adapter is None:
+            return self._port
+        device = found_again(self._adapter, _listed(self._port))
+        if device is None:
+            raise WatlowPortNotFoundError(
+                f"the adapter of port {self._port!r}, USB serial number "
+                f"{self._adapter.serial_number}, is not there; look at the cable",
+                context=ErrorContext(port=self._port),
+            )
+        if device != os.path.realpath(self._port):
+            log.warning("the adapter of port %s is at %s now", self._port, device)
+        return device
+
+    def _opened(self, device: str) -> serial.Serial:
         settings = self.settings
         return serial.serial_for_url(
-            self._port,
+            device,
             baudrate=settings.baudrate,
             bytesize=settings.bytesize,
             parity=settings.parity,
@@ -150,6 +178,15 @@ class SerialTransport:
             f"the port was lost: {error}; look at the cable, the adapter and its power",
             context=ErrorContext(port=self._port),
         )
+
+
+def _listed(port: str) -> list[Entry]:
+    """The serial ports of this machine, where it takes them to find `port` again."""
+    if not sys.platform.startswith("linux") or "://" in port:
+        return []
+    from serial.tools import list_ports
+
+    return list(list_ports.comports())
 
 
 def _descriptor(port: serial.Serial) -> int | None:
