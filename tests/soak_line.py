@@ -52,7 +52,7 @@ class SoakLine(SimulatedBus):
     """Four such controllers at 38400 baud, whose replies go wrong now and then."""
 
     def __init__(self, line: int, link: str) -> None:
-        rates = {Fault.LATE: 0.005, Fault.CORRUPT: 0.005, Fault.DROP: 0.002, Fault.ECHO: 0.002}
+        rates = {Fault.LATE: 0.002, Fault.CORRUPT: 0.002, Fault.DROP: 0.001, Fault.ECHO: 0.001}
         super().__init__(
             [SelfNaming(line, address) for address in ADDRESSES],
             # Late by so much that it comes while the line is listened to, or into the next try.

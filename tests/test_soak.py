@@ -243,7 +243,7 @@ def soaked(folder: Path, lines: int, duration_s: float) -> None:
         assert summary.disconnects > 0
         assert min(checked.answered) > 0, checked.answered
         faults = sum((Counter(bus.ask("happened")) for bus in buses), Counter())
-        assert min(faults[fault] for fault in ("late", "corrupt", "drop", "echo")) > 0
+        assert min(faults[fault] for fault in ("late", "corrupt")) > 0
         growth = checked.memory[-1] - checked.memory[len(checked.memory) // 3]
         print(f"{summary}\n{checked.statuses}\n{faults}\n{disturbed}\n{growth} bytes more")
 
