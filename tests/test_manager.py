@@ -352,7 +352,13 @@ def tell():
     ready.wait(30)
     print("ready", flush=True)
 
-ready = threading.Event()
+def busy():
+    # In short waits: a signal that another thread has got does not end a long one.
+    ready.set()
+    while True:
+        pause.wait(0.1)
+
+ready, pause = threading.Event(), threading.Event()
 teller = threading.Thread(target=tell)
 teller.start()
 sink = Telling()
@@ -376,7 +382,7 @@ with SimulatedBus([1, 2], baudrate=None) as bus:
     "consume",
     [
         "with record(mgr, **settings) as stream: [ready.set() for batch in stream]",
-        "with record(mgr, **settings) as stream: ready.set() or threading.Event().wait(30)",
+        "with record(mgr, **settings) as stream: busy()",
         "with record(mgr, **settings) as stream, sink: pipe(stream, sink, batch_size=1)",
         "mgr.record_to_sink(sink=sink, batch_size=1, **settings)",
     ],
