@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -317,6 +318,9 @@ def test_what_cannot_be_recorded_touches_no_sink(mgr: WatlowManager, tmp_path: P
     sink = CsvSink(tmp_path / "run.csv")
     with pytest.raises(WatlowConfigurationError, match="did you mean"):
         mgr.record_to_sink(parameters="setpiont", rate_hz=1.0, sink=sink)
+    with pytest.raises(WatlowConfigurationError, match="allowed are block"):
+        wrong: Any = "explode"
+        mgr.record_to_sink(parameters="pv", rate_hz=1.0, sink=sink, overflow=wrong)
     with pytest.raises(WatlowConfigurationError, match="give a sink"):
         mgr.record_to_sink(parameters="pv", rate_hz=1.0, sink="run.csv")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []

@@ -333,7 +333,7 @@ def test_each_port_that_is_lost_is_counted_once_until_it_is_back(clock: ManualCl
         {"a": "ok", "b": "disconnected", "c": "ok"},
         {"a": "disconnected", "b": "disconnected", "c": "ok"},
         # The other port goes too, while the first is still away.
-        {"a": "disconnected", "b": "stopped", "c": "disconnected"},
+        {"a": "stopped", "b": "disconnected", "c": "disconnected"},
         # Back and lost again within one tick; and silent, but there.
         {"a": "ok", "b": "disconnected", "c": "timeout"},
         {"a": "disconnected", "b": "disconnected", "c": "disconnected"},

@@ -216,11 +216,23 @@ def test_a_tcp_port_has_no_link(tmp_path: Path) -> None:
         SimulatedBus([1], transport="tcp", link=tmp_path / "link")
 
 
-def test_a_line_that_stands_still_goes_on_where_it_was() -> None:
-    with SimulatedBus([unit()], baudrate=None, turnaround_s=0.0) as bus, listening(bus) as port:
+def test_a_line_that_stands_still_takes_nothing_in() -> None:
+    with SimulatedBus([unit()], turnaround_s=5.0) as bus, listening(bus) as port:
         bus.stall()
         port.write(READ_SETPOINT)
         port.timeout = 0.1
+        assert port.read(1) == b""
+        assert bus.wire.next_s() is None
+
+
+def test_and_goes_on_where_it_was() -> None:
+    with SimulatedBus([unit()], baudrate=None, turnaround_s=0.2) as bus, listening(bus) as port:
+        port.write(READ_SETPOINT)
+        while bus.wire.next_s() is None:
+            pass
+        # The reply is on its way.
+        bus.stall()
+        port.timeout = 0.5
         assert port.read(1) == b""
         bus.resume()
         port.timeout = 10.0
