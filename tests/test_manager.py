@@ -320,7 +320,7 @@ def test_what_cannot_be_recorded_touches_no_sink(mgr: WatlowManager, tmp_path: P
         mgr.record_to_sink(parameters="setpiont", rate_hz=1.0, sink=sink)
     with pytest.raises(WatlowConfigurationError, match="allowed are block"):
         wrong: Any = "explode"
-        mgr.record_to_sink(parameters="pv", rate_hz=1.0, sink=sink, overflow=wrong)
+        mgr.record_to_sink(parameters="pv", rate_hz=1.0, duration=1, sink=sink, overflow=wrong)
     with pytest.raises(WatlowConfigurationError, match="give a sink"):
         mgr.record_to_sink(parameters="pv", rate_hz=1.0, sink="run.csv")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []

@@ -234,6 +234,8 @@ def test_and_goes_on_where_it_was() -> None:
         bus.stall()
         port.timeout = 0.5
         assert port.read(1) == b""
+        bus.stall()
+        assert port.read(1) == b""
         bus.resume()
         port.timeout = 10.0
         assert port.read(21) == SETPOINT_IS_392
