@@ -23,7 +23,7 @@ LAYERS = [
     ["plan", "tally"],
     ["recorder"],
     ["sinks"],
-    ["rounds"],
+    ["rounds", "results"],
     ["manager"],
     ["simulator"],
     ["cli"],

@@ -56,7 +56,7 @@ def test_a_port_that_has_moved_is_found_by_its_link(mgr: WatlowManager, tmp_path
         assert {each["retort"] for each in seen} == {"ok"}
         assert {each["top"] for each in seen} == {"ok", "disconnected"}
         assert stream.summary.disconnects == 2
-        assert mgr.get("top").stats.reconnects == 1
+        assert mgr.get("top").port_stats.reconnects == 1
 
 
 def test_without_auto_reconnect_what_was_read_is_kept_and_the_error_raised(

@@ -36,6 +36,7 @@ from watlowlib.errors import (
     WatlowNoSuchInstanceError,
     WatlowNoSuchObjectError,
     WatlowNoSuchRegisterError,
+    WatlowOfflineError,
     WatlowPortBusyError,
     WatlowPortNotFoundError,
     WatlowPortPermissionError,
@@ -46,7 +47,7 @@ from watlowlib.errors import (
     WatlowUnknownParameterError,
     WatlowWriteError,
 )
-from watlowlib.manager import DeviceResult, ErrorPolicy, WatlowManager
+from watlowlib.manager import WatlowManager
 from watlowlib.model import (
     AcquisitionSummary,
     AlarmState,
@@ -63,8 +64,10 @@ from watlowlib.model import (
     Unit,
     WordOrder,
 )
+from watlowlib.protocol.stats import DeviceStats, PortStats
 from watlowlib.recorder import OverflowPolicy, Recording, record
 from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+from watlowlib.results import DeviceResult, ErrorPolicy, FleetStats
 from watlowlib.sinks.base import SampleSink, sample_to_row
 from watlowlib.sinks.choose import open_sink
 from watlowlib.sinks.memory import InMemorySink
@@ -85,8 +88,10 @@ __all__ = [
     "CsvSink",
     "DeviceInfo",
     "DeviceResult",
+    "DeviceStats",
     "ErrorContext",
     "ErrorPolicy",
+    "FleetStats",
     "InMemorySink",
     "JsonlSink",
     "OverflowPolicy",
@@ -95,6 +100,7 @@ __all__ = [
     "PidGains",
     "Poll",
     "PollSource",
+    "PortStats",
     "Probe",
     "ProtocolKind",
     "RateReport",
@@ -125,6 +131,7 @@ __all__ = [
     "WatlowNoSuchInstanceError",
     "WatlowNoSuchObjectError",
     "WatlowNoSuchRegisterError",
+    "WatlowOfflineError",
     "WatlowPortBusyError",
     "WatlowPortNotFoundError",
     "WatlowPortPermissionError",

@@ -18,6 +18,7 @@ error cost a recording one value.
      │    ├── WatlowPortBusyError
      │    └── WatlowClosedError
      ├── WatlowTimeoutError (TimeoutError)             nothing that fits came in time
+     │    └── WatlowOfflineError
      ├── WatlowProtocolError                           bytes came, but not an answer
      │    ├── WatlowFrameError (ValueError)
      │    ├── WatlowCRCError
@@ -161,6 +162,12 @@ class WatlowTimeoutError(WatlowError, TimeoutError):
     """No answer that fits the question came before the deadline."""
 
     status = "timeout"
+
+
+class WatlowOfflineError(WatlowTimeoutError):
+    """The controller has not answered lately, and a fleet did not ask it this time."""
+
+    status = "offline"
 
 
 class WatlowProtocolError(WatlowError):

@@ -16,12 +16,11 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
-from enum import Enum
-from typing import Generic, TypeVar
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from typing import TypeVar
 
 from watlowlib.arguments import chosen
 from watlowlib.device.controller import Controller
@@ -35,9 +34,11 @@ from watlowlib.model import (
     Sample,
     SerialSettings,
     Unit,
+    WordOrder,
 )
 from watlowlib.plan import Rates
 from watlowlib.recorder import OverflowPolicy, record
+from watlowlib.results import DeviceResult, ErrorPolicy, FleetStats
 from watlowlib.rounds import OnePort, ReadRound, Reads, Round
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.pipe import pipe
@@ -49,31 +50,6 @@ if sys.version_info < (3, 11):
 
 T = TypeVar("T")
 MAX_PORTS = 256
-
-
-class ErrorPolicy(str, Enum):
-    """How a manager reports controllers that fail."""
-
-    RAISE = "raise"
-    """Raise an ExceptionGroup with one error a controller, after all have been asked."""
-    RETURN = "return"
-    """Return each controller's error in its `DeviceResult`."""
-
-
-@dataclass(frozen=True)
-class DeviceResult(Generic[T]):
-    """What one controller gave: a value or an error, never both.
-
-    Attributes:
-        value: What was asked for. Of a poll one sample a read, when at least one read was
-            answered; those that were not are samples without a value.
-        error: Why there is no value; of a poll the first error, when no read was answered.
-        protocol: The wire protocol spoken.
-    """
-
-    value: T | None
-    error: Exception | None
-    protocol: ProtocolKind
 
 
 class WatlowManager:
@@ -110,6 +86,9 @@ class WatlowManager:
         temperature_unit: Unit | str | None = None,
         timeout_s: float = 0.5,
         retries: int = 1,
+        word_order: WordOrder | str = WordOrder.AUTO,
+        data_map: int | str = "auto",
+        registers_per_read: int = 32,
     ) -> Controller:
         """Add a controller.
 
@@ -118,12 +97,15 @@ class WatlowManager:
             source: A port, a transport, or a `Controller` that was opened before, which
                 stays its owner's to close and has the other arguments behind it already.
             protocol: What the controller is set to.
-            address: Its address, 1 to 16.
-            serial_settings: How the line is set; None for Standard Bus's own.
-            family: The product family, where it is known.
+            address: Its address, 1 to 16, on Modbus RTU 1 to 247.
+            serial_settings: How the line is set; None for the protocol's own.
+            family: The product family; a Series SD must be named.
             temperature_unit: "C" or "F" where the scale on the wire is known.
             timeout_s: Seconds to wait for an answer.
             retries: How often a read is asked again.
+            word_order: Over Modbus, which word comes first; see `open_device`.
+            data_map: Over Modbus, where the parameters are; see `open_device`.
+            registers_per_read: Over Modbus, the most registers to ask for at once.
 
         Raises:
             WatlowConfigurationError: The name is taken, the same controller is here under
@@ -149,6 +131,9 @@ class WatlowManager:
             temperature_unit=temperature_unit,
             timeout_s=timeout_s,
             retries=retries,
+            word_order=word_order,
+            data_map=data_map,
+            registers_per_read=registers_per_read,
         )
         try:
             self._check_new(controller)
@@ -284,11 +269,38 @@ class WatlowManager:
         *,
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,
+        sensor_check: bool = False,
     ) -> ReadRound:
         """Plan a poll for a recording; see `watlowlib.device.polling.PollSource`."""
         round_ = self._round(names)
-        wanted = {name: ctl.targets(parameters, instances) for name, ctl in round_.fleet.items()}
-        return ReadRound(round_, wanted)
+        samplers = {
+            name: ctl.sampler(parameters, instances, name, sensor_check)
+            for name, ctl in round_.fleet.items()
+        }
+        return ReadRound(round_, samplers)
+
+    def assembly(
+        self,
+        parameters: Parameters,
+        *,
+        instances: int | Iterable[int] = (1,),
+        names: str | Iterable[str] | None = None,
+        confirm: bool = False,
+    ) -> AbstractContextManager[object]:
+        """Let scattered parameters be read in one go; see `Controller.assembly`."""
+        each = [
+            ctl.assembly(parameters, instances=instances, confirm=confirm)
+            for ctl in self._round(names).fleet.values()
+        ]
+        return _all_of(each)
+
+    def stats(self) -> FleetStats:
+        """What went over the lines so far, by controller and by port."""
+        controllers = self._controllers
+        return FleetStats(
+            {name: replace(ctl.stats) for name, ctl in controllers.items()},
+            {ctl.port: replace(ctl.port_stats) for ctl in controllers.values()},
+        )
 
     def close(self) -> None:
         """Close what was opened here, last in first out; the second time, nothing."""
@@ -336,6 +348,14 @@ class WatlowManager:
     def _check_open(self) -> None:
         if self._closed:
             raise WatlowClosedError("the manager was closed; make a new one")
+
+
+@contextmanager
+def _all_of(each: list[AbstractContextManager[None]]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for one in each:
+            stack.enter_context(one)
+        yield
 
 
 def _result(reads: Reads) -> DeviceResult[list[Sample]]:

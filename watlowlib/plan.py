@@ -8,7 +8,8 @@ one round on the line, in the order in which the parameters were given.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, TypeAlias, TypeVar
 
@@ -34,13 +35,24 @@ class Plan:
     rates: tuple[RateReport, ...]
     slots: tuple[Slots, ...]
     polls: Mapping[tuple[int, ...], Poll]
+    around: AbstractContextManager[object] = field(default_factory=nullcontext)
+    """What is to be made ready before the first poll, and put back after the last."""
 
     @property
     def ports(self) -> Mapping[str, str]:
         """By a device's name its port, as far as the source tells."""
-        everything = self.polls[tuple(range(len(self.rates)))]
-        ports: Mapping[str, str] = getattr(everything, "ports", {})
+        ports: Mapping[str, str] = getattr(self._everything, "ports", {})
         return ports
+
+    @property
+    def stats(self) -> Mapping[str, object]:
+        """The counters of each device and port, as far as the source tells."""
+        stats: Mapping[str, object] = getattr(self._everything, "stats", {})
+        return stats
+
+    @property
+    def _everything(self) -> Poll:
+        return self.polls[tuple(range(len(self.rates)))]
 
 
 def planned(
@@ -51,6 +63,9 @@ def planned(
     *,
     names: str | Iterable[str] | None,
     instances: int | Iterable[int],
+    sensor_check: bool,
+    assembly: bool,
+    confirm: bool,
 ) -> Plan:
     """The plan for what `record` was given.
 
@@ -71,17 +86,32 @@ def planned(
     names, instances = _kept(names), _kept(instances)
     rates = list(dict.fromkeys(hz for _, hz in wanted))
     numbers = range(len(rates))
+    # A source of somebody else's need not know what it is not asked for.
+    checks = {"sensor_check": True} if sensor_check else {}
     polls = {
         due: source.prepare(
             [name for name, hz in wanted if rates.index(hz) in due],
             instances=instances,
             names=names,
+            **checks,
         )
         for size in numbers
         for due in combinations(numbers, size + 1)
     }
     reports = (RateReport(hz, tuple(name for name, of in wanted if of == hz)) for hz in rates)
-    return Plan(tuple(reports), tuple(Slots(hz, duration) for hz in rates), polls)
+    slots = tuple(Slots(hz, duration) for hz in rates)
+    around: AbstractContextManager[object] = nullcontext()
+    if assembly:
+        everything = [name for name, _ in wanted]
+        around = _assembly(source, everything, instances=instances, names=names, confirm=confirm)
+    return Plan(tuple(reports), slots, polls, around)
+
+
+def _assembly(source: PollSource, everything: list[Any], **options: Any) -> Any:
+    assemble = getattr(source, "assembly", None)
+    if assemble is None:
+        raise WatlowConfigurationError(f"{source!r} has no assembly; leave assembly out")
+    return assemble(everything, **options)
 
 
 def _wanted(parameters: Parameters | Rates, rate_hz: float | None) -> list[tuple[Any, float]]:

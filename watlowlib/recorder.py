@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from enum import Enum
 
 from watlowlib.arguments import chosen, whole
@@ -75,6 +76,7 @@ class Recording:
         self._tally = Tally(plan.rates, plan.ports)
         self._start_ns = clock.now_ns()
         self._dropped_before: int | None = None
+        self._around = ExitStack()
         self._worker = Worker("recorder", self._run, self._leave)
         self._entered = False
 
@@ -82,14 +84,16 @@ class Recording:
         if self._entered:
             raise WatlowConfigurationError("a recording runs once; call record(...) again")
         self._entered = True
+        self._around.enter_context(self._plan.around)
         self._worker.start()
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._leave()
-        self._worker.join(JOIN_S)
-        for batch in self._queue.clear():
-            self._tally.drop(batch)
+        with self._around:
+            self._leave()
+            self._worker.join(JOIN_S)
+            for batch in self._queue.clear():
+                self._tally.drop(batch)
         if error is None:
             self._worker.reraise()
 
@@ -135,6 +139,8 @@ class Recording:
             self._queue.close()
             self._note_drops(lost=False, roomy=True)
             log.info("recording ended: %s", self.summary)
+            for name, stats in self._plan.stats.items():
+                log.info("%s: %s", name, stats)
 
     def _keep_schedule(self) -> None:
         self._start_ns = self._clock.now_ns()
@@ -203,6 +209,9 @@ def record(
     overflow: OverflowPolicy = OverflowPolicy.BLOCK,
     buffer_size: int = 64,
     auto_reconnect: bool = True,
+    sensor_check: bool = False,
+    assembly: bool = False,
+    confirm: bool = False,
     clock: Clock | None = None,
 ) -> Recording:
     """Record `source`: use what this returns in a `with` statement.
@@ -225,6 +234,12 @@ def record(
         auto_reconnect: Whether to go on when a port is lost: its samples say
             "disconnected" until it is back. Else the recording ends with a
             `WatlowConnectionError` after the batch that has these samples.
+        sensor_check: Whether to read the input error (4002) with each process value: a value
+            whose sensor is in error keeps its number and has the status "sensor_error", one
+            whose sensor did not tell "sensor_unknown". Over Modbus both come in one read.
+        assembly: Over Modbus, whether to read through the controllers' assemblies; see
+            `Controller.assembly`. Needs `confirm=True`.
+        confirm: That the controllers' EEPROM may be written for it.
         clock: Another clock than the machine's, for tests.
 
     Returns:
@@ -234,7 +249,17 @@ def record(
         WatlowConfigurationError: An argument that cannot be; the message says which.
     """
     return Recording(
-        planned(source, parameters, rate_hz, duration, names=names, instances=instances),
+        planned(
+            source,
+            parameters,
+            rate_hz,
+            duration,
+            names=names,
+            instances=instances,
+            sensor_check=sensor_check,
+            assembly=assembly,
+            confirm=confirm,
+        ),
         overflow=chosen("overflow", OverflowPolicy, overflow),
         buffer_size=whole("buffer_size", buffer_size, 1, None, "give 1 or more batches"),
         auto_reconnect=auto_reconnect,

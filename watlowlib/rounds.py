@@ -13,15 +13,14 @@ from typing import TypeAlias, TypeVar
 
 from watlowlib.device.controller import Controller
 from watlowlib.device.polling import Halt
-from watlowlib.device.wire import Target
-from watlowlib.errors import WatlowError
+from watlowlib.device.sampling import Read, Sampler
 from watlowlib.model import Sample
+from watlowlib.protocol.stats import DeviceStats
 
 T = TypeVar("T")
 OnePort: TypeAlias = "dict[str, Controller]"
 """The controllers of one port, by name."""
-Reads: TypeAlias = "list[tuple[Sample, WatlowError | None]]"
-"""Samples, each with the error that left it without a value."""
+Reads: TypeAlias = "list[Read]"
 
 SLICE_S = 1.0
 """The longest single wait: on Windows a wait without end cannot be interrupted."""
@@ -76,14 +75,20 @@ class Round:
 class ReadRound:
     """A planned poll of a fleet; a `watlowlib.device.polling.Poll`."""
 
-    def __init__(self, round_: Round, wanted: Mapping[str, list[Target]]) -> None:
+    def __init__(self, round_: Round, samplers: Mapping[str, Sampler]) -> None:
         self._round = round_
-        self._wanted = wanted
+        self._samplers = samplers
 
     @property
     def ports(self) -> Mapping[str, str]:
         """By a device's name, which port it is on; the recorder counts lost ports by it."""
         return self._round.ports
+
+    @property
+    def stats(self) -> Mapping[str, DeviceStats]:
+        """The counters of each controller and port, for the log."""
+        each = [sampler.stats for sampler in self._samplers.values()]
+        return {name: stats for stats_of in each for name, stats in stats_of.items()}
 
     def __call__(self, stop: Event | None = None) -> list[Sample]:
         """Read everything once, until `stop` is set and a read has failed."""
@@ -94,9 +99,6 @@ class ReadRound:
 
         def ask(port: OnePort) -> dict[str, Reads]:
             halt = Halt(stop)
-            return {
-                name: controller.sample_each(self._wanted[name], device=name, halt=halt)
-                for name, controller in port.items()
-            }
+            return {name: self._samplers[name].reads(halt) for name in port}
 
         return self._round.run(ask)

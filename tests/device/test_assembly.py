@@ -11,8 +11,11 @@ from watlowlib import (
     SerialSettings,
     WatlowConfigurationError,
     WatlowConfirmationError,
+    WatlowDeviceError,
+    WatlowManager,
     WatlowWriteError,
     open_device,
+    record,
 )
 from watlowlib.device.controller import Controller
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
@@ -122,3 +125,41 @@ def test_only_a_pm_in_map_1_has_one() -> None:
                 with ctl.assembly(["setpoint"], confirm=True):
                     pytest.fail("there is none")
         assert [unit.register_writes for unit in units] == [[], []]
+
+
+def test_a_recording_reads_through_it_and_puts_it_back(
+    ctl: Controller, unit: SimulatedController
+) -> None:
+    before = pointers(unit)
+    with pytest.raises(WatlowConfirmationError):
+        record(ctl, parameters=SCATTERED, rate_hz=50, assembly=True)
+    with record(
+        ctl, parameters=SCATTERED, rate_hz=50, duration=0.1, assembly=True, confirm=True
+    ) as stream:
+        count = ctl.stats.exchanges
+        batches = list(stream)
+        assert ctl.stats.exchanges - count <= len(batches) < 6
+        assert pointers(unit) != before
+    assert {sample.status for batch in batches for sample in batch} == {"ok"}
+    assert pointers(unit) == before
+
+
+def test_a_fleet_is_assembled_as_a_whole_or_not_at_all() -> None:
+    units = [SimulatedController(n, protocol=MODBUS) for n in (1, 2)]
+    shipped = [pointers(unit) for unit in units]
+    with SimulatedBus([*units, 3], baudrate=None, turnaround_s=0.0) as bus, WatlowManager() as mgr:
+        for address in (1, 2):
+            mgr.add(f"oven{address}", bus.port, protocol=MODBUS, address=address)
+        with mgr.assembly(SCATTERED, confirm=True):
+            assert all(pointers(unit) != before for unit, before in zip(units, shipped))
+        units[1].modbus.failing = True
+        with pytest.raises(WatlowDeviceError), mgr.assembly(SCATTERED, confirm=True):
+            pytest.fail("one of them cannot")
+    assert [pointers(unit) for unit in units] == shipped
+
+
+def test_who_has_none_cannot_be_recorded_with_it() -> None:
+    with SimulatedBus([1], baudrate=None) as bus, open_device(bus.port) as ctl:
+        with pytest.raises(WatlowConfigurationError, match="leave assembly out"):
+            record(ctl, parameters=["setpoint"], rate_hz=1, assembly=True, confirm=True)
+        assert ctl.stats.exchanges == 0

@@ -268,4 +268,4 @@ def test_a_port_taken_away_is_said_and_opened_again_when_it_is_back() -> None:
             while ctl.poll("setpoint")[0].status == "disconnected":
                 assert not late.passed()
             assert ctl.read_setpoint().value == 75.0
-            assert ctl.stats.reconnects == 1
+            assert ctl.port_stats.reconnects == 1

@@ -140,8 +140,7 @@ def test_each_value_of_a_failed_read_has_an_error_of_its_own(
 ) -> None:
     ctl.identify()
     bus.power_off(1)
-    wanted = ctl.targets(["process_value", "input_error"], 1)
-    reads = ctl.sample_each(wanted, device="oven", halt=Halt(None))
+    reads = ctl.prepare(["process_value", "input_error"]).reads(Halt(None))
     assert [error.context.parameter_id for _, error in reads if error] == [4001, 4002]
 
 

@@ -27,7 +27,7 @@ def test_two_names_of_a_port_are_one_port(bus: SimulatedBus, tmp_path: Path) -> 
     by_id.symlink_to(bus.port)
     with open_device(bus.port, address=1) as one, open_device(str(by_id), address=2) as two:
         assert one.port_key == two.port_key
-        assert one.stats is two.stats
+        assert one.port_stats is two.port_stats
         assert one.read_pv().address == 1
         assert two.read_pv().address == 2
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from watlowlib.device.presence import Presence
 from watlowlib.device.samples import reading_of
 from watlowlib.device.values import is_cool_side
 from watlowlib.device.wear import Wear
@@ -26,8 +27,9 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
-from watlowlib.protocol.line import PortStats
+from watlowlib.protocol.port import Port
 from watlowlib.protocol.sharing import Lease, forget
+from watlowlib.protocol.stats import DeviceStats, PortStats
 from watlowlib.registry.parameters import (
     PARAMETERS,
     SD_PARAMETERS,
@@ -61,6 +63,8 @@ class Access:
         """The writes of this program that have reached the controller's EEPROM."""
         self.setpoint_limits: dict[int, tuple[float | None, float | None]] = {}
         """What 7003 and 7004 of each loop say, once they have been read."""
+        self.presence = Presence(self)
+        """Whether it is there, as far as its last answers tell."""
         self._lease = lease
         self._part: PartNumber | None = None
         # A controller nobody holds any more must not keep its port from others.
@@ -90,7 +94,7 @@ class Access:
     @property
     def port(self) -> str:
         """The port as it was named."""
-        return self._lease.client.port.name
+        return self.line.name
 
     @property
     def port_key(self) -> str:
@@ -103,9 +107,19 @@ class Access:
         return self._lease.shared.protocol
 
     @property
-    def stats(self) -> PortStats:
+    def stats(self) -> DeviceStats:
+        """Counters of this controller, since the port was opened."""
+        return self.wire.stats
+
+    @property
+    def port_stats(self) -> PortStats:
         """Counters of the port; shared by all controllers on it."""
-        return self._lease.client.port.stats
+        return self.line.stats
+
+    @property
+    def line(self) -> Port:
+        """The port, which may be shared."""
+        return self._lease.client.port
 
     @property
     def eeprom_writes(self) -> int:
@@ -222,10 +236,12 @@ class Access:
             raise
         return reading_of(self, spec, instance, got)
 
-    def _read_each(
-        self, wanted: Sequence[Target]
-    ) -> Iterator[tuple[Target, Reading | WatlowError]]:
-        """Read several, lazily, in as few exchanges as the protocol has it."""
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[dict[Target, Reading | WatlowError]]:
+        """Read several, lazily, in as few exchanges as the protocol has it.
+
+        Yields:
+            What one exchange has brought.
+        """
         asked: list[Target] = []
         for target in wanted:
             try:
@@ -234,13 +250,15 @@ class Access:
                 asked.append(target)
             except WatlowError as error:
                 self.place(error, *target)
-                yield target, error
-        for target, got in self.wire.read_each(asked):
-            if isinstance(got, WatlowError):
-                self.place(got, *target)
-                yield target, got
-            else:
-                yield target, reading_of(self, *target, got)
+                yield {target: error}
+        for outcomes in self.wire.read_each(asked):
+            for target, got in outcomes:
+                if isinstance(got, WatlowError):
+                    self.place(got, *target)
+            yield {
+                target: got if isinstance(got, WatlowError) else reading_of(self, *target, got)
+                for target, got in outcomes
+            }
 
     def _check_open(self) -> None:
         if not self._lease.active:

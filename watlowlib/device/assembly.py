@@ -8,7 +8,7 @@ one or two reads. What the pointers were before is put back at the end.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from watlowlib.device.layout import check_map
@@ -32,8 +32,9 @@ LOOKS = 3
 """How often a value that moves is compared with itself before it is another one."""
 
 
-@contextmanager
-def assembled(ctl: Controller, wanted: list[Target], *, confirm: bool) -> Iterator[None]:
+def assembled(
+    ctl: Controller, wanted: list[Target], *, confirm: bool
+) -> AbstractContextManager[None]:
     """Let `wanted` be read through the assembly within the `with` block.
 
     Args:
@@ -42,11 +43,20 @@ def assembled(ctl: Controller, wanted: list[Target], *, confirm: bool) -> Iterat
         confirm: Must be True: the pointers are kept in EEPROM.
 
     Raises:
-        WatlowConfigurationError: This controller has no assembly, or not for so many.
+        WatlowConfigurationError: This controller has no assembly, or not for so many; in
+            data map 2 on entering the block.
         WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
         WatlowWriteError: The assembly does not show what it was told to.
     """
-    wire = _checked(ctl, wanted, confirm)
+    return _assembled(ctl, _checked(ctl, wanted, confirm), wanted)
+
+
+@contextmanager
+def _assembled(ctl: Controller, wire: ModbusWire, wanted: list[Target]) -> Iterator[None]:
+    if check_map(wire.layout) != 1:
+        raise WatlowConfigurationError(
+            f"{ctl.name}: where the assembly is in data map 2 is not known; leave assembly out"
+        )
     spans = [wire.span(target) for target in wanted]
     pointers = [n for span in spans for n in (span.register, span.end - 1)]
     outside = wire.shown
@@ -76,10 +86,6 @@ def _checked(ctl: Controller, wanted: list[Target], confirm: bool) -> ModbusWire
         raise WatlowConfirmationError(
             f"assembling {len(wanted)} values writes as many pointers to the EEPROM of "
             f"{ctl.name}, and puts the old ones back at the end; pass confirm=True if that is meant"
-        )
-    if check_map(wire.layout) != 1:
-        raise WatlowConfigurationError(
-            f"{ctl.name}: where the assembly is in data map 2 is not known; leave assembly out"
         )
     return wire
 

@@ -11,10 +11,8 @@ sample without a value in `poll`.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from threading import Event
 
 from watlowlib.arguments import whole
 from watlowlib.device.access import Access
@@ -24,18 +22,16 @@ from watlowlib.device.habits import ramp_to, wait_until
 from watlowlib.device.identity import identify
 from watlowlib.device.loops import ControllerLoop
 from watlowlib.device.polling import (
-    Halt,
     Parameters,
-    Poll,
     check_instance,
     chosen_names,
     target,
     targets,
 )
-from watlowlib.device.samples import gap_of, sample_of
+from watlowlib.device.sampling import Sampler
 from watlowlib.device.wire import Target
 from watlowlib.device.writing import Order, carry_out, checked_order
-from watlowlib.errors import WatlowConfigurationError, WatlowConfirmationError, WatlowError
+from watlowlib.errors import WatlowConfigurationError, WatlowConfirmationError
 from watlowlib.model import DeviceInfo, Reading, Sample, Value
 
 
@@ -272,7 +268,7 @@ class Controller(Access):
         Raises:
             WatlowConfigurationError: Something wanted does not exist; nothing was sent.
         """
-        return self.prepare(parameters, instances=instances)()
+        return Sampler(self, self.targets(parameters, instances), device=self.name)()
 
     def prepare(
         self,
@@ -280,16 +276,27 @@ class Controller(Access):
         *,
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,
-    ) -> Poll:
+        sensor_check: bool = False,
+    ) -> Sampler:
         """Plan a poll for a recording; see `watlowlib.device.polling.PollSource`."""
         self._check_named(names)
-        wanted = self.targets(parameters, instances)
+        return self.sampler(parameters, instances, self.name, sensor_check)
 
-        def poll(stop: Event | None = None) -> list[Sample]:
-            reads = self.sample_each(wanted, device=self.name, halt=Halt(stop))
-            return [sample for sample, _ in reads]
-
-        return poll
+    def sampler(
+        self,
+        parameters: Parameters,
+        instances: int | Iterable[int],
+        device: str,
+        sensor_check: bool = False,
+    ) -> Sampler:
+        """The same for a fleet, in which it is called `device`."""
+        return Sampler(
+            self,
+            self.targets(parameters, instances),
+            device=device,
+            sensor_check=sensor_check,
+            presence=self.presence,
+        )
 
     def assembly(
         self,
@@ -334,30 +341,3 @@ class Controller(Access):
         chosen = chosen_names(names)
         if chosen is not None and chosen != [self.name]:
             raise WatlowConfigurationError(f"names={names!r}: here is only {self.name!r}")
-
-    def sample_each(
-        self, wanted: Sequence[Target], *, device: str, halt: Halt
-    ) -> list[tuple[Sample, WatlowError | None]]:
-        """Read each target once, as samples of `device`, until `halt` says so.
-
-        Returns:
-            Beside each sample the error that left it without a value.
-        """
-        found: dict[Target, tuple[Sample, WatlowError | None]] = {}
-        reads = self._read_each(wanted)
-        while not halt.now:
-            started_s = time.monotonic()
-            read = next(reads, None)
-            if read is None:
-                break
-            target, got = read
-            if isinstance(got, WatlowError):
-                halt.note(failed=True)
-                elapsed_s = got.context.elapsed_s or time.monotonic() - started_s
-                found[target] = gap_of(self, device, *target, got.status, elapsed_s), got
-            else:
-                found[target] = sample_of(self, device, got), None
-        return [
-            found.get(target) or (gap_of(self, device, *target, "stopped"), None)
-            for target in wanted
-        ]

@@ -46,8 +46,12 @@ class PollSource(Protocol):
         *,
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,
+        sensor_check: bool = False,
     ) -> Poll:
         """Check what is wanted and plan the reading of it.
+
+        A source that cannot check sensors need not have `sensor_check`: it is given only
+        when it is wanted.
 
         Raises:
             WatlowConfigurationError: Something wanted does not exist or cannot be read.

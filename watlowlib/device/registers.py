@@ -10,7 +10,7 @@ import copy
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from watlowlib.device.blocks import Block, Planner, Span
 from watlowlib.device.layout import ORDER_SETTING, Layout, check_map, check_order, settle
@@ -27,7 +27,10 @@ from watlowlib.model import Unit, Value, WordOrder
 from watlowlib.protocol.exchange import Answer, Patience
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.words import decode_words, encode_words, register_count
+from watlowlib.protocol.stats import DeviceStats
 from watlowlib.registry.parameters import DataType, ParameterSpec
+
+Fetched: TypeAlias = "tuple[Span, Answer | WatlowError]"
 
 
 class ModbusWire:
@@ -95,17 +98,17 @@ class ModbusWire:
         span = self.span((spec, instance))
         return self._got(span, self._answer(span.register, span.count))
 
-    def read_each(self, wanted: Sequence[Target]) -> Iterator[Outcome]:
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[Outcome]]:
         """Read several, neighbours together; a register that does not exist costs itself."""
         spans: list[Span] = []
         for target in wanted:
             try:
                 spans.append(self._shown(self.span(target)))
             except WatlowError as error:
-                yield Outcome(target, error)
+                yield [Outcome(target, error)]
         for block in self.planner.blocks(spans):
-            for span, found in self._fetched(block):
-                yield Outcome(span.target, self._tried(span, found))
+            for part in self._fetched(block):
+                yield [Outcome(span.target, self._tried(span, found)) for span, found in part]
 
     def write(
         self,
@@ -155,10 +158,15 @@ class ModbusWire:
         """Store registers as they are, and see that they arrived."""
         self._client.write(self.address, register, words, self._patience, sending=sending)
 
-    def hail(self) -> None:
+    @property
+    def stats(self) -> DeviceStats:
+        """The counters of this controller."""
+        return self._client.stats_of(self.address)
+
+    def hail(self, *, retries: int | None = None) -> None:
         """Ask for the first register, of which a Series SD says that it has none."""
         with suppress(WatlowDeviceError):
-            self.ask(0, 1)
+            self._client.read(self.address, 0, 1, self._patience.with_retries(retries))
 
     def at(self, address: int) -> ModbusWire:
         """The same at another address."""
@@ -197,36 +205,31 @@ class ModbusWire:
         register = self.shown.get(span.target, span.register)
         return Span(register, span.count, span.target)
 
-    def _fetched(self, block: Block) -> Iterator[tuple[Span, Answer | WatlowError]]:
-        """What became of each span of a block."""
+    def _fetched(self, block: Block) -> Iterator[list[Fetched]]:
+        """What became of each span of a block, exchange by exchange."""
         try:
             answer = self._answer(block.register, block.count)
         except (WatlowNoSuchRegisterError, WatlowIllegalValueError) as error:
             yield from self._fetched_apart(block, error)
         except WatlowError as error:
-            for span in block.spans:
-                yield span, error if span is block.spans[0] else copy.copy(error)
+            yield [(span, copy.copy(error)) for span in block.spans]
         else:
             if len(block.spans) == 1:
                 self.planner.note(block.spans[0], refused=False)
-            for span in block.spans:
-                at = 2 * (span.register - block.register)
-                yield span, answer._replace(content=answer.content[at : at + 2 * span.count])
+            yield [(span, _part_of(answer, block, span)) for span in block.spans]
 
-    def _fetched_apart(
-        self, block: Block, error: WatlowDeviceError
-    ) -> Iterator[tuple[Span, Answer | WatlowError]]:
+    def _fetched_apart(self, block: Block, error: WatlowDeviceError) -> Iterator[list[Fetched]]:
         """A block was refused: ask for its halves, and learn."""
         if len(block.spans) == 1:
             self.planner.note(block.spans[0], refused=True)
-            yield block.spans[0], error
+            yield [(block.spans[0], error)]
             return
         answered = True
         halves = block.halves()
         for half in halves:
-            for span, found in self._fetched(half):
-                answered = answered and not isinstance(found, WatlowError)
-                yield span, found
+            for part in self._fetched(half):
+                answered = answered and not any(isinstance(got, WatlowError) for _, got in part)
+                yield part
         if answered:
             self.planner.parted(*halves)
 
@@ -247,6 +250,11 @@ class ModbusWire:
 
     def _answer(self, register: int, count: int) -> Answer:
         return self._client.read(self.address, register, count, self._patience)
+
+
+def _part_of(answer: Answer, block: Block, span: Span) -> Answer:
+    at = 2 * (span.register - block.register)
+    return answer._replace(content=answer.content[at : at + 2 * span.count])
 
 
 def _words(answer: Answer) -> tuple[int, ...]:

@@ -15,7 +15,9 @@ from watlowlib.device.values import present
 from watlowlib.errors import WatlowDeviceError, WatlowError
 from watlowlib.model import Unit, Value
 from watlowlib.protocol.exchange import Answer, Patience
+from watlowlib.protocol.stats import DeviceStats
 from watlowlib.protocol.stdbus.client import StdBusClient
+from watlowlib.protocol.stdbus.frames import mac_of
 from watlowlib.protocol.stdbus.payloads import (
     ReadRequest,
     Tag,
@@ -88,8 +90,12 @@ class Wire(Protocol):
             WatlowError: Whatever went wrong.
         """
 
-    def read_each(self, wanted: Sequence[Target]) -> Iterator[Outcome]:
-        """Read several, in as few exchanges as there can be; lazily, and in any order."""
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[Outcome]]:
+        """Read several, in as few exchanges as there can be; lazily, and in any order.
+
+        Yields:
+            What one exchange has brought.
+        """
 
     def write(
         self,
@@ -115,8 +121,15 @@ class Wire(Protocol):
             WatlowError: Whatever went wrong.
         """
 
-    def hail(self) -> None:
+    @property
+    def stats(self) -> DeviceStats:
+        """The counters of this controller."""
+
+    def hail(self, *, retries: int | None = None) -> None:
         """Have it answer anything at all, a refusal too, with one read.
+
+        Args:
+            retries: How often to ask again; None for as often as always.
 
         Raises:
             WatlowTimeoutError: It does not.
@@ -150,13 +163,13 @@ class StdBusWire:
         request = ReadRequest(spec.class_id, spec.member_id, instance)
         return _got(spec, self._client.read(self.address, request, self._patience))
 
-    def read_each(self, wanted: Sequence[Target]) -> Iterator[Outcome]:
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[Outcome]]:
         """Read one after the other."""
         for target in wanted:
             try:
-                yield Outcome(target, self.read(*target))
+                yield [Outcome(target, self.read(*target))]
             except WatlowError as error:
-                yield Outcome(target, error)
+                yield [Outcome(target, error)]
 
     def write(
         self,
@@ -184,10 +197,15 @@ class StdBusWire:
         )
         return _got(spec, answer)
 
-    def hail(self) -> None:
+    @property
+    def stats(self) -> DeviceStats:
+        """The counters of this controller."""
+        return self._client.stats_of(mac_of(self.address))
+
+    def hail(self, *, retries: int | None = None) -> None:
         """Ask for the hardware ID (1001), which every unit has."""
         with suppress(WatlowDeviceError):
-            self._client.read(self.address, HARDWARE_ID, self._patience)
+            self._client.read(self.address, HARDWARE_ID, self._patience.with_retries(retries))
 
     def forget(self) -> None:
         """Nothing is found out here."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable
 from typing import ClassVar, Generic
 
@@ -29,6 +30,7 @@ from watlowlib.errors import (
 from watlowlib.protocol.debts import Debts, Owed
 from watlowlib.protocol.exchange import Answer, Call, F, FrameSource, Patience, Question, Told
 from watlowlib.protocol.port import Port
+from watlowlib.protocol.stats import DeviceStats
 
 
 class _OnlyOwedError(Exception):
@@ -44,6 +46,11 @@ class Conversation(ABC, Generic[F]):
     def __init__(self, port: Port) -> None:
         self.port = port
         self._debts = Debts()
+        self._stats: defaultdict[int, DeviceStats] = defaultdict(DeviceStats)
+
+    def stats_of(self, station: int) -> DeviceStats:
+        """The counters of one controller."""
+        return self._stats[station]
 
     def close(self) -> None:
         """Close the port for good."""
@@ -140,6 +147,7 @@ class Conversation(ABC, Generic[F]):
                 if not left:
                     raise
                 left -= 1
+                self._count(question, "retries")
 
     def _in_turn(self, call: Call, question: Question[F]) -> Told:
         """One exchange in a turn of its own."""
@@ -167,7 +175,7 @@ class Conversation(ABC, Generic[F]):
             self._debts.add(question.station, question.expected, call)
             self.port.line.distrust()
             raise
-        self.port.stats.exchanges += 1
+        self._count(question, "exchanges")
         if self._is_refusal(frame.payload):
             raise self._refusal(frame.payload, self._context(call, question, frame.raw))
         return Told(frame.payload[len(question.expected) :], frame.raw)
@@ -210,23 +218,21 @@ class Conversation(ABC, Generic[F]):
 
     def _pass_over(self, question: Question[F], frame: F) -> None:
         """Count a frame that answers something else, or nothing."""
-        if frame.raw == question.frame:
-            self.port.stats.echoes_skipped += 1
-        else:
-            self.port.stats.frames_skipped += 1
+        echo = frame.raw == question.frame
+        self._count(question, "echoes_skipped" if echo else "frames_skipped")
 
     def _unanswered(
         self, call: Call, question: Question[F], heard: bytes, *, damaged: bool
     ) -> WatlowTimeoutError | WatlowCRCError:
         context = self._context(call, question, heard)
         if damaged:
-            self.port.stats.crc_errors += 1
+            self._count(question, "crc_errors")
             return WatlowCRCError(
                 "only damaged frames came back; is the line noisy, not terminated, or set to "
                 "another baud rate or parity?",
                 context=context,
             )
-        self.port.stats.timeouts += 1
+        self._count(question, "timeouts")
         if not heard:
             found = (
                 "nothing came back; is the controller on, at this address and set to "
@@ -243,6 +249,15 @@ class Conversation(ABC, Generic[F]):
                 f"parity, or is it not {self.language} that is spoken on it?"
             )
         return WatlowTimeoutError(found, context=context)
+
+    def _count(self, question: Question[F], what: str) -> None:
+        """Add one to a counter of the controller that was asked, and of the port."""
+        for stats in (self._stats[question.station], self.port.stats):
+            setattr(stats, what, getattr(stats, what) + 1)
+            if what == "timeouts":
+                stats.unanswered += 1
+            elif what in ("exchanges", "crc_errors"):
+                stats.unanswered = 0
 
     def _context(self, call: Call, question: Question[F], reply: bytes) -> ErrorContext:
         return ErrorContext(

@@ -14,6 +14,10 @@ class Patience(NamedTuple):
     timeout_s: float = 0.5
     retries: int = 1
 
+    def with_retries(self, retries: int | None) -> Patience:
+        """The same with other retries; None for these."""
+        return self if retries is None else self._replace(retries=retries)
+
 
 class Answer(NamedTuple):
     """What came back: what it says, the whole frame, and when."""

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 
 from watlowlib.backoff import Backoff
 from watlowlib.clock import Deadline
 from watlowlib.errors import ErrorContext, WatlowConnectionError, WatlowLineNotQuietError
+from watlowlib.protocol.stats import PortStats
 from watlowlib.transport.base import Transport
 
 log = logging.getLogger(__name__)
@@ -38,29 +38,6 @@ REOPEN_FIRST_S, REOPEN_MOST_S = 0.1, 5.0
 
 WRITE_S = 1.0
 NOW = Deadline(0.0)
-
-
-@dataclass
-class PortStats:
-    """Counters of one port since it was opened.
-
-    Attributes:
-        exchanges: Questions that were answered, also with an error code.
-        timeouts: Attempts that nothing fitting answered in time.
-        crc_errors: Attempts that only damaged frames answered.
-        frames_skipped: Whole frames that did not fit the question: late replies, others' talk.
-        echoes_skipped: Our own request, heard back on a two-wire adapter.
-        stale_bytes: Bytes thrown away before a question.
-        reconnects: Times the port was opened again after it was lost.
-    """
-
-    exchanges: int = 0
-    timeouts: int = 0
-    crc_errors: int = 0
-    frames_skipped: int = 0
-    echoes_skipped: int = 0
-    stale_bytes: int = 0
-    reconnects: int = 0
 
 
 class Line:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from watlowlib.clock import Deadline
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowPortBusyError
-from watlowlib.protocol.line import QUIET_S, Line, PortStats
+from watlowlib.protocol.line import QUIET_S, Line
 from watlowlib.protocol.lock import FairLock
+from watlowlib.protocol.stats import PortStats
 from watlowlib.transport.base import Transport
 
 TURN_S = 60.0
@@ -29,6 +30,8 @@ class Port:
         self.line = Line(transport, self.stats, quiet_s=quiet_s)
         self._lock = FairLock()
         self._closed = False
+        self.spare_until = Deadline(0.0)
+        """Until when nobody is looked for who may be away."""
 
     @property
     def name(self) -> str:
@@ -55,6 +58,10 @@ class Port:
     def give(self) -> None:
         """Let the next one use the line; nothing for who does not have it."""
         self._lock.release()
+
+    def spare(self, seconds: float) -> None:
+        """Let nobody look for controllers that may be away for so long."""
+        self.spare_until = Deadline.after(seconds)
 
     def open(self) -> None:
         """Open the port if it is not open."""

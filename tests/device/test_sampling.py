@@ -1,0 +1,93 @@
+"""What a number from a sensor is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from watlowlib import (
+    ControllerFamily,
+    InMemorySink,
+    ProtocolKind,
+    SerialSettings,
+    WatlowManager,
+    open_device,
+    pipe,
+    record,
+)
+from watlowlib.simulator import Fault, SimulatedBus, SimulatedController, SimulatedSD
+
+MODBUS = ProtocolKind.MODBUS_RTU
+
+
+@pytest.fixture
+def unit() -> SimulatedController:
+    return SimulatedController(1, loops=2)
+
+
+@pytest.fixture
+def bus(unit: SimulatedController) -> Iterator[SimulatedBus]:
+    with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
+        yield bus
+
+
+def test_a_value_whose_sensor_is_in_error_says_so_and_keeps_its_number(
+    bus: SimulatedBus, unit: SimulatedController
+) -> None:
+    unit.open_sensor(2)
+    with open_device(bus.port) as ctl:
+        poll = ctl.prepare(["process_value", "setpoint"], instances=[1, 2], sensor_check=True)
+        found = {(s.parameter, s.instance): s for s in poll()}
+        assert {key: sample.status for key, sample in found.items()} == {
+            ("process_value", 1): "ok",
+            ("process_value", 2): "sensor_error",
+            ("setpoint", 1): "ok",
+            ("setpoint", 2): "ok",
+        }
+        # An open thermocouple reads as this on a captured unit.
+        assert found["process_value", 2].value == pytest.approx(2531.8, abs=0.1)
+        unit.close_sensor(2)
+        assert {sample.status for sample in poll()} == {"ok"}
+        unit.open_sensor(2)
+        assert {sample.status for sample in ctl.prepare(["process_value"], instances=2)()} == {"ok"}
+
+
+def test_a_sensor_that_does_not_tell_is_said(bus: SimulatedBus) -> None:
+    with open_device(bus.port, timeout_s=0.05, retries=0) as ctl:
+        poll = ctl.prepare(["process_value"], sensor_check=True)
+        bus.faults.next_are(None, Fault.DROP)
+        assert [sample.status for sample in poll()] == ["sensor_unknown"]
+        bus.faults.next_are(Fault.DROP)
+        assert [sample.status for sample in poll()] == ["timeout"]
+
+
+def test_over_modbus_it_costs_no_other_exchange() -> None:
+    unit = SimulatedController(1, protocol=MODBUS)
+    line = SerialSettings(baudrate=115200)
+    with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
+        with open_device(bus.port, protocol=MODBUS, serial_settings=line) as ctl:
+            ctl.identify()
+            unit.open_sensor()
+            before = ctl.stats.exchanges
+            (sample,) = ctl.prepare(["process_value"], sensor_check=True)()
+            assert ctl.stats.exchanges - before == 1
+            assert sample.status == "sensor_error"
+
+
+def test_a_recording_of_both_families_checks_its_sensors(unit: SimulatedController) -> None:
+    sd, pm = SimulatedSD(2), SimulatedController(1, protocol=MODBUS)
+    with SimulatedBus([sd, pm], baudrate=None, turnaround_s=0.0) as bus, WatlowManager() as mgr:
+        mgr.add("pm", bus.port, protocol=MODBUS)
+        mgr.add("sd", bus.port, protocol=MODBUS, address=2, family=ControllerFamily.SD)
+        sd.set("input_error", 1)
+        with (
+            InMemorySink() as sink,
+            record(
+                mgr, parameters=["process_value"], rate_hz=50, duration=0.1, sensor_check=True
+            ) as stream,
+        ):
+            pipe(stream, sink)
+    found = {(sample.device, sample.status) for sample in sink.samples}
+    assert found == {("pm", "ok"), ("sd", "sensor_error")}
+    assert all(sample.value is not None for sample in sink.samples)
