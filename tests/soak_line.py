@@ -55,8 +55,9 @@ class SoakLine(SimulatedBus):
         rates = {Fault.LATE: 0.002, Fault.CORRUPT: 0.002, Fault.DROP: 0.001, Fault.ECHO: 0.001}
         super().__init__(
             [SelfNaming(line, address) for address in ADDRESSES],
-            # Late by so much that it comes while the line is listened to, or into the next try.
-            faults=FaultPlan(rates, seed=line, late_s=(1.4 + line % 2) * TIMEOUT_S),
+            # Late by so much that it comes while the line is listened to, into the next try,
+            # or when the same is asked again.
+            faults=FaultPlan(rates, seed=line, late_s=(1.4, 2.4, 8.0)[line % 3] * TIMEOUT_S),
             link=link,
             seed=line,
         )
