@@ -230,7 +230,7 @@ def test_two_thousand_exchanges_with_faults_bring_no_wrong_value() -> None:
             )
             for unit in units
         ]
-        while fleet[0].stats.exchanges < 2000:
+        while fleet[0].port_stats.exchanges < 2000:
             for ctl in fleet:
                 for sample in ctl.poll(names):
                     if sample.value is None:
