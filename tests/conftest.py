@@ -35,7 +35,7 @@ def nothing_left_behind() -> Iterator[None]:
     for thread in ours():
         thread.join(PATIENCE_S)
     assert ours() == []
-    assert sharing._ports == {}
+    assert sharing._ports == []
     gc.collect()
     after = descriptors()
     assert after is None or before is None or after <= before

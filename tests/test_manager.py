@@ -377,7 +377,7 @@ with SimulatedBus([1, 2], baudrate=None) as bus:
     except KeyboardInterrupt:
         teller.join(30)
         left = [each.name for each in threading.enumerate() if each not in before]
-        print(left, list(sharing._ports), flush=True)
+        print(left, sharing._ports, flush=True)
 """
 
 

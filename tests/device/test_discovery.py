@@ -60,7 +60,7 @@ def test_all_that_is_there_is_found_and_nothing_is_written(stack: ExitStack) -> 
     assert all(probe.reason == "" for probe in probes if probe.info)
     assert all("nothing came back" in probe.reason for probe in probes if not probe.info)
     assert (pm.writes, slave.register_writes, sd.register_writes) == ([], [], [])
-    assert sharing._ports == {}
+    assert sharing._ports == []
 
 
 def test_what_a_silent_line_is_said_to_be(stack: ExitStack) -> None:
@@ -158,7 +158,7 @@ def test_auto_says_what_it_tried(stack: ExitStack) -> None:
     with pytest.raises(WatlowTimeoutError) as caught:
         open_device(bus.port, protocol=AUTO, address=100, timeout_s=SHORT_S, retries=0)
     assert "stdbus" not in str(caught.value)
-    assert sharing._ports == {}
+    assert sharing._ports == []
 
 
 def test_auto_on_a_port_in_use_takes_the_protocol_that_is_spoken(stack: ExitStack) -> None:

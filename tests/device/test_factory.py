@@ -42,7 +42,7 @@ from watlowlib.simulator import SimulatedBus
 def test_arguments_that_cannot_be(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(WatlowConfigurationError, match=message):
         open_device("/dev/ttyUSB77", **wrong)  # type: ignore[arg-type]
-    assert sharing._ports == {}
+    assert sharing._ports == []
 
 
 @pytest.mark.parametrize("port", [7, None, serial.Serial()])

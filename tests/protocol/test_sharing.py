@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import serial
 
+from watlowlib.clock import Deadline
+from watlowlib.device.controller import Controller
 from watlowlib.device.factory import open_device
 from watlowlib.errors import (
     WatlowClosedError,
@@ -30,6 +34,58 @@ def test_two_names_of_a_port_are_one_port(bus: SimulatedBus, tmp_path: Path) -> 
         assert one.port_stats is two.port_stats
         assert one.read_pv().address == 1
         assert two.read_pv().address == 2
+
+
+def back_again(ctl: Controller) -> None:
+    late = Deadline.after(10.0)
+    while ctl.poll("pv")[0].status != "ok":
+        assert not late.passed()
+
+
+def test_a_link_that_leads_elsewhere_is_the_same_port(tmp_path: Path) -> None:
+    link = tmp_path / "usb-FTDI_RS485-if00"
+    with SimulatedBus([1, 2], baudrate=None, link=link) as line:
+        with open_device(link, address=1) as one:
+            line.unplug()
+            line.replug(elsewhere=True)
+            back_again(one)
+            with open_device(link, address=2) as two:
+                assert two.stats is one.stats
+                assert two.read_pv().address == 2
+            # And by the name that it has now.
+            with open_device(link.readlink(), address=2) as two:
+                assert two.stats is one.stats
+
+
+@dataclass
+class Listed:
+    device: str
+    serial_number: str
+    vid: int = 0x0403
+    pid: int = 0x6001
+    location: str = "1-1.4"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are not handed out anew")
+def test_the_old_name_of_an_adapter_that_has_moved_is_not_its_own(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[Listed] = []
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
+    with SimulatedBus([1], baudrate=None) as other:
+        other.controllers[1].set("setpoint", 222.0)
+        listed[:] = [Listed(bus.port, "MINE"), Listed(other.port, "ANOTHER")]
+        with open_device(bus.port) as mine:
+            assert mine.read_setpoint().value == 75.0
+            # Both were pulled out, and put back in the other order.
+            mine._lease.client.port.line.transport.close()
+            listed[:] = [Listed(bus.port, "ANOTHER"), Listed(other.port, "MINE")]
+            back_again(mine)
+            assert mine.read_setpoint().value == 222.0
+            with open_device(bus.port) as newcomer, open_device(other.port) as same:
+                assert newcomer.stats is not mine.stats
+                assert newcomer.read_setpoint().value == 75.0
+                assert same.stats is mine.stats
 
 
 def test_the_last_one_closes_it(bus: SimulatedBus) -> None:
@@ -107,7 +163,7 @@ def test_those_who_share_agree(bus: SimulatedBus) -> None:
 def test_a_port_that_cannot_be_opened_is_not_kept() -> None:
     with pytest.raises(WatlowPortNotFoundError):
         open_device("/dev/ttyUSB77")
-    assert sharing._ports == {}
+    assert sharing._ports == []
 
 
 def test_port_names_on_windows() -> None:

@@ -2,7 +2,9 @@ r"""One client a port, however many controllers, threads and names lead to it.
 
 Whoever wants to talk on a port takes out a lease. The first lease opens the port, the
 last one given back closes it. A port is known by where its name leads: `/dev/ttyUSB0`
-and a link in `/dev/serial/by-id` to it are one port, `com3` and `\\.\COM3` too.
+and a link in `/dev/serial/by-id` to it are one port, `com3` and `\\.\COM3` too. One that
+was pulled out and found again elsewhere is known by where it is now: its old name may
+belong to another adapter by then.
 """
 
 from __future__ import annotations
@@ -30,14 +32,17 @@ CLOSING_S = 90.0
 Client: TypeAlias = "StdBusClient | ModbusClient"
 
 
-@dataclass
+@dataclass(eq=False)
 class _Shared:
-    key: str
     client: Client
     settings: SerialSettings
     protocol: ProtocolKind
     users: int = 0
     gone: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def key(self) -> str:
+        return _key_of(self.client.port.line.transport)
 
 
 @dataclass
@@ -71,12 +76,12 @@ class Lease:
             self.client.close()
         finally:
             with _lock:
-                del _ports[self.shared.key]
+                _ports.remove(self.shared)
             self.shared.gone.set()
 
 
 _lock = threading.Lock()
-_ports: dict[str, _Shared] = {}
+_ports: list[_Shared] = []
 _forgotten: deque[Lease] = deque()
 
 
@@ -112,18 +117,16 @@ def take_lease(source: str | Transport, settings: SerialSettings, protocol: Prot
 
 def _entered(source: str | Transport, settings: SerialSettings, protocol: ProtocolKind) -> _Shared:
     """The port, with one more user; one that is being closed is waited for."""
-    key = port_key(source) if isinstance(source, str) else f"transport {id(source):#x}"
     deadline = Deadline.after(CLOSING_S)
     while True:
         with _lock:
-            shared = _ports.get(key)
+            key = port_key(source) if isinstance(source, str) else _key_of(source)
+            shared = next((each for each in _ports if each.key == key), None)
             if shared is None or shared.users:
                 if shared is None:
                     pipe = SerialTransport(source, settings) if isinstance(source, str) else source
-                    shared = _Shared(
-                        key, _client(Port(pipe), settings, protocol), settings, protocol
-                    )
-                    _ports[key] = shared
+                    shared = _Shared(_client(Port(pipe), settings, protocol), settings, protocol)
+                    _ports.append(shared)
                 _check_agreement(shared, settings, protocol)
                 shared.users += 1
                 return shared
@@ -139,6 +142,13 @@ def _client(port: Port, settings: SerialSettings, protocol: ProtocolKind) -> Cli
     if protocol is ProtocolKind.MODBUS_RTU:
         return ModbusClient(port, settings)
     return StdBusClient(port)
+
+
+def _key_of(transport: Transport) -> str:
+    """What a transport's port is known by, wherever it is by now."""
+    if isinstance(transport, SerialTransport):
+        return port_key(transport.device)
+    return f"transport {id(transport):#x}"
 
 
 def port_key(name: str, windows: bool = os.name == "nt") -> str:

@@ -62,6 +62,8 @@ class SerialTransport:
         self._fd: int | None = None
         self._known = False
         self._adapter: Adapter | None = None
+        self.device = port
+        """Where it is: the name it has, or had, when it was opened last."""
 
     @property
     def port(self) -> str:
@@ -77,7 +79,7 @@ class SerialTransport:
         """Open the port, exclusively where the system can, with low latency where it can."""
         if self._serial is not None:
             return
-        device = self._device()
+        device = self._found()
         try:
             self._serial = self._opened(device)
         except (ValueError, TypeError) as error:
@@ -86,6 +88,7 @@ class SerialTransport:
             ) from error
         except OSError as error:  # SerialException is an OSError
             raise _explained(self._port, error, known=self._known) from error
+        self.device = device
         if not self._known:
             self._known = True
             self._adapter = adapter_at(os.path.realpath(self._port), _listed(self._port))
@@ -98,7 +101,7 @@ class SerialTransport:
             with contextlib.suppress(OSError, ValueError, NotImplementedError):
                 self._serial.set_low_latency_mode(True)
 
-    def _device(self) -> str:
+    def _found(self) -> str:
         """What to open: the port by its name, or where its adapter has gone to."""
         if self._adapter is None:
             return self._port
