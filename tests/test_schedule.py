@@ -19,9 +19,9 @@ def served(schedule: Schedule, until_ns: int) -> list[tuple[int, tuple[int, ...]
     """Every tick up to `until_ns` with its rates, each begun when it is due."""
     ticks = []
     while (due_ns := schedule.next_ns()) is not None and due_ns <= until_ns:
-        assert schedule.skip(due_ns) == [0] * len(schedule._rates)
         rates, late_ns = schedule.take(due_ns)
         assert late_ns == 0
+        assert schedule.skip(due_ns) == [0] * len(schedule._rates)
         ticks.append((due_ns, rates))
     return ticks
 
@@ -101,8 +101,8 @@ def test_every_slot_is_served_or_skipped_and_none_twice(
     now_ns, n = 0, 0
     while (due_ns := schedule.next_ns()) is not None:
         now_ns = max(now_ns, due_ns)
-        skipped = [sum(both) for both in zip(skipped, schedule.skip(now_ns))]
         due, late_ns = schedule.take(now_ns)
+        assert due
         for number in due:
             # The slot that is served has begun, and the one after it has not.
             slot = counts[number] + skipped[number]
@@ -110,6 +110,7 @@ def test_every_slot_is_served_or_skipped_and_none_twice(
             assert now_ns < slots[number].due_ns(slot + 1)
             counts[number] += 1
         now_ns += lasting[n % len(lasting)]
+        skipped = [sum(both) for both in zip(skipped, schedule.skip(now_ns))]
         n += 1
     assert [sum(both) for both in zip(counts, skipped)] == [each.count for each in slots]
 

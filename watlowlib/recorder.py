@@ -147,15 +147,12 @@ class Recording:
         self._tally.started_at = self._clock.utc()
         schedule = Schedule(self._start_ns, self._plan.slots)
         while (due_ns := schedule.next_ns()) is not None:
-            stopped = self._clock.wait_until(due_ns, self._stop)
-            now_ns = self._clock.now_ns()
-            self._tally.skip(schedule.skip(now_ns))
-            if stopped:
+            if self._clock.wait_until(due_ns, self._stop):
                 return
-            rates, drift_ns = schedule.take(now_ns)
-            if rates:
-                self._tally.late(drift_ns)
-                self._tick(rates)
+            rates, drift_ns = schedule.take(self._clock.now_ns())
+            self._tally.late(drift_ns)
+            self._tick(rates)
+            self._tally.skip(schedule.skip(self._clock.now_ns()))
 
     def _tick(self, rates: tuple[int, ...]) -> None:
         began_ns = self._clock.now_ns()

@@ -60,13 +60,26 @@ class Schedule:
         self._start_ns = start_ns
         self._rates = rates
         self._next = [0] * len(rates)
+        self._due_ns: list[int | None] = [start_ns] * len(rates)
 
     def next_ns(self) -> int | None:
         """When the next tick is due; None when there is no more."""
-        due = [
-            rate.due_ns(slot) for rate, slot in zip(self._rates, self._next) if not rate.ended(slot)
-        ]
-        return self._start_ns + min(due) if due else None
+        return min((due_ns for due_ns in self._due_ns if due_ns is not None), default=None)
+
+    def take(self, now_ns: int) -> tuple[tuple[int, ...], int]:
+        """Serve the slots that are due at `now_ns`, the next one of each rate.
+
+        Returns:
+            The numbers of the rates that have one, and how long ago the earliest was due.
+        """
+        late_ns = {
+            number: now_ns - due_ns
+            for number, due_ns in enumerate(self._due_ns)
+            if due_ns is not None and due_ns <= now_ns
+        }
+        for number in late_ns:
+            self._go_to(number, self._next[number] + 1)
+        return tuple(late_ns), max(late_ns.values(), default=0)
 
     def skip(self, now_ns: int) -> list[int]:
         """Give up the slots that went by before `now_ns`: all before the running one.
@@ -74,27 +87,17 @@ class Schedule:
         Returns:
             How many, for each rate.
         """
-        skipped = []
-        for number, rate in enumerate(self._rates):
-            running = max(self._next[number], rate.running(now_ns - self._start_ns))
-            if rate.count is not None:
-                running = min(running, rate.count)
-            skipped.append(running - self._next[number])
-            self._next[number] = running
+        skipped = [0] * len(self._rates)
+        for number, (rate, due_ns) in enumerate(zip(self._rates, self._due_ns)):
+            if due_ns is not None and due_ns < now_ns:
+                running = rate.running(now_ns - self._start_ns)
+                if rate.count is not None:
+                    running = min(running, rate.count)
+                skipped[number] = running - self._next[number]
+                self._go_to(number, running)
         return skipped
 
-    def take(self, now_ns: int) -> tuple[tuple[int, ...], int]:
-        """Serve the slots that are due at `now_ns`, each once.
-
-        Returns:
-            The numbers of the rates that have one, and how long ago the earliest was due.
-        """
-        since_ns = now_ns - self._start_ns
-        late_ns = {
-            number: since_ns - rate.due_ns(slot)
-            for number, (rate, slot) in enumerate(zip(self._rates, self._next))
-            if not rate.ended(slot) and rate.due_ns(slot) <= since_ns
-        }
-        for number in late_ns:
-            self._next[number] += 1
-        return tuple(late_ns), max(late_ns.values(), default=0)
+    def _go_to(self, number: int, slot: int) -> None:
+        rate = self._rates[number]
+        self._next[number] = slot
+        self._due_ns[number] = None if rate.ended(slot) else self._start_ns + rate.due_ns(slot)
