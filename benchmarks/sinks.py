@@ -31,7 +31,7 @@ from typing import Any
 from harness import print_ratios, print_table
 
 from watlowlib import CsvSink, JsonlSink, ProtocolKind, Sample, SqliteSink
-from watlowlib.sinks.base import COLUMNS
+from watlowlib.sinks.rows import COLUMNS
 
 ROWS = 20_000
 ROUNDS = 5
@@ -125,6 +125,7 @@ def bare_sqlite(path: Path, prepare: Callable[[Any], Any] | None) -> Iterator[Wr
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=NORMAL")
         database.execute(f"CREATE TABLE samples ({', '.join(COLUMNS)})")
+        database.execute("CREATE INDEX by_device ON samples (device, requested_at)")
 
         def write(batch: Sequence[Any]) -> None:
             database.execute("BEGIN IMMEDIATE")

@@ -68,10 +68,11 @@ from watlowlib.protocol.stats import DeviceStats, PortStats
 from watlowlib.recorder import OverflowPolicy, Recording, record
 from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
 from watlowlib.results import DeviceResult, ErrorPolicy, FleetStats
-from watlowlib.sinks.base import SampleSink, sample_to_row
+from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.choose import open_sink
 from watlowlib.sinks.memory import InMemorySink
 from watlowlib.sinks.pipe import pipe
+from watlowlib.sinks.rows import sample_to_row
 from watlowlib.sinks.sqlite import SqliteSink
 from watlowlib.sinks.text import CsvSink, JsonlSink
 

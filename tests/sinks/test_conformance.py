@@ -14,7 +14,8 @@ import pytest
 
 from tests.sinks.samples import EVERY_KIND, FIRST, many
 from watlowlib import CsvSink, JsonlSink, SqliteSink, WatlowSinkError, sample_to_row
-from watlowlib.sinks.base import COLUMNS, FileSink
+from watlowlib.sinks.base import FileSink
+from watlowlib.sinks.rows import COLUMNS
 
 try:
     import resource
@@ -41,6 +42,8 @@ def from_jsonl(path: Path) -> list[Row]:
 
 def from_sqlite(path: Path) -> list[Row]:
     with closing(sqlite3.connect(path)) as database:
+        if not database.execute("SELECT * FROM sqlite_master").fetchall():
+            return []
         cursor = database.execute("SELECT * FROM samples ORDER BY rowid")
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -1,38 +1,39 @@
 """What a sink is: something that is opened, takes samples and is closed.
 
-A sink is dumb: it has no thread and no buffer of its own. When `write_many` returns,
-the rows have left this program, and a crash of it does not lose them.
+A sink is dumb: it has no queue of its own. When `write_many` returns, the rows have left
+this program, and a crash of it does not lose them. One of your own is written in no time:
+
+    class PrintSink:
+        def open(self) -> None:
+            print("device", "parameter", "value")
+
+        def write_many(self, samples: Sequence[Sample]) -> None:
+            for row in map(sample_to_row, samples):
+                print(row["device"], row["parameter"], row["value"])
+
+        def close(self) -> None:
+            print("that is all")
+
+    sink = PrintSink()
+    sink.open()
+    pipe(stream, sink)
+    sink.close()
+
+What it raises in `write_many` ends its part of the recording, is counted in its
+`SinkReport`, and is raised by `pipe` in the end.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeVar
 
-from watlowlib.errors import WatlowSinkError
+from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import Sample
+from watlowlib.sinks.rows import COLUMNS, KINDS, Kind, Layout, Row
 
-COLUMNS = (
-    "device",
-    "address",
-    "protocol",
-    "parameter",
-    "parameter_id",
-    "instance",
-    "value",
-    "unit",
-    "requested_at",
-    "received_at",
-    "midpoint_at",
-    "latency_s",
-    "status",
-)
-"""The columns of a tabular sink: a `Sample` without `raw`."""
-
-Cell: TypeAlias = "float | int | str | None"
 S = TypeVar("S", bound="Sink")
 
 
@@ -57,52 +58,6 @@ class SampleSink(Protocol):
         """Let go; nothing when it is closed."""
 
 
-def samples_to_values(samples: Iterable[Sample]) -> Iterator[tuple[Cell, ...]]:
-    """The cells of each row, in the order of `COLUMNS`; times as ISO 8601 text in UTC."""
-    text = _TimeText()
-    for sample in samples:
-        value = sample.value
-        yield (
-            sample.device,
-            sample.address,
-            sample.protocol.value,
-            sample.parameter,
-            sample.parameter_id,
-            sample.instance,
-            " ".join(map(str, value)) if isinstance(value, tuple) else value,
-            None if sample.unit is None else sample.unit.value,
-            text.of(sample.requested_at),
-            text.of(sample.received_at),
-            text.of(sample.midpoint_at),
-            sample.latency_s,
-            sample.status,
-        )
-
-
-class _TimeText:
-    """Writes times that are close together: all but the microseconds is made once a second.
-
-    Else writing the times would cost more than all the rest of a row.
-    """
-
-    def __init__(self) -> None:
-        self._begin = datetime.min.replace(tzinfo=timezone.utc)
-        self._end = self._begin
-        self._text = ""
-
-    def of(self, when: datetime) -> str:
-        if not self._begin <= when < self._end:
-            self._begin = when.astimezone(timezone.utc).replace(microsecond=0)
-            self._end = self._begin + timedelta(seconds=1)
-            self._text = self._begin.isoformat()[:19] + ".%06d+00:00"
-        return self._text % when.microsecond
-
-
-def sample_to_row(sample: Sample) -> dict[str, Cell]:
-    """One row as a dict, in the order of `COLUMNS`."""
-    return dict(zip(COLUMNS, next(samples_to_values((sample,)))))
-
-
 class Sink:
     """What our own sinks share: a `with` statement that opens and closes them."""
 
@@ -110,8 +65,8 @@ class Sink:
         """Make ready."""
         raise NotImplementedError
 
-    def write_many(self, samples: Sequence[Sample]) -> None:
-        """Append `samples`."""
+    def write_many(self, samples: Sequence[Row]) -> None:
+        """Append `samples`, or mappings of column names to cells."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -128,15 +83,52 @@ class Sink:
     def _not_open(self) -> WatlowSinkError:
         return WatlowSinkError(f"{self} is not open; use it in a with statement")
 
+    def _failed(self, doing: str, error: BaseException) -> WatlowSinkError:
+        return WatlowSinkError(f"{self} could not be {doing}: {error}")
 
-class FileSink(Sink):
+
+class TableSink(Sink):
+    """What the sinks with columns share: which they are.
+
+    Args:
+        columns: Names of the columns that what is there already must have: those of a
+            Sample, unless rows of another kind are added to a file that has such.
+    """
+
+    _layout: Layout | None = None
+
+    def __init__(self, columns: Sequence[str] | None = None) -> None:
+        if isinstance(columns, str) or (columns is not None and not columns):
+            raise WatlowConfigurationError(f"columns={columns!r}: give a list of names")
+        self._wanted = tuple(columns or COLUMNS)
+
+    def _accept(self, names: Sequence[str]) -> Layout:
+        """The layout of what is there already.
+
+        Raises:
+            WatlowSinkError: It is made for other rows.
+        """
+        missing = ", ".join(name for name in self._wanted if name not in names)
+        if missing:
+            raise WatlowSinkError(
+                f"{self} has another header ({','.join(names)!r}); give a new name, or, for rows "
+                f"that are no samples, its names as columns=[...] (it lacks {missing})"
+            )
+        return Layout({name: KINDS.get(name, Kind.ANY) for name in names})
+
+
+class FileSink(TableSink):
     """What the sinks that write a file share: a path that is checked.
 
     Args:
         path: The file. Its folder must exist.
+        columns: See `TableSink`.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, columns: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(columns)
         self.path = Path(path)
 
     def __repr__(self) -> str:
@@ -146,6 +138,3 @@ class FileSink(Sink):
         folder = self.path.absolute().parent
         if not folder.is_dir():
             raise WatlowSinkError(f"{self}: there is no folder {str(folder)!r}; make it first")
-
-    def _failed(self, doing: str, error: Exception) -> WatlowSinkError:
-        return WatlowSinkError(f"{self} could not be {doing}: {error}")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from watlowlib.model import Sample
 from watlowlib.sinks.base import Sink
+from watlowlib.sinks.rows import Row
 
 
 class InMemorySink(Sink):
     """Keeps samples as they are, in `samples`, also after it was closed."""
 
     def __init__(self) -> None:
-        self.samples: list[Sample] = []
+        self.samples: list[Any] = []
         self._open = False
 
     def __repr__(self) -> str:
@@ -22,7 +23,7 @@ class InMemorySink(Sink):
         """Take samples from now on."""
         self._open = True
 
-    def write_many(self, samples: Sequence[Sample]) -> None:
+    def write_many(self, samples: Sequence[Row]) -> None:
         """Append `samples`."""
         if not self._open:
             raise self._not_open()

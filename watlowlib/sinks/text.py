@@ -1,36 +1,67 @@
-"""Text files that grow at the end: CSV and JSON Lines, UTF-8, one line a sample.
+"""Text files that grow at the end: CSV and JSON Lines, UTF-8, one line a row.
 
-An existing file is appended to. Each `write_many` goes to the system at once.
+An existing file is appended to. Each `write_many` goes to the system at once, to the disk
+as well on request. A line that a crash has torn is cut off when the file is opened again.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Sequence
-from contextlib import suppress
-from io import SEEK_END, FileIO
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from io import FileIO
+from typing import Any
 
 from watlowlib.errors import WatlowSinkError
-from watlowlib.model import Sample
-from watlowlib.sinks.base import COLUMNS, FileSink, samples_to_values
+from watlowlib.sinks.base import FileSink
+from watlowlib.sinks.cells import Texts, csv_cell, csv_rows, json_cell
+from watlowlib.sinks.files import end_of_lines, lock, write_all
+from watlowlib.sinks.rows import COLUMNS, Column, Kind, Layout, Row, TimeText
+
+log = logging.getLogger(__name__)
+
+HEAD = 1 << 20
+"""The longest first line, in bytes."""
 
 
 class _TextSink(FileSink):
-    _file: FileIO | None = None
+    """What both have in common.
+
+    Args:
+        path: The file. Its folder must exist.
+        fsync: Whether each `write_many` also waits for the disk: it then survives a
+            power cut, and takes some milliseconds.
+        columns: Names of the columns a file that is there must have, by default those of
+            a Sample.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fsync: bool = False,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(path, columns=columns)
+        self._fsync = fsync
+        self._file: FileIO | None = None
+        self._end = 0
+        self._texts: dict[Kind, Texts] = {}
 
     def open(self) -> None:
         """Open the file at its end, making it if it is not there.
 
         Raises:
-            WatlowSinkError: No such folder, no permission, or a file of another kind.
+            WatlowSinkError: No such folder, no permission, a file of another kind, or
+                one that another sink writes to.
         """
         if self._file is not None:
             return
         self._check_folder()
         try:
             self._file = FileIO(self.path, "a+")
+            lock(self._file, self)
             self._begin(self._file)
         except BaseException as error:
             self.close()
@@ -38,60 +69,149 @@ class _TextSink(FileSink):
                 raise self._failed("opened", error) from error
             raise
 
-    def write_many(self, samples: Sequence[Sample]) -> None:
+    def write_many(self, samples: Sequence[Row]) -> None:
         """Append `samples` and hand them to the system; all of them or none."""
         if self._file is None:
             raise self._not_open()
-        self._append(self._file, self._lines(samples))
+        if not samples:
+            return
+        layout = self._layout or Layout.of(samples)
+        lines = self._lines(layout, layout.columns(samples, TimeText()))
+        if self._layout is None:
+            lines = self._header(layout) + lines
+        self._append(self._file, lines)
+        self._layout = layout
 
     def close(self) -> None:
         """Close the file."""
         file, self._file = self._file, None
+        self._layout = None
         if file is not None:
             file.close()
 
-    def _append(self, file: FileIO, text: str) -> None:
-        left = memoryview(text.encode("utf-8"))
-        end = file.seek(0, SEEK_END)
-        try:
-            while left:
-                left = left[file.write(left) :]
-        except OSError as error:
-            # A full disk takes the beginning of the last write: no torn line is left.
-            with suppress(OSError):
-                file.truncate(end)
-            raise self._failed("written", error) from error
-
     def _begin(self, file: FileIO) -> None:
-        """Look at what is there already."""
+        """Look at what is there already, and cut off a torn last line."""
+        file.seek(0)
+        head = file.read(HEAD)
+        self._end = 0
+        if b"\n" in head:
+            self._layout = self._accept(self._names(head))
+            self._end = end_of_lines(file, quoted=self._quoted)
+        elif not self._torn_head(head):
+            shown = head[:100].decode("utf-8", "replace")
+            raise WatlowSinkError(f"{self} has another header ({shown!r}); give a new name")
+        torn = file.seek(0, os.SEEK_END) - self._end
+        if torn:
+            log.warning("%s: a torn last line of %d bytes is cut off", self, torn)
+            file.truncate(self._end)
 
-    def _lines(self, samples: Sequence[Sample]) -> str:
+    def _append(self, file: FileIO, text: str) -> None:
+        data = text.encode("utf-8")
+        try:
+            # A full disk takes the beginning of a write: no torn line is left, and if
+            # it could not be cut off then, it is now.
+            if file.seek(0, os.SEEK_END) != self._end:
+                file.truncate(self._end)
+            try:
+                write_all(file, data)
+                if self._fsync:
+                    os.fsync(file.fileno())
+            except BaseException:
+                file.truncate(self._end)
+                raise
+        except OSError as error:
+            raise self._failed("written", error) from error
+        self._end += len(data)
+
+    _quoted = False
+    _time = "%s"
+    _write: Callable[[Any], str]
+
+    def _as_text(self, kind: Kind, column: Column) -> Iterable[str]:
+        """The cells of a column as text; whatever is the same again and again is made once."""
+        if kind in (Kind.TEXT, Kind.INTEGER):
+            return map(self._texts.setdefault(kind, Texts(self._write)).__getitem__, column)
+        if kind is Kind.TIME and None not in column:
+            return map(self._time.__mod__, column)
+        return map(self._write, column)
+
+    def _names(self, head: bytes) -> list[str]:
+        """The columns of the file that begins with `head`."""
+        raise NotImplementedError
+
+    def _torn_head(self, head: bytes) -> bool:
+        """Whether `head`, which has no whole line, is what a crash left of the first write."""
+        raise NotImplementedError
+
+    def _header(self, layout: Layout) -> str:
+        return ""
+
+    def _lines(self, layout: Layout, columns: list[Column]) -> str:
         raise NotImplementedError
 
 
 class CsvSink(_TextSink):
-    """A CSV file with a header; a missing value is an empty cell."""
+    """A CSV file with a header; a missing value is an empty cell.
 
-    def _begin(self, file: FileIO) -> None:
-        header = ",".join(COLUMNS)
-        file.seek(0)
-        first = file.read(len(header) + 2)
-        if not first:
-            self._append(file, header + "\r\n")
-        elif first.splitlines()[0] != header.encode():
-            shown = first.split(b"\n")[0].decode("utf-8", "replace")
-            raise WatlowSinkError(f"{self} has another header ({shown!r}); give a new file name")
+    A text that looks like a number, or is empty, is put between quotation marks.
 
-    def _lines(self, samples: Sequence[Sample]) -> str:
-        text = io.StringIO()
-        csv.writer(text).writerows(samples_to_values(samples))
-        return text.getvalue()
+    Args:
+        path: The file. Its folder must exist.
+        fsync: Whether each `write_many` also waits for the disk: it then survives a
+            power cut, and takes some milliseconds.
+        columns: Names of the columns a file that is there must have, by default those of
+            a Sample.
+    """
+
+    _quoted = True
+    _write = staticmethod(csv_cell)
+
+    def _names(self, head: bytes) -> list[str]:
+        text = head.decode("utf-8", "replace").removeprefix("\N{BYTE ORDER MARK}")
+        return [str(name) for name in next(csv_rows(text))]
+
+    def _torn_head(self, head: bytes) -> bool:
+        return (",".join(COLUMNS) + "\r").encode().startswith(head)
+
+    def _header(self, layout: Layout) -> str:
+        return ",".join(map(csv_cell, layout.kinds)) + "\r\n"
+
+    def _lines(self, layout: Layout, columns: list[Column]) -> str:
+        rows = zip(*map(self._as_text, layout.kinds.values(), columns))
+        return "\r\n".join([*map(",".join, rows), ""])
 
 
 class JsonlSink(_TextSink):
-    """One JSON object a line; a missing value is null."""
+    """One JSON object a line; a missing value is null.
 
-    def _lines(self, samples: Sequence[Sample]) -> str:
-        dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-        rows = (dict(zip(COLUMNS, values)) for values in samples_to_values(samples))
-        return "".join(dump(row) + "\n" for row in rows)
+    Args:
+        path: The file. Its folder must exist.
+        fsync: Whether each `write_many` also waits for the disk: it then survives a
+            power cut, and takes some milliseconds.
+        columns: Names of the columns a file that is there must have, by default those of
+            a Sample.
+    """
+
+    _time = '"%s"'
+    _write = staticmethod(json_cell)
+
+    def _names(self, head: bytes) -> list[str]:
+        line = head.split(b"\n")[0]
+        try:
+            first = json.loads(line)
+        except ValueError:
+            first = None
+        if not isinstance(first, dict):
+            shown = line[:100].decode("utf-8", "replace")
+            raise WatlowSinkError(f"{self} begins with {shown!r}, no JSON object; give a new name")
+        return list(first)
+
+    def _torn_head(self, head: bytes) -> bool:
+        start = b'{"device":'
+        return head.startswith(start) or start.startswith(head)
+
+    def _lines(self, layout: Layout, columns: list[Column]) -> str:
+        names = (json_cell(name).replace("%", "%%") for name in layout.kinds)
+        line = "{" + ",".join(f"{name}:%s" for name in names) + "}\n"
+        rows = zip(*map(self._as_text, layout.kinds.values(), columns))
+        return "".join(map(line.__mod__, rows))
