@@ -70,8 +70,12 @@ from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
 from watlowlib.results import DeviceResult, ErrorPolicy, FleetStats
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.choose import open_sink
+from watlowlib.sinks.config import PostgresConfig
 from watlowlib.sinks.memory import InMemorySink
+from watlowlib.sinks.parquet import ParquetSink
 from watlowlib.sinks.pipe import pipe
+from watlowlib.sinks.postgres import PostgresSink, SpoolStats
+from watlowlib.sinks.reading import StoredSamples, read_samples
 from watlowlib.sinks.rows import sample_to_row
 from watlowlib.sinks.sqlite import SqliteSink
 from watlowlib.sinks.text import CsvSink, JsonlSink
@@ -97,11 +101,14 @@ __all__ = [
     "JsonlSink",
     "OverflowPolicy",
     "ParameterSpec",
+    "ParquetSink",
     "PartNumber",
     "PidGains",
     "Poll",
     "PollSource",
     "PortStats",
+    "PostgresConfig",
+    "PostgresSink",
     "Probe",
     "ProtocolKind",
     "RateReport",
@@ -111,7 +118,9 @@ __all__ = [
     "SampleSink",
     "SerialSettings",
     "SinkReport",
+    "SpoolStats",
     "SqliteSink",
+    "StoredSamples",
     "Unit",
     "WatlowAbsentError",
     "WatlowAccessDeniedError",
@@ -147,6 +156,7 @@ __all__ = [
     "open_device",
     "open_sink",
     "pipe",
+    "read_samples",
     "record",
     "sample_to_row",
 ]

@@ -13,12 +13,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 import watlowlib
-from watlowlib.cli import discover, parameters, read, record, simulate
+from watlowlib.cli import discover, parameters, read, record, recover, simulate
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 
 INTERRUPTED = 130
 COMMANDS = {
     "record": record,
+    "recover": recover,
     "read": read,
     "discover": discover,
     "parameters": parameters,

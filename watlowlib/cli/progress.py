@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 from watlowlib.cli.read import table_of
 from watlowlib.model import Sample
 from watlowlib.recorder import Recording
-from watlowlib.sinks.base import FileSink
+from watlowlib.sinks.base import SampleSink
 
 
 class Progress:
@@ -73,7 +73,7 @@ class Progress:
 class WatchedSink:
     """A sink that tells `progress` what it has written."""
 
-    def __init__(self, sink: FileSink, progress: Progress) -> None:
+    def __init__(self, sink: SampleSink, progress: Progress) -> None:
         self._sink = sink
         self._progress = progress
 

@@ -17,13 +17,15 @@ from watlowlib.model import AcquisitionSummary
 from watlowlib.recorder import record
 from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.fleet import simulated_fleet
+from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.choose import ENDINGS, open_sink
 from watlowlib.sinks.pipe import pipe
 
 HELP = "record parameters into a file"
 DESCRIPTION = (
     "Record parameters of controllers into a file until the duration is over or Ctrl-C. "
-    f"The file's ending says how it is written: {', '.join(ENDINGS)}."
+    f"The file's ending says how it is written: {', '.join(ENDINGS)}; "
+    "postgresql://user@host/database is its table samples."
 )
 USAGE = """watlowlib record PORT [--address N ...] [--parameter NAME ...] [options] OUTPUT
        watlowlib record --simulate N [options] OUTPUT"""
@@ -47,7 +49,7 @@ def with_output_last(words: Sequence[str]) -> list[str]:
     `--parameter process_value setpoint run.csv` would else take the file for a parameter.
     """
     recording = "record" in words[:2] and not any(word.startswith("--o") for word in words)
-    if recording and re.search(r"\.[A-Za-z]\w*$", words[-1]):
+    if recording and re.search(r"\.[A-Za-z]\w*$|^postgres(ql)?://", words[-1]):
         return [*words[:-1], "--output", words[-1]]
     return list(words)
 
@@ -75,7 +77,8 @@ def run(arguments: argparse.Namespace) -> None:
             pipe(stream, WatchedSink(sink, progress))
         finally:
             progress.close()
-            console.print(told(arguments.output, stream.summary, len(manager.names)))
+            name = str(sink.path) if isinstance(sink, FileSink) else repr(sink)
+            console.print(told(name, stream.summary, len(manager.names)))
 
 
 def _add(manager: WatlowManager, arguments: argparse.Namespace, stack: ExitStack) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from watlowlib.errors import WatlowSinkError
+
+T = TypeVar("T")
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?inf|nan")
@@ -20,22 +22,22 @@ _CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)')
 _TO_QUOTE = re.compile(r'[",\r\n]')
 
 
-class Texts(dict[Any, str]):
-    """How the texts of a column are written, which occur again and again.
+class Cache(dict[Any, T]):
+    """What the cells of a column are written as, which occur again and again.
 
-    At most `LIMIT` are kept: a column may hold a different text in each row.
+    At most `LIMIT` are kept: a column may hold a different cell in each row.
     """
 
     LIMIT = 10_000
 
-    def __init__(self, write: Callable[[Any], str]) -> None:
+    def __init__(self, write: Callable[[Any], T]) -> None:
         self._write = write
 
-    def __missing__(self, cell: Any) -> str:
+    def __missing__(self, cell: Any) -> T:
         if len(self) >= self.LIMIT:
             self.clear()
-        self[cell] = text = self._write(cell)
-        return text
+        self[cell] = written = self._write(cell)
+        return written
 
 
 def csv_cell(cell: Any) -> str:
@@ -51,24 +53,22 @@ def csv_cell(cell: Any) -> str:
     return cell
 
 
-def csv_rows(text: str) -> Iterator[list[Any]]:
-    """The rows of whole CSV lines.
+def csv_row(line: str) -> list[Any]:
+    """The cells of one CSV line, with its end.
 
     Raises:
-        WatlowSinkError: They are not CSV.
+        WatlowSinkError: It is no such line.
     """
     row: list[Any] = []
-    at = 0
-    while at < len(text):
-        found = _CELL.match(text, at)
+    at, end = 0, ","
+    while end == ",":
+        found = _CELL.match(line, at)
         if found is None:
-            raise WatlowSinkError(f"no CSV cell begins with {text[at : at + 40]!r}")
+            raise WatlowSinkError(f"no CSV cell begins with {line[at : at + 40]!r}")
         quoted, bare, end = found.groups()
         row.append(_from_csv(bare) if quoted is None else quoted.replace('""', '"'))
         at = found.end()
-        if end != ",":
-            yield row
-            row = []
+    return row
 
 
 def _from_csv(text: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -88,3 +89,14 @@ def _end_without(file: FileIO) -> int:
         if found >= 0:
             return start + found + 1
     return 0
+
+
+def whole_lines(path: Path, *, quoted: bool) -> Iterator[str]:
+    """The whole lines of a UTF-8 file, each with its end; see `end_of_lines` for `quoted`."""
+    line = ""
+    with path.open(encoding="utf-8", newline="") as file:
+        for part in file:
+            line += part
+            if line.endswith("\n") and not (quoted and line.count('"') % 2):
+                yield line
+                line = ""

@@ -15,7 +15,7 @@ from typing import Any
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
-from watlowlib.sinks.cells import Texts, csv_cell, csv_rows, json_cell
+from watlowlib.sinks.cells import Cache, csv_cell, csv_row, json_cell
 from watlowlib.sinks.files import end_of_lines, lock, write_all
 from watlowlib.sinks.rows import COLUMNS, Column, Kind, Layout, Row, TimeText
 
@@ -47,7 +47,7 @@ class _TextSink(FileSink):
         self._fsync = fsync
         self._file: FileIO | None = None
         self._end = 0
-        self._texts: dict[Kind, Texts] = {}
+        self._texts: dict[Kind, Cache[str]] = {}
 
     def open(self) -> None:
         """Open the file at its end, making it if it is not there.
@@ -130,7 +130,7 @@ class _TextSink(FileSink):
     def _as_text(self, kind: Kind, column: Column) -> Iterable[str]:
         """The cells of a column as text; whatever is the same again and again is made once."""
         if kind in (Kind.TEXT, Kind.INTEGER):
-            return map(self._texts.setdefault(kind, Texts(self._write)).__getitem__, column)
+            return map(self._texts.setdefault(kind, Cache(self._write)).__getitem__, column)
         if kind is Kind.TIME and None not in column:
             return map(self._time.__mod__, column)
         return map(self._write, column)
@@ -168,7 +168,7 @@ class CsvSink(_TextSink):
 
     def _names(self, head: bytes) -> list[str]:
         text = head.decode("utf-8", "replace").removeprefix("\N{BYTE ORDER MARK}")
-        return [str(name) for name in next(csv_rows(text))]
+        return [str(name) for name in csv_row(text)]
 
     def _torn_head(self, head: bytes) -> bool:
         return (",".join(COLUMNS) + "\r").encode().startswith(head)

@@ -1,0 +1,67 @@
+"""`watlowlib recover`: finish what a crash has left behind."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from watlowlib.errors import WatlowSinkError
+from watlowlib.sinks.base import FileSink
+from watlowlib.sinks.choose import URLS, open_sink
+from watlowlib.sinks.finish import Packing
+from watlowlib.sinks.journal import SUFFIX, journal_of, parquet_of
+from watlowlib.sinks.parquet import ParquetSink, recover_file, recover_folder
+from watlowlib.sinks.postgres import PostgresSink
+
+HELP = "finish what a crash has left behind"
+DESCRIPTION = (
+    "Finish what a crash has left behind: the journal of a Parquet file, or of those in a "
+    "folder; a torn last line of CSV and JSON Lines; rows that wait for a PostgreSQL server. "
+    "Opening the sink again does the same."
+)
+USAGE = "watlowlib recover FILE ..."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of this subcommand."""
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a file, a folder of Parquet files, or a URL"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Recover one after the other, and say what there was to do."""
+    for name in arguments.files:
+        print(recovered(name))
+
+
+def recovered(name: str) -> str:
+    """Recover `name`, and what there is to say about it.
+
+    Raises:
+        WatlowSinkError: It is not there, is being written to, or cannot be recovered.
+    """
+    path = Path(name)
+    if name.startswith(URLS):
+        return _sent(open_sink(name))
+    if path.name.endswith(SUFFIX):
+        path = parquet_of(path)
+    if not path.exists() and not journal_of(path).exists():
+        raise WatlowSinkError(f"there is no file {name!r}")
+    if path.is_dir():
+        return f"{path}: {recover_folder(path, Packing())} rows recovered"
+    sink = open_sink(path)
+    if isinstance(sink, ParquetSink):
+        rows = recover_file(journal_of(path), Packing()) if journal_of(path).exists() else 0
+        return f"{path}: {rows} rows recovered"
+    size = path.stat().st_size
+    with sink:
+        torn = size - path.stat().st_size if isinstance(sink, FileSink) else 0
+    return f"{path}: {max(0, torn)} bytes of a torn line cut off"
+
+
+def _sent(sink: object) -> str:
+    assert isinstance(sink, PostgresSink)
+    with sink:
+        pass
+    return f"{sink!r}: {sink.stats.rows_sent} rows sent, {sink.stats.rows_waiting} still wait"

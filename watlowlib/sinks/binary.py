@@ -1,0 +1,105 @@
+"""Rows in PostgreSQL's binary COPY format, and back.
+
+They are made once, when rows come in: so they wait in the spool, and so they are sent.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from watlowlib.errors import WatlowSinkError
+from watlowlib.sinks.arrow import TEXTS
+from watlowlib.sinks.cells import Cache
+from watlowlib.sinks.rows import Column, Kind, Layout, Row, TimeCount, split_numbers
+
+EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
+_NULL = b"\xff\xff\xff\xff"
+_whole = struct.Struct(">iq").pack
+_real = struct.Struct(">id").pack
+_length = struct.Struct(">i")
+
+
+def columns_of(layout: Layout) -> dict[str, Kind]:
+    """The columns of the table for `layout`, without `run_id` and `seq`, which come last."""
+    columns: dict[str, Kind] = {}
+    for name, kind in layout.kinds.items():
+        columns[name] = Kind.REAL if kind is Kind.ANY else kind
+        if kind is Kind.ANY:
+            columns[name + TEXTS] = Kind.TEXT
+    return columns
+
+
+def pack(layout: Layout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> bytes:
+    """`rows`, each with its run and a number that counts up from `first_seq`.
+
+    Raises:
+        WatlowSinkError: A cell that its column cannot hold.
+    """
+    columns: list[Column] = []
+    for kind, column in zip(layout.kinds.values(), layout.columns(rows, TimeCount(EPOCH))):
+        columns += split_numbers(column) if kind is Kind.ANY else [column]
+    kinds = columns_of(layout)
+    packed = []
+    for (name, kind), column in zip(kinds.items(), columns):
+        if name == "requested_at" and None in column:
+            raise WatlowSinkError("a row without requested_at: the server files rows by it")
+        try:
+            packed.append(_packed(kind, column))
+        except (struct.error, ValueError, AttributeError) as error:
+            raise WatlowSinkError(f"column {name!r} holds {kind.value}: {error}") from error
+    count = struct.pack(">h", len(kinds) + 2)
+    run = _length.pack(16) + run_id.bytes
+    last = [run + _whole(8, first_seq + number) for number in range(len(rows))]
+    return b"".join(chain.from_iterable(zip([count] * len(rows), *packed, last)))
+
+
+def _packed(kind: Kind, column: Column) -> list[bytes]:
+    if kind is Kind.TEXT:
+        return list(map(Cache(_text).__getitem__, column))
+    if kind is Kind.REAL:
+        return [_NULL if cell is None else _real(8, cell) for cell in column]
+    return [_NULL if cell is None else _whole(8, cell) for cell in column]
+
+
+def _text(cell: str | None) -> bytes:
+    if cell is None:
+        return _NULL
+    if "\0" in cell:
+        raise ValueError(f"PostgreSQL cannot hold {cell!r}")
+    data = cell.encode()
+    return _length.pack(len(data)) + data
+
+
+def unpack(layout: Layout, data: bytes) -> Iterator[list[Any]]:
+    """The rows of `data`, with run and number, as Python has them."""
+    kinds = list(columns_of(layout).values())
+    readers = [*(_READERS[kind] for kind in kinds), _run, _READERS[Kind.INTEGER]]
+    at = 0
+    while at < len(data):
+        at += 2
+        row: list[Any] = []
+        for read in readers:
+            (length,) = _length.unpack_from(data, at)
+            at += 4
+            row.append(None if length < 0 else read(data[at : at + length]))
+            at += max(length, 0)
+        yield row
+
+
+def _run(data: bytes) -> UUID:
+    return UUID(bytes=data)
+
+
+_READERS: dict[Kind, Callable[[bytes], Any]] = {
+    Kind.TEXT: bytes.decode,
+    Kind.INTEGER: lambda data: struct.unpack(">q", data)[0],
+    Kind.REAL: lambda data: struct.unpack(">d", data)[0],
+    Kind.TIME: lambda data: EPOCH + timedelta(microseconds=struct.unpack(">q", data)[0]),
+}

@@ -1,0 +1,169 @@
+"""Reading back what the file sinks have written, also while they write, or after a crash.
+
+for row in read_samples("run.parquet"):
+    print(row["device"], row["value"])
+
+frame = read_samples("run.sqlite").to_pandas()
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
+from watlowlib.sinks.arrow import arrow, from_batch, schema_of, to_batch
+from watlowlib.sinks.cells import csv_row
+from watlowlib.sinks.database import NAME, one_of
+from watlowlib.sinks.extras import needed
+from watlowlib.sinks.files import whole_lines
+from watlowlib.sinks.finish import added
+from watlowlib.sinks.journal import SUFFIX, journal_of, parquet_of, read_journal
+from watlowlib.sinks.rows import KINDS, TIMES, Layout
+
+ROWS_AT_ONCE = 10_000
+
+Rows = Iterator[dict[str, Any]]
+
+
+class StoredSamples:
+    """The rows of a file: iterate it, as often as you like, or ask for a table.
+
+    A row is a dict. `requested_at`, `received_at` and `midpoint_at` are datetimes in UTC,
+    all else is what was written. What a crash has torn is left out.
+    """
+
+    def __init__(self, path: Path, read: Callable[[], Rows]) -> None:
+        self._path = path
+        self._read = read
+
+    def __repr__(self) -> str:
+        return f"read_samples({str(self._path)!r})"
+
+    def __iter__(self) -> Rows:
+        try:
+            for row in self._read():
+                yield {
+                    name: datetime.fromisoformat(cell)
+                    if name in TIMES and isinstance(cell, str)
+                    else cell
+                    for name, cell in row.items()
+                }
+        except (OSError, ValueError, sqlite3.Error) as error:
+            raise WatlowSinkError(f"{self._path} could not be read: {error}") from error
+
+    def to_arrow(self) -> Any:
+        """A pyarrow Table, `value` being the numbers and `value_text` the texts.
+
+        Raises:
+            WatlowSinkError: pyarrow is not installed, or the file cannot be read.
+        """
+        pa = arrow()
+        rows = list(self)
+        layout = Layout.of(rows) if rows else Layout(KINDS)
+        schema = schema_of(layout)
+        return pa.Table.from_batches([to_batch(layout, schema, rows)], schema)
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame with the columns as they were written.
+
+        Raises:
+            WatlowSinkError: pandas is not installed, or the file cannot be read.
+        """
+        return needed("pandas", "pandas").DataFrame.from_records(list(self))
+
+    def to_polars(self) -> Any:
+        """A polars DataFrame, `value` being the numbers and `value_text` the texts.
+
+        Raises:
+            WatlowSinkError: polars or pyarrow is not installed, or the file cannot be read.
+        """
+        return needed("polars", "polars").from_arrow(self.to_arrow())
+
+
+def read_samples(path: str | os.PathLike[str], *, table: str = "samples") -> StoredSamples:
+    """The rows of a CSV, JSON Lines, SQLite or Parquet file, or of a folder of Parquet files.
+
+    Args:
+        path: The file; its ending says what it is.
+        table: The table in a SQLite file.
+
+    Raises:
+        WatlowConfigurationError: An ending nobody knows, or no such name for a table.
+        WatlowSinkError: There is no such file.
+    """
+    one_of("table", table, NAME, "letters, digits and underscores")
+    file = Path(path)
+    read = READERS.get(file.suffix.lower(), _folder if file.is_dir() else None)
+    if read is None:
+        raise WatlowConfigurationError(
+            f"{os.fspath(path)!r}: the file's ending says how to read it; "
+            f"known are {', '.join(READERS)}, and folders of Parquet files"
+        )
+    if not file.exists() and not journal_of(file).exists():
+        raise WatlowSinkError(f"there is no file {os.fspath(path)!r}")
+    if read is _sqlite:
+        return StoredSamples(file, lambda: _sqlite(file, table))
+    return StoredSamples(file, lambda: read(file))
+
+
+def _csv(path: Path) -> Rows:
+    lines = map(csv_row, whole_lines(path, quoted=True))
+    names = [str(name) for name in next(lines, [])]
+    for cells in lines:
+        yield dict(zip(names, cells))
+
+
+def _jsonl(path: Path) -> Rows:
+    for line in whole_lines(path, quoted=False):
+        yield json.loads(line)
+
+
+def _sqlite(path: Path, table: str = "samples") -> Rows:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
+        if table not in tables:
+            if tables:
+                raise WatlowSinkError(f"{path} has no table {table!r}; there is {tables[0]!r}")
+            return
+        cursor = database.execute(f"SELECT * FROM {table} ORDER BY rowid")
+        names = [column[0] for column in cursor.description]
+        for cells in cursor:
+            yield dict(zip(names, cells))
+
+
+def _parquet(path: Path) -> Rows:
+    if path.is_dir():
+        yield from _folder(path)
+        return
+    parquet = needed("pyarrow.parquet", "parquet")
+    if path.exists():
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
+                yield from from_batch(batch)
+    journal = journal_of(path)
+    if journal.exists() and not added(journal, path):
+        for batch in read_journal(journal)[1]:
+            yield from from_batch(batch)
+
+
+def _folder(path: Path) -> Rows:
+    journals = {parquet_of(each) for each in path.glob(f"_*{SUFFIX}")}
+    for each in sorted({*path.glob("[!_]*.parquet"), *journals}):
+        yield from _parquet(each)
+
+
+READERS: dict[str, Callable[[Path], Rows]] = {
+    ".csv": _csv,
+    ".jsonl": _jsonl,
+    ".sqlite": _sqlite,
+    ".sqlite3": _sqlite,
+    ".db": _sqlite,
+    ".parquet": _parquet,
+}

@@ -1,0 +1,146 @@
+"""The thread that takes rows from a spool to the server, again and again if need be."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from watlowlib.errors import WatlowSinkError
+from watlowlib.sinks.spool import Spool
+from watlowlib.threads import Worker
+
+if TYPE_CHECKING:
+    from watlowlib.sinks.server import Server
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY_S = 0.25
+LONGEST_DELAY_S = 30.0
+IDLE_S = 1.0
+"""How long to sleep when there is nothing to send and nobody wakes us."""
+
+LAST_ANSWER_S = 15.0
+"""How long the thread may still need, once it has been told to give up."""
+
+
+class Unreachable(Exception):  # noqa: N818 - a state of things, which passes
+    """The server cannot take rows now; it may later."""
+
+
+class Sender:
+    """Sends what is in a spool, oldest first, from a thread of its own.
+
+    Args:
+        server: Where it goes.
+        path: The spool's file.
+        limit_bytes: The spool's.
+        name: What it is called in the log.
+    """
+
+    def __init__(self, server: Server, path: Path, limit_bytes: int, name: str) -> None:
+        self.sent = 0
+        self.failures = 0
+        self.last_error: str | None = None
+        self._server = server
+        self._spool = Spool(path, limit_bytes)
+        self._name = name
+        self._wake = threading.Event()
+        self._run_id: UUID | None = None
+        self._ending, self._stop, self._done = (threading.Event() for _ in range(3))
+        self._worker = Worker("sender-postgres", self._run, self._give_up)
+
+    def open(self, columns: tuple[str, ...]) -> None:
+        """Look at the server, then let the thread run.
+
+        Raises:
+            WatlowSinkError: The server refuses.
+        """
+        try:
+            self._server.open(columns)
+        except Unreachable as error:
+            self._failed(str(error))
+        except BaseException:
+            self._server.close()
+            self._spool.close()
+            raise
+        self._worker.start()
+
+    def wake(self) -> None:
+        """There is something to send."""
+        self._wake.set()
+
+    def check(self) -> None:
+        """Raises a WatlowSinkError when the server has refused rows for good."""
+        failure = self._worker.failure
+        if failure is not None:
+            raise WatlowSinkError(
+                f"{self._name} sends no more: {failure}. What was not sent is in the spool"
+            ) from failure
+
+    def close(self, run_id: UUID, until_s: float) -> None:
+        """Send what is left of a run until then, by the monotonic clock, and let go."""
+        self._run_id = run_id
+        self._ending.set()
+        self._wake.set()
+        self._done.wait(max(0.0, until_s - time.monotonic()))
+        self._give_up()
+        self._worker.join(LAST_ANSWER_S)
+        self._server.close()
+        self._spool.close()
+
+    def _give_up(self) -> None:
+        self._stop.set()
+        self._ending.set()
+        self._wake.set()
+
+    def _run(self) -> None:
+        try:
+            delay_s = FIRST_DELAY_S
+            while not self._stop.is_set():
+                self._wake.clear()
+                try:
+                    if not self._send_next():
+                        if self._ending.is_set():
+                            return
+                        self._wake.wait(IDLE_S)
+                    delay_s = FIRST_DELAY_S
+                except Unreachable as error:
+                    self._failed(str(error))
+                    self._pause(delay_s)
+                    delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+        finally:
+            self._done.set()
+
+    def _send_next(self) -> bool:
+        """Send some rows; False when there are none, or none of the run that is to end."""
+        if self._ending.is_set() and not self._spool.waiting(self._run_id):
+            return False
+        parcel = self._spool.next()
+        if parcel is None:
+            return False
+        self._server.send(parcel)
+        self._spool.remove(parcel)
+        self.sent += parcel.rows
+        if self.last_error is not None:
+            log.warning("%s: rows are being sent again", self._name)
+            self.last_error = None
+        return True
+
+    def _pause(self, delay_s: float) -> None:
+        """Wait, so that a server that comes back is not overrun by all its recorders at once."""
+        delay_s *= random.uniform(0.5, 1.0)
+        if self._ending.is_set():
+            self._stop.wait(min(delay_s, IDLE_S))
+        else:
+            self._ending.wait(delay_s)
+
+    def _failed(self, text: str) -> None:
+        self.failures += 1
+        if self.last_error is None:
+            log.warning("%s: rows wait in the spool: %s", self._name, text)
+        self.last_error = text

@@ -1,0 +1,328 @@
+"""The PostgreSQL server: the one file that knows psycopg.
+
+Rows go straight into the table by COPY. A row that is there already, because a commit got
+through whose answer did not, makes that fail as a whole: then the rows go into a temporary
+table, and from there those that are missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
+from watlowlib.sinks.binary import HEADER, TRAILER, columns_of, unpack
+from watlowlib.sinks.config import PostgresConfig
+from watlowlib.sinks.rows import Kind, Layout
+from watlowlib.sinks.sender import Unreachable
+from watlowlib.sinks.spool import Parcel
+
+RV = TypeVar("RV")
+
+TYPES = {
+    Kind.TEXT: "text",
+    Kind.INTEGER: "bigint",
+    Kind.REAL: "double precision",
+    Kind.TIME: "timestamptz",
+}
+AS_BINARY = {
+    Kind.TEXT: {"text", "varchar"},
+    Kind.INTEGER: {"int8"},
+    Kind.REAL: {"float8"},
+    Kind.TIME: {"timestamptz"},
+}
+"""Types that take the binary form of a kind as it is; others get it from the server."""
+
+HOPELESS = (
+    "authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "could not translate host name",
+)
+"""Words of a connection refused for a reason that time does not heal."""
+
+TEMPORARY = sql.Identifier("watlowlib_parcel")
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection on which nothing takes longer than `timeout_s`."""
+
+    timeout_s = 10.0
+
+    def wait(
+        self, gen: Generator[Any, Any, RV], interval: float = 0.1, timeout: float | None = None
+    ) -> RV:
+        """Work on the connection until `gen` is through."""
+        del timeout  # not in every version, and not what a command has as a whole
+        return super().wait(self._limited(gen), interval)
+
+    def _limited(self, gen: Generator[Any, Any, RV]) -> Generator[Any, Any, RV]:
+        until_s = time.monotonic() + self.timeout_s
+        try:
+            state = next(gen)
+            while True:
+                ready = yield state
+                if time.monotonic() > until_s:
+                    raise psycopg.OperationalError(f"no answer for {self.timeout_s:g} s")
+                state = gen.send(ready)
+        except StopIteration as end:
+            result: RV = end.value
+            return result
+
+
+class Server:
+    """The table on the server.
+
+    Args:
+        config: Where it is.
+
+    Raises:
+        WatlowConfigurationError: A connection string that cannot be.
+    """
+
+    def __init__(self, config: PostgresConfig) -> None:
+        self._config = config
+        self._table = sql.Identifier(config.schema, config.table)
+        self._as_binary: dict[tuple[tuple[str, Kind], ...], bool] = {}
+        try:
+            self._conninfo = make_conninfo(config.dsn or "", **_parts(config))
+            self._secret = conninfo_to_dict(self._conninfo).get("password")
+        except psycopg.Error:
+            # The message would have the connection string in it, and the password.
+            raise WatlowConfigurationError(
+                "dsn: this is no connection string; give postgresql://user@host:5432/database "
+                "or host=... user=... dbname=..."
+            ) from None
+        limited = type("Connection", (_Connection,), {"timeout_s": config.command_timeout_s})
+        self._connection_class: type[_Connection] = limited
+        self._pool = ConnectionPool(
+            self._conninfo,
+            connection_class=limited,
+            min_size=config.pool_min_size,
+            max_size=config.pool_max_size,
+            configure=self._configure,
+            timeout=config.command_timeout_s,
+            reconnect_timeout=config.command_timeout_s,
+            open=False,
+            name=config.target(),
+        )
+
+    def open(self, columns: tuple[str, ...]) -> None:
+        """Look whether the server is there and has the table, and get ready to send.
+
+        Raises:
+            Unreachable: It is not there now.
+            WatlowSinkError: What will not get better by waiting.
+        """
+        try:
+            with self._translated(), self._connection_class.connect(self._conninfo) as connection:
+                self._configure(connection)
+                types = self._types(connection)
+                if types:
+                    self._check(connection, types, columns)
+                elif not self._config.create_table:
+                    raise WatlowSinkError(
+                        f"{self._config.target()} is not there; make the table, or give "
+                        "create_table=True"
+                    )
+        finally:
+            self._pool.open()
+
+    def send(self, parcel: Parcel) -> None:
+        """Have the rows in the table, each of them once.
+
+        Raises:
+            Unreachable: They are perhaps not there: send them again.
+            WatlowSinkError: The server will not have them.
+        """
+        with self._translated():
+            with self._pool.connection() as connection:
+                as_binary = self._prepare(connection, parcel.layout)
+            if not as_binary:
+                with self._pool.connection() as connection:
+                    self._insert(connection, parcel)
+                return
+            try:
+                with self._pool.connection() as connection:
+                    self._copy(connection, self._table, parcel)
+            except errors.UniqueViolation:
+                with self._pool.connection() as connection:
+                    self._add_missing(connection, parcel)
+
+    def close(self) -> None:
+        """Let go."""
+        self._pool.close(timeout=5.0)
+
+    def _configure(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute(
+            sql.SQL("SET statement_timeout = {}").format(self._config.statement_timeout_ms)
+        )
+        connection.commit()
+
+    def _prepare(self, connection: psycopg.Connection[Any], layout: Layout) -> bool:
+        """Make sure of the table; whether it takes these rows in binary."""
+        key = tuple(layout.kinds.items())
+        if key not in self._as_binary:
+            columns = columns_of(layout)
+            if self._config.create_table and not self._types(connection):
+                self._create(connection, columns)
+            types = self._types(connection)
+            self._check(connection, types, tuple(columns))
+            self._as_binary[key] = self._config.use_copy and all(
+                types[name] in AS_BINARY[kind] for name, kind in columns.items()
+            )
+        return self._as_binary[key]
+
+    def _types(self, connection: psycopg.Connection[Any]) -> dict[str, str]:
+        found = connection.execute(
+            "SELECT attname, typname FROM pg_attribute JOIN pg_type t ON t.oid = atttypid "
+            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            [self._table.as_string(connection)],
+        )
+        return dict(found.fetchall())
+
+    def _create(self, connection: psycopg.Connection[Any], columns: dict[str, Kind]) -> None:
+        # Several recorders may begin at once.
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [self._config.target()])
+        definitions: list[sql.Composable] = [
+            sql.SQL("{} {}").format(
+                sql.Identifier(name),
+                sql.SQL(TYPES[kind] + (" NOT NULL" if name == "requested_at" else "")),
+            )
+            for name, kind in columns.items()
+        ]
+        definitions.append(sql.SQL("run_id uuid NOT NULL, seq bigint NOT NULL"))
+        self._run(connection, "CREATE TABLE IF NOT EXISTS {} ({})", sql.SQL(", ").join(definitions))
+        # A hypertable or partitioned table wants its time in each unique index.
+        time_column = ", requested_at" if "requested_at" in columns else ""
+        name = sql.Identifier(f"{self._config.table}_run_seq"[:63])
+        self._run(
+            connection,
+            "CREATE UNIQUE INDEX IF NOT EXISTS {1} ON {0} (run_id, seq" + time_column + ")",
+            name,
+        )
+        if {"device", "requested_at"} <= set(columns):
+            name = sql.Identifier(f"{self._config.table}_device_requested_at"[:63])
+            self._run(
+                connection, "CREATE INDEX IF NOT EXISTS {1} ON {0} (device, requested_at)", name
+            )
+
+    def _check(
+        self, connection: psycopg.Connection[Any], types: dict[str, str], columns: tuple[str, ...]
+    ) -> None:
+        """Whether the table has the columns, and the index that keeps rows from doubling."""
+        target = self._config.target()
+        missing = [name for name in (*columns, "run_id", "seq") if name not in types]
+        if not types:
+            raise WatlowSinkError(f"{target} is not there; give create_table=True")
+        if missing:
+            raise WatlowSinkError(
+                f"{target} has no column {', '.join(missing)}; add it, or give another table"
+            )
+        found = connection.execute(
+            "SELECT array_agg(attname::text) FROM pg_index "
+            "JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey) "
+            "WHERE indrelid = to_regclass(%s) AND indisunique AND indpred IS NULL "
+            "GROUP BY indexrelid",
+            [self._table.as_string(connection)],
+        )
+        if not any({"run_id", "seq"} <= set(names) for (names,) in found):
+            raise WatlowSinkError(
+                f"{target} has no unique index on run_id and seq, so that rows could double: "
+                f"CREATE UNIQUE INDEX ON {self._table.as_string(connection)} "
+                "(run_id, seq, requested_at)"
+            )
+
+    def _run(
+        self, connection: psycopg.Connection[Any], command: str, *parts: sql.Composable
+    ) -> None:
+        connection.execute(sql.SQL(command).format(self._table, *parts))
+
+    def _names(self, parcel: Parcel) -> sql.Composed:
+        names = (*columns_of(parcel.layout), "run_id", "seq")
+        return sql.SQL(", ").join(map(sql.Identifier, names))
+
+    def _copy(
+        self, connection: psycopg.Connection[Any], table: sql.Identifier, parcel: Parcel
+    ) -> None:
+        command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(command.format(table, self._names(parcel))) as copy,
+        ):
+            copy.write(HEADER)
+            copy.write(parcel.data)
+            copy.write(TRAILER)
+
+    def _add_missing(self, connection: psycopg.Connection[Any], parcel: Parcel) -> None:
+        names = self._names(parcel)
+        self._run(
+            connection,
+            "CREATE TEMP TABLE {2} ON COMMIT DROP AS SELECT {1} FROM {0} WITH NO DATA",
+            names,
+            TEMPORARY,
+        )
+        self._copy(connection, TEMPORARY, parcel)
+        self._run(
+            connection,
+            "INSERT INTO {0} ({1}) SELECT {1} FROM {2} ON CONFLICT DO NOTHING",
+            names,
+            TEMPORARY,
+        )
+
+    def _insert(self, connection: psycopg.Connection[Any], parcel: Parcel) -> None:
+        names = self._names(parcel)
+        places = sql.SQL(", ").join([sql.Placeholder()] * (len(columns_of(parcel.layout)) + 2))
+        command = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING")
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                command.format(self._table, names, places), unpack(parcel.layout, parcel.data)
+            )
+
+    def _translated(self) -> _Translated:
+        return _Translated(self._told)
+
+    def _told(self, error: BaseException) -> str:
+        """What `error` says, on one line and without the password."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        return text.replace(str(self._secret), "***") if self._secret else text
+
+
+class _Translated:
+    """Turns psycopg's errors into the two that matter, without a way to the password."""
+
+    def __init__(self, told: Callable[[BaseException], str]) -> None:
+        self._told = told
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, (psycopg.Error, PoolTimeout)):
+            return
+        text = self._told(error)
+        passing = isinstance(
+            error, (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+        )
+        if passing and not any(word in text for word in HOPELESS):
+            raise Unreachable(text) from None
+        raise WatlowSinkError(f"the server refuses: {text}") from None
+
+
+def _parts(config: PostgresConfig) -> dict[str, Any]:
+    parts = {
+        "host": config.host,
+        "port": None if config.host is None else config.port,
+        "user": config.user,
+        "password": config.password,
+        "dbname": config.database,
+        "connect_timeout": max(2, round(config.command_timeout_s)),
+    }
+    return {name: value for name, value in parts.items() if value is not None}

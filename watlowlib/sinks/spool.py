@@ -1,0 +1,143 @@
+"""A file in which rows wait until the server has them.
+
+It is a SQLite database, so that what is in it outlives a crash, and several recorders on
+one computer can share it. Each batch has the layout of its rows with it: it can be sent by
+a program that has never seen such rows.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from uuid import UUID
+
+from watlowlib.sinks.database import connect, transaction
+from watlowlib.sinks.rows import Kind, Layout
+
+BUSY_S = 30.0
+"""How long to wait for another recorder that writes to the same spool."""
+
+BYTES_AT_ONCE = 1 << 20
+BATCHES_AT_ONCE = 256
+"""What is sent at once at the most, unless a single batch is larger."""
+
+
+class SpoolFullError(Exception):
+    """There is no room for more rows."""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What is sent at once.
+
+    Attributes:
+        layout: The columns of its rows.
+        data: The rows, in binary.
+        rows: How many there are.
+        first: The first batch in the spool.
+        last: The last one.
+    """
+
+    layout: Layout
+    data: bytes
+    rows: int
+    first: int
+    last: int
+
+
+class Spool:
+    """One connection to a spool; each thread has its own.
+
+    Args:
+        path: The file, made if it is not there.
+        limit_bytes: How large it may become.
+    """
+
+    def __init__(self, path: Path, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._database = connect(path, BUSY_S)
+        try:
+            self._database.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY AUTOINCREMENT, "
+                "run TEXT, layout TEXT, rows INTEGER, data BLOB)"
+            )
+            with transaction(self._database):  # whether it can be written to is known now
+                pass
+        except BaseException:
+            self._database.close()
+            raise
+
+    def put(self, run_id: UUID, layout: Layout, rows: int, data: bytes) -> None:
+        """Keep a batch.
+
+        Raises:
+            SpoolFullError: There is no room for it.
+            sqlite3.Error: It could not be written.
+        """
+        names = json.dumps({name: kind.value for name, kind in layout.kinds.items()})
+        with transaction(self._database):
+            if self.bytes_used() + len(data) > self._limit_bytes:
+                raise SpoolFullError
+            self._database.execute(
+                "INSERT INTO batches (run, layout, rows, data) VALUES (?, ?, ?, ?)",
+                (run_id.hex, names, rows, data),
+            )
+
+    def next(self) -> Parcel | None:
+        """The oldest rows, or None."""
+        found = self._database.execute(
+            "SELECT layout, id, rows, data FROM batches ORDER BY id LIMIT ?", (BATCHES_AT_ONCE,)
+        )
+        for layout, batches in groupby(found, key=lambda batch: str(batch[0])):
+            taken: list[tuple[str, int, int, bytes]] = []
+            size = 0
+            for batch in batches:
+                if taken and size + len(batch[3]) > BYTES_AT_ONCE:
+                    break
+                taken.append(batch)
+                size += len(batch[3])
+            kinds = {name: Kind(kind) for name, kind in json.loads(layout).items()}
+            return Parcel(
+                Layout(kinds),
+                b"".join(batch[3] for batch in taken),
+                sum(batch[2] for batch in taken),
+                taken[0][1],
+                taken[-1][1],
+            )
+        return None
+
+    def remove(self, parcel: Parcel) -> None:
+        """Forget what the server has."""
+        with transaction(self._database):
+            self._database.execute(
+                "DELETE FROM batches WHERE id BETWEEN ? AND ?", (parcel.first, parcel.last)
+            )
+
+    def waiting(self, run_id: UUID | None = None) -> int:
+        """Rows in it, of one run or of all."""
+        (rows,) = self._database.execute(
+            "SELECT coalesce(sum(rows), 0) FROM batches WHERE ? IS NULL OR run = ?",
+            (run := None if run_id is None else run_id.hex, run),
+        ).fetchone()
+        return int(rows)
+
+    def bytes_used(self) -> int:
+        """Bytes of the file that are in use."""
+        pages, free, size = (
+            self._database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def shrink(self) -> None:
+        """Give back the disk space that is no longer used."""
+        self._database.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def close(self) -> None:
+        """Let go."""
+        self._database.close()
