@@ -10,6 +10,9 @@ Every call blocks until there is an answer, and returns it or raises a `WatlowEr
 that says what to do.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from watlowlib.device.alarms import Alarm
 from watlowlib.device.controller import Controller
 from watlowlib.device.discovery import Probe, find_devices
@@ -70,15 +73,17 @@ from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
 from watlowlib.results import DeviceResult, ErrorPolicy, FleetStats
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.choose import open_sink
-from watlowlib.sinks.config import PostgresConfig
 from watlowlib.sinks.memory import InMemorySink
-from watlowlib.sinks.parquet import ParquetSink
 from watlowlib.sinks.pipe import pipe
-from watlowlib.sinks.postgres import PostgresSink, SpoolStats
-from watlowlib.sinks.reading import StoredSamples, read_samples
 from watlowlib.sinks.rows import sample_to_row
 from watlowlib.sinks.sqlite import SqliteSink
 from watlowlib.sinks.text import CsvSink, JsonlSink
+
+if TYPE_CHECKING:
+    from watlowlib.sinks.config import PostgresConfig
+    from watlowlib.sinks.parquet import ParquetSink
+    from watlowlib.sinks.postgres import PostgresSink, SpoolStats
+    from watlowlib.sinks.reading import StoredSamples, read_samples
 
 __version__ = "0.1.0"
 
@@ -160,3 +165,23 @@ __all__ = [
     "record",
     "sample_to_row",
 ]
+
+_LATER = {
+    "ParquetSink": "watlowlib.sinks.parquet",
+    "PostgresConfig": "watlowlib.sinks.config",
+    "PostgresSink": "watlowlib.sinks.postgres",
+    "SpoolStats": "watlowlib.sinks.postgres",
+    "StoredSamples": "watlowlib.sinks.reading",
+    "read_samples": "watlowlib.sinks.reading",
+}
+"""What is imported when it is first used, so that `import watlowlib` takes no time for it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

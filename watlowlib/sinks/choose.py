@@ -1,28 +1,43 @@
-"""A sink by its file's ending, or by the URL of a database."""
+"""A sink by its file's ending, or by the URL of a database.
+
+Parquet and PostgreSQL are imported only when they are chosen.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.sinks.base import TableSink
-from watlowlib.sinks.config import PostgresConfig
-from watlowlib.sinks.parquet import ParquetSink
-from watlowlib.sinks.postgres import PostgresSink
 from watlowlib.sinks.sqlite import SqliteSink
 from watlowlib.sinks.text import CsvSink, JsonlSink
 
-ENDINGS: dict[str, type[CsvSink | JsonlSink | SqliteSink | ParquetSink]] = {
+URLS = ("postgresql://", "postgres://")
+
+
+def _parquet(path: str) -> TableSink:
+    from watlowlib.sinks.parquet import ParquetSink
+
+    return ParquetSink(path)
+
+
+def _postgres(url: str) -> TableSink:
+    from watlowlib.sinks.config import PostgresConfig
+    from watlowlib.sinks.postgres import PostgresSink
+
+    return PostgresSink(PostgresConfig(dsn=url, create_table=True))
+
+
+ENDINGS: dict[str, Callable[[str], TableSink]] = {
     ".csv": CsvSink,
     ".jsonl": JsonlSink,
     ".sqlite": SqliteSink,
     ".sqlite3": SqliteSink,
     ".db": SqliteSink,
-    ".parquet": ParquetSink,
+    ".parquet": _parquet,
 }
-
-URLS = ("postgresql://", "postgres://")
 
 
 def open_sink(path: str | os.PathLike[str]) -> TableSink:
@@ -37,7 +52,7 @@ def open_sink(path: str | os.PathLike[str]) -> TableSink:
     """
     text = os.fspath(path)
     if text.startswith(URLS):
-        return PostgresSink(PostgresConfig(dsn=text, create_table=True))
+        return _postgres(text)
     sink = ENDINGS.get(Path(text).suffix.lower())
     if sink is None:
         raise WatlowConfigurationError(
