@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.sinks.samples import EVERY_KIND, many
+from tests.sinks.samples import EVERY_KIND, FIRST, many
 from watlowlib import (
     CsvSink,
     InMemorySink,
     JsonlSink,
+    ParquetSink,
+    PostgresSink,
     SqliteSink,
     WatlowConfigurationError,
     WatlowSinkError,
     open_sink,
+    read_samples,
+    sample_to_row,
 )
+from watlowlib.sinks.cells import csv_cell, csv_row
 
 
 def test_memory_keeps_the_samples_themselves() -> None:
@@ -35,6 +48,154 @@ def test_a_csv_file_with_another_header_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(WatlowSinkError, match=r"another header .'time,temperature'.; give a new"):
         CsvSink(path).open()
     assert path.read_text() == "time,temperature\n1,2\n"
+
+
+NOTES = {"no line": b"remember the milk", "a line": b"remember the milk\nand", "empty": b"\n"}
+
+
+@pytest.mark.parametrize("text", NOTES.values(), ids=NOTES)
+@pytest.mark.parametrize("kind", [CsvSink, JsonlSink])
+def test_a_file_that_is_not_ours_is_left_alone(
+    tmp_path: Path, kind: type[CsvSink | JsonlSink], text: bytes
+) -> None:
+    path = tmp_path / "notes"
+    path.write_bytes(text)
+    with pytest.raises(WatlowSinkError, match="give a new name"):
+        kind(path).open()
+    assert path.read_bytes() == text
+
+
+@pytest.mark.parametrize("kind", [CsvSink, JsonlSink])
+def test_a_torn_last_line_is_cut_off_wherever_it_is_torn(
+    tmp_path: Path, kind: type[CsvSink | JsonlSink], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / ("run.csv" if kind is CsvSink else "run.jsonl")
+    odd = replace(FIRST, device='a "quoted",\r\n name\n', value=1.0)
+    with kind(path) as sink:
+        sink.write_many([odd])
+        whole = path.stat().st_size
+        sink.write_many([odd])
+    data = path.read_bytes()
+    for torn in range(whole + 1, len(data)):
+        path.write_bytes(data[:torn])
+        before = list(read_samples(path))
+        with kind(path) as sink:
+            assert path.read_bytes() == data[:whole]
+            sink.write_many([odd])
+        assert path.read_bytes() == data
+        assert len(before) == 1
+    assert f"a torn last line of {len(data) - whole - 1} bytes is cut off" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [CsvSink, JsonlSink])
+def test_a_torn_first_line_is_begun_again(tmp_path: Path, kind: type[CsvSink | JsonlSink]) -> None:
+    path = tmp_path / "run.csv"
+    with kind(path) as sink:
+        sink.write_many(many(1))
+    data = path.read_bytes()
+    for torn in range(data.index(b"\n")):
+        path.write_bytes(data[:torn])
+        with kind(path) as sink:
+            sink.write_many(many(1))
+        assert path.read_bytes() == data
+
+
+def test_csv_and_json_as_others_read_them(tmp_path: Path) -> None:
+    with CsvSink(tmp_path / "run.csv") as csv_sink, JsonlSink(tmp_path / "run.jsonl") as jsonl:
+        csv_sink.write_many(EVERY_KIND)
+        jsonl.write_many(EVERY_KIND)
+    with (tmp_path / "run.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = (tmp_path / "run.jsonl").read_text("utf-8").split("\n")
+    objects = [json.loads(line) for line in lines[:-1]]
+    expected = [sample_to_row(sample) for sample in EVERY_KIND]
+    assert lines[-1] == ""
+    assert objects == expected
+    assert [list(each.items()) for each in objects] == [list(each.items()) for each in expected]
+    texts = [{k: "" if v is None else str(v) for k, v in row.items()} for row in expected]
+    assert rows == texts
+
+
+def test_a_row_is_what_the_sample_says() -> None:
+    assert sample_to_row(FIRST) == {
+        "device": "oven_top",
+        "address": 1,
+        "protocol": "stdbus",
+        "parameter": "process_value",
+        "parameter_id": 4001,
+        "instance": 1,
+        "value": 72.4,
+        "unit": "°F",
+        "requested_at": "2026-03-01T12:00:00.000000+00:00",
+        "received_at": "2026-03-01T12:00:00.020000+00:00",
+        "midpoint_at": "2026-03-01T12:00:00.010000+00:00",
+        "latency_s": 0.02,
+        "status": "ok",
+    }
+
+
+@given(
+    st.lists(
+        st.none()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text(st.characters(exclude_categories=["Cs"]))
+        | st.from_regex(r"[ +-]?[0-9.einf_]+", fullmatch=True),
+        min_size=1,
+    )
+)
+def test_any_cell_comes_back_from_csv(cells: list[Any]) -> None:
+    back = csv_row(",".join(map(csv_cell, cells)) + "\r\n")
+    assert [(type(cell), cell) for cell in back] == [(type(cell), cell) for cell in cells]
+
+
+def test_a_number_json_does_not_have(tmp_path: Path) -> None:
+    with JsonlSink(tmp_path / "run.jsonl") as sink:
+        sink.write_many(many(1))
+        with pytest.raises(WatlowSinkError, match="nan cannot be written"):
+            sink.write_many([*many(1), replace(FIRST, value=float("nan"))])
+        sink.write_many(many(1))
+    assert len(list(read_samples(tmp_path / "run.jsonl"))) == 2
+
+
+def test_fsync_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited_for: list[int] = []
+    monkeypatch.setattr("os.fsync", lambda number: waited_for.append(number))
+    for fsync in (False, True):
+        with CsvSink(tmp_path / "run.csv", fsync=fsync) as sink:
+            sink.write_many(many(1))
+            sink.write_many(many(1))
+    assert len(waited_for) == 2
+
+
+def test_sqlite_finds_a_device_and_an_hour_by_an_index(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    with SqliteSink(path, table="ovens") as sink:
+        sink.write_many(EVERY_KIND)
+    with closing(sqlite3.connect(path)) as database:
+        plan = database.execute(
+            "EXPLAIN QUERY PLAN SELECT * FROM ovens WHERE device = 'oven_top' "
+            "AND requested_at BETWEEN '2026-03-01T12' AND '2026-03-01T13'"
+        ).fetchall()
+    assert "USING INDEX ovens_device_requested_at (device=? AND requested_at>?" in plan[0][3]
+
+
+def test_readers_in_other_processes_see_each_flush(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    code = (
+        "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone())"
+    )
+    command = [sys.executable, "-c", code, str(path), "SELECT count(*), max(value) FROM samples"]
+    with SqliteSink(path) as sink:
+        for start in (0, 3):
+            sink.write_many([replace(FIRST, value=float(start + n)) for n in range(3)])
+            seen = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+            assert seen.stdout.split() == [str(start + 3), str(start + 2.0)]
+
+
+def test_a_table_that_is_not_to_be_made(tmp_path: Path) -> None:
+    with pytest.raises(WatlowSinkError, match="has no table 'samples'; make it, or give create"):
+        SqliteSink(tmp_path / "run.sqlite", create_table=False).open()
 
 
 def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
@@ -121,10 +282,47 @@ def test_names_and_modes_that_sqlite_does_not_have(tmp_path: Path, wrong: dict[s
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.csv", CsvSink), ("a.JSONL", JsonlSink), ("a.b.sqlite", SqliteSink), ("a.db", SqliteSink)],
+    [
+        ("a.csv", CsvSink),
+        ("a.JSONL", JsonlSink),
+        ("a.b.sqlite", SqliteSink),
+        ("a.db", SqliteSink),
+        ("a.parquet", ParquetSink),
+    ],
 )
 def test_the_ending_chooses_the_sink(tmp_path: Path, name: str, kind: type) -> None:
     assert type(open_sink(tmp_path / name)) is kind
+
+
+def test_a_url_is_a_database() -> None:
+    sink = open_sink("postgresql://ann:secret@db.example/lab")
+    assert isinstance(sink, PostgresSink)
+    assert repr(sink) == "PostgresSink('db.example:5432/lab.public.samples')"
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "extra"),
+    [
+        ("run.parquet", "pyarrow", "parquet"),
+        ("postgresql://ann@db.example/lab", "psycopg", "postgres"),
+        ("postgresql://ann@db.example/lab", "psycopg_pool", "postgres"),
+    ],
+)
+def test_a_missing_library_is_named_with_the_line_that_brings_it(
+    name: str, module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, module, None)
+    sink = open_sink(name)
+    with pytest.raises(WatlowSinkError, match=rf"pip install 'watlowlib\[{extra}\]'"):
+        sink.open()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_importing_the_library_loads_none_of_them() -> None:
+    code = "import sys, watlowlib; print({'pyarrow', 'psycopg', 'rich', 'pandas'} & {*sys.modules})"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert shown.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("name", ["a", "a.xls", "csv", ""])

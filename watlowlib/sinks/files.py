@@ -93,10 +93,10 @@ def _end_without(file: FileIO) -> int:
 
 def whole_lines(path: Path, *, quoted: bool) -> Iterator[str]:
     """The whole lines of a UTF-8 file, each with its end; see `end_of_lines` for `quoted`."""
-    line = ""
-    with path.open(encoding="utf-8", newline="") as file:
+    line = b""
+    with path.open("rb") as file:
         for part in file:
             line += part
-            if line.endswith("\n") and not (quoted and line.count('"') % 2):
-                yield line
-                line = ""
+            if line.endswith(b"\n") and not (quoted and line.count(b'"') % 2):
+                yield line.decode("utf-8")
+                line = b""
