@@ -85,6 +85,7 @@ def finish(journal: Path, path: Path, packing: Packing) -> int:
                 table = pa.Table.from_batches(group).select(schema.names).cast(schema)
                 writer.write_table(table, row_group_size=packing.row_group_size)
                 rows += table.num_rows
+            writer.add_key_value_metadata({ID: schema.metadata[ID]})
         replace(new, path)
     except BaseException:
         new.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -91,15 +92,15 @@ class Server:
         self._config = config
         self._table = sql.Identifier(config.schema, config.table)
         self._as_binary: dict[tuple[tuple[str, Kind], ...], bool] = {}
-        try:
+        self._conninfo = ""
+        with suppress(psycopg.Error):  # its message would have the password in it
             self._conninfo = make_conninfo(config.dsn or "", **_parts(config))
-            self._secret = conninfo_to_dict(self._conninfo).get("password")
-        except psycopg.Error:
-            # The message would have the connection string in it, and the password.
+        if not self._conninfo:
             raise WatlowConfigurationError(
                 "dsn: this is no connection string; give postgresql://user@host:5432/database "
                 "or host=... user=... dbname=..."
-            ) from None
+            )
+        self._secret = conninfo_to_dict(self._conninfo).get("password")
         limited = type("Connection", (_Connection,), {"timeout_s": config.command_timeout_s})
         self._connection_class: type[_Connection] = limited
         self._pool = ConnectionPool(

@@ -136,7 +136,8 @@ class Spool:
 
     def shrink(self) -> None:
         """Give back the disk space that is no longer used."""
-        self._database.execute("PRAGMA incremental_vacuum").fetchall()
+        # `execute` would take one step of it, that is, give back one page.
+        self._database.executescript("PRAGMA incremental_vacuum")
 
     def close(self) -> None:
         """Let go."""

@@ -1,0 +1,35 @@
+"""A program that writes rows until it is killed: `python recorder_process.py FILE SPOOL`.
+
+It says each number it has flushed, and now and then closes the sink and opens it again, so
+that the end may come at any moment of a sink's life. The first number not yet in the file
+comes on standard input.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from tests.sinks.samples import FIRST
+from watlowlib import PostgresConfig, PostgresSink, open_sink
+
+BATCH = 7
+BATCHES = 12
+
+
+def main(name: str, spool: str) -> None:
+    first = int(sys.stdin.readline())
+    while True:
+        if name.startswith("postgresql://"):
+            sink = PostgresSink(PostgresConfig(dsn=name, create_table=True), spool=spool)
+        else:
+            sink = open_sink(name)  # type: ignore[assignment]
+        with sink:
+            for _ in range(BATCHES):
+                sink.write_many([replace(FIRST, value=float(first + n)) for n in range(BATCH)])
+                first += BATCH
+                print(first, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
