@@ -1,0 +1,63 @@
+"""`watlowlib recover`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.sinks.samples import many
+from watlowlib import open_sink, read_samples
+from watlowlib.cli.main import main
+from watlowlib.sinks.journal import journal_of
+
+
+def test_a_torn_line_is_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.csv"
+    with open_sink(path) as sink:
+        sink.write_many(many(3))
+    size = path.stat().st_size
+    with path.open("a") as file:
+        file.write("oven_top,1,st")
+    assert main(["recover", str(path), str(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{path}: 13 bytes of a torn line cut off",
+        f"{path}: 0 bytes of a torn line cut off",
+    ]
+    assert path.stat().st_size == size
+
+
+@pytest.mark.parametrize("by_its_journal", [True, False])
+def test_a_parquet_file_by_its_name_or_its_journals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], by_its_journal: bool
+) -> None:
+    path = tmp_path / "run.parquet"
+    with open_sink(path) as sink:
+        sink.write_many(many(3))
+        data = journal_of(path).read_bytes()
+    path.unlink()
+    journal_of(path).write_bytes(data)
+    name = str(journal_of(path) if by_its_journal else path)
+    for rows in (3, 0):
+        assert main(["recover", str(path) if not rows else name]) == 0
+        assert capsys.readouterr().out == f"{path}: {rows} rows recovered\n"
+    assert [row["value"] for row in read_samples(path)] == [0.0, 1.0, 2.0]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_one_that_is_being_written_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.parquet"
+    with open_sink(path) as sink:
+        sink.write_many(many(3))
+        assert main(["recover", str(path)]) == 1
+        assert "is being written to by another sink" in capsys.readouterr().err
+    assert len(list(read_samples(path))) == 3
+
+
+def test_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("run.csv", "run.parquet", "run"):
+        assert main(["recover", str(tmp_path / name)]) == 1
+        assert "there is no file" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
