@@ -48,8 +48,8 @@ from watlowlib import (
 )
 from watlowlib.sinks.rows import COLUMNS
 
-ROWS = 20_000
-ROUNDS = 5
+ROWS = 60_000
+ROUNDS = 3
 BATCHES = {64: 0.5, 1000: 0.7, 10_000: 0.7}
 """Rows a batch, and the share of the bare library's speed that is the target."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from watlowlib import CsvSink
 from watlowlib.cli.main import main
 from watlowlib.model import ProtocolKind
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
@@ -20,7 +21,7 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
 ]
-OURS = [each for each in COMMANDS if re.match("watlowlib (read|record|parameters)", each)]
+OURS = [each for each in COMMANDS if re.match("watlowlib (read|record|recover|parameters)", each)]
 
 
 def slaves() -> list[Simulated]:
@@ -65,6 +66,8 @@ def test_an_example_runs_as_it_stands(
             assert "time_integral=180.0" in shown
             # The integral, the set point, the ramp's scale (there already), rate and action.
             assert int(shown.splitlines()[-1]) == bus.controllers[1].eeprom_writes == 6
+        if "read_samples" in example:
+            assert len(re.findall(r"process_value|ok$", shown, re.MULTILINE)) == 10
         if "SqliteSink" in example:
             ticks = re.search(r"samples_emitted=(\d+), samples_late=(\d+)", shown)
             assert ticks, shown
@@ -87,9 +90,12 @@ def test_a_command_runs_as_it_stands(
         words = command.replace("/dev/ttyUSB0", bus.port).split()[1:]
         if words[0] == "record":
             words[2:2] = ["--duration", "1"]
+        if words[0] == "recover":
+            with CsvSink(words[1]) as sink:
+                sink.write_many([])
         assert main(words) == 0
-    wanted = "heat_proportional_band" if words[0] == "parameters" else "process_value"
-    assert wanted in capsys.readouterr().out
+    wanted = {"parameters": "heat_proportional_band", "recover": "0 bytes of a torn line"}
+    assert wanted.get(words[0], "process_value") in capsys.readouterr().out
 
 
 def test_the_two_commands_come_first_and_are_one_line_each() -> None:

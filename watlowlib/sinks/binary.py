@@ -6,9 +6,9 @@ They are made once, when rows come in: so they wait in the spool, and so they ar
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 from uuid import UUID
 
@@ -46,7 +46,7 @@ def pack(layout: Layout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> b
     for kind, column in zip(layout.kinds.values(), layout.columns(rows, TimeCount(EPOCH))):
         columns += split_numbers(column) if kind is Kind.ANY else [column]
     kinds = columns_of(layout)
-    packed = []
+    packed: list[Iterable[bytes]] = []
     for (name, kind), column in zip(kinds.items(), columns):
         if name == "requested_at" and None in column:
             raise WatlowSinkError("a row without requested_at: the server files rows by it")
@@ -56,16 +56,18 @@ def pack(layout: Layout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> b
             raise WatlowSinkError(f"column {name!r} holds {kind.value}: {error}") from error
     count = struct.pack(">h", len(kinds) + 2)
     run = _length.pack(16) + run_id.bytes
-    last = [run + _whole(8, first_seq + number) for number in range(len(rows))]
-    return b"".join(chain.from_iterable(zip([count] * len(rows), *packed, last)))
+    packed.append(repeat(run, len(rows)))
+    packed.append(map(_whole, repeat(8), range(first_seq, first_seq + len(rows))))
+    return b"".join(chain.from_iterable(zip(repeat(count), *packed)))
 
 
 def _packed(kind: Kind, column: Column) -> list[bytes]:
     if kind is Kind.TEXT:
         return list(map(Cache(_text).__getitem__, column))
-    if kind is Kind.REAL:
-        return [_NULL if cell is None else _real(8, cell) for cell in column]
-    return [_NULL if cell is None else _whole(8, cell) for cell in column]
+    pack_one = _real if kind is Kind.REAL else _whole
+    if None in column:
+        return [_NULL if cell is None else pack_one(8, cell) for cell in column]
+    return list(map(pack_one, repeat(8), column))
 
 
 def _text(cell: str | None) -> bytes:

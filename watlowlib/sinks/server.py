@@ -126,13 +126,8 @@ class Server:
             with self._translated(), self._connection_class.connect(self._conninfo) as connection:
                 self._configure(connection)
                 types = self._types(connection)
-                if types:
+                if types or not self._config.create_table:
                     self._check(connection, types, columns)
-                elif not self._config.create_table:
-                    raise WatlowSinkError(
-                        f"{self._config.target()} is not there; make the table, or give "
-                        "create_table=True"
-                    )
         finally:
             self._pool.open()
 
@@ -222,7 +217,9 @@ class Server:
         target = self._config.target()
         missing = [name for name in (*columns, "run_id", "seq") if name not in types]
         if not types:
-            raise WatlowSinkError(f"{target} is not there; give create_table=True")
+            raise WatlowSinkError(
+                f"{target} is not there; make the table, or give create_table=True"
+            )
         if missing:
             raise WatlowSinkError(
                 f"{target} has no column {', '.join(missing)}; add it, or give another table"

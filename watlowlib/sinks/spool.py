@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from uuid import UUID
 
@@ -18,6 +17,9 @@ from watlowlib.sinks.rows import Kind, Layout
 
 BUSY_S = 30.0
 """How long to wait for another recorder that writes to the same spool."""
+
+CHECKPOINT_PAGES = 4000
+"""Pages of 4096 bytes that SQLite collects before it sorts them in and waits for the disk."""
 
 BYTES_AT_ONCE = 1 << 20
 BATCHES_AT_ONCE = 256
@@ -62,6 +64,7 @@ class Spool:
             self._database.execute("PRAGMA auto_vacuum=INCREMENTAL")
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
             self._database.execute(
                 "CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY AUTOINCREMENT, "
                 "run TEXT, layout TEXT, rows INTEGER, data BLOB)"
@@ -91,25 +94,24 @@ class Spool:
     def next(self) -> Parcel | None:
         """The oldest rows, or None."""
         found = self._database.execute(
-            "SELECT layout, id, rows, data FROM batches ORDER BY id LIMIT ?", (BATCHES_AT_ONCE,)
+            "SELECT id, layout, rows, length(data) FROM batches ORDER BY id LIMIT ?",
+            (BATCHES_AT_ONCE,),
+        ).fetchall()
+        if not found:
+            return None
+        first, layout, rows, size = found[0]
+        last = first
+        for batch in found[1:]:
+            size += batch[3]
+            if batch[1] != layout or size > BYTES_AT_ONCE:
+                break
+            last = batch[0]
+            rows += batch[2]
+        data = self._database.execute(
+            "SELECT data FROM batches WHERE id BETWEEN ? AND ? ORDER BY id", (first, last)
         )
-        for layout, batches in groupby(found, key=lambda batch: str(batch[0])):
-            taken: list[tuple[str, int, int, bytes]] = []
-            size = 0
-            for batch in batches:
-                if taken and size + len(batch[3]) > BYTES_AT_ONCE:
-                    break
-                taken.append(batch)
-                size += len(batch[3])
-            kinds = {name: Kind(kind) for name, kind in json.loads(layout).items()}
-            return Parcel(
-                Layout(kinds),
-                b"".join(batch[3] for batch in taken),
-                sum(batch[2] for batch in taken),
-                taken[0][1],
-                taken[-1][1],
-            )
-        return None
+        kinds = {name: Kind(kind) for name, kind in json.loads(layout).items()}
+        return Parcel(Layout(kinds), b"".join(each for (each,) in data), rows, first, last)
 
     def remove(self, parcel: Parcel) -> None:
         """Forget what the server has."""
