@@ -30,6 +30,7 @@ from watlowlib import (
 )
 from watlowlib.device.polling import Poll
 from watlowlib.sinks import sender
+from watlowlib.sinks.spool import Parcel, Spool
 
 PATIENCE_S = 20.0
 
@@ -483,3 +484,43 @@ def test_a_cell_a_server_cannot_hold_is_said_before_it_is_in_the_spool(
                 sink.write_many([FIRST, row])
         sink.write_many(numbered(0, 1))
     assert values(postgres, config.table) == [0.0]
+
+
+def test_rows_that_come_while_the_sender_looks_are_sent_before_it_ends(
+    postgres: PostgresServer, config: PostgresConfig, spool: Path, monkeypatch: Any
+) -> None:
+    looked, ending = threading.Event(), threading.Event()
+    look = Spool.next
+
+    def look_and_wait(self: Spool) -> Parcel | None:
+        found = look(self)
+        looked.set()
+        assert ending.wait(PATIENCE_S)
+        return found
+
+    monkeypatch.setattr(Spool, "next", look_and_wait)
+    sink = PostgresSink(config, spool=spool, close_timeout_s=PATIENCE_S)
+    sink.open()
+    assert looked.wait(PATIENCE_S)
+    sink.write_many(numbered(0, 5))
+    assert sink._sender is not None
+    # It goes on looking at nothing only once it has been told to end.
+    set_ending = sink._sender._ending.set
+    monkeypatch.setattr(sink._sender._ending, "set", lambda: (set_ending(), ending.set()))
+    sink.close()
+    assert values(postgres, config.table) == counting(5)
+
+
+def test_a_long_backlog_is_sent_by_opening_and_closing(
+    postgres: PostgresServer, config: PostgresConfig, spool: Path
+) -> None:
+    postgres.stop()
+    away = dataclasses.replace(config, command_timeout_s=0.5)
+    with PostgresSink(away, spool=spool, close_timeout_s=0.1) as sink:
+        for start in range(0, 20_000, 2000):
+            sink.write_many(numbered(start, start + 2000))
+    postgres.start()
+    with PostgresSink(config, spool=spool, close_timeout_s=PATIENCE_S) as again:
+        pass
+    assert again.stats.rows_sent == 20_000
+    assert values(postgres, config.table) == counting(20_000)

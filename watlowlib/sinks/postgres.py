@@ -164,7 +164,7 @@ class PostgresSink(TableSink):
         layout = self._layout or Layout.of(samples)
         data = pack(layout, samples, self._run_id, self._seq)
         try:
-            self._spool.put(self._run_id, layout, len(samples), data)
+            self._spool.put(layout, len(samples), data)
         except SpoolFullError:
             raise WatlowSinkError(
                 f"{self}: the spool {self.spool} is full with {self._spool.waiting()} rows "
@@ -187,7 +187,7 @@ class PostgresSink(TableSink):
         if spool is None or sender is None:
             return
         try:
-            sender.close(self._run_id, time.monotonic() + self._close_timeout_s)
+            sender.close(spool.last(), time.monotonic() + self._close_timeout_s)
             if waiting := self.stats.rows_waiting:
                 log.warning(
                     "%s: %d rows wait in %s and are sent when the sink is opened again; "

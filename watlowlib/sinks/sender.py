@@ -8,7 +8,6 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.spool import Spool
@@ -50,7 +49,7 @@ class Sender:
         self._spool = Spool(path, limit_bytes)
         self._name = name
         self._wake = threading.Event()
-        self._run_id: UUID | None = None
+        self._last = 0
         self._ending, self._stop, self._done = (threading.Event() for _ in range(3))
         self._worker = Worker("sender-postgres", self._run, self._give_up)
 
@@ -82,9 +81,9 @@ class Sender:
                 f"{self._name} sends no more: {failure}. What was not sent is in the spool"
             ) from failure
 
-    def close(self, run_id: UUID, until_s: float) -> None:
-        """Send what is left of a run until then, by the monotonic clock, and let go."""
-        self._run_id = run_id
+    def close(self, last: int, until_s: float) -> None:
+        """Send what is left, up to the batch `last`, until then by the monotonic clock; let go."""
+        self._last = last
         self._ending.set()
         self._wake.set()
         self._done.wait(max(0.0, until_s - time.monotonic()))
@@ -103,9 +102,10 @@ class Sender:
             delay_s = FIRST_DELAY_S
             while not self._stop.is_set():
                 self._wake.clear()
+                ending = self._ending.is_set()  # before looking: nothing comes in after it
                 try:
-                    if not self._send_next():
-                        if self._ending.is_set():
+                    if not self._send_next(self._last if ending else None):
+                        if ending:
                             return
                         self._wake.wait(IDLE_S)
                     delay_s = FIRST_DELAY_S
@@ -116,12 +116,10 @@ class Sender:
         finally:
             self._done.set()
 
-    def _send_next(self) -> bool:
-        """Send some rows; False when there are none, or none of the run that is to end."""
-        if self._ending.is_set() and not self._spool.waiting(self._run_id):
-            return False
+    def _send_next(self, last: int | None) -> bool:
+        """Send some rows; False when there are none, or none up to the batch `last`."""
         parcel = self._spool.next()
-        if parcel is None:
+        if parcel is None or (last is not None and parcel.first > last):
             return False
         self._server.send(parcel)
         self._spool.remove(parcel)

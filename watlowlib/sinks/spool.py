@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 from watlowlib.sinks.database import connect, transaction
 from watlowlib.sinks.rows import Kind, Layout
@@ -67,7 +66,7 @@ class Spool:
             self._database.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
             self._database.execute(
                 "CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY AUTOINCREMENT, "
-                "run TEXT, layout TEXT, rows INTEGER, data BLOB)"
+                "layout TEXT, rows INTEGER, data BLOB)"
             )
             with transaction(self._database):  # whether it can be written to is known now
                 pass
@@ -75,7 +74,7 @@ class Spool:
             self._database.close()
             raise
 
-    def put(self, run_id: UUID, layout: Layout, rows: int, data: bytes) -> None:
+    def put(self, layout: Layout, rows: int, data: bytes) -> None:
         """Keep a batch.
 
         Raises:
@@ -87,8 +86,7 @@ class Spool:
             if self.bytes_used() + len(data) > self._limit_bytes:
                 raise SpoolFullError
             self._database.execute(
-                "INSERT INTO batches (run, layout, rows, data) VALUES (?, ?, ?, ?)",
-                (run_id.hex, names, rows, data),
+                "INSERT INTO batches (layout, rows, data) VALUES (?, ?, ?)", (names, rows, data)
             )
 
     def next(self) -> Parcel | None:
@@ -120,13 +118,15 @@ class Spool:
                 "DELETE FROM batches WHERE id BETWEEN ? AND ?", (parcel.first, parcel.last)
             )
 
-    def waiting(self, run_id: UUID | None = None) -> int:
-        """Rows in it, of one run or of all."""
-        (rows,) = self._database.execute(
-            "SELECT coalesce(sum(rows), 0) FROM batches WHERE ? IS NULL OR run = ?",
-            (run := None if run_id is None else run_id.hex, run),
-        ).fetchone()
+    def waiting(self) -> int:
+        """Rows in it."""
+        (rows,) = self._database.execute("SELECT coalesce(sum(rows), 0) FROM batches").fetchone()
         return int(rows)
+
+    def last(self) -> int:
+        """The youngest batch."""
+        (last,) = self._database.execute("SELECT coalesce(max(id), 0) FROM batches").fetchone()
+        return int(last)
 
     def bytes_used(self) -> int:
         """Bytes of the file that are in use."""
