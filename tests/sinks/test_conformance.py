@@ -254,6 +254,33 @@ def test_a_column_that_appears_later_is_left_out_with_one_warning(
     assert caplog.text.count("column 'humidity' is left out") == 1
 
 
+def test_a_sample_in_the_first_batch_fixes_the_columns(place: Place) -> None:
+    with place.make() as sink:
+        sink.write_many([{**plain(FIRST), "humidity": 40.0}, FIRST])
+    if not isinstance(sink, InMemorySink):
+        assert place.read() == [plain(FIRST)] * 2
+
+
+def test_columns_that_samples_have_too_hold_what_they_hold_there(place: Place) -> None:
+    rows = [
+        {"device": "argon", "gas": "Ar", "value": value, "requested_at": FIRST.requested_at}
+        for value in (None, 1, 1.5, "off")
+    ]
+    with place.make() as sink:
+        for row in rows:
+            sink.write_many([row])
+    assert typed(place.read()) == typed(rows)
+
+
+def test_a_column_that_was_text_stays_text(place: Place) -> None:
+    row = {"device": "argon", "gas": "Ar", "requested_at": FIRST.requested_at}
+    with place.make() as sink:
+        sink.write_many([row])
+        sink.write_many([{**row, "gas": 5}])
+    if not isinstance(sink, InMemorySink):
+        assert typed(place.read()) == typed([row, {**row, "gas": "5"}])
+
+
 def test_a_column_that_is_missing_later_is_none(place: Place) -> None:
     row = {name: cell for name, cell in plain(FIRST).items() if name != "status"}
     with place.make() as sink:
@@ -362,6 +389,18 @@ def test_a_folder_that_cannot_be_written_to(file: Place) -> None:
         folder.chmod(0o755)
 
 
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs permissions")
+def test_a_database_without_a_journal_of_its_own_that_cannot_be_written_to() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        sink = SqliteSink(Path(name) / "run.sqlite", journal_mode="DELETE")
+        with sink:
+            sink.write_many(many(3))
+        sink.path.chmod(0o444)
+        with as_nobody(), pytest.raises(WatlowSinkError, match="could not be opened"):
+            sink.open()
+
+
 @contextmanager
 def as_nobody() -> Iterator[None]:
     """Permissions count, also when the tests are run by root."""
@@ -389,6 +428,9 @@ def test_a_disk_that_is_full_keeps_what_was_written(
                     kept += 7
             with pytest.raises(WatlowSinkError, match="could not be written"):
                 sink.write_many(many(700))
+            assert len(file.read()) == kept
+            if isinstance(sink, (CsvSink, JsonlSink)):
+                assert file.path.read_bytes().endswith(b"\n"), "a torn line is left"
         sink.write_many(many(1))
     assert kept > 7
     assert len(file.read()) == kept + 1

@@ -247,6 +247,15 @@ def test_a_folder_after_a_crash(tmp_path: Path, capsys: Any) -> None:
     assert values(folder) == counting(1000)
 
 
+def test_a_folder_is_finished_when_it_is_opened_again(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    crashed(folder, *in_batches(many(1000), 50), rotate_bytes=20_000)
+    with ParquetSink(folder, rotate_bytes=20_000) as sink:
+        sink.write_many([replace(FIRST, value=1000.0)])
+        assert pq.read_table(folder).num_rows == 1000
+    assert values(folder) == counting(1001)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

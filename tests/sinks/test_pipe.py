@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import textwrap
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -20,12 +21,14 @@ from watlowlib import (
     WatlowSinkError,
     pipe,
     record,
+    sample_to_row,
 )
 from watlowlib.clock import ManualClock
 from watlowlib.device.controller import Controller
 from watlowlib.device.polling import Poll
 from watlowlib.model import Sample
 from watlowlib.recorder import Recording
+from watlowlib.sinks import base
 
 PATIENCE_S = 10.0
 
@@ -275,3 +278,12 @@ def test_an_interruption_while_a_sink_is_waited_for_loses_nothing() -> None:
 def test_no_sink() -> None:
     with pytest.raises(WatlowConfigurationError, match="at least one sink"):
         piped(recording(1))
+
+
+def test_a_sink_of_ones_own_as_the_documentation_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+    text = textwrap.dedent((base.__doc__ or "").split("in no time:\n")[1].split("\nWhat it")[0])
+    names = {"Sequence": Sequence, "Sample": Sample, "sample_to_row": sample_to_row, "pipe": pipe}
+    with recording(2) as stream:
+        exec(text, {**names, "stream": stream})
+    shown = ["device parameter value", *["oven_top process_value 72.4"] * 2, "that is all"]
+    assert capsys.readouterr().out.splitlines() == shown

@@ -30,6 +30,7 @@ from watlowlib import (
 )
 from watlowlib.device.polling import Poll
 from watlowlib.sinks import sender
+from watlowlib.sinks.rows import KINDS, Layout
 from watlowlib.sinks.spool import Parcel, Spool
 
 PATIENCE_S = 20.0
@@ -193,6 +194,10 @@ def test_a_server_whose_disk_is_full_is_waited_for(
         sink.write_many(numbered(10, 20))
         wait_for(lambda: sink.stats.failures > 0)
         sink.write_many(numbered(20, 30))
+        with PostgresSink(config, spool=spool, close_timeout_s=1.0) as other:
+            pass
+        assert other.stats.rows_waiting > 0
+        assert other.stats.failures < 50, "it does not wait between one time and the next"
         postgres.query(f"DROP TRIGGER no ON {config.table}")
     assert values(postgres, config.table) == counting(30)
 
@@ -200,7 +205,9 @@ def test_a_server_whose_disk_is_full_is_waited_for(
 def test_rows_that_are_refused_for_good_are_an_error_and_stay_in_the_spool(
     postgres: PostgresServer, config: PostgresConfig, spool: Path
 ) -> None:
-    sink = PostgresSink(config, spool=spool)
+    # The server's own words may have the password in them.
+    url = config.dsn.replace("postgres:@", "postgres:room@") if config.dsn else None
+    sink = PostgresSink(dataclasses.replace(config, dsn=url), spool=spool)
     sink.open()
     sink.write_many(numbered(0, 10))
     wait_for(lambda: sink.stats.rows_waiting == 0)
@@ -215,7 +222,7 @@ def test_rows_that_are_refused_for_good_are_an_error_and_stay_in_the_spool(
         return False
 
     wait_for(refused)
-    with pytest.raises(WatlowSinkError, match="the server refuses: no room"):
+    with pytest.raises(WatlowSinkError, match=r"the server refuses: no \*\*\*"):
         sink.write_many([])
     with pytest.raises(WatlowSinkError, match="sends no more.*is in the spool"):
         sink.close()
@@ -524,3 +531,30 @@ def test_a_long_backlog_is_sent_by_opening_and_closing(
         pass
     assert again.stats.rows_sent == 20_000
     assert values(postgres, config.table) == counting(20_000)
+
+
+def test_rows_of_several_kinds_wait_in_one_spool(
+    postgres: PostgresServer, config: PostgresConfig, spool: Path
+) -> None:
+    postgres.stop()
+    away = dataclasses.replace(config, command_timeout_s=0.5)
+    other = {"device": "argon", "value": 2.0, "requested_at": FIRST.requested_at}
+    for rows in (numbered(0, 2), [other], numbered(3, 5)):
+        with PostgresSink(away, spool=spool, close_timeout_s=0.1) as sink:
+            sink.write_many(rows)
+    postgres.start()
+    with PostgresSink(config, spool=spool, close_timeout_s=PATIENCE_S):
+        pass
+    assert values(postgres, config.table) == counting(5)
+
+
+def test_what_is_sent_at_once_is_limited(spool: Path) -> None:
+    waiting = Spool(spool, 1 << 30)
+    for size in (100, 100, 1 << 20, 2 << 20, 100):
+        waiting.put(Layout(KINDS), 1, bytes(size))
+    sizes = []
+    while parcel := waiting.next():
+        sizes.append(len(parcel.data))
+        waiting.remove(parcel)
+    waiting.close()
+    assert sizes == [200, 1 << 20, 2 << 20, 100]

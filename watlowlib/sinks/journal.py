@@ -63,15 +63,11 @@ class Journal:
         self._write(batch.serialize())
 
     def _write(self, data: Any) -> None:
-        # A full disk takes the beginning of a write: what is torn is cut off.
+        # A full disk takes the beginning of a write. Who reads leaves it out, and it is
+        # cut off before more is written.
         if self._file.seek(0, os.SEEK_END) != self.size:
             self._file.truncate(self.size)
-        try:
-            write_all(self._file, data)
-        except BaseException:
-            with suppress(OSError):
-                self._file.truncate(self.size)
-            raise
+        write_all(self._file, data)
         self.size += len(data)
 
     def close(self) -> None:

@@ -62,8 +62,9 @@ class PostgresSink(TableSink):
     `run_id` and `seq`, and its time column where it is partitioned. Several recorders on
     several computers may write to one table.
 
-    When the spool is full, `write_many` raises: a server that is away for so long needs
-    somebody to look. What is in the spool stays there.
+    A row counts as written once it is in the spool, where a crash cannot take it; `stats`
+    says how many the server has. When the spool is full, `write_many` raises: a server that
+    is away for so long needs somebody to look. What is in the spool stays there.
 
     Args:
         config: Where the table is.

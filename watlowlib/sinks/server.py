@@ -45,7 +45,6 @@ HOPELESS = (
     "no password supplied",
     "does not exist",
     "no pg_hba.conf entry",
-    "could not translate host name",
 )
 """Words of a connection refused for a reason that time does not heal."""
 

@@ -68,8 +68,6 @@ class Spool:
                 "CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY AUTOINCREMENT, "
                 "layout TEXT, rows INTEGER, data BLOB)"
             )
-            with transaction(self._database):  # whether it can be written to is known now
-                pass
         except BaseException:
             self._database.close()
             raise

@@ -88,7 +88,10 @@ class SqliteSink(FileSink):
         try:
             for pragma in self._pragmas:
                 database.execute(f"PRAGMA {pragma}")
-            with transaction(database):  # whether it can be written to is known now
+            with transaction(database):
+                # SQLite says only at a write that a file cannot be written to.
+                (version,) = database.execute("PRAGMA user_version").fetchone()
+                database.execute(f"PRAGMA user_version={version}")
                 self._layout = self._look(database)
         except BaseException as error:
             database.close()
