@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
 PATIENCE_S = 20.0
@@ -52,6 +51,8 @@ class PostgresServer:
 
     def kill(self) -> None:
         """SIGKILL to the server and all its parts, as a power cut would."""
+        import psutil  # comes with the server, which is not on every system
+
         first = psutil.Process(self._server.get_pid())
         processes = [first, *first.children(recursive=True)]
         for process in processes:

@@ -34,7 +34,7 @@ from watlowlib.sinks.spool import Spool, SpoolFullError
 log = logging.getLogger(__name__)
 
 SPOOL_BYTES = 1 << 30
-SMALLEST_SPOOL_BYTES = 1 << 16
+SMALLEST_SPOOL_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class PostgresSink(TableSink):
         config: Where the table is.
         spool: The spool's file; by default one in this user's state folder that belongs
             to the table (`~/.local/state/watlowlib`, `%LOCALAPPDATA%\watlowlib`).
-        spool_limit_bytes: How large it may become, 65,536 or more; a row takes some 200.
+        spool_limit_bytes: How large it may become, 262,144 or more; a row takes some 200.
         close_timeout_s: Seconds that `close` waits until all has been sent.
         columns: Names of the columns a table that is there must have, by default those
             of a Sample.

@@ -1,4 +1,4 @@
-"""The PostgreSQL server: the one file that knows psycopg.
+"""The PostgreSQL server, as psycopg knows it: rows are sent, errors are sorted.
 
 Rows go straight into the table by COPY. A row that is there already, because a commit got
 through whose answer did not, makes that fail as a whole: then the rows go into a temporary
@@ -23,15 +23,10 @@ from watlowlib.sinks.config import PostgresConfig
 from watlowlib.sinks.rows import Kind, Layout
 from watlowlib.sinks.sender import Unreachable
 from watlowlib.sinks.spool import Parcel
+from watlowlib.sinks.table import Table
 
 RV = TypeVar("RV")
 
-TYPES = {
-    Kind.TEXT: "text",
-    Kind.INTEGER: "bigint",
-    Kind.REAL: "double precision",
-    Kind.TIME: "timestamptz",
-}
 AS_BINARY = {
     Kind.TEXT: {"text", "varchar"},
     Kind.INTEGER: {"int8"},
@@ -89,7 +84,7 @@ class Server:
 
     def __init__(self, config: PostgresConfig) -> None:
         self._config = config
-        self._table = sql.Identifier(config.schema, config.table)
+        self._table = Table(config)
         self._as_binary: dict[tuple[tuple[str, Kind], ...], bool] = {}
         self._conninfo = ""
         with suppress(psycopg.Error):  # its message would have the password in it
@@ -124,9 +119,9 @@ class Server:
         try:
             with self._translated(), self._connection_class.connect(self._conninfo) as connection:
                 self._configure(connection)
-                types = self._types(connection)
+                types = self._table.types(connection)
                 if types or not self._config.create_table:
-                    self._check(connection, types, columns)
+                    self._table.check(connection, types, columns)
         finally:
             self._pool.open()
 
@@ -146,7 +141,7 @@ class Server:
                 return
             try:
                 with self._pool.connection() as connection:
-                    self._copy(connection, self._table, parcel)
+                    self._copy(connection, self._table.identifier, parcel)
             except errors.UniqueViolation:
                 with self._pool.connection() as connection:
                     self._add_missing(connection, parcel)
@@ -166,81 +161,14 @@ class Server:
         key = tuple(layout.kinds.items())
         if key not in self._as_binary:
             columns = columns_of(layout)
-            if self._config.create_table and not self._types(connection):
-                self._create(connection, columns)
-            types = self._types(connection)
-            self._check(connection, types, tuple(columns))
+            if self._config.create_table and not self._table.types(connection):
+                self._table.create(connection, columns)
+            types = self._table.types(connection)
+            self._table.check(connection, types, tuple(columns))
             self._as_binary[key] = self._config.use_copy and all(
                 types[name] in AS_BINARY[kind] for name, kind in columns.items()
             )
         return self._as_binary[key]
-
-    def _types(self, connection: psycopg.Connection[Any]) -> dict[str, str]:
-        found = connection.execute(
-            "SELECT attname, typname FROM pg_attribute JOIN pg_type t ON t.oid = atttypid "
-            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
-            [self._table.as_string(connection)],
-        )
-        return dict(found.fetchall())
-
-    def _create(self, connection: psycopg.Connection[Any], columns: dict[str, Kind]) -> None:
-        # Several recorders may begin at once.
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [self._config.target()])
-        definitions: list[sql.Composable] = [
-            sql.SQL("{} {}").format(
-                sql.Identifier(name),
-                sql.SQL(TYPES[kind] + (" NOT NULL" if name == "requested_at" else "")),
-            )
-            for name, kind in columns.items()
-        ]
-        definitions.append(sql.SQL("run_id uuid NOT NULL, seq bigint NOT NULL"))
-        self._run(connection, "CREATE TABLE IF NOT EXISTS {} ({})", sql.SQL(", ").join(definitions))
-        # A hypertable or partitioned table wants its time in each unique index.
-        time_column = ", requested_at" if "requested_at" in columns else ""
-        name = sql.Identifier(f"{self._config.table}_run_seq"[:63])
-        self._run(
-            connection,
-            "CREATE UNIQUE INDEX IF NOT EXISTS {1} ON {0} (run_id, seq" + time_column + ")",
-            name,
-        )
-        if {"device", "requested_at"} <= set(columns):
-            name = sql.Identifier(f"{self._config.table}_device_requested_at"[:63])
-            self._run(
-                connection, "CREATE INDEX IF NOT EXISTS {1} ON {0} (device, requested_at)", name
-            )
-
-    def _check(
-        self, connection: psycopg.Connection[Any], types: dict[str, str], columns: tuple[str, ...]
-    ) -> None:
-        """Whether the table has the columns, and the index that keeps rows from doubling."""
-        target = self._config.target()
-        missing = [name for name in (*columns, "run_id", "seq") if name not in types]
-        if not types:
-            raise WatlowSinkError(
-                f"{target} is not there; make the table, or give create_table=True"
-            )
-        if missing:
-            raise WatlowSinkError(
-                f"{target} has no column {', '.join(missing)}; add it, or give another table"
-            )
-        found = connection.execute(
-            "SELECT array_agg(attname::text) FROM pg_index "
-            "JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey) "
-            "WHERE indrelid = to_regclass(%s) AND indisunique AND indpred IS NULL "
-            "GROUP BY indexrelid",
-            [self._table.as_string(connection)],
-        )
-        if not any({"run_id", "seq"} <= set(names) for (names,) in found):
-            raise WatlowSinkError(
-                f"{target} has no unique index on run_id and seq, so that rows could double: "
-                f"CREATE UNIQUE INDEX ON {self._table.as_string(connection)} "
-                "(run_id, seq, requested_at)"
-            )
-
-    def _run(
-        self, connection: psycopg.Connection[Any], command: str, *parts: sql.Composable
-    ) -> None:
-        connection.execute(sql.SQL(command).format(self._table, *parts))
 
     def _names(self, parcel: Parcel) -> sql.Composed:
         names = (*columns_of(parcel.layout), "run_id", "seq")
@@ -260,14 +188,14 @@ class Server:
 
     def _add_missing(self, connection: psycopg.Connection[Any], parcel: Parcel) -> None:
         names = self._names(parcel)
-        self._run(
+        self._table.run(
             connection,
             "CREATE TEMP TABLE {2} ON COMMIT DROP AS SELECT {1} FROM {0} WITH NO DATA",
             names,
             TEMPORARY,
         )
         self._copy(connection, TEMPORARY, parcel)
-        self._run(
+        self._table.run(
             connection,
             "INSERT INTO {0} ({1}) SELECT {1} FROM {2} ON CONFLICT DO NOTHING",
             names,
@@ -280,7 +208,8 @@ class Server:
         command = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING")
         with connection.cursor() as cursor:
             cursor.executemany(
-                command.format(self._table, names, places), unpack(parcel.layout, parcel.data)
+                command.format(self._table.identifier, names, places),
+                unpack(parcel.layout, parcel.data),
             )
 
     def _translated(self) -> _Translated:

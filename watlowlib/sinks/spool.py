@@ -17,8 +17,8 @@ from watlowlib.sinks.rows import Kind, Layout
 BUSY_S = 30.0
 """How long to wait for another recorder that writes to the same spool."""
 
-CHECKPOINT_PAGES = 4000
-"""Pages of 4096 bytes that SQLite collects before it sorts them in and waits for the disk."""
+PAGE_BYTES = 16_384
+"""A batch takes many pages of SQLite's usual size, and time for each."""
 
 BYTES_AT_ONCE = 1 << 20
 BATCHES_AT_ONCE = 256
@@ -60,10 +60,9 @@ class Spool:
         self._limit_bytes = limit_bytes
         self._database = connect(path, BUSY_S)
         try:
-            self._database.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            self._database.execute(f"PRAGMA page_size={PAGE_BYTES}")
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
-            self._database.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
             self._database.execute(
                 "CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY AUTOINCREMENT, "
                 "layout TEXT, rows INTEGER, data BLOB)"
@@ -135,9 +134,8 @@ class Spool:
         return int((pages - free) * size)
 
     def shrink(self) -> None:
-        """Give back the disk space that is no longer used."""
-        # `execute` would take one step of it, that is, give back one page.
-        self._database.executescript("PRAGMA incremental_vacuum")
+        """Give back the disk space that is no longer used; quick when little waits."""
+        self._database.execute("VACUUM")
 
     def close(self) -> None:
         """Let go."""
