@@ -28,6 +28,7 @@ from watlowlib import (
     pipe,
     record,
 )
+from watlowlib.cli.main import main
 from watlowlib.device.polling import Poll
 from watlowlib.sinks import sender
 from watlowlib.sinks.rows import KINDS, Layout
@@ -559,3 +560,20 @@ def test_what_is_sent_at_once_is_limited(spool: Path) -> None:
         waiting.remove(parcel)
     waiting.close()
     assert sizes == [200, 1 << 20, 2 << 20, 100]
+
+
+def test_on_the_command_line(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    postgres.query("DROP TABLE IF EXISTS samples")
+    url = postgres.url.replace("postgres:@", f"postgres:{SECRET}@")
+    assert main(["record", "--simulate", "1", "--duration", "0.5", url]) == 0
+    rows = len(values(postgres, "samples"))
+    assert main(["recover", url]) == 0
+    shown = capsys.readouterr()
+    assert f"{rows} rows written" in shown.out
+    assert "0 rows sent, 0 still wait" in shown.out
+    assert SECRET not in shown.out + shown.err
+    assert rows > 0

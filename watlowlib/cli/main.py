@@ -52,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=logging.INFO if arguments.verbose else logging.WARNING,
         format="%(asctime)s %(threadName)s %(message)s",
     )
+    if not arguments.verbose:
+        # While a server is away it repeats itself; our sink says it once.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A screen that has no degree sign is no reason to end.
