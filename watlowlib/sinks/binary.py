@@ -64,10 +64,16 @@ def pack(layout: Layout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> b
 def _packed(kind: Kind, column: Column) -> list[bytes]:
     if kind is Kind.TEXT:
         return list(map(Cache(_text).__getitem__, column))
+    if kind is Kind.INTEGER:
+        return list(map(Cache(_integer).__getitem__, column))
     pack_one = _real if kind is Kind.REAL else _whole
     if None in column:
         return [_NULL if cell is None else pack_one(8, cell) for cell in column]
     return list(map(pack_one, repeat(8), column))
+
+
+def _integer(cell: int | None) -> bytes:
+    return _NULL if cell is None else _whole(8, cell)
 
 
 def _text(cell: str | None) -> bytes:
