@@ -30,8 +30,8 @@ def slaves() -> list[Simulated]:
 
 
 def test_there_are_examples() -> None:
-    assert len(OURS) == 4
-    assert len(EXAMPLES) == 5
+    assert len(OURS) == 5
+    assert len(EXAMPLES) == 6
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
