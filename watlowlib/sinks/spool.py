@@ -8,6 +8,7 @@ a program that has never seen such rows.
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,9 @@ class Parcel:
 
 
 class Spool:
-    """One connection to a spool; each thread has its own.
+    """One connection to a spool; writer and sender have one each.
+
+    Others may ask meanwhile how much is waiting: hence the lock.
 
     Args:
         path: The file, made if it is not there.
@@ -58,6 +61,7 @@ class Spool:
 
     def __init__(self, path: Path, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
+        self._lock = threading.Lock()
         self._database = connect(path, BUSY_S)
         try:
             self._database.execute(f"PRAGMA page_size={PAGE_BYTES}")
@@ -79,7 +83,7 @@ class Spool:
             sqlite3.Error: It could not be written.
         """
         names = json.dumps({name: kind.value for name, kind in layout.kinds.items()})
-        with transaction(self._database):
+        with self._lock, transaction(self._database):
             if self.bytes_used() + len(data) > self._limit_bytes:
                 raise SpoolFullError
             self._database.execute(
@@ -117,8 +121,9 @@ class Spool:
 
     def waiting(self) -> int:
         """Rows in it."""
-        (rows,) = self._database.execute("SELECT coalesce(sum(rows), 0) FROM batches").fetchone()
-        return int(rows)
+        with self._lock:
+            found = self._database.execute("SELECT coalesce(sum(rows), 0) FROM batches")
+            return int(found.fetchone()[0])
 
     def last(self) -> int:
         """The youngest batch."""
