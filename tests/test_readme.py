@@ -103,7 +103,7 @@ def test_the_two_commands_come_first_and_are_one_line_each() -> None:
     assert first.startswith("python3 -m venv ")
     assert first.endswith("watlowlib record --simulate 3 --duration 10 run.sqlite")
     assert second.startswith("python3 -m venv ")
-    assert second.endswith("pytest")
+    assert second.endswith("pytest -n 4")
 
 
 def test_every_public_part_is_in_the_map() -> None:
