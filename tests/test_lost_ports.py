@@ -54,7 +54,8 @@ def test_a_port_that_has_moved_is_found_by_its_link(mgr: WatlowManager, tmp_path
             other.unplug()
             until(stream, top="ok", bottom="ok", retort="disconnected")
         assert {each["retort"] for each in seen} == {"ok"}
-        assert {each["top"] for each in seen} == {"ok", "disconnected"}
+        # While it is opened again it may be busy with that.
+        assert {each["top"] for each in seen} - {"busy"} == {"ok", "disconnected"}
         assert stream.summary.disconnects == 2
         assert mgr.get("top").port_stats.reconnects == 1
 

@@ -33,7 +33,7 @@ from watlowlib.simulator import BusProcess
 
 RATE_HZ = 5.0
 PATIENCE_S = 60.0
-GAPS = {"timeout", "offline", "crc", "disconnected", "line_not_quiet"}
+GAPS = {"timeout", "offline", "busy", "crc", "disconnected", "line_not_quiet"}
 MOST_GROWTH_BYTES = 12_000_000
 
 if sys.platform == "linux":

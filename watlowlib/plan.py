@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import combinations
+from threading import Event
 from typing import Any, TypeAlias, TypeVar
 
 from watlowlib.arguments import positive
 from watlowlib.device.polling import Parameters, Poll, PollSource
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import RateReport
+from watlowlib.model import RateReport, Sample
 from watlowlib.schedule import Slots
 
 MOST_HZ, MOST_S = 1e6, 1e9
@@ -37,6 +38,15 @@ class Plan:
     polls: Mapping[tuple[int, ...], Poll]
     around: AbstractContextManager[object] = field(default_factory=nullcontext)
     """What is to be made ready before the first poll, and put back after the last."""
+
+    def read(self, rates: tuple[int, ...], stop: Event, seconds: float | None) -> list[Sample]:
+        """Read what is due; a fleet does not wait longer than `seconds` for a port held up."""
+        poll = self.polls[rates]
+        within = getattr(poll, "read_within", None)
+        if within is None or seconds is None:
+            return poll(stop)
+        samples: list[Sample] = within(stop, seconds)
+        return samples
 
     @property
     def ports(self) -> Mapping[str, str]:

@@ -151,12 +151,13 @@ class Recording:
                 return
             rates, drift_ns = schedule.take(self._clock.now_ns())
             self._tally.late(drift_ns)
-            self._tick(rates)
+            self._tick(rates, schedule.next_ns())
             self._tally.skip(schedule.skip(self._clock.now_ns()))
 
-    def _tick(self, rates: tuple[int, ...]) -> None:
+    def _tick(self, rates: tuple[int, ...], next_ns: int | None) -> None:
         began_ns = self._clock.now_ns()
-        samples = self._plan.polls[rates](self._stop)
+        left_s = None if next_ns is None else (next_ns - began_ns) / 1e9
+        samples = self._plan.read(rates, self._stop, left_s)
         self._tally.took(self._clock.now_ns() - began_ns)
         lost = self._tally.look_at_ports(samples)
         self._hand_over(Batch(samples, rates))

@@ -16,7 +16,7 @@ from watlowlib.device.polling import Halt
 from watlowlib.device.presence import Presence
 from watlowlib.device.samples import gap_of, sample_of
 from watlowlib.device.wire import Target
-from watlowlib.errors import WatlowError
+from watlowlib.errors import WatlowError, WatlowPortBusyError
 from watlowlib.model import Sample
 from watlowlib.protocol.stats import DeviceStats
 
@@ -90,6 +90,11 @@ class Sampler:
             self._judged(target, found) if target in found else unasked(target)
             for target in self._wanted
         ]
+
+    def busy(self) -> list[Read]:
+        """What a tick has of this controller while its port is held up."""
+        error = WatlowPortBusyError("the port is held up by what it was asked before")
+        return [(self._gap(target, error.status), error) for target in self._wanted]
 
     def _there(self) -> bool:
         """Whether the controller is to be asked."""
