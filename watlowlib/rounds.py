@@ -4,7 +4,7 @@ On one port the controllers are asked one after the other, as the line demands. 
 first port is asked by the calling thread, so that a fleet on one port needs no other.
 
 A recording does not wait for a port that is held up: when the next tick is due and the port
-has taken twice as long as it usually does, the tick goes without it. What it brings in the
+has taken longer than it usually does, the tick goes without it. What it brings in the
 end is its part of a later tick; until then it is asked nothing else.
 """
 
@@ -33,9 +33,14 @@ Reads: TypeAlias = "list[Read]"
 HOLDING_UP = (WatlowTimeoutError, WatlowConnectionError, WatlowProtocolError)
 """What goes wrong on a line, not in a controller, and costs time."""
 
-UNKNOWN_S, MARGIN_S, FADING = 1.0, 0.05, 0.9
-"""How long a port may take of which nothing is known; what is added to twice the usual; and
-how fast the longest time is forgotten."""
+UNKNOWN_S = 1.0
+"""How long a port may take of which nothing is known yet."""
+
+LONGER, MARGIN_S = 1.25, 0.02
+"""So much longer than it usually does a port may take, and so many seconds."""
+
+FADING = 0.9
+"""How much of the longest time is remembered from one round to the next."""
 
 SLICE_S = 1.0
 """The longest single wait: on Windows a wait without end cannot be interrupted."""
@@ -177,7 +182,7 @@ class ReadRound:
     def _allowed_s(self, number: int) -> float:
         """How long a port may take that is not held up."""
         usual_s = self._usual_s.get(number)
-        return UNKNOWN_S if usual_s is None else 2 * usual_s + MARGIN_S
+        return UNKNOWN_S if usual_s is None else LONGER * usual_s + MARGIN_S
 
     def _taken(self, number: int) -> dict[str, Reads] | None:
         """What a port has brought; None when it has not yet."""
