@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,8 @@ from watlowlib import (
     record,
 )
 from watlowlib.device.controller import Controller
+from watlowlib.model import Value
+from watlowlib.registry.parameters import ParameterSpec
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
 
 MODBUS = ProtocolKind.MODBUS_RTU
@@ -78,15 +81,52 @@ def test_pointers_that_are_right_already_are_not_written(
         assert len(unit.register_writes) == written
 
 
+def test_values_are_right_when_the_assembly_is_put_back_in_the_middle_of_a_poll() -> None:
+    unit = SimulatedController(1, protocol=MODBUS)
+    with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
+        with open_device(
+            bus.port, protocol=MODBUS, serial_settings=LINE, registers_per_read=2
+        ) as ctl:
+            targets = ctl.targets(["setpoint", "hardware_id", "control_mode"], (1,))
+            with ctl.assembly(["setpoint", "hardware_id", "control_mode"], confirm=True):
+                reads = ctl.wire.read_each(targets)
+                found = [next(reads)]
+                with ctl.assembly(["alarm_high_setpoint", "hardware_id"], confirm=True):
+                    found.append(next(reads))
+            found += reads
+    values = {spec.name: got.value for part in found for (spec, _), got in part}  # type: ignore[union-attr]
+    assert values == {"setpoint": 75.0, "hardware_id": 28, "control_mode": 10}
+
+
+class Restless(SimulatedController):
+    """Its heat power is another number, in both words, whenever it is read."""
+
+    def held(self, spec: ParameterSpec, instance: int) -> Value:
+        if spec.name != "heat_power":
+            return super().held(spec, instance)
+        self.reads = getattr(self, "reads", 0) + 1
+        return 10.0 + 1.1 * (self.reads % 3)
+
+
+def test_a_value_that_does_not_stand_still_is_recognized() -> None:
+    with SimulatedBus([Restless(1, protocol=MODBUS)], baudrate=None, turnaround_s=0.0) as bus:
+        with open_device(bus.port, protocol=MODBUS, serial_settings=LINE) as ctl:
+            with ctl.assembly(["heat_power", "setpoint"], confirm=True):
+                assert [each.status for each in ctl.poll(["heat_power", "setpoint"])] == ["ok"] * 2
+
+
+@pytest.mark.parametrize("spoilt", [(0x5555, 0x5555), (0, 0x0010)])
 def test_an_assembly_that_shows_something_else_is_not_used(
-    ctl: Controller, unit: SimulatedController
+    ctl: Controller, unit: SimulatedController, spoilt: tuple[int, int]
 ) -> None:
     before = pointers(unit)
     bank_read = unit.modbus._bank.read
 
     def read(start: int, count: int) -> object:
         words = bank_read(start, count)
-        return [word ^ 0x5555 for word in words] if start >= 200 and start < 280 else words
+        if not 200 <= start < 280:
+            return words
+        return [word ^ flaw for word, flaw in zip(words, itertools.cycle(spoilt))]
 
     unit.modbus._bank.read = read  # type: ignore[assignment,method-assign]
     with pytest.raises(WatlowWriteError, match="does not show setpoint"):

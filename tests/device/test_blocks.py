@@ -69,6 +69,15 @@ def test_too_many_at_once_are_not_asked_for_again() -> None:
     assert planned(planner, (500, 2), (516, 2)) == [(500, 2), (516, 2)]
 
 
+def test_a_limit_that_the_parts_have_taught_is_kept() -> None:
+    planner = Planner(64, BYTE_9600_S)
+    (block,) = planner.blocks(spans(*((100 + 2 * n, 2) for n in range(32))))
+    left, right = block.halves()
+    planner.parted(*left.halves())
+    planner.parted(left, right)
+    assert planner.limit == 16
+
+
 @pytest.mark.parametrize("place", [100, 102, 104])
 def test_a_register_that_is_refused_is_asked_for_by_itself_until_it_is_not(place: int) -> None:
     planner = Planner(32, BYTE_9600_S)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import tty
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -73,6 +75,41 @@ def test_what_a_silent_line_is_said_to_be(stack: ExitStack) -> None:
     assert "nothing came back" in reason(faults=FaultPlan({Fault.DROP: 1.0}))
     assert "another baud rate or parity" in reason(garbled=True)
     assert "another baud rate or parity" in reason(faults=FaultPlan({Fault.TRUNCATE: 1.0}))
+
+
+def test_a_garbled_line_on_modbus_may_have_another_baud_rate(stack: ExitStack) -> None:
+    port = simulated(stack, 1, garbled=True).port
+    probes = find_devices(
+        port, protocols=MODBUS, baudrates=9600, addresses=range(1, 11), timeout_s=SHORT_S
+    )
+    assert all("another baud rate or parity" in probe.reason for probe in probes)
+    # Hardly any of the random bytes that came look like a frame.
+    assert sum("only damaged frames" in probe.reason for probe in probes) < len(probes)
+
+
+def test_a_line_that_is_never_quiet_is_one_result_a_speed(stack: ExitStack) -> None:
+    master, slave = os.openpty()
+    stack.callback(os.close, slave)
+    stack.callback(os.close, master)
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    stop = threading.Event()
+
+    def chatter() -> None:
+        while not stop.wait(0.005):
+            with suppress(BlockingIOError):
+                os.write(master, b"\x55\xaa")
+
+    thread = threading.Thread(target=chatter)
+    stack.callback(thread.join)
+    stack.callback(stop.set)
+    thread.start()
+    probes = find_devices(
+        os.ttyname(slave), protocols=MODBUS, baudrates=9600, addresses=range(1, 248)
+    )
+    assert len(probes) <= 2
+    assert probes[-1].address is None
+    assert "has not been quiet" in probes[-1].reason
 
 
 def test_an_adapter_that_hands_on_what_it_sends_is_named() -> None:

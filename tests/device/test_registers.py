@@ -12,6 +12,7 @@ from watlowlib import (
     WatlowAbsentError,
     WatlowConfigurationError,
     WatlowManager,
+    WatlowTimeoutError,
     WatlowWriteError,
     open_device,
 )
@@ -299,3 +300,42 @@ def test_a_write_that_is_not_taken_is_said(ctl: Controller, unit: SimulatedContr
     unit.take = lambda spec, instance, value: taken(spec, instance, 76.0)  # type: ignore[method-assign]
     with pytest.raises(WatlowWriteError):
         ctl.set_setpoint(80.0, confirm=True)
+
+
+def test_one_that_was_silent_is_looked_at_anew() -> None:
+    # As when a controller is replaced by another one while a program runs.
+    old = SimulatedController(1, protocol=MODBUS)
+    new = SimulatedController(2, protocol=MODBUS, data_map=2, word_order="high_low", setpoint=99.0)
+    with SimulatedBus([old, new], baudrate=None, turnaround_s=0.0) as bus:
+        with open_device(bus.port, protocol=MODBUS, serial_settings=LINE, timeout_s=0.1) as ctl:
+            assert ctl.read_setpoint().value == 75.0
+            bus.power_off(1)
+            with pytest.raises(WatlowTimeoutError):
+                ctl.read_pv()
+            new.set(17007, 1)
+            assert ctl.poll(["setpoint"])[0].value == 99.0
+            ctl.set_setpoint(80.0, confirm=True)
+            new.set(17007, 2)
+            with pytest.raises(WatlowTimeoutError):
+                ctl.set_setpoint(81.0, confirm=True, force=True)
+            new.set(17007, 1)
+            assert ctl.identify().data_map == 2
+    # 7001 is at 2640 in map 2.
+    assert {write.register for write in new.register_writes} == {2640}
+    assert old.register_writes == []
+
+
+def test_a_dead_one_costs_few_timeouts_whatever_is_wanted(bus: SimulatedBus) -> None:
+    settings = {"protocol": MODBUS, "serial_settings": LINE, "timeout_s": 0.1, "retries": 0}
+    with open_device(bus.port, **settings) as ctl:  # type: ignore[arg-type]
+        bus.power_off(1)
+        # What its map and order are is asked for once.
+        assert {each.status for each in ctl.poll(TEN)} == {"timeout"}
+        assert ctl.stats.timeouts == 1
+        bus.power_on(1)
+        assert {each.status for each in ctl.poll(TEN)} == {"ok"}
+        bus.power_off(1)
+        # The first block, and then again what its map is.
+        before = ctl.stats.timeouts
+        assert {each.status for each in ctl.poll(TEN)} == {"timeout"}
+        assert ctl.stats.timeouts - before == 2

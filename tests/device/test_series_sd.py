@@ -63,6 +63,41 @@ def test_temperatures_are_thousandths_in_the_scale_that_register_18_says(
     assert reading.value == pytest.approx(23.957, abs=0.001)
 
 
+def test_a_scale_that_was_changed_on_its_keys_is_noticed(
+    ctl: Controller, unit: SimulatedSD
+) -> None:
+    assert ctl.read_setpoint().unit is Unit.FAHRENHEIT
+    unit.set(18, 1)
+    samples = ctl.poll(["setpoint", "process_value", "control_mode"])
+    assert [each.unit for each in samples] == [Unit.CELSIUS, Unit.CELSIUS, None]
+    # (75 - 32) / 1.8 = 23.889
+    assert samples[0].value == pytest.approx(23.889, abs=0.001)
+    unit.set(18, 0)
+    reading = ctl.read_setpoint()
+    assert (reading.value, reading.unit) == (75.0, Unit.FAHRENHEIT)
+
+
+def test_a_temperature_is_not_written_in_another_scale_than_was_read(
+    ctl: Controller, unit: SimulatedSD
+) -> None:
+    assert ctl.read_setpoint().unit is Unit.FAHRENHEIT
+    unit.set(18, 1)
+    with pytest.raises(WatlowUncertainError, match="°C now, it said °F before"):
+        ctl.set_setpoint(80.0, confirm=True)
+    assert unit.register_writes == []
+    held = ctl.set_setpoint(25.0, confirm=True)
+    assert (held.value, held.unit) == (25.0, Unit.CELSIUS)
+
+
+def test_a_scale_that_there_is_not_leaves_temperatures_without_a_value(
+    ctl: Controller, unit: SimulatedSD
+) -> None:
+    ctl.read_setpoint()
+    unit.set(18, 7)
+    statuses = {each.parameter: each.status for each in ctl.poll(["setpoint", "control_mode"])}
+    assert statuses == {"setpoint": WatlowUncertainError.status, "control_mode": "ok"}
+
+
 def test_power_is_hundredths_and_signed(ctl: Controller, unit: SimulatedSD) -> None:
     ctl.write_parameter("control_mode", "Manual")
     held = ctl.write_parameter("output_power", -12.5)

@@ -92,7 +92,8 @@ class Planner:
         if right.register > left.register + left.count:
             self._borders.add(right.register)
         else:
-            self.limit = max(left.count, right.count)
+            # The parts may have been parted themselves, which has taught more than they do.
+            self.limit = min(self.limit, max(left.count, right.count))
 
     def note(self, span: Span, *, refused: bool) -> None:
         """A register was asked for by itself."""

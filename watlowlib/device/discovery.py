@@ -15,7 +15,12 @@ from watlowlib.arguments import chosen, positive, whole
 from watlowlib.device.controller import Controller
 from watlowlib.device.factory import ADDRESSES, open_device
 from watlowlib.device.registers import ModbusWire
-from watlowlib.errors import WatlowConfigurationError, WatlowDeviceError, WatlowError
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowDeviceError,
+    WatlowError,
+    WatlowLineNotQuietError,
+)
 from watlowlib.model import BAUDRATES, ControllerFamily, DeviceInfo, ProtocolKind, SerialSettings
 from watlowlib.threads import make_pool
 from watlowlib.transport.serial_port import port_names
@@ -37,7 +42,8 @@ class Probe:
         port: The port as it was named.
         protocol: In which protocol.
         baudrate: At which speed, bit/s.
-        address: At which address; None where the port itself could not be used.
+        address: At which address; None where the port itself could not be used,
+            or its line is never quiet.
         info: Who answered; None for nobody.
         reason: Why there is nobody, as far as can be told; empty where there is.
     """
@@ -143,10 +149,12 @@ class _Search:
                     continue
                 try:
                     ctl = kept.enter_context(self._opened(blank, address))
+                    probe = self._probed(ctl, replace(blank, address=address))
                 except WatlowError as error:
+                    # Of the port or its line: it is the same for every address.
                     yield self._told(replace(blank, reason=error.message))
                     return
-                yield self._told(self._probed(ctl, replace(blank, address=address)))
+                yield self._told(probe)
 
     def _probed(self, ctl: Controller, blank: Probe) -> Probe:
         try:
@@ -155,6 +163,8 @@ class _Search:
             if info.data_map is None and _is_series_sd(ctl):
                 with self._opened(blank, ctl.address, ControllerFamily.SD) as sd:
                     info = sd.identify()
+        except WatlowLineNotQuietError:
+            raise
         except WatlowError as error:
             return replace(blank, reason=error.message)
         return replace(blank, info=info)

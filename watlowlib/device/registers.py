@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from typing import ClassVar, TypeAlias
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TypeAlias
 
 from watlowlib.device.blocks import Block, Planner, Span
 from watlowlib.device.layout import ORDER_SETTING, Layout, check_map, check_order, settle
@@ -18,10 +19,13 @@ from watlowlib.device.values import counts, of_counts, present
 from watlowlib.device.wire import Got, Outcome, Target
 from watlowlib.errors import (
     WatlowConfigurationError,
+    WatlowConnectionError,
     WatlowDeviceError,
     WatlowError,
     WatlowIllegalValueError,
     WatlowNoSuchRegisterError,
+    WatlowProtocolError,
+    WatlowTimeoutError,
 )
 from watlowlib.model import Unit, Value, WordOrder
 from watlowlib.protocol.exchange import Answer, Patience
@@ -43,9 +47,6 @@ class ModbusWire:
         given: What the user says of the data map and the word order.
         registers_per_read: The most registers in one read, to begin with.
     """
-
-    deciding: ClassVar[frozenset[int]] = frozenset({ORDER_SETTING})
-    """Parameters whose values decide how others are read."""
 
     def __init__(
         self,
@@ -73,10 +74,16 @@ class ModbusWire:
     @property
     def layout(self) -> Layout:
         """The data map and the word order, found out if need be."""
-        if self._layout is None:
+        layout = self._layout
+        if layout is None:
             # Two threads may find out at once; they find the same.
-            self._layout = settle(self._given, self.ask)
-        return self._layout
+            self._layout = layout = settle(self._given, self.ask)
+        return layout
+
+    @property
+    def _known(self) -> Layout:
+        """What is known without asking."""
+        return self._layout or self._given
 
     def forget(self) -> None:
         """Find out the data map and the word order anew when they matter next."""
@@ -88,27 +95,49 @@ class ModbusWire:
         Raises:
             WatlowConfigurationError: It has none.
         """
-        data_map = (self._layout or self._given).data_map
+        data_map = self._known.data_map
         maps = (1, 2) if data_map is None else (data_map,)
         if all(spec.register(instance, each) is None for each in maps):
             raise _no_register(spec, instance, data_map)
 
     def read(self, spec: ParameterSpec, instance: int) -> Got:
         """Read one parameter; see `ModbusClient.read`."""
-        span = self.span((spec, instance))
-        return self._got(span, self._answer(span.register, span.count))
+        span, order = self.span((spec, instance)), self._order(spec)
+        return self._got(span, self._answer(span.register, span.count), order)
 
     def read_each(self, wanted: Sequence[Target]) -> Iterator[list[Outcome]]:
         """Read several, neighbours together; a register that does not exist costs itself."""
         spans: list[Span] = []
+        shown = self.shown
+        silent: WatlowError | None = None
         for target in wanted:
             try:
-                spans.append(self._shown(self.span(target)))
+                if silent is not None:
+                    raise copy.copy(silent)
+                span = self.span(target)
+                spans.append(replace(span, register=shown.get(target, span.register)))
+            except (WatlowTimeoutError, WatlowProtocolError, WatlowConnectionError) as error:
+                # Where it is was asked for in vain: nor would it answer for the others.
+                silent = error
+                yield [Outcome(target, error)]
             except WatlowError as error:
                 yield [Outcome(target, error)]
-        for block in self.planner.blocks(spans):
+        layout = self._known
+        blocks = self.planner.blocks(spans)
+        for n, block in enumerate(blocks):
+            if self._known != layout:
+                # It has been silent since this was planned, and may be another one by now.
+                rest = [span.target for block in blocks[n:] for span in block.spans]
+                yield from self.read_each(rest)
+                return
             for part in self._fetched(block):
-                yield [Outcome(span.target, self._tried(span, found)) for span, found in part]
+                moved = {each.target for each, _ in part if each.target in shown}
+                if moved and self.shown is not shown:
+                    # Another thread has told the assembly to show something else since.
+                    yield from self.read_each(list(moved))
+                    part = [(span, found) for span, found in part if span.target not in moved]
+                order = layout.word_order
+                yield [Outcome(each.target, self._tried(each, got, order)) for each, got in part]
 
     def write(
         self,
@@ -124,16 +153,17 @@ class ModbusWire:
         order = self._certain_order()
         span = self.span((spec, instance))
         raw = value if spec.data_type is DataType.FLOAT else counts(spec, value)
-        answer = self._client.write(
-            self.address,
-            span.register,
-            encode_words(spec.data_type, raw, order),
-            self._patience,
-            readable=readable,
-            spare=spare,
-            sending=sending,
-        )
-        if spec.number in self.deciding:
+        with self._doubting_silence():
+            answer = self._client.write(
+                self.address,
+                span.register,
+                encode_words(spec.data_type, raw, order),
+                self._patience,
+                readable=readable,
+                spare=spare,
+                sending=sending,
+            )
+        if spec.number == ORDER_SETTING:
             self.forget()
         return self._got(span, answer, order)
 
@@ -165,7 +195,7 @@ class ModbusWire:
 
     def hail(self, *, retries: int | None = None) -> None:
         """Ask for the first register, of which a Series SD says that it has none."""
-        with suppress(WatlowDeviceError):
+        with suppress(WatlowDeviceError), self._doubting_silence():
             self._client.read(self.address, 0, 1, self._patience.with_retries(retries))
 
     def at(self, address: int) -> ModbusWire:
@@ -200,11 +230,6 @@ class ModbusWire:
             raise _no_register(spec, instance, self.layout.data_map)
         return Span(register, register_count(spec.data_type), target)
 
-    def _shown(self, span: Span) -> Span:
-        """Where a value is read: in the assembly, if that shows it."""
-        register = self.shown.get(span.target, span.register)
-        return Span(register, span.count, span.target)
-
     def _fetched(self, block: Block) -> Iterator[list[Fetched]]:
         """What became of each span of a block, exchange by exchange."""
         try:
@@ -233,12 +258,14 @@ class ModbusWire:
         if answered:
             self.planner.parted(*halves)
 
-    def _tried(self, span: Span, found: Answer | WatlowError) -> Got | WatlowError:
+    def _tried(
+        self, span: Span, found: Answer | WatlowError, order: WordOrder | None
+    ) -> Got | WatlowError:
         """The value of a span, or what went wrong with it alone."""
         if isinstance(found, WatlowError):
             return found
         try:
-            return self._got(span, found)
+            return self._got(span, found, order)
         except WatlowError as error:
             return error
 
@@ -249,7 +276,20 @@ class ModbusWire:
         return Got(present(spec, _scaled(spec, value)), answer)
 
     def _answer(self, register: int, count: int) -> Answer:
-        return self._client.read(self.address, register, count, self._patience)
+        with self._doubting_silence():
+            return self._client.read(self.address, register, count, self._patience)
+
+    @contextmanager
+    def _doubting_silence(self) -> Iterator[None]:
+        """Forget what was found out of a controller that does not answer.
+
+        When something answers again, it may have been set otherwise, or be another one.
+        """
+        try:
+            yield
+        except (WatlowTimeoutError, WatlowConnectionError):
+            self.forget()
+            raise
 
 
 def _part_of(answer: Answer, block: Block, span: Span) -> Answer:

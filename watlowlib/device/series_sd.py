@@ -1,27 +1,31 @@
-"""A Series SD: one map, always the high word first, and temperatures in the scale it says.
+"""A Series SD on Modbus RTU: one data map, and always the high word first.
 
-Source: Watlow's register list and manuals for the Series SD.
+In which scale its temperatures are it says itself, in register 18, which its own keys and
+every other master can change. So that register is read along with each temperature, and before
+each write.
 """
 
 from __future__ import annotations
 
-from watlowlib.device.blocks import Span
+import copy
+from collections.abc import Callable, Iterator, Sequence
+
 from watlowlib.device.layout import Layout
 from watlowlib.device.registers import ModbusWire
-from watlowlib.device.wire import Target
-from watlowlib.errors import WatlowUncertainError
-from watlowlib.model import Unit, WordOrder
+from watlowlib.device.wire import Got, Outcome, Target
+from watlowlib.errors import WatlowError, WatlowUncertainError
+from watlowlib.model import Unit, Value, WordOrder
 from watlowlib.protocol.exchange import Patience
 from watlowlib.protocol.modbus.client import ModbusClient
+from watlowlib.registry.parameters import SD_PARAMETERS, Kind, ParameterSpec
 
 SCALE_REGISTER = 18
-SCALES = {0: Unit.FAHRENHEIT, 1: Unit.CELSIUS}
+SCALE: Target = (SD_PARAMETERS.resolve(SCALE_REGISTER), 1)
+SCALES: dict[Value, Unit] = {0: Unit.FAHRENHEIT, 1: Unit.CELSIUS}
 
 
 class SdWire(ModbusWire):
-    """A Series SD on Modbus RTU; see `ModbusWire`."""
-
-    deciding = frozenset({SCALE_REGISTER})
+    """A Series SD: one map, high word first, its scale in register 18."""
 
     def __init__(
         self,
@@ -46,20 +50,69 @@ class SdWire(ModbusWire):
         return self._scale
 
     def forget(self) -> None:
-        """Ask for the scale anew before the next read."""
+        """Ask for the scale anew before it matters next."""
         self._scale = None
 
-    def span(self, target: Target) -> Span:
-        """The registers of a target; the scale is known then."""
-        if self._scale is None:
-            self._scale = self._asked_scale()
-        return super().span(target)
+    def read(self, spec: ParameterSpec, instance: int) -> Got:
+        """Read one parameter; a temperature along with its scale."""
+        (outcome,) = (each for part in self.read_each([(spec, instance)]) for each in part)
+        if isinstance(outcome.got, WatlowError):
+            raise outcome.got
+        return outcome.got
 
-    def _asked_scale(self) -> Unit:
-        (code,) = self.ask(SCALE_REGISTER, 1)
-        if code not in SCALES:
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[Outcome]]:
+        """Read several; temperatures along with their scale, which another master may change."""
+        if not any(spec.kind is Kind.TEMPERATURE for spec, _ in wanted):
+            yield from super().read_each(wanted)
+            return
+        doubt: WatlowError | None = None
+        # The scale has the lower register: it comes before the temperatures.
+        for outcomes in super().read_each(list(dict.fromkeys([SCALE, *wanted]))):
+            for target, got in outcomes:
+                if target == SCALE:
+                    doubt = self._scale_of(got)
+            yield [_doubted(each, doubt) for each in outcomes if each.target in wanted]
+
+    def write(
+        self,
+        spec: ParameterSpec,
+        instance: int,
+        value: float | int,
+        *,
+        readable: bool,
+        spare: bool,
+        sending: Callable[[], None],
+    ) -> Got:
+        """Store a value, a temperature only in the scale that was read last."""
+        known = self._scale
+        ((outcome,),) = super().read_each([SCALE])
+        doubt = self._scale_of(outcome.got)
+        if doubt is not None:
+            raise doubt
+        if spec.kind is Kind.TEMPERATURE and known not in (None, self._scale):
             raise WatlowUncertainError(
-                f"register {SCALE_REGISTER} holds {code}, not 0 (°F) or 1 (°C): this is no "
-                "Series SD; open it without family='sd'"
+                f"register {SCALE_REGISTER} says {self._scale} now, it said {known} before; "
+                "nothing was written: give the value in that scale"
             )
-        return SCALES[code]
+        return super().write(spec, instance, value, readable=readable, spare=spare, sending=sending)
+
+    def _scale_of(self, got: Got | WatlowError) -> WatlowError | None:
+        """Take over the scale that has been read; what is wrong if it is none."""
+        if isinstance(got, WatlowError):
+            self._scale = None
+            return got
+        self._scale = SCALES.get(got.value)
+        if self._scale is not None:
+            return None
+        return WatlowUncertainError(
+            f"register {SCALE_REGISTER} holds {got.value}, not 0 (°F) or 1 (°C): this is no "
+            "Series SD; open it without family='sd'"
+        )
+
+
+def _doubted(outcome: Outcome, doubt: WatlowError | None) -> Outcome:
+    """What has been read, unless it is a temperature in a scale that is not known."""
+    spec, _ = outcome.target
+    if doubt is None or spec.kind is not Kind.TEMPERATURE:
+        return outcome
+    return outcome._replace(got=copy.copy(doubt))

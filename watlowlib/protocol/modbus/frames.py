@@ -100,7 +100,8 @@ class RtuDecoder:
     @property
     def damaged(self) -> int:
         """1 when what is left would make a frame, but its checksum is wrong."""
-        return int(len(self._buffer) >= SHORTEST)
+        starts = range(len(self._buffer) - SHORTEST + 1)
+        return int(any(self._made(self._buffer, start) for start in starts))
 
     def feed(self, data: bytes) -> list[RtuFrame]:
         """Take the next portion and return the frames that are whole now, in order."""
@@ -117,15 +118,17 @@ class RtuDecoder:
         """Forget what has come: a silence has ended it."""
         self._buffer = b""
 
+    def _made(self, buffer: bytes, start: int) -> list[int]:
+        """Where a frame that begins at `start` would end, of those that are whole."""
+        if buffer[start] not in SLAVES:
+            return []
+        ends = [start + size for size in self._sizes(buffer, start)]
+        return [end for end in ends if end <= len(buffer)]
+
     def _first(self, buffer: bytes) -> tuple[int, int] | None:
         """Where the first whole frame begins and ends."""
         for start in range(len(buffer) - SHORTEST + 1):
-            if buffer[start] in SLAVES:
-                for size in self._sizes(buffer, start):
-                    end = start + size
-                    if (
-                        end <= len(buffer)
-                        and crc16(buffer[start : end - 2]) == buffer[end - 2 : end]
-                    ):
-                        return start, end
+            for end in self._made(buffer, start):
+                if crc16(buffer[start : end - 2]) == buffer[end - 2 : end]:
+                    return start, end
         return None
