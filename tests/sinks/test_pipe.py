@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import _thread
+import sqlite3
 import textwrap
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ from watlowlib import (
     AcquisitionSummary,
     CsvSink,
     InMemorySink,
+    JsonlSink,
     SqliteSink,
     WatlowConfigurationError,
     WatlowSinkError,
     pipe,
+    read_samples,
     record,
     sample_to_row,
 )
@@ -132,6 +135,21 @@ def test_a_sink_that_fails_does_not_stop_the_others() -> None:
     reports = stream.summary.sinks
     assert [(each.rows_written, each.rows_lost) for each in reports] == [(50, 0), (4, 46), (50, 0)]
     assert reports[1].error == "the disk is full"
+
+
+def test_a_database_that_is_locked_does_not_stop_two_files(tmp_path: Path) -> None:
+    database = tmp_path / "run.sqlite"
+    files = [CsvSink(tmp_path / "run.csv"), JsonlSink(tmp_path / "run.jsonl")]
+    stream = recording(500)
+    with SqliteSink(database, busy_timeout_ms=20) as locked, files[0], files[1], stream:
+        locked.write_many([FIRST])
+        with closing(sqlite3.connect(database)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(WatlowSinkError, match="locked"):
+                pipe(stream, files[0], locked, files[1])
+    assert [len(list(read_samples(sink.path))) for sink in files] == [500, 500]
+    assert len(list(read_samples(database))) == 1
+    assert [report.rows_lost for report in stream.summary.sinks] == [0, 500, 0]
 
 
 def test_what_is_no_error_of_ours_is_raised_as_its_cause() -> None:
