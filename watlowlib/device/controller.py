@@ -17,7 +17,6 @@ from contextlib import AbstractContextManager
 from watlowlib.arguments import whole
 from watlowlib.device.access import Access
 from watlowlib.device.alarms import Alarm
-from watlowlib.device.assembly import assembled
 from watlowlib.device.habits import ramp_to, wait_until
 from watlowlib.device.identity import identify
 from watlowlib.device.loops import ControllerLoop
@@ -323,6 +322,8 @@ class Controller(Access):
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
             WatlowWriteError: The assembly does not show what it was told to.
         """
+        from watlowlib.device.assembly import assembled  # which loads Modbus
+
         self._check_named(names)
         return assembled(self, self.targets(parameters, instances), confirm=confirm)
 

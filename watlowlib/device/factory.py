@@ -8,8 +8,6 @@ from collections.abc import Callable
 from watlowlib.arguments import chosen, positive, whole
 from watlowlib.device.controller import Controller
 from watlowlib.device.layout import Layout
-from watlowlib.device.registers import ModbusWire
-from watlowlib.device.series_sd import SdWire
 from watlowlib.device.wire import StdBusWire, Wire
 from watlowlib.errors import (
     ErrorContext,
@@ -19,9 +17,9 @@ from watlowlib.errors import (
 )
 from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, WordOrder
 from watlowlib.protocol.exchange import Patience
-from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.frames import MOST_READ
 from watlowlib.protocol.sharing import Lease, take_lease
+from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.transport.base import Transport
 
 ADDRESSES = {ProtocolKind.STDBUS: 16, ProtocolKind.MODBUS_RTU: 247}
@@ -168,8 +166,12 @@ def _wire(
     limit: int,
 ) -> Wire:
     client = lease.client
-    if not isinstance(client, ModbusClient):
+    if isinstance(client, StdBusClient):
         return StdBusWire(client, address, patience)
+    # Only who speaks Modbus waits until it is loaded.
+    from watlowlib.device.registers import ModbusWire
+    from watlowlib.device.series_sd import SdWire
+
     if family is ControllerFamily.SD:
         return SdWire(client, address, patience, registers_per_read=limit)
     return ModbusWire(client, address, patience, given=layout, registers_per_read=limit)

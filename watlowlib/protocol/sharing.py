@@ -14,16 +14,18 @@ import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from watlowlib.clock import Deadline
 from watlowlib.errors import ErrorContext, WatlowConfigurationError, WatlowPortBusyError
 from watlowlib.model import ProtocolKind, SerialSettings
-from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.transport.base import Transport
 from watlowlib.transport.serial_port import SerialTransport
+
+if TYPE_CHECKING:
+    from watlowlib.protocol.modbus.client import ModbusClient
 
 CLOSING_S = 90.0
 """How long to wait for a port that is being closed: longer than for a turn on it."""
@@ -140,6 +142,9 @@ def _entered(source: str | Transport, settings: SerialSettings, protocol: Protoc
 
 def _client(port: Port, settings: SerialSettings, protocol: ProtocolKind) -> Client:
     if protocol is ProtocolKind.MODBUS_RTU:
+        # Only who speaks Modbus waits until it is loaded.
+        from watlowlib.protocol.modbus.client import ModbusClient
+
         return ModbusClient(port, settings)
     return StdBusClient(port)
 
