@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from watlowlib.errors import WatlowConfigurationError
 
@@ -266,6 +266,10 @@ class Reading:
             number = f"{self.label} ({number})"
         text = number if self.unit is None else f"{number} {self.unit}"
         return f"{text} ({self.parameter}, instance {self.instance})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What a notebook and IPython show."""
+        printer.text(str(self))
 
 
 @dataclass(frozen=True)

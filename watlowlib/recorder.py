@@ -80,6 +80,11 @@ class Recording:
         self._worker = Worker("recorder", self._run, self._leave)
         self._entered = False
 
+    def __repr__(self) -> str:
+        rates = ", ".join(f"{rate.rate_hz:g} Hz" for rate in self._plan.rates)
+        state = "running" if self._worker.alive else "ended" if self._entered else "not begun"
+        return f"<Recording at {rates}, {state}>"
+
     def __enter__(self) -> Recording:
         if self._entered:
             raise WatlowConfigurationError("a recording runs once; call record(...) again")

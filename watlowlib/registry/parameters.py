@@ -163,6 +163,9 @@ class Registry:
         self._family = family
         self._parsed: dict[str, ParameterSpec] = {}
 
+    def __repr__(self) -> str:
+        return f"<Registry of the {len(self)} parameters of family {self._family}>"
+
     def __iter__(self) -> Iterator[ParameterSpec]:
         return (self._spec(line) for line in self._lines)
 

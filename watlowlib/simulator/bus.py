@@ -131,6 +131,10 @@ class SimulatedBus:
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._worker = Worker("simulated-bus", self._run, self._ask_to_stop)
 
+    def __repr__(self) -> str:
+        where = f"on {self.port}" if self._endpoint is not None else "not running"
+        return f"<SimulatedBus of {', '.join(map(repr, self.controllers.values()))}, {where}>"
+
     @property
     def port(self) -> str:
         """What to give to `open_device`."""

@@ -1,0 +1,77 @@
+"""How long importing takes, above a bare interpreter: pyserial, the package, and what scripts use.
+
+    python benchmarks/import_time.py [--rounds 20]
+
+Every import is that of a new interpreter, with compiled modules, as after an installation;
+they take turns, so that whatever else the machine does strikes all of them. What is printed
+is the median, and what it is above that of a bare interpreter in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from harness import percentile, print_ratios, print_table
+
+BARE = "pass"
+PACKAGE = "import watlowlib"
+IMPORTS = {
+    "bare interpreter": BARE,
+    "import serial": "import serial",
+    PACKAGE: PACKAGE,
+    "from watlowlib import open_device": "from watlowlib import open_device",
+    "... and manager, record, pipe": "from watlowlib import WatlowManager, record, pipe",
+    "every public name": "from watlowlib import *",
+}
+LIMIT_MS = 60.0
+
+
+def took_ms(script: str, environment: dict[str, str]) -> float:
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+    return (time.perf_counter() - begin) * 1e3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="How long importing takes.")
+    parser.add_argument("--rounds", type=int, default=20)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        for script in IMPORTS.values():
+            took_ms(script, environment)
+        times: dict[str, list[float]] = {name: [] for name in IMPORTS}
+        for _ in range(rounds):
+            for name, script in IMPORTS.items():
+                times[name].append(took_ms(script, environment))
+    median = {name: percentile(each, 50) for name, each in times.items()}
+    bare = median["bare interpreter"]
+    print_table(
+        ("median of new interpreters", "ms", "ms above bare"),
+        [(name, f"{ms:.1f}", f"{ms - bare:.1f}") for name, ms in median.items()],
+    )
+    print_ratios(
+        ("import watlowlib, whole / 60 ms", median[PACKAGE] / LIMIT_MS, "<=", 1.0),
+        (
+            "every public name above bare / 60 ms",
+            (median["every public name"] - bare) / LIMIT_MS,
+            "<=",
+            1.0,
+        ),
+        (
+            "import watlowlib / import serial, whole",
+            median[PACKAGE] / median["import serial"],
+            "<=",
+            1.2,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What `import watlowlib` loads, shows and leaves behind, in interpreters of their own."""
+
+from __future__ import annotations
+
+import ast
+import pydoc
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+import watlowlib
+from watlowlib import PARAMETERS, Reading, Unit, open_device, record
+from watlowlib.simulator import SimulatedBus
+
+SOURCE = Path(watlowlib.__file__).read_text("utf-8")
+OPTIONAL = {"pyarrow", "psycopg", "rich", "click", "numpy", "pandas", "sqlite3", "minimalmodbus"}
+PATIENCE_S = 50.0
+
+
+def child(script: str, *arguments: str) -> str:
+    """What a script in a new interpreter prints; it must end by itself, and well."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def loaded(script: str) -> set[str]:
+    """The modules that are loaded after `script`."""
+    modules = child(f"{script}\nimport sys\nprint(*sys.modules)").split()
+    return {name for name in modules if "." not in name}
+
+
+def test_importing_loads_nothing_that_is_not_used() -> None:
+    assert not loaded("import watlowlib") & (OPTIONAL | {"serial"})
+
+
+def test_the_core_loads_nothing_that_is_optional() -> None:
+    assert not loaded("from watlowlib import open_device, WatlowManager, record") & OPTIONAL
+
+
+def test_all_public_names_load_no_heavy_library() -> None:
+    heavy = OPTIONAL - {"sqlite3", "minimalmodbus"}
+    assert not loaded("from watlowlib import *") & heavy
+
+
+def test_each_public_name_is_what_a_type_checker_takes_it_for() -> None:
+    imports = [node for node in ast.walk(ast.parse(SOURCE)) if isinstance(node, ast.ImportFrom)]
+    declared = {
+        alias.name: node.module
+        for node in imports
+        for alias in node.names
+        if (node.module or "").startswith("watlowlib")
+    }
+    assert set(declared) == set(watlowlib.__all__)
+    for name, module in declared.items():
+        assert getattr(watlowlib, name) is getattr(sys.modules[str(module)], name)
+
+
+def test_tab_completion_and_help_know_every_public_name() -> None:
+    shown = child("import watlowlib; print(*dir(watlowlib))").split()
+    assert set(watlowlib.__all__) <= set(shown)
+    text = pydoc.plain(pydoc.render_doc(watlowlib))
+    assert all(name in text for name in watlowlib.__all__)
+
+
+def test_a_name_that_is_not_there_is_refused_as_usual() -> None:
+    with pytest.raises(AttributeError, match="module 'watlowlib' has no attribute 'recrod'"):
+        _ = watlowlib.recrod  # type: ignore[attr-defined]
+
+
+class Printer:
+    """What IPython hands over for a value to be shown."""
+
+    def __init__(self) -> None:
+        self.shown = ""
+
+    def text(self, text: str) -> None:
+        self.shown += text
+
+
+def test_a_notebook_shows_a_reading_as_one_reads_it() -> None:
+    now = datetime.now(timezone.utc)
+    reading = Reading(72.4, Unit.FAHRENHEIT, "process_value", 4001, 1, 1, now, now, 0.01, b"", None)
+    printer = Printer()
+    reading._repr_pretty_(printer, False)
+    assert printer.shown == "72.4 °F (process_value, instance 1)"
+
+
+def test_nothing_public_is_shown_by_its_place_in_memory() -> None:
+    with SimulatedBus([1, 2], baudrate=None) as bus, open_device(bus.port) as ctl:
+        stream = record(ctl, parameters="pv", rate_hz=2.0)
+        shown = [bus, ctl, ctl.loop(1), ctl.alarm(1), stream, PARAMETERS, ctl.stats]
+        assert not [each for each in map(repr, shown) if " object at 0x" in each]
+        assert repr(stream) == "<Recording at 2 Hz, not begun>"
+        with stream:
+            pass
+        assert repr(stream) == "<Recording at 2 Hz, ended>"
+        assert repr(PARAMETERS) == "<Registry of the 426 parameters of family pm>"
+
+
+FORGOTTEN = {
+    "a controller": "ctl = watlowlib.open_device(port); print(ctl.read_setpoint().value)",
+    "a manager": "mgr = watlowlib.WatlowManager(); mgr.add('a', port)\n"
+    "mgr.add('b', port, address=2)\nprint(mgr.poll('setpoint')['a'].value[0].value)",
+    "a recording": "ctl = watlowlib.open_device(port)\n"
+    "stream = watlowlib.record(ctl, parameters='setpoint', rate_hz=50.0).__enter__()\n"
+    "print(next(iter(stream))[0].value)",
+    "a recording nobody takes from": "ctl = watlowlib.open_device(port)\n"
+    "stream = watlowlib.record(ctl, parameters='setpoint', rate_hz=500.0, buffer_size=1)\n"
+    "stream.__enter__()\nfirst = next(iter(stream))\nqueue = stream._queue\n"
+    "with queue._changed:\n    assert queue._changed.wait_for(lambda: len(queue) == 1, 20.0)\n"
+    "print(first[0].value)",
+}
+
+
+@pytest.mark.parametrize("script", FORGOTTEN.values(), ids=FORGOTTEN)
+def test_what_is_forgotten_does_not_keep_the_interpreter(script: str) -> None:
+    with SimulatedBus([1, 2], baudrate=None, turnaround_s=0.0) as bus:
+        assert child(f"import sys, watlowlib\nport = sys.argv[1]\n{script}", bus.port) == "75.0\n"
