@@ -1,0 +1,344 @@
+"""LabVIEW's way: another process that knows a path, calls functions by name, over a pipe."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import queue
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import watlowlib.labview
+from watlowlib.simulator import SimulatedBus, SimulatedController
+
+MODULE = Path(watlowlib.labview.__file__)
+GUIDE = Path(__file__).parents[1] / "docs" / "labview.md"
+PATIENCE_S = 40.0
+
+SESSION = """
+import importlib.util, json, queue, sys, threading
+
+spec = importlib.util.spec_from_file_location("called_by_path", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+saying = threading.Lock()
+
+
+def plain(value):
+    assert type(value) in (int, float, str, bool, list, tuple, type(None)), repr(value)
+    if isinstance(value, tuple):
+        return {"cluster": [plain(each) for each in value]}
+    return [plain(each) for each in value] if isinstance(value, list) else value
+
+
+def serve(orders):
+    while True:
+        number, name, arguments = orders.get()
+        try:
+            answer = {"number": number, "result": plain(getattr(module, name)(*arguments))}
+        except Exception as error:
+            answer = {"number": number, "error": str(error), "kind": type(error).__name__}
+        with saying:
+            print(json.dumps(answer), flush=True)
+
+
+threads = [queue.Queue() for _ in range(2)]
+for orders in threads:
+    threading.Thread(target=serve, args=(orders,), daemon=True).start()
+for line in sys.stdin:
+    number, thread, name, arguments = json.loads(line)
+    threads[thread].put((number, name, arguments))
+"""
+
+
+class Refused(Exception):  # noqa: N818 - what it is for the one who calls
+    """What LabVIEW would show in its error dialog."""
+
+
+def unpacked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple(unpacked(each) for each in value["cluster"])
+    return [unpacked(each) for each in value] if isinstance(value, list) else value
+
+
+class Session:
+    """A Python session as LabVIEW has one: calls by name, plain values, two threads."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", SESSION, str(MODULE)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._lock = threading.Lock()
+        self._answers: dict[int, queue.Queue[dict[str, Any]]] = {}
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            answer = json.loads(line)
+            self._answers[answer["number"]].put(answer)
+
+    def call(self, name: str, *arguments: object, thread: int = 0) -> Any:
+        assert self.process.stdin is not None
+        with self._lock:
+            number = len(self._answers)
+            self._answers[number] = queue.Queue()
+            self.process.stdin.write(json.dumps([number, thread, name, arguments]) + "\n")
+            self.process.stdin.flush()
+        answer = self._answers[number].get(timeout=PATIENCE_S)
+        if "error" in answer:
+            assert answer["kind"] == "LabviewError"
+            raise Refused(answer["error"])
+        return unpacked(answer["result"])
+
+    def end(self) -> int:
+        """Close the session; the exit code of its process."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        code = self.process.wait(PATIENCE_S)
+        self._listener.join(PATIENCE_S)
+        self.process.stdout.close()
+        return code
+
+
+@contextmanager
+def a_session() -> Iterator[Session]:
+    session = Session()
+    try:
+        yield session
+    finally:
+        if session.process.poll() is None:
+            session.process.kill()
+        session.end()
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    with a_session() as running:
+        yield running
+
+
+@pytest.fixture
+def line() -> Iterator[SimulatedBus]:
+    ovens = [SimulatedController(1, setpoint=75.0), SimulatedController(2, setpoint=80.0)]
+    with SimulatedBus(ovens, baudrate=None, turnaround_s=0.0) as bus:
+        yield bus
+
+
+def test_a_controller_is_opened_read_written_and_closed(
+    session: Session, line: SimulatedBus
+) -> None:
+    assert session.call("version") == watlowlib.__version__
+    oven = session.call("open_controller", line.port, 1.0, "stdbus", "F")  # a DBL for an I32
+    assert type(oven) is int
+    assert session.call("read", oven, "setpoint", 1) == (75.0, "ok")
+    assert session.call("set_setpoint", oven, 90.0, 1, True) == 90.0
+    assert line.controllers[1].get("setpoint") == 90.0
+    values, statuses = session.call("read_many", oven, ["setpoint", "setpoint", "7001"])
+    assert (values, statuses) == ([90.0] * 3, ["ok"] * 3)
+    assert session.call("write_text", oven, "control_mode", "Manual", 1, True) == "Manual"
+    assert session.call("read_text", oven, "control_mode") == ("Manual", "ok")
+    assert session.call("write", oven, "control_mode", 62.0, 1, True) == 62.0
+    assert session.call("read_text", oven, "control_mode")[0] == "Off"
+    assert session.call("close", oven) is None
+    with pytest.raises(Refused, match=f"watlowlib read: handle {oven} is no open controller"):
+        session.call("read", oven, "setpoint", 1)
+
+
+def test_a_read_without_a_value_is_nan_and_says_why(session: Session, line: SimulatedBus) -> None:
+    nobody = session.call("open_controller", line.port, 9, "stdbus", "", "", 0, 0.1)
+    value, status = session.call("read", nobody, "pv", 1)
+    assert (math.isnan(value), status) == (True, "timeout")
+    assert session.call("read_text", nobody, "control_mode", 1) == ("", "timeout")
+    oven = session.call("open_controller", line.port, 1)
+    value, status = session.call("read", oven, "heat_power", 2)
+    assert (math.isnan(value), status) == (True, "no_such_instance")
+    value, status = session.call("read", oven, "part_number", 1)
+    assert (math.isnan(value), status) == (True, "text")
+
+
+def test_errors_speak_of_terminals(session: Session, line: SimulatedBus) -> None:
+    oven = session.call("open_controller", line.port)
+    with pytest.raises(Refused, match="watlowlib set_setpoint: .*wire TRUE to confirm"):
+        session.call("set_setpoint", oven, 90.0, 1, False)
+    assert line.controllers[1].get("setpoint") == 75.0
+    with pytest.raises(Refused, match="did you mean 'process_value'"):
+        session.call("read", oven, "proces_value", 1)
+    with pytest.raises(Refused, match="confirm='FALSE': wire TRUE or FALSE"):
+        session.call("set_setpoint", oven, 90.0, 1, "FALSE")
+    with pytest.raises(Refused, match=r"instance=1\.5: wire a whole number"):
+        session.call("read", oven, "pv", 1.5)
+    with pytest.raises(Refused, match="watlowlib open_controller: .*/dev/nowhere"):
+        session.call("open_controller", "/dev/nowhere")
+    with pytest.raises(Refused, match="is no open recording"):
+        session.call("recording_status", oven)
+    with pytest.raises(Refused, match="TypeError"):
+        session.call("read")
+
+
+def test_who_is_there(session: Session, line: SimulatedBus) -> None:
+    ports, addresses, protocols, speeds, parts = session.call("discover", line.port, 2, "stdbus")
+    assert ports == [line.port] * 2
+    assert (addresses, protocols, speeds) == ([1, 2], ["stdbus"] * 2, [38400] * 2)
+    oven = session.call("open_controller", line.port, 2)
+    part, family, name, serial, software, loops = session.call("identify", oven)
+    assert parts == [part, part]
+    assert (family, name, serial, loops) == ("pm", "EZ-ZONE PM", 200002, 1)
+    assert software > 0
+
+
+def test_two_threads_call_at_once(session: Session, line: SimulatedBus) -> None:
+    ovens = [session.call("open_controller", line.port, address) for address in (1, 2)]
+
+    def reads(thread: int) -> set[tuple[float, str]]:
+        return {session.call("read", ovens[thread], "sp", 1, thread=thread) for _ in range(100)}
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(reads, (0, 1))) == [{(75.0, "ok")}, {(80.0, "ok")}]
+    session.call("close_all", thread=1)
+    with pytest.raises(Refused, match="is no open controller"):
+        session.call("read", ovens[0], "sp", 1)
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    """The rows of a CSV file, all of which must be whole."""
+    text = path.read_bytes().decode()
+    assert text.endswith("\r\n")
+    head, *rows = [line.split(",") for line in text.splitlines()]
+    assert all(len(row) == len(head) for row in rows)
+    return rows
+
+
+def after_ticks(session: Session, recording: int, ticks: int) -> tuple[Any, ...]:
+    """The status of a recording that has had so many ticks; each question waits for the pipe."""
+    deadline = threading.Event()
+    timer = threading.Timer(PATIENCE_S, deadline.set)
+    timer.start()
+    try:
+        while not deadline.is_set():
+            status: tuple[Any, ...] = session.call("recording_status", recording, thread=1)
+            if status[2] >= ticks or status[0] != 1:
+                return status
+    finally:
+        timer.cancel()
+        timer.join()
+    raise AssertionError("it does not go on")
+
+
+def test_a_recording_goes_on_in_the_background(
+    session: Session, line: SimulatedBus, tmp_path: Path
+) -> None:
+    ovens = [session.call("open_controller", line.port, n, "stdbus", "F") for n in (1, 2)]
+    path = tmp_path / "run.csv"
+    recording = session.call("start_recording", ovens, ["sp", "pv"], 50.0, str(path))
+    state, seconds, ticks, late, rows, gaps, drift_ms, lost, *_ = after_ticks(session, recording, 5)
+    assert (state, gaps, lost) == (1, 0, 0)
+    assert (rows, ticks + late >= 5, seconds > 0, drift_ms >= 0) == (ticks * 4, True, True, True)
+    values, statuses, names = session.call("latest", recording)
+    assert (values[0], values[2], statuses) == (75.0, 80.0, ["ok"] * 4)
+    assert [name.split(maxsplit=1)[1] for name in names] == ["setpoint 1", "process_value 1"] * 2
+    assert session.call("read", ovens[0], "sp", 1) == (75.0, "ok")  # on the same line meanwhile
+    state, _, ticks, _, rows, _, _, _, written, unwritten = session.call(
+        "stop_recording", recording
+    )
+    assert (state, written, unwritten) == (0, rows, 0)
+    assert len(rows_of(path)) == rows == ticks * 4
+    with pytest.raises(Refused, match="is no open recording"):
+        session.call("latest", recording)
+    assert session.call("read", ovens[0], "sp", 1) == (75.0, "ok")
+
+
+def test_the_latest_values_do_not_touch_the_bus(session: Session, line: SimulatedBus) -> None:
+    oven = session.call("open_controller", line.port)
+    recording = session.call("start_recording", [oven], "sp", 1000.0, "", 0.01)
+    while session.call("recording_status", recording)[0] == 1:
+        pass
+    line.unplug()
+    values, statuses, _ = session.call("latest", recording)
+    assert (values, statuses) == ([75.0], ["ok"])
+    assert session.call("recording_error", recording) == ""
+    session.call("close", recording)
+
+
+def test_a_recording_that_cannot_be_is_refused(
+    session: Session, line: SimulatedBus, tmp_path: Path
+) -> None:
+    oven = session.call("open_controller", line.port)
+    with pytest.raises(Refused, match="there is no folder"):
+        session.call("start_recording", [oven], ["pv"], 2.0, str(tmp_path / "no" / "run.csv"))
+    with pytest.raises(Refused, match="the file's ending says how to write it"):
+        session.call("start_recording", [oven], ["pv"], 2.0, "run.tdms")
+    with pytest.raises(Refused, match="is no open controller"):
+        session.call("start_recording", [oven, 77], ["pv"], 2.0)
+    with pytest.raises(Refused, match="rate_hz"):
+        session.call("start_recording", [oven], ["pv"], 0.0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+def test_a_recording_that_fails_says_why(
+    session: Session, line: SimulatedBus, tmp_path: Path
+) -> None:
+    (tmp_path / "run.jsonl").symlink_to("/dev/full")
+    oven = session.call("open_controller", line.port)
+    path = str(tmp_path / "run.jsonl")
+    recording = session.call("start_recording", [oven], ["pv"], 100.0, path)
+    assert after_ticks(session, recording, 10**9)[0] == -1
+    assert "No space left" in session.call("recording_error", recording)
+    with pytest.raises(Refused, match="No space left"):
+        session.call("stop_recording", recording)
+
+
+def test_what_is_forgotten_ends_well_with_the_session(
+    session: Session, line: SimulatedBus, tmp_path: Path
+) -> None:
+    oven = session.call("open_controller", line.port)
+    path = tmp_path / "run.csv"
+    recording = session.call("start_recording", [oven], ["sp"], 100.0, str(path))
+    ticks = after_ticks(session, recording, 10)[2]
+    assert session.end() == 0
+    assert len(rows_of(path)) >= ticks
+
+
+def test_after_an_abort_what_was_written_can_be_read(
+    session: Session, line: SimulatedBus, tmp_path: Path
+) -> None:
+    oven = session.call("open_controller", line.port)
+    path = tmp_path / "run.csv"
+    recording = session.call("start_recording", [oven], ["sp"], 200.0, str(path))
+    after_ticks(session, recording, 200)  # more than the sink is given at once
+    session.process.kill()
+    session.process.wait(PATIENCE_S)
+    assert len(rows_of(path)) >= 64
+    with a_session() as next_one:
+        oven = next_one.call("open_controller", line.port)
+        assert next_one.call("read", oven, "sp", 1) == (75.0, "ok")
+
+
+def test_each_function_is_in_the_guide_with_its_terminals() -> None:
+    guide = GUIDE.read_text("utf-8")
+    functions = [
+        function
+        for name, function in inspect.getmembers(watlowlib.labview, inspect.isfunction)
+        if not name.startswith("_") and function.__module__ == watlowlib.labview.__name__
+    ]
+    assert len(functions) == 17
+    for function in functions:
+        rows = re.search(rf"### `{function.__name__}`\n(.*?)(?=\n###? |\Z)", guide, re.DOTALL)
+        assert rows, function.__name__
+        named = re.findall(r"^\| `(\w+)` \| in", rows[1], re.MULTILINE)
+        assert named == list(inspect.signature(function).parameters), function.__name__
