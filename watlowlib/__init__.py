@@ -78,15 +78,15 @@ if TYPE_CHECKING:
     from watlowlib.results import DeviceResult, ErrorPolicy, FleetStats
     from watlowlib.sinks.base import SampleSink
     from watlowlib.sinks.choose import open_sink
+    from watlowlib.sinks.config import PostgresConfig
     from watlowlib.sinks.memory import InMemorySink
+    from watlowlib.sinks.parquet import ParquetSink
     from watlowlib.sinks.pipe import pipe
+    from watlowlib.sinks.postgres import PostgresSink, SpoolStats
+    from watlowlib.sinks.reading import StoredSamples, read_samples
     from watlowlib.sinks.rows import sample_to_row
     from watlowlib.sinks.sqlite import SqliteSink
     from watlowlib.sinks.text import CsvSink, JsonlSink
-    from watlowlib.sinks.config import PostgresConfig
-    from watlowlib.sinks.parquet import ParquetSink
-    from watlowlib.sinks.postgres import PostgresSink, SpoolStats
-    from watlowlib.sinks.reading import StoredSamples, read_samples
 
 __version__ = "0.1.0"
 
