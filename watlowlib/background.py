@@ -7,18 +7,20 @@
         background.stop()
 
 A thread of its own pipes the recording into the sink. What was read last is noted on its
-way from the source to the recorder, so that it is there before any sink has it.
+way from the fleet to the recorder, so that it is there before any sink has it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from watlowlib.device.polling import Parameters, Poll, PollSource
+from watlowlib.device.polling import Parameters, Poll
 from watlowlib.errors import WatlowTimeoutError
+from watlowlib.manager import WatlowManager
 from watlowlib.model import AcquisitionSummary, Sample
 from watlowlib.recorder import record
+from watlowlib.rounds import ReadRound
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.pipe import pipe
 from watlowlib.threads import Worker
@@ -31,7 +33,7 @@ class Background:
     """A recording in a thread of its own, from `start` to `stop`.
 
     Args:
-        source: What is recorded.
+        fleet: What is recorded. It is closed when the recording is.
         sink: Where to; it is opened at the start and closed in the end. None keeps nothing
             but what was read last.
         parameters: What to read; see `watlowlib.record`.
@@ -45,7 +47,7 @@ class Background:
 
     def __init__(
         self,
-        source: PollSource,
+        fleet: WatlowManager,
         sink: SampleSink | None,
         *,
         parameters: Parameters,
@@ -53,7 +55,8 @@ class Background:
         duration: float | None = None,
         instances: int | Iterable[int] = (1,),
     ) -> None:
-        self._watched = _Watched(source)
+        self._fleet = fleet
+        self._watched = _Watched(fleet)
         self._sink = sink
         self._stream = record(
             self._watched,
@@ -101,6 +104,14 @@ class Background:
             WatlowSinkError: The sink did not keep all rows.
             WatlowTimeoutError: It has not ended within 90 s.
         """
+        try:
+            return self._stop()
+        finally:
+            self._fleet.close()
+
+    close = stop
+
+    def _stop(self) -> AcquisitionSummary:
         self._worker.stop()
         if not self._worker.join(STOP_S):
             raise WatlowTimeoutError(f"the recording has not ended within {STOP_S:g} s")
@@ -124,10 +135,10 @@ class Background:
 
 
 class _Watched:
-    """A source that notes what was read last."""
+    """A fleet that notes what was read last."""
 
-    def __init__(self, source: PollSource) -> None:
-        self._source = source
+    def __init__(self, fleet: WatlowManager) -> None:
+        self._fleet = fleet
         self.latest: list[Sample] = []
 
     def prepare(
@@ -138,25 +149,29 @@ class _Watched:
         names: str | Iterable[str] | None = None,
         sensor_check: bool = False,
     ) -> Poll:
-        """As the source does."""
-        return _WatchedPoll(
-            self._source.prepare(
-                parameters, instances=instances, names=names, sensor_check=sensor_check
-            ),
-            self,
+        """As the fleet does."""
+        poll = self._fleet.prepare(
+            parameters, instances=instances, names=names, sensor_check=sensor_check
         )
+        return _WatchedPoll(poll, self)
 
 
 class _WatchedPoll:
-    def __init__(self, poll: Poll, watched: _Watched) -> None:
+    """A fleet's poll, with all that a recorder asks of it."""
+
+    def __init__(self, poll: ReadRound, watched: _Watched) -> None:
         self._poll = poll
         self._watched = watched
+        self.ports = poll.ports
+
+    @property
+    def stats(self) -> Mapping[str, object]:
+        return self._poll.stats
 
     def __call__(self, stop: threading.Event | None = None) -> list[Sample]:
-        samples = self._poll(stop)
-        self._watched.latest = samples
-        return samples
+        self._watched.latest = self._poll(stop)
+        return self._watched.latest
 
-    def __getattr__(self, name: str) -> object:
-        """The ports and counters, where the source's poll tells them."""
-        return getattr(self._poll, name)
+    def read_within(self, stop: threading.Event | None, seconds: float) -> list[Sample]:
+        self._watched.latest = self._poll.read_within(stop, seconds)
+        return self._watched.latest

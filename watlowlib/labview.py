@@ -46,21 +46,8 @@ Status: TypeAlias = "tuple[int, float, int, int, int, int, float, int, int, int]
 log = logging.getLogger(__name__)
 
 
-class _Recording(Background):
-    """A background recording, and the fleet it records."""
-
-    fleet: WatlowManager
-
-    def close(self) -> None:
-        """End it; its controllers stay open."""
-        try:
-            self.stop()
-        finally:
-            self.fleet.close()
-
-
 _controllers: Handles[Controller] = Handles("controller")
-_recordings: Handles[_Recording] = Handles("recording")
+_recordings: Handles[Background] = Handles("recording")
 
 
 @for_labview
@@ -250,7 +237,7 @@ def start_recording(
     try:
         for ctl in controllers:
             fleet.add(ctl.name, ctl)
-        recording = _Recording(
+        recording = Background(
             fleet,
             open_sink(sink) if sink else None,
             parameters=texts(parameters),
@@ -258,7 +245,6 @@ def start_recording(
             duration=duration_s or None,
             instances=whole_number("instance", instance),
         )
-        recording.fleet = fleet
         recording.start()
     except BaseException:
         fleet.close()
@@ -330,7 +316,7 @@ def _polled(handle: int, parameters: Sequence[str], instance: int) -> list[Sampl
     return [found[name] for name in wanted]
 
 
-def _status(recording: _Recording) -> Status:
+def _status(recording: Background) -> Status:
     summary = recording.summary
     state = 1 if recording.running else -1 if recording.failed else 0
     return (

@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Closeable(Protocol):
     """What a handle can stand for."""
 
-    def close(self) -> None:
+    def close(self) -> object:
         """Let go."""
 
 
