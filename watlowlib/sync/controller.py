@@ -1,0 +1,72 @@
+"""Controllers, under the names of scripts for a blocking interface beside an asynchronous one."""
+
+from __future__ import annotations
+
+import os
+
+from watlowlib.device.controller import Controller
+from watlowlib.device.factory import open_device
+from watlowlib.device.loops import ControllerLoop
+from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, WordOrder
+from watlowlib.sync.portal import SyncPortal, check_portal
+from watlowlib.transport.base import Transport
+
+__all__ = [
+    "SyncController",
+    "SyncControllerLoop",
+    "Watlow",
+    "unwrap_sync_controller",
+    "wrap_controller",
+]
+
+SyncController = Controller
+SyncControllerLoop = ControllerLoop
+
+
+class Watlow:
+    """Where such scripts open a controller: `with Watlow.open("/dev/ttyUSB0") as ctl:`."""
+
+    @staticmethod
+    def open(
+        port: str | os.PathLike[str] | Transport,
+        *,
+        protocol: ProtocolKind = ProtocolKind.STDBUS,
+        address: int = 1,
+        serial_settings: SerialSettings | None = None,
+        family: ControllerFamily = ControllerFamily.UNKNOWN,
+        name: str | None = None,
+        temperature_unit: Unit | str | None = None,
+        timeout_s: float = 0.5,
+        retries: int = 1,
+        word_order: WordOrder | str = WordOrder.AUTO,
+        data_map: int | str = "auto",
+        registers_per_read: int = 32,
+        portal: SyncPortal | None = None,
+    ) -> SyncController:
+        """Open a controller; see `watlowlib.open_device`."""
+        check_portal(portal)
+        return open_device(
+            port,
+            protocol=protocol,
+            address=address,
+            serial_settings=serial_settings,
+            family=family,
+            name=name,
+            temperature_unit=temperature_unit,
+            timeout_s=timeout_s,
+            retries=retries,
+            word_order=word_order,
+            data_map=data_map,
+            registers_per_read=registers_per_read,
+        )
+
+
+def wrap_controller(controller: Controller, portal: SyncPortal | None = None) -> SyncController:
+    """`controller` itself."""
+    check_portal(portal)
+    return controller
+
+
+def unwrap_sync_controller(source: object) -> object:
+    """`source` itself."""
+    return source

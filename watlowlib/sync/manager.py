@@ -1,0 +1,50 @@
+"""A fleet, under the name of scripts for a blocking interface beside an asynchronous one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from watlowlib.device.controller import Controller
+from watlowlib.device.polling import Parameters
+from watlowlib.manager import WatlowManager
+from watlowlib.model import Sample
+from watlowlib.results import DeviceResult, ErrorPolicy
+from watlowlib.sync.portal import SyncPortal, check_portal, refuse_coroutines, single_errors
+
+__all__ = ["DeviceResult", "ErrorPolicy", "SyncWatlowManager"]
+
+T = TypeVar("T")
+
+
+class SyncWatlowManager(WatlowManager):
+    """A `watlowlib.WatlowManager` that raises a single error without a group around it."""
+
+    def __init__(
+        self, *, error_policy: ErrorPolicy = ErrorPolicy.RAISE, portal: SyncPortal | None = None
+    ) -> None:
+        check_portal(portal)
+        super().__init__(error_policy=error_policy)
+
+    def poll(
+        self,
+        parameters: Parameters,
+        *,
+        names: str | Iterable[str] | None = None,
+        instances: int | Iterable[int] = (1,),
+    ) -> dict[str, DeviceResult[list[Sample]]]:
+        """Read parameters x instances of every controller; see `WatlowManager.poll`."""
+        with single_errors():
+            return super().poll(parameters, names=names, instances=instances)
+
+    def execute_each(
+        self, op: Callable[[Controller], T], *, names: str | Iterable[str] | None = None
+    ) -> dict[str, DeviceResult[T]]:
+        """Call `op` with each controller; see `WatlowManager.execute_each`.
+
+        Raises:
+            WatlowConfigurationError: `op` is a coroutine function; nothing was done.
+        """
+        refuse_coroutines(op)
+        with single_errors():
+            return super().execute_each(op, names=names)

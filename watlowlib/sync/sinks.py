@@ -1,0 +1,144 @@
+"""Sinks, under the names of scripts for a blocking interface beside an asynchronous one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+from watlowlib.model import Sample
+from watlowlib.sinks.base import SampleSink
+from watlowlib.sinks.config import PostgresConfig
+from watlowlib.sinks.memory import InMemorySink
+from watlowlib.sinks.sqlite import SqliteSink
+from watlowlib.sinks.text import CsvSink, JsonlSink
+from watlowlib.sync.portal import SyncPortal, check_portal
+
+__all__ = [
+    "PostgresConfig",
+    "SyncCsvSink",
+    "SyncInMemorySink",
+    "SyncJsonlSink",
+    "SyncParquetSink",
+    "SyncPostgresSink",
+    "SyncSampleSink",
+    "SyncSinkAdapter",
+    "SyncSqliteSink",
+]
+
+SyncSampleSink = SampleSink
+S = TypeVar("S", bound="SyncSinkAdapter")
+
+
+class SyncSinkAdapter:
+    """A sink of this library, or of anybody's, for a `with` statement."""
+
+    def __init__(self, sink: SampleSink, *, portal: SyncPortal | None = None) -> None:
+        check_portal(portal)
+        self._sink = sink
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._sink!r}>"
+
+    def open(self) -> None:
+        """Open the sink."""
+        self._sink.open()
+
+    def write_many(self, samples: Sequence[Sample]) -> None:
+        """Keep `samples`."""
+        self._sink.write_many(samples)
+
+    def close(self) -> None:
+        """Close the sink."""
+        self._sink.close()
+
+    def __enter__(self: S) -> S:
+        self.open()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class SyncInMemorySink(SyncSinkAdapter):
+    """`watlowlib.InMemorySink`."""
+
+    def __init__(self, *, portal: SyncPortal | None = None) -> None:
+        self._memory = InMemorySink()
+        super().__init__(self._memory, portal=portal)
+
+    @property
+    def samples(self) -> list[Sample]:
+        """What it was given."""
+        return self._memory.samples
+
+
+class SyncCsvSink(SyncSinkAdapter):
+    """`watlowlib.CsvSink`."""
+
+    def __init__(self, path: str | os.PathLike[str], *, portal: SyncPortal | None = None) -> None:
+        super().__init__(CsvSink(path), portal=portal)
+
+
+class SyncJsonlSink(SyncSinkAdapter):
+    """`watlowlib.JsonlSink`."""
+
+    def __init__(self, path: str | os.PathLike[str], *, portal: SyncPortal | None = None) -> None:
+        super().__init__(JsonlSink(path), portal=portal)
+
+
+class SyncSqliteSink(SyncSinkAdapter):
+    """`watlowlib.SqliteSink`."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        table: str = "samples",
+        create_table: bool = True,
+        journal_mode: str = "WAL",
+        synchronous: str = "NORMAL",
+        busy_timeout_ms: int = 5000,
+        portal: SyncPortal | None = None,
+    ) -> None:
+        sink = SqliteSink(
+            path,
+            table=table,
+            create_table=create_table,
+            journal_mode=journal_mode,
+            synchronous=synchronous,
+            busy_timeout_ms=busy_timeout_ms,
+        )
+        super().__init__(sink, portal=portal)
+
+
+class SyncParquetSink(SyncSinkAdapter):
+    """`watlowlib.ParquetSink`; needs `watlowlib[parquet]` once it is opened."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        compression: str = "zstd",
+        use_dictionary: bool | Sequence[str] = True,
+        row_group_size: int | None = None,
+        portal: SyncPortal | None = None,
+    ) -> None:
+        from watlowlib.sinks.parquet import ParquetSink  # only where it is used
+
+        sink = ParquetSink(
+            path,
+            compression=compression,
+            use_dictionary=use_dictionary,
+            row_group_size=row_group_size,
+        )
+        super().__init__(sink, portal=portal)
+
+
+class SyncPostgresSink(SyncSinkAdapter):
+    """`watlowlib.PostgresSink`; needs `watlowlib[postgres]` once it is opened."""
+
+    def __init__(self, config: PostgresConfig, *, portal: SyncPortal | None = None) -> None:
+        from watlowlib.sinks.postgres import PostgresSink  # only where it is used
+
+        super().__init__(PostgresSink(config), portal=portal)
