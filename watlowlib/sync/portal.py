@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager
@@ -72,16 +73,10 @@ class SyncPortal:
         refuse_coroutines(func)
         if not self._entered:
             raise WatlowConfigurationError("enter the portal first: with SyncPortal() as portal")
-        outcome: Future[T] = Future()
-        try:
-            self._calls.put((outcome, partial(func, *args, **kwargs)))
-        except HandoverClosed:
-            raise WatlowClosedError("the portal was left; make a new SyncPortal()") from None
-        while not outcome.done():
-            # Every call has its own deadlines. In slices, so that Ctrl-C gets through.
-            wait((outcome,), timeout=SLICE_S)
         with single_errors():
-            return outcome.result()
+            if threading.current_thread().name == self._worker.name:
+                return func(*args, **kwargs)  # by a call that runs: it cannot wait for itself
+            return self._outcome(partial(func, *args, **kwargs))
 
     def wrap_async_context_manager(
         self, manager: AbstractContextManager[T]
@@ -96,6 +91,17 @@ class SyncPortal:
         if not isinstance(iterable, Iterable):
             raise WatlowConfigurationError(f"{iterable!r} is no ordinary iterable")
         return SyncAsyncIterator(self, iterable)
+
+    def _outcome(self, call: Callable[[], T]) -> T:
+        outcome: Future[T] = Future()
+        try:
+            self._calls.put((outcome, call))
+        except HandoverClosed:
+            raise WatlowClosedError("the portal was left; make a new SyncPortal()") from None
+        while not outcome.done():
+            # Every call has its own deadlines. In slices, so that Ctrl-C gets through.
+            wait((outcome,), timeout=SLICE_S)
+        return outcome.result()
 
     @contextmanager
     def _managed(self, manager: AbstractContextManager[T]) -> Iterator[T]:

@@ -1,0 +1,194 @@
+"""Names, modules and parameters, beside a list typed by hand of the interface they mirror."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+import watlowlib
+from watlowlib import ControllerFamily, ErrorPolicy, OverflowPolicy, ProtocolKind
+
+HOMES = {
+    "watlowlib.sync": "SyncPortal SyncAsyncIterator run_sync Watlow SyncController "
+    "SyncControllerLoop SyncWatlowManager record pipe SyncSinkAdapter SyncCsvSink SyncJsonlSink "
+    "SyncSqliteSink SyncInMemorySink SyncParquetSink SyncPostgresSink",
+    "watlowlib.sync.portal": "SyncPortal SyncAsyncIterator run_sync",
+    "watlowlib.sync.controller": "SyncController SyncControllerLoop Watlow "
+    "unwrap_sync_controller wrap_controller",
+    "watlowlib.sync.manager": "DeviceResult ErrorPolicy SyncWatlowManager",
+    "watlowlib.sync.recording": "AcquisitionSummary OverflowPolicy pipe record",
+    "watlowlib.sync.sinks": "PostgresConfig SyncCsvSink SyncInMemorySink SyncJsonlSink "
+    "SyncParquetSink SyncPostgresSink SyncSampleSink SyncSinkAdapter SyncSqliteSink",
+}
+
+METHODS = {
+    "SyncAsyncIterator": "__iter__ __next__ close",
+    "SyncController": "close identify loop poll read_parameter read_pv read_setpoint "
+    "set_setpoint write_parameter __enter__ __exit__",
+    "SyncPortal": "call wrap_async_context_manager wrap_async_iter __enter__ __exit__",
+    "SyncSinkAdapter": "open write_many close __enter__ __exit__",
+    "SyncWatlowManager": "add close execute_each get poll record_to_sink __enter__ __exit__",
+    "Watlow": "open",
+}
+
+NO_DEFAULT = inspect.Parameter.empty
+
+POSITIONAL: dict[str, list[str]] = {
+    "manager.SyncWatlowManager.add": ["self", "name", "source"],
+    "manager.SyncWatlowManager.record_to_sink": ["self"],
+    "recording.record": ["source"],
+    "recording.pipe": ["stream", "sink"],
+    "sinks.SyncSqliteSink": ["path"],
+    "sinks.SyncParquetSink": ["path"],
+    "sinks.SyncPostgresSink": ["config"],
+    "sinks.SyncCsvSink": ["path"],
+    "sinks.SyncJsonlSink": ["path"],
+    "sinks.SyncInMemorySink": [],
+    "sinks.SyncSinkAdapter": ["sink"],
+    "controller.Watlow.open": ["port"],
+    "controller.wrap_controller": ["controller", "portal"],
+    "controller.unwrap_sync_controller": ["source"],
+    "portal.run_sync": ["func", "args", "kwargs"],
+    "portal.SyncPortal.call": ["self", "func", "args", "kwargs"],
+    "portal.SyncPortal": [],
+    "manager.SyncWatlowManager": [],
+}
+
+RECORDED: dict[str, Any] = {
+    "parameters": NO_DEFAULT,
+    "rate_hz": NO_DEFAULT,
+    "duration": None,
+    "names": None,
+    "instances": (1,),
+    "buffer_size": 64,
+}
+
+KEYWORDS: dict[str, dict[str, Any]] = {
+    "manager.SyncWatlowManager.add": {
+        "protocol": ProtocolKind.STDBUS,
+        "address": 1,
+        "serial_settings": None,
+        "family": ControllerFamily.UNKNOWN,
+    },
+    # rate_hz can also be left out here, where parameters has it.
+    "manager.SyncWatlowManager.record_to_sink": RECORDED
+    | {
+        "rate_hz": None,
+        "sink": NO_DEFAULT,
+        "overflow": None,
+        "batch_size": 64,
+        "flush_interval": 1.0,
+    },
+    "recording.record": RECORDED | {"overflow": OverflowPolicy.BLOCK, "portal": None},
+    "recording.pipe": {"batch_size": 64, "flush_interval": 1.0},
+    "sinks.SyncSqliteSink": {
+        "table": "samples",
+        "create_table": True,
+        "journal_mode": "WAL",
+        "synchronous": "NORMAL",
+        "busy_timeout_ms": 5000,
+        "portal": None,
+    },
+    "sinks.SyncParquetSink": {
+        "compression": "zstd",
+        "use_dictionary": True,
+        "row_group_size": None,
+        "portal": None,
+    },
+    "sinks.SyncPostgresSink": {"portal": None},
+    "sinks.SyncCsvSink": {"portal": None},
+    "sinks.SyncJsonlSink": {"portal": None},
+    "sinks.SyncInMemorySink": {"portal": None},
+    "sinks.SyncSinkAdapter": {"portal": None},
+    "manager.SyncWatlowManager": {"error_policy": ErrorPolicy.RAISE, "portal": None},
+}
+
+FIELDS: dict[str, dict[str, Any]] = {
+    "recording.AcquisitionSummary": {
+        "started_at": NO_DEFAULT,
+        "finished_at": NO_DEFAULT,
+        "samples_emitted": NO_DEFAULT,
+        "samples_late": NO_DEFAULT,
+        "max_drift_ms": NO_DEFAULT,
+        "disconnects": 0,
+    },
+    "sinks.PostgresConfig": {
+        "dsn": None,
+        "host": None,
+        "port": 5432,
+        "user": None,
+        "password": None,
+        "database": None,
+        "schema": "public",
+        "table": "samples",
+        "pool_min_size": 1,
+        "pool_max_size": 4,
+        "statement_timeout_ms": 30000,
+        "command_timeout_s": 10.0,
+        "create_table": False,
+        "use_copy": True,
+    },
+    "manager.DeviceResult": {"value": NO_DEFAULT, "error": NO_DEFAULT, "protocol": NO_DEFAULT},
+}
+
+
+def found(name: str) -> Any:
+    module, *path = name.split(".")
+    thing: Any = import_module(f"watlowlib.sync.{module}")
+    for part in path:
+        thing = getattr(thing, part)
+    return thing
+
+
+def parameters(name: str) -> list[inspect.Parameter]:
+    return list(inspect.signature(found(name)).parameters.values())
+
+
+@pytest.mark.parametrize("module", HOMES)
+def test_every_name_is_in_its_module(module: str) -> None:
+    there = import_module(module)
+    assert [name for name in HOMES[module].split() if not hasattr(there, name)] == []
+    assert [name for name in getattr(there, "__all__", ()) if not hasattr(there, name)] == []
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_there(name: str) -> None:
+    thing = getattr(import_module("watlowlib.sync"), name)
+    assert [each for each in METHODS[name].split() if not hasattr(thing, each)] == []
+
+
+@pytest.mark.parametrize("name", POSITIONAL)
+def test_what_is_given_by_place(name: str) -> None:
+    by_place = [each for each in parameters(name) if each.kind is not each.KEYWORD_ONLY]
+    assert [each.name for each in by_place] == POSITIONAL[name]
+
+
+@pytest.mark.parametrize("name", KEYWORDS)
+def test_what_is_given_by_name(name: str) -> None:
+    by_name = {
+        each.name: each.default for each in parameters(name) if each.kind is each.KEYWORD_ONLY
+    }
+    assert {key: by_name.get(key, "missing") for key in KEYWORDS[name]} == KEYWORDS[name]
+    assert NO_DEFAULT not in {by_name[key] for key in by_name.keys() - KEYWORDS[name].keys()}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_the_fields_of_values(name: str) -> None:
+    fields = {each.name: each.default for each in parameters(name)}
+    assert list(fields.items())[: len(FIELDS[name])] == list(FIELDS[name].items())
+
+
+def test_opening_takes_what_open_device_takes() -> None:
+    native = inspect.signature(watlowlib.open_device).parameters
+    ours = dict(inspect.signature(found("controller.Watlow.open")).parameters)
+    portal = ours.pop("portal")
+    assert portal.default is None
+    assert ours == dict(native)
+
+
+def test_policies_have_their_members() -> None:
+    assert {each.name for each in found("manager.ErrorPolicy")} == {"RAISE", "RETURN"}
+    assert {"BLOCK", "DROP_NEWEST"} <= {each.name for each in found("recording.OverflowPolicy")}

@@ -1,0 +1,187 @@
+"""Scripts as people have them, for the blocking interface that `watlowlib.sync` mirrors."""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from watlowlib.errors import WatlowConfigurationError, WatlowTimeoutError
+from watlowlib.simulator import SimulatedBus
+from watlowlib.sinks.reading import read_samples
+
+QUICK_START = """
+from watlowlib.sync import Watlow
+
+with Watlow.open(PORT, address=1) as ctl:
+    print(ctl.read_pv().value)
+    print(ctl.read_setpoint().value)
+    print(ctl.read_parameter("setpoint", instance=1).value)
+    ctl.set_setpoint(80.0, confirm=True)
+    print(ctl.loop(1).read_setpoint().value)
+    print(ctl.identify().part_number.text)
+    for sample in ctl.poll(["setpoint"], instances=[1]):
+        print(sample.device, sample.parameter, sample.value)
+"""
+
+SHARED_PORTAL = """
+from watlowlib import ProtocolKind
+from watlowlib.sync import SyncPortal, SyncSqliteSink, SyncWatlowManager, Watlow, pipe, record
+from watlowlib.sync.manager import DeviceResult, ErrorPolicy
+
+with SyncPortal() as portal, SyncWatlowManager(
+    error_policy=ErrorPolicy.RETURN, portal=portal
+) as mgr:
+    mgr.add("top", PORT, protocol=ProtocolKind.STDBUS, address=1)
+    with Watlow.open(PORT, address=2, portal=portal) as bottom:
+        mgr.add("bottom", bottom)
+        print(mgr.get("top").read_setpoint().value)
+        for name, result in mgr.poll(["setpoint"]).items():
+            assert isinstance(result, DeviceResult)
+            print(name, result.value[0].value, result.error)
+        with SyncSqliteSink(FOLDER + "/run.sqlite", portal=portal) as sink:
+            with record(
+                mgr, parameters=["process_value", "setpoint"], rate_hz=50.0, duration=0.1,
+                portal=portal,
+            ) as stream:
+                summary = pipe(stream, sink, batch_size=8, flush_interval=0.5)
+        print(summary.samples_emitted + summary.samples_late)
+"""
+
+SOLO = """
+from watlowlib.sync import SyncInMemorySink, Watlow, pipe, record
+
+with Watlow.open(PORT) as ctl:
+    with SyncInMemorySink() as sink:
+        with record(ctl, parameters=["setpoint"], rate_hz=50.0, duration=0.1) as stream:
+            pipe(stream, sink, batch_size=8)
+    for sample in sink.samples[:1]:
+        print(sample.parameter, sample.value)
+    with record(ctl, parameters=["setpoint"], rate_hz=50.0, duration=0.1) as stream:
+        for batch in stream:
+            print(len(batch), stream.summary.samples_emitted > 0)
+            break
+"""
+
+ONE_CALL = """
+from watlowlib import CsvSink
+from watlowlib.sync import (
+    SyncCsvSink, SyncJsonlSink, SyncParquetSink, SyncSinkAdapter, SyncWatlowManager, run_sync
+)
+
+with SyncWatlowManager() as mgr:
+    mgr.add("oven", PORT)
+    wanted = dict(parameters=["setpoint"], rate_hz=50.0, duration=0.1, batch_size=2)
+    with SyncCsvSink(FOLDER + "/one.csv") as sink:
+        print(mgr.record_to_sink(sink=sink, **wanted).disconnects)
+    mgr.record_to_sink(sink=CsvSink(FOLDER + "/bare.csv"), **wanted)
+    mgr.record_to_sink(sink=SyncJsonlSink(FOLDER + "/run.jsonl"), **wanted)
+    mgr.record_to_sink(sink=SyncSinkAdapter(CsvSink(FOLDER + "/adapted.csv")), **wanted)
+    mgr.record_to_sink(sink=SyncParquetSink(FOLDER + "/run.parquet", compression="zstd"), **wanted)
+    print(run_sync(mgr.get("oven").read_setpoint).value)
+"""
+
+
+def run(script: str, bus: SimulatedBus, folder: Path) -> None:
+    names = {"PORT": bus.port, "FOLDER": str(folder)}
+    exec(compile(script, "script.py", "exec"), names)
+
+
+def test_the_quick_start(
+    bus: SimulatedBus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(QUICK_START, bus, tmp_path)
+    pv, before, again, after, part, sample = capsys.readouterr().out.splitlines()
+    assert float(pv) == pytest.approx(72.0, abs=5.0)
+    assert (before, again, after) == ("75.0", "75.0", "80.0")
+    assert part == "PM3R1CA-AAAAAAA"
+    assert sample.endswith(" setpoint 80.0")
+
+
+def test_a_fleet_recorded_through_one_portal(
+    bus: SimulatedBus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(SHARED_PORTAL, bus, tmp_path)
+    assert capsys.readouterr().out.splitlines() == [
+        "75.0",
+        "top 75.0 None",
+        "bottom 75.0 None",
+        "5",
+    ]
+    with closing(sqlite3.connect(tmp_path / "run.sqlite")) as database:
+        rows = database.execute(
+            "SELECT device, AVG(value) FROM samples WHERE parameter = 'setpoint' "
+            "GROUP BY device ORDER BY device"
+        ).fetchall()
+    assert rows == [("bottom", 75.0), ("top", 75.0)]
+
+
+def test_a_controller_recorded_by_itself(
+    bus: SimulatedBus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(SOLO, bus, tmp_path)
+    assert capsys.readouterr().out.splitlines() == ["setpoint 75.0", "1 True"]
+
+
+def test_recording_in_one_call_into_any_sink(
+    bus: SimulatedBus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(ONE_CALL, bus, tmp_path)
+    assert capsys.readouterr().out.splitlines() == ["0", "75.0"]
+    for name in ("one.csv", "bare.csv", "adapted.csv"):
+        with (tmp_path / name).open(newline="") as file:
+            assert {row["value"] for row in csv.DictReader(file)} == {"75.0"}
+    for name in ("run.jsonl", "run.parquet"):
+        assert {row["value"] for row in read_samples(tmp_path / name)} == {75.0}
+
+
+def test_one_controller_that_fails_raises_its_own_error(bus: SimulatedBus) -> None:
+    from watlowlib.sync import SyncWatlowManager
+
+    with SyncWatlowManager() as mgr:
+        mgr.add("there", bus.port, address=1, timeout_s=0.1, retries=0)
+        mgr.add("away", bus.port, address=9, timeout_s=0.1, retries=0)
+        with pytest.raises(WatlowTimeoutError):
+            mgr.poll("pv")
+        with pytest.raises(WatlowTimeoutError):
+            mgr.execute_each(lambda ctl: ctl.read_pv())
+
+
+def test_what_cannot_be_is_refused_with_a_reason(bus: SimulatedBus) -> None:
+    from watlowlib.sync import SyncCsvSink, SyncWatlowManager, Watlow, record, wrap_controller
+
+    async def op(ctl: object) -> None: ...
+
+    with SyncWatlowManager() as mgr:
+        ctl = mgr.add("oven", bus.port)
+        with pytest.raises(WatlowConfigurationError, match="op is a coroutine function"):
+            mgr.execute_each(op)
+        wrong: dict[str, object] = {"portal": "no portal"}
+        for call in (
+            lambda: Watlow.open(bus.port, **wrong),  # type: ignore[arg-type]
+            lambda: SyncWatlowManager(**wrong),  # type: ignore[arg-type]
+            lambda: SyncCsvSink("run.csv", **wrong),  # type: ignore[arg-type]
+            lambda: record(mgr, parameters="pv", rate_hz=1.0, **wrong),  # type: ignore[arg-type]
+            lambda: wrap_controller(ctl, **wrong),  # type: ignore[arg-type]
+        ):
+            with pytest.raises(WatlowConfigurationError, match="give a SyncPortal"):
+                call()
+
+
+@pytest.mark.parametrize("kind", ["dsn", "parts"])
+def test_a_server_is_named_as_ever(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    from watlowlib.sync import PostgresConfig, SyncPostgresSink
+
+    config = (
+        PostgresConfig(dsn="postgresql://me:secret@db:6543/lab", table="ovens")
+        if kind == "dsn"
+        else PostgresConfig(
+            host="db", port=6543, user="me", password="secret", database="lab", table="ovens"
+        )
+    )
+    assert config.target() == "db:6543/lab.public.ovens"
+    assert "secret" not in repr(SyncPostgresSink(config))
