@@ -27,6 +27,8 @@ IMPORTS = {
     "from watlowlib import open_device": "from watlowlib import open_device",
     "... and manager, record, pipe": "from watlowlib import WatlowManager, record, pipe",
     "every public name": "from watlowlib import *",
+    "import watlowlib.sync": "import watlowlib.sync",
+    "import watlowlib.labview": "import watlowlib.labview",
 }
 LIMIT_MS = 60.0
 
