@@ -1,0 +1,97 @@
+"""A user's script, for a user's type checker: everything public has a type that fits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import watlowlib
+
+pytest.importorskip("mypy")
+
+PATIENCE_S = 300.0
+
+OPTIONS = ("--follow-imports=silent", "--cache-dir=cache")
+"""As for an installed package, whose inside is no concern of a user's checker."""
+
+SCRIPT = """
+from __future__ import annotations
+
+from typing_extensions import assert_type
+
+import watlowlib
+from watlowlib import (
+    AcquisitionSummary, Controller, CsvSink, DeviceResult, PidGains, Reading, Recording, Sample,
+    SqliteSink, WatlowManager, WatlowTimeoutError, open_device, pipe,
+    record,
+)
+from watlowlib import labview
+from watlowlib.sync import SyncCsvSink, SyncPortal, SyncWatlowManager, Watlow, run_sync
+
+
+def serial(ctl: Controller) -> int | None:
+    return ctl.identify().serial_number
+
+
+def main() -> AcquisitionSummary:
+    with open_device("/dev/ttyUSB0", address=1, temperature_unit="F") as ctl:
+        assert_type(ctl, Controller)
+        assert_type(ctl.read_pv(), Reading)
+        assert_type(ctl.poll(["process_value", 7001]), list[Sample])
+        ctl.loop(1).write_pid(PidGains(time_integral=120.0), confirm=True)
+    try:
+        watlowlib.open_device("/dev/ttyUSB0").close()
+    except WatlowTimeoutError as error:
+        print(error.context.port)
+    with WatlowManager() as mgr:
+        assert_type(mgr.execute_each(serial), dict[str, DeviceResult[int | None]])
+        with SqliteSink("run.sqlite") as db, CsvSink("run.csv") as csv:
+            with record(mgr, parameters=["pv"], rate_hz=2.0, duration=1.0) as stream:
+                assert_type(stream, Recording)
+                return pipe(stream, db, csv)
+
+
+def old() -> float:
+    with SyncPortal() as portal, Watlow.open("/dev/ttyUSB0", portal=portal) as ctl:
+        assert_type(portal.call(ctl.read_parameter, "pv", instance=1), Reading)
+        assert_type(run_sync(max, 1, 2), int)
+    with SyncWatlowManager() as mgr, SyncCsvSink("run.csv") as sink:
+        mgr.record_to_sink(parameters="pv", rate_hz=1.0, duration=1.0, sink=sink)
+    value, status = labview.read(labview.open_controller("COM3"), "pv")
+    assert_type(status, str)
+    return value
+"""
+
+WRONG = {
+    "watlowlib.open_device(5)": "arg-type",
+    "watlowlib.open_devise('COM3')": "attr-defined",
+    "watlowlib.open_device('COM3').read_pv().vaule": "attr-defined",
+    "watlowlib.record(watlowlib.WatlowManager(), parameters='pv', rate=2.0)": "call-arg",
+}
+
+
+def checked(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    file = folder / "script.py"
+    file.write_text(script, "utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", *OPTIONS, str(file)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        cwd=folder,
+        env={"MYPYPATH": str(Path(watlowlib.__file__).parents[1]), "PATH": ""},
+    )
+
+
+@pytest.mark.timeout(PATIENCE_S)
+def test_a_users_script_is_clean_and_its_slips_are_found(tmp_path: Path) -> None:
+    done = checked(SCRIPT, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = checked("import watlowlib\n" + "\n".join(WRONG), tmp_path)
+    for number, (line, code) in enumerate(WRONG.items(), start=2):
+        assert f"script.py:{number}: error" in done.stdout, line
+        assert f"[{code}]" in done.stdout.split(f"script.py:{number}:")[1].splitlines()[0]
