@@ -31,7 +31,7 @@ def slaves() -> list[Simulated]:
 
 def test_there_are_examples() -> None:
     assert len(OURS) == 5
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
