@@ -107,6 +107,12 @@ class Session:
             raise Refused(answer["error"])
         return unpacked(answer["result"])
 
+    def open(self, line: SimulatedBus, address: float = 1) -> int:
+        """A controller, with more patience than a busy machine needs."""
+        handle = self.call("open_controller", line.port, address, "stdbus", "F", "", 0, PATIENCE_S)
+        assert type(handle) is int
+        return handle
+
     def end(self) -> int:
         """Close the session; the exit code of its process."""
         assert self.process.stdin is not None
@@ -146,8 +152,7 @@ def test_a_controller_is_opened_read_written_and_closed(
     session: Session, line: SimulatedBus
 ) -> None:
     assert session.call("version") == watlowlib.__version__
-    oven = session.call("open_controller", line.port, 1.0, "stdbus", "F")  # a DBL for an I32
-    assert type(oven) is int
+    oven = session.open(line, 1.0)  # a DBL for an I32
     assert session.call("read", oven, "setpoint", 1) == (75.0, "ok")
     assert session.call("set_setpoint", oven, 90.0, 1, True) == 90.0
     assert line.controllers[1].get("setpoint") == 90.0
@@ -167,7 +172,7 @@ def test_a_read_without_a_value_is_nan_and_says_why(session: Session, line: Simu
     value, status = session.call("read", nobody, "pv", 1)
     assert (math.isnan(value), status) == (True, "timeout")
     assert session.call("read_text", nobody, "control_mode", 1) == ("", "timeout")
-    oven = session.call("open_controller", line.port, 1)
+    oven = session.open(line)
     value, status = session.call("read", oven, "heat_power", 2)
     assert (math.isnan(value), status) == (True, "no_such_instance")
     value, status = session.call("read", oven, "part_number", 1)
@@ -175,7 +180,7 @@ def test_a_read_without_a_value_is_nan_and_says_why(session: Session, line: Simu
 
 
 def test_errors_speak_of_terminals(session: Session, line: SimulatedBus) -> None:
-    oven = session.call("open_controller", line.port)
+    oven = session.open(line)
     with pytest.raises(Refused, match="watlowlib set_setpoint: .*wire TRUE to confirm"):
         session.call("set_setpoint", oven, 90.0, 1, False)
     assert line.controllers[1].get("setpoint") == 75.0
@@ -183,6 +188,8 @@ def test_errors_speak_of_terminals(session: Session, line: SimulatedBus) -> None
         session.call("read", oven, "proces_value", 1)
     with pytest.raises(Refused, match="confirm='FALSE': wire TRUE or FALSE"):
         session.call("set_setpoint", oven, 90.0, 1, "FALSE")
+    with pytest.raises(Refused, match="watlowlib write: .*62.5"):
+        session.call("write", oven, "control_mode", 62.5, 1, True)
     with pytest.raises(Refused, match=r"instance=1\.5: wire a whole number"):
         session.call("read", oven, "pv", 1.5)
     with pytest.raises(Refused, match="watlowlib open_controller: .*/dev/nowhere"):
@@ -197,7 +204,7 @@ def test_who_is_there(session: Session, line: SimulatedBus) -> None:
     ports, addresses, protocols, speeds, parts = session.call("discover", line.port, 2, "stdbus")
     assert ports == [line.port] * 2
     assert (addresses, protocols, speeds) == ([1, 2], ["stdbus"] * 2, [38400] * 2)
-    oven = session.call("open_controller", line.port, 2)
+    oven = session.open(line, 2)
     part, family, name, serial, software, loops = session.call("identify", oven)
     assert parts == [part, part]
     assert (family, name, serial, loops) == ("pm", "EZ-ZONE PM", 200002, 1)
@@ -205,7 +212,7 @@ def test_who_is_there(session: Session, line: SimulatedBus) -> None:
 
 
 def test_two_threads_call_at_once(session: Session, line: SimulatedBus) -> None:
-    ovens = [session.call("open_controller", line.port, address) for address in (1, 2)]
+    ovens = [session.open(line, address) for address in (1, 2)]
 
     def reads(thread: int) -> set[tuple[float, str]]:
         return {session.call("read", ovens[thread], "sp", 1, thread=thread) for _ in range(100)}
@@ -239,7 +246,7 @@ def after_ticks(session: Session, recording: int, ticks: int) -> tuple[Any, ...]
 def test_a_recording_goes_on_in_the_background(
     session: Session, line: SimulatedBus, tmp_path: Path
 ) -> None:
-    ovens = [session.call("open_controller", line.port, n, "stdbus", "F") for n in (1, 2)]
+    ovens = [session.open(line, address) for address in (1, 2)]
     path = tmp_path / "run.csv"
     recording = session.call("start_recording", ovens, ["sp", "pv"], 50.0, str(path))
     state, seconds, ticks, late, rows, gaps, drift_ms, lost, *_ = after_ticks(session, recording, 5)
@@ -260,7 +267,7 @@ def test_a_recording_goes_on_in_the_background(
 
 
 def test_the_latest_values_do_not_touch_the_bus(session: Session, line: SimulatedBus) -> None:
-    oven = session.call("open_controller", line.port)
+    oven = session.open(line)
     recording = session.call("start_recording", [oven], "sp", 1000.0, "", 0.01)
     while session.call("recording_status", recording)[0] == 1:
         pass
@@ -274,7 +281,7 @@ def test_the_latest_values_do_not_touch_the_bus(session: Session, line: Simulate
 def test_a_recording_that_cannot_be_is_refused(
     session: Session, line: SimulatedBus, tmp_path: Path
 ) -> None:
-    oven = session.call("open_controller", line.port)
+    oven = session.open(line)
     with pytest.raises(Refused, match="there is no folder"):
         session.call("start_recording", [oven], ["pv"], 2.0, str(tmp_path / "no" / "run.csv"))
     with pytest.raises(Refused, match="the file's ending says how to write it"):
@@ -288,7 +295,7 @@ def test_a_recording_that_cannot_be_is_refused(
 def test_a_recording_that_fails_says_why(
     session: Session, line: SimulatedBus, tmp_path: Path
 ) -> None:
-    oven = session.call("open_controller", line.port)
+    oven = session.open(line)
     path = tmp_path / "run.sqlite"
     recording = session.call("start_recording", [oven], ["pv"], 100.0, str(path))
     after_ticks(session, recording, 150)
@@ -307,7 +314,7 @@ def test_a_recording_that_fails_says_why(
 def test_what_is_forgotten_ends_well_with_the_session(
     session: Session, line: SimulatedBus, tmp_path: Path
 ) -> None:
-    oven = session.call("open_controller", line.port)
+    oven = session.open(line)
     path = tmp_path / "run.csv"
     recording = session.call("start_recording", [oven], ["sp"], 100.0, str(path))
     ticks = after_ticks(session, recording, 10)[2]
@@ -315,10 +322,32 @@ def test_what_is_forgotten_ends_well_with_the_session(
     assert len(rows_of(path)) >= ticks
 
 
+CLOSED_AT_EXIT = """
+import watlowlib.labview
+
+class Thing:
+    def close(self):
+        print("closed")
+
+watlowlib.labview._recordings.add(Thing())
+"""
+
+
+def test_all_handles_are_closed_when_python_ends() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED_AT_EXIT],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert done.stdout == "closed\n"
+
+
 def test_after_an_abort_what_was_written_can_be_read(
     session: Session, line: SimulatedBus, tmp_path: Path
 ) -> None:
-    oven = session.call("open_controller", line.port)
+    oven = session.open(line)
     path = tmp_path / "run.csv"
     recording = session.call("start_recording", [oven], ["sp"], 200.0, str(path))
     after_ticks(session, recording, 200)  # more than the sink is given at once
@@ -326,7 +355,7 @@ def test_after_an_abort_what_was_written_can_be_read(
     session.process.wait(PATIENCE_S)
     assert len(rows_of(path)) >= 64
     with a_session() as next_one:
-        oven = next_one.call("open_controller", line.port)
+        oven = next_one.open(line)
         assert next_one.call("read", oven, "sp", 1) == (75.0, "ok")
 
 

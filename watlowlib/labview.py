@@ -26,7 +26,7 @@ from watlowlib.device.discovery import USUAL, find_devices
 from watlowlib.device.factory import open_device
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.manager import WatlowManager
-from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings, Value
+from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings
 from watlowlib.plain import (
     Handles,
     LabviewError,
@@ -39,7 +39,6 @@ from watlowlib.plain import (
     texts,
     whole_number,
 )
-from watlowlib.registry.parameters import DataType
 from watlowlib.sinks.choose import open_sink
 
 Status: TypeAlias = "tuple[int, float, int, int, int, int, float, int, int, int]"
@@ -133,11 +132,8 @@ def write(
     again.
     """
     ctl = _controllers.get(handle)
-    exact: Value = float(value)
-    if ctl.registry.resolve(parameter).data_type is not DataType.FLOAT:
-        exact = whole_number("value", value)
     place, sure = whole_number("instance", instance), flag("confirm", confirm)
-    held = ctl.write_parameter(parameter, exact, instance=place, confirm=sure)
+    held = ctl.write_parameter(parameter, float(value), instance=place, confirm=sure)
     return number(held.value)
 
 

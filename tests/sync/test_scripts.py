@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from watlowlib.errors import WatlowConfigurationError, WatlowTimeoutError
 from watlowlib.simulator import SimulatedBus
+from watlowlib.sinks.memory import InMemorySink
 from watlowlib.sinks.reading import read_samples
+from watlowlib.sinks.rows import Row
 
 QUICK_START = """
 from watlowlib.sync import Watlow
@@ -138,11 +142,35 @@ def test_recording_in_one_call_into_any_sink(
         assert {row["value"] for row in read_samples(tmp_path / name)} == {75.0}
 
 
+def test_what_a_script_chooses_is_handed_on(bus: SimulatedBus, tmp_path: Path) -> None:
+    from watlowlib.sync import SyncSinkAdapter, SyncSqliteSink, Watlow, pipe, record
+
+    sizes: list[int] = []
+
+    class Mine(InMemorySink):
+        def write_many(self, samples: Sequence[Row]) -> None:
+            sizes.append(len(samples))
+            super().write_many(samples)
+
+    path = tmp_path / "run.sqlite"
+    with Watlow.open(bus.port) as ctl, SyncSinkAdapter(Mine()) as sink:
+        wanted: dict[str, Any] = {"parameters": ["sp", "pv"], "rate_hz": 50.0, "duration": 0.1}
+        with record(ctl, **wanted) as stream:
+            pipe(stream, sink, batch_size=2, flush_interval=60.0)
+        with SyncSqliteSink(path, table="ovens", journal_mode="DELETE") as db:
+            with record(ctl, **wanted) as stream:
+                pipe(stream, db)
+    assert set(sizes) == {2}
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT COUNT(*) FROM ovens").fetchone()[0] > 0
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
 def test_one_controller_that_fails_raises_its_own_error(bus: SimulatedBus) -> None:
     from watlowlib.sync import SyncWatlowManager
 
     with SyncWatlowManager() as mgr:
-        mgr.add("there", bus.port, address=1, timeout_s=0.1, retries=0)
+        mgr.add("there", bus.port, address=1, timeout_s=20.0)
         mgr.add("away", bus.port, address=9, timeout_s=0.1, retries=0)
         with pytest.raises(WatlowTimeoutError):
             mgr.poll("pv")
