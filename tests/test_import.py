@@ -108,13 +108,13 @@ def test_nothing_public_is_shown_by_its_place_in_memory() -> None:
 
 
 FORGOTTEN = {
-    "a controller": "ctl = watlowlib.open_device(port); print(ctl.read_setpoint().value)",
+    "a controller": "ctl = watlowlib.open_device(port, timeout_s=20.0); print(ctl.read_setpoint().value)",
     "a manager": "mgr = watlowlib.WatlowManager(); mgr.add('a', port)\n"
     "mgr.add('b', port, address=2)\nprint(mgr.poll('setpoint')['a'].value[0].value)",
-    "a recording": "ctl = watlowlib.open_device(port)\n"
+    "a recording": "ctl = watlowlib.open_device(port, timeout_s=20.0)\n"
     "stream = watlowlib.record(ctl, parameters='setpoint', rate_hz=50.0).__enter__()\n"
     "print(next(iter(stream))[0].value)",
-    "a recording nobody takes from": "ctl = watlowlib.open_device(port)\n"
+    "a recording nobody takes from": "ctl = watlowlib.open_device(port, timeout_s=20.0)\n"
     "stream = watlowlib.record(ctl, parameters='setpoint', rate_hz=500.0, buffer_size=1)\n"
     "stream.__enter__()\nfirst = next(iter(stream))\nqueue = stream._queue\n"
     "with queue._changed:\n    assert queue._changed.wait_for(lambda: len(queue) == 1, 20.0)\n"
