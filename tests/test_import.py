@@ -108,7 +108,8 @@ def test_nothing_public_is_shown_by_its_place_in_memory() -> None:
 
 
 FORGOTTEN = {
-    "a controller": "ctl = watlowlib.open_device(port, timeout_s=20.0); print(ctl.read_setpoint().value)",
+    "a controller": "ctl = watlowlib.open_device(port, timeout_s=20.0)\n"
+    "print(ctl.read_setpoint().value)",
     "a manager": "mgr = watlowlib.WatlowManager(); mgr.add('a', port)\n"
     "mgr.add('b', port, address=2)\nprint(mgr.poll('setpoint')['a'].value[0].value)",
     "a recording": "ctl = watlowlib.open_device(port, timeout_s=20.0)\n"
