@@ -88,3 +88,17 @@ def test_pyserial_is_known_in_one_file() -> None:
         if any(name.split(".")[0] == "serial" for name in imports(path))
     ]
     assert knowing == ["transport/serial_port.py"]
+
+
+def test_what_only_unix_has_is_imported_only_where_it_is_used() -> None:
+    unix = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "termios", "tty"}
+    for path in MODULES:
+        # What stands in a function, or is tried, does not stop Windows from importing the rest.
+        always = [
+            node
+            for node in ast.parse(path.read_text("utf-8")).body
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+        ]
+        names = {alias.name for node in always for alias in node.names}
+        names |= {str(node.module) for node in always if isinstance(node, ast.ImportFrom)}
+        assert not unix & {name.split(".")[0] for name in names}, path
