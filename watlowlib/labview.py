@@ -220,8 +220,9 @@ def start_recording(
         handles: The controllers, which stay open when the recording ends.
         parameters: What is read of each.
         rate_hz: How often a second.
-        sink: Where to: a file whose ending says how it is written (.csv, .jsonl, .sqlite);
-            empty keeps nothing but the latest values.
+        sink: Where to: a file whose ending says how it is written (.csv, .jsonl, .sqlite,
+            .parquet), or postgresql://user@host/database; empty keeps nothing but the latest
+            values.
         duration_s: Seconds to record; 0 until `stop_recording`.
         instance: Which instance of each parameter.
 
