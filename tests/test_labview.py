@@ -355,7 +355,9 @@ def test_after_an_abort_what_was_written_can_be_read(
     session.process.wait(PATIENCE_S)
     assert len(rows_of(path)) >= 64
     with a_session() as next_one:
-        oven = next_one.open(line)
+        old, oven = oven, next_one.open(line)
+        with pytest.raises(Refused, match="to an earlier session"):
+            next_one.call("read", old, "sp", 1)
         assert next_one.call("read", oven, "sp", 1) == (75.0, "ok")
 
 

@@ -1,7 +1,8 @@
 """Functions for LabVIEW's Python Node: plain values in, plain values out, handles for objects.
 
 A handle is a whole number above 0 that stands for an open controller or a recording. It
-lives until it is closed, the session is closed or Python ends; it is never given twice.
+lives until it is closed, the session is closed or Python ends; it is never given twice,
+and one of an earlier session is refused.
 Texts, numbers, booleans and lists of them go in and come out, and tuples are clusters.
 
 A read that brings no value is NaN with a status that says why ("timeout", "crc",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import random
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -31,7 +32,9 @@ class Closeable(Protocol):
 
 C = TypeVar("C", bound=Closeable)
 _lock = threading.Lock()
-_numbers = itertools.count(1)
+_numbers = itertools.count(random.SystemRandom().randrange(1, 1 << 20) * 1000)
+"""Handles, in the range of an I32. They begin elsewhere in each session, so that one that was
+kept from the last session is refused, and does not mean another controller."""
 
 
 class LabviewError(RuntimeError):
