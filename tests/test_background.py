@@ -9,6 +9,7 @@ from threading import Event
 import pytest
 
 from watlowlib.background import Background
+from watlowlib.clock import Deadline
 from watlowlib.errors import WatlowClosedError, WatlowSinkError
 from watlowlib.manager import WatlowManager
 from watlowlib.model import Sample
@@ -55,10 +56,13 @@ def test_it_opens_its_sink_fills_it_and_closes_it_and_the_fleet(fleet: WatlowMan
     assert sink.open_now
     assert sink.given.wait(PATIENCE_S)
     assert background.running
-    assert [(each.device, each.value) for each in background.latest()] == [
+    late = Deadline.after(PATIENCE_S)
+    # A tick may go without a port that is held up, as on a busy machine.
+    while [(each.device, each.value) for each in background.latest()] != [
         ("one", 75.0),
         ("two", 75.0),
-    ]
+    ]:
+        assert not late.passed(), background.latest()
     summary = background.stop()
     assert (background.running, background.failed, sink.open_now) == (False, "", False)
     assert sink.rows == summary.rows == 2 * summary.samples_emitted
