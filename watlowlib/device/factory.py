@@ -90,17 +90,8 @@ def open_device(
         WatlowConnectionError: It cannot be opened for another reason.
         WatlowTimeoutError: With AUTO, nobody answers; the message says what was tried.
     """
-    source = os.fspath(port) if isinstance(port, os.PathLike) else port
-    transport = isinstance(getattr(source, "port", None), str) and not hasattr(source, "baudrate")
-    if not isinstance(source, str) and not transport:
-        raise WatlowConfigurationError(f"port={port!r}: give a name such as '/dev/ttyUSB0'")
-    kind = chosen("protocol", ProtocolKind, protocol)
-    family = chosen("family", ControllerFamily, family)
-    if family is ControllerFamily.SD and kind is ProtocolKind.STDBUS:
-        raise WatlowConfigurationError(
-            f"family='sd' with protocol={kind.value!r}: a Series SD speaks Modbus RTU only; "
-            "give protocol='modbus_rtu'"
-        )
+    source = _source(port)
+    kind, family = _spoken(protocol, family)
     if not isinstance(serial_settings, (SerialSettings, type(None))):
         raise WatlowConfigurationError(
             f"serial_settings={serial_settings!r}: give SerialSettings(baudrate=...)"
@@ -127,6 +118,29 @@ def open_device(
         )
 
     return _answering(opened, address, family) if kind is ProtocolKind.AUTO else opened(kind)
+
+
+def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
+    """A port's name, or a transport."""
+    source = os.fspath(port) if isinstance(port, os.PathLike) else port
+    transport = isinstance(getattr(source, "port", None), str) and not hasattr(source, "baudrate")
+    if not isinstance(source, str) and not transport:
+        raise WatlowConfigurationError(f"port={port!r}: give a name such as '/dev/ttyUSB0'")
+    return source
+
+
+def _spoken(
+    protocol: ProtocolKind, family: ControllerFamily
+) -> tuple[ProtocolKind, ControllerFamily]:
+    """The protocol and the family, which must go together."""
+    kind = chosen("protocol", ProtocolKind, protocol)
+    family = chosen("family", ControllerFamily, family)
+    if family is ControllerFamily.SD and kind is ProtocolKind.STDBUS:
+        raise WatlowConfigurationError(
+            f"family='sd' with protocol={kind.value!r}: a Series SD speaks Modbus RTU only; "
+            "give protocol='modbus_rtu'"
+        )
+    return kind, family
 
 
 def _answering(

@@ -124,22 +124,19 @@ class SimulatedController:
         self._lock = threading.RLock()
         self._clock: Ticking = SystemClock()
         self._seen_ns = self._clock.now_ns()
-        self._values: dict[tuple[int, int], Value] = {}
-        for spec in PARAMETERS:
-            for instance in range(1, self.instances_of(spec) + 1):
-                self._values[spec.number, instance] = shipped.start_value(spec)
-        for instance in range(1, loops + 1):
-            self._values[SETPOINT, instance] = float(setpoint)
-        first = {1001: 28, 1002: 1, 1003: 10, 1005: 1100, 1007: 200000 + address, 17001: address}
-        first |= {17007: slave, 17009: speaks, 17043: order}
-        for number, value in first.items():
-            self._values[number, 1] = value
+        self._values: dict[tuple[int, int], Value] = {
+            (spec.number, instance): shipped.start_value(spec)
+            for spec in PARAMETERS
+            for instance in range(1, self.instances_of(spec) + 1)
+        }
+        self._values |= {(SETPOINT, n): float(setpoint) for n in range(1, loops + 1)}
+        self._values |= {(number, n): value for number, n, value in shipped.pointers(data_map)}
+        first = shipped.identity(address)
+        first |= {17001: address, 17007: slave, 17009: speaks, 17043: order}
+        self._values |= {(number, 1): value for number, value in first.items()}
         self._values[1009, 1] = part_number or shipped.part_number(
             loops, cooling, modbus=self.speaks is ProtocolKind.MODBUS_RTU
         )
-        self._values[1011, 1] = "EZ-ZONE PM"
-        for number, instance, value in shipped.pointers(data_map):
-            self._values[number, instance] = value
 
     def __repr__(self) -> str:
         modbus = self.speaks is ProtocolKind.MODBUS_RTU

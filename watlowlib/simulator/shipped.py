@@ -25,6 +25,18 @@ def start_value(spec: ParameterSpec) -> Value:
     return 0 if whole else 0.0
 
 
+def identity(address: int) -> dict[int, Value]:
+    """What says who it is, by parameter number; the serial number tells units apart."""
+    return {
+        1001: 28,
+        1002: 1,
+        1003: 10,
+        1005: 1100,
+        1007: 200000 + address,
+        1011: "EZ-ZONE PM",
+    }
+
+
 def part_number(loops: int, cooling: bool, modbus: bool) -> str:
     """A part number that says what the unit is."""
     case, control = ("6", "U") if loops > 1 else ("3", "R")
