@@ -53,8 +53,8 @@ def test_a_port_that_has_moved_is_found_by_its_link(mgr: WatlowManager, tmp_path
             assert stream.summary.disconnects == 1
             other.unplug()
             until(stream, top="ok", bottom="ok", retort="disconnected")
-        assert {each["retort"] for each in seen} == {"ok"}
-        # While it is opened again it may be busy with that.
+        # While it is opened again it may be busy with that; on a slow machine any port may be.
+        assert {each["retort"] for each in seen} - {"busy"} == {"ok"}
         assert {each["top"] for each in seen} - {"busy"} == {"ok", "disconnected"}
         assert stream.summary.disconnects == 2
         assert mgr.get("top").port_stats.reconnects == 1
