@@ -211,4 +211,5 @@ if not TYPE_CHECKING:  # for a type checker it would make every slip a name
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    tools = {"Any", "TYPE_CHECKING", "annotations", "import_module"}
+    return sorted({*globals(), *__all__} - tools)
