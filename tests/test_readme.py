@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from watlowlib import CsvSink
+from watlowlib import CsvSink, find_devices
 from watlowlib.cli.main import main
 from watlowlib.model import ProtocolKind
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
@@ -41,6 +41,8 @@ def test_an_example_runs_as_it_stands(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    # Who is there answers in that time on a busy machine too.
+    monkeypatch.setitem(find_devices.__kwdefaults__, "timeout_s", 1.0)
     monkeypatch.chdir(tmp_path)
     line = [1, 2, *slaves()]
     with SimulatedBus(line, speed=100.0) as bus, SimulatedBus([1]) as other:

@@ -293,7 +293,7 @@ def test_discover_shows_who_is_there_and_why_nobody_is(tmp_path: Path) -> None:
     slave = SimulatedController(3, protocol=ProtocolKind.MODBUS_RTU, data_map=2)
     with SimulatedBus([slave, 2], baudrate=None) as bus, SimulatedBus([], baudrate=None) as empty:
         port, silent = bus.port, empty.port
-        words = ["--address", "1-3", "--baudrate", "9600", "--timeout", "0.1"]
+        words = ["--address", "1-3", "--baudrate", "9600", "--timeout", "0.5"]
         result = run("discover", port, silent, *words, cwd=tmp_path)
         nobody = run("discover", silent, *words, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -311,7 +311,7 @@ def test_read_over_modbus_and_by_auto(tmp_path: Path) -> None:
     with SimulatedBus([slave, SimulatedSD(4)], baudrate=None) as bus:
         for words in (
             ["--protocol", "modbus_rtu", "--address", "3"],
-            ["--protocol", "auto", "--address", "3", "--timeout", "0.1"],
+            ["--protocol", "auto", "--address", "3", "--timeout", "0.5"],
             ["--protocol", "modbus_rtu", "--address", "4", "--family", "sd", "--baudrate", "9600"],
         ):
             result = run("read", bus.port, *words, cwd=tmp_path)

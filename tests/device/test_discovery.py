@@ -31,7 +31,8 @@ from watlowlib.transport.scripted import ScriptedTransport
 # A PM3's answer to a read of 4001, as captured.
 PV = bytes.fromhex("55FF060010000B8802030104010108451E3CD4A728")
 STDBUS, MODBUS, AUTO = ProtocolKind.STDBUS, ProtocolKind.MODBUS_RTU, ProtocolKind.AUTO
-SHORT_S = 0.05
+SHORT_S = 0.5
+"""Who is there answers in that time on a busy machine too; who is not costs it."""
 
 
 @pytest.fixture
@@ -80,14 +81,18 @@ def test_what_a_silent_line_is_said_to_be(stack: ExitStack) -> None:
 def test_a_garbled_line_on_modbus_may_have_another_baud_rate(stack: ExitStack) -> None:
     port = simulated(stack, 1, garbled=True).port
     probes = find_devices(
-        port, protocols=MODBUS, baudrates=9600, addresses=range(1, 11), timeout_s=SHORT_S
+        port, protocols=MODBUS, baudrates=9600, addresses=range(1, 5), timeout_s=SHORT_S
     )
     assert all("another baud rate or parity" in probe.reason for probe in probes)
     # Hardly any of the random bytes that came look like a frame.
     assert sum("only damaged frames" in probe.reason for probe in probes) < len(probes)
 
 
-def test_a_line_that_is_never_quiet_is_one_result_a_speed(stack: ExitStack) -> None:
+def test_a_line_that_is_never_quiet_is_one_result_a_speed(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However seldom the thread below has its turn, that is no silence.
+    monkeypatch.setattr("watlowlib.protocol.line.GAP_S", 1.0)
     master, slave = os.openpty()
     stack.callback(os.close, slave)
     stack.callback(os.close, master)
