@@ -27,3 +27,9 @@ def test_it_is_time_before_any_failure_and_after_a_success() -> None:
     assert 400.0 < again.left_s() <= 1000.0
     again.succeeded()
     assert (again.left_s(), again.failures) == (0.0, 0)
+
+
+def test_a_pause_can_be_made_longer_and_still_differs() -> None:
+    pauses_s = [Backoff(5.0, 5.0).failed(at_least_s=100.0) for _ in range(50)]
+    assert min(pauses_s) >= 100.0
+    assert max(pauses_s) - min(pauses_s) > 10.0

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from watlowlib import ErrorPolicy, WatlowManager, WatlowOfflineError, open_device
+from watlowlib.backoff import Backoff
+from watlowlib.clock import Deadline
 from watlowlib.device import presence
 from watlowlib.simulator import Fault, SimulatedBus
 
 THREE = ["process_value", "setpoint", "heat_algorithm"]
 LONG_S = 1000.0
+PATIENCE_S = 30.0
 
 
 @pytest.fixture
@@ -118,8 +121,78 @@ def test_several_that_are_away_do_not_take_the_line_from_the_others(
         bus.power_off(2)
         for _ in range(5):
             assert statuses(mgr)["oven3"] == ["ok"] * 3
-        # A read of each, asked twice; one look for one of them; then the line is spared.
-        assert mgr.stats().ports[bus.port].timeouts == 2 + 2 + 1
+        # A read of each, asked twice; one look for each of them; then the line is spared.
+        assert mgr.stats().ports[bus.port].timeouts == 2 + 2 + 1 + 1
+
+
+def test_each_of_several_that_are_away_is_looked_for(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However long the line is spared for the others, none is looked for in another's place.
+    monkeypatch.setattr(presence, "FIRST_S", 0.0)
+    monkeypatch.setattr(presence, "MOST_S", 0.0)
+    monkeypatch.setattr(presence, "SHARE", 1)
+    with fleet(bus) as mgr:
+        for address in (1, 2, 3):
+            bus.power_off(address)
+        late = Deadline.after(PATIENCE_S)
+        asked = 0
+        while asked < 3 + 3 * 2:
+            statuses(mgr)
+            asked = mgr.get("oven3").stats.timeouts
+            assert not late.passed()
+        first = mgr.get("oven1").stats.timeouts
+        assert first <= 2 * asked
+
+
+def test_one_is_left_alone_for_longer_the_more_there_are(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    failed = Backoff.failed
+
+    def noted(self: Backoff, *, at_least_s: float = 0.0) -> float:
+        if at_least_s:
+            pauses.append(at_least_s)
+        return failed(self, at_least_s=at_least_s)
+
+    monkeypatch.setattr(Backoff, "failed", noted)
+    monkeypatch.setattr(presence, "FIRST_S", 0.0)
+    with fleet(bus) as mgr:
+        bus.power_off(1)
+        statuses(mgr)
+        statuses(mgr)
+        assert pauses[-1] >= presence.SHARE * 0.05
+        bus.power_off(2)
+        statuses(mgr)
+        statuses(mgr)
+        assert pauses[-1] >= 2 * presence.SHARE * 0.05
+        mgr.remove("oven1")
+        assert mgr.get("oven2").line.away == {2}
+
+
+def test_those_that_went_together_are_looked_for_together(
+    mgr: WatlowManager, bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for address in (1, 2):
+        bus.power_off(address)
+    statuses(mgr)
+    for address in (1, 2):
+        bus.power_on(address)
+    mgr.get("oven2").read_setpoint()
+    assert statuses(mgr)["oven1"] == ["offline"] * 3
+    # Only now is it known that oven2 is back.
+    assert statuses(mgr)["oven1"] == ["ok"] * 3
+    # One that went by itself brings back only itself.
+    monkeypatch.setattr(presence, "TOGETHER_S", 0.0)
+    for address in (1, 2):
+        bus.power_off(address)
+    statuses(mgr)
+    for address in (1, 2):
+        bus.power_on(address)
+    mgr.get("oven2").read_setpoint()
+    for _ in range(2):
+        assert statuses(mgr)["oven1"] == ["offline"] * 3
 
 
 def test_it_is_said_once_each_way(

@@ -218,6 +218,7 @@ class Access:
     def close(self) -> None:
         """Let go of the port; it is closed when no other controller uses it."""
         self._forgotten.detach()
+        self.line.away.discard(self.address)
         self._lease.give_back()
 
     def __enter__(self: A) -> A:

@@ -4,7 +4,9 @@ Each question to a controller that is switched off costs its line a timeout, whi
 neighbours wait out too. So after two questions in a row that nobody answered a fleet leaves it
 alone, for longer each time, and asks then for one thing only. With its first answer, to
 whomever, it is one like the others again. All the controllers that are away take at most
-a tenth of their line's time together.
+a tenth of their line's time together: each is left alone for longer the more of them there
+are. When one is back, those that went together with it are looked for at once: a fuse takes
+several from a line, and gives them back together.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ FIRST_S, MOST_S = 0.5, 10.0
 """How long it is left alone at first, and after many attempts."""
 
 SHARE = 9
-"""A line is spared looking for controllers for so many times as long as it took in vain."""
+"""One is left alone for so many times as long as it takes to look for all, at least."""
+
+TOGETHER_S = 60.0
+"""Those that went within so many seconds are taken to have gone together."""
 
 
 class Presence:
@@ -37,15 +42,19 @@ class Presence:
     def __init__(self, ctl: Access) -> None:
         self._ctl = ctl
         self._again = Backoff(FIRST_S, MOST_S)
+        self._gone_s = self._looked_s = 0.0
 
     def _noted_away(self) -> bool:
         """Whether it has not answered lately; what has changed is noted and said."""
         away = self._ctl.stats.unanswered >= GONE
         if not away and self._again.failures:
             self._again.succeeded()
+            self._ctl.line.back(self._ctl.address, self._gone_s)
             log.warning("%s answers again", self._ctl.name)
         elif away and not self._again.failures:
             self._again.failed()
+            self._gone_s = self._looked_s = time.monotonic()
+            self._ctl.line.away.add(self._ctl.address)
             log.warning("%s does not answer; it is asked less often from now on", self._ctl.name)
         return away
 
@@ -57,15 +66,17 @@ class Presence:
         """
         if not self._noted_away():
             return True
-        port = self._ctl.line
-        if self._again.left_s() or not port.spare_until.passed():
+        line = self._ctl.line
+        gone_s, back_s = line.last_away
+        together = back_s > self._looked_s and abs(gone_s - self._gone_s) < TOGETHER_S
+        if self._again.left_s() and not together:
             return False
-        began_s = time.monotonic()
+        self._looked_s = time.monotonic()
         try:
             self._ctl.wire.hail(retries=0)
         except WatlowTimeoutError:
-            self._again.failed()
-            port.spare(SHARE * (time.monotonic() - began_s))
+            took_s = time.monotonic() - self._looked_s
+            self._again.failed(at_least_s=SHARE * took_s * len(line.away))
         return not self._noted_away()
 
     def error(self) -> WatlowOfflineError:

@@ -6,6 +6,8 @@ within a `try`, `give` in its `finally`, so that no interruption leaves it taken
 
 from __future__ import annotations
 
+import time
+
 from watlowlib.clock import Deadline
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowPortBusyError
 from watlowlib.protocol.line import QUIET_S, Line
@@ -30,8 +32,10 @@ class Port:
         self.line = Line(transport, self.stats, quiet_s=quiet_s)
         self._lock = FairLock()
         self._closed = False
-        self.spare_until = Deadline(0.0)
-        """Until when nobody is looked for who may be away."""
+        self.away: set[int] = set()
+        """The addresses at which nobody has answered lately."""
+        self.last_away = (0.0, 0.0)
+        """From when until when, on the monotonic clock, whoever was last back was away."""
 
     @property
     def name(self) -> str:
@@ -59,9 +63,10 @@ class Port:
         """Let the next one use the line; nothing for who does not have it."""
         self._lock.release()
 
-    def spare(self, seconds: float) -> None:
-        """Let nobody look for controllers that may be away for so long."""
-        self.spare_until = Deadline.after(seconds)
+    def back(self, address: int, gone_s: float) -> None:
+        """Somebody answers again who was away from `gone_s` on."""
+        self.away.discard(address)
+        self.last_away = (gone_s, time.monotonic())
 
     def open(self) -> None:
         """Open the port if it is not open."""
