@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -23,6 +24,7 @@ from watlowlib.errors import (
 from watlowlib.model import ProtocolKind, RateReport, Sample
 from watlowlib.recorder import Recording
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus
+from watlowlib.threads import Worker
 
 PATIENCE_S = 10.0
 
@@ -505,6 +507,30 @@ def test_a_slip_in_a_parameter_sends_nothing(ctl: Controller) -> None:
 def test_what_is_no_source(bus: SimulatedBus) -> None:
     with pytest.raises(WatlowConfigurationError, match="cannot be recorded: give a Controller"):
         record(bus.port, parameters="pv", rate_hz=1.0)  # type: ignore[arg-type]
+
+
+def test_what_was_made_ready_is_put_back_when_it_cannot_begin(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    class Assembled(Source):
+        @contextmanager
+        def assembly(self, parameters: Parameters, **options: object) -> Iterator[None]:
+            done.append("ready")
+            try:
+                yield
+            finally:
+                done.append("put back")
+
+    def start(self: Worker) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Worker, "start", start)
+    recording = manual(Assembled(clock), clock, assembly=True, confirm=True)
+    with pytest.raises(RuntimeError, match="new thread"), recording:
+        pass
+    assert done == ["ready", "put back"]
 
 
 def test_a_recording_runs_once_and_in_a_with_statement(ctl: Controller) -> None:

@@ -7,9 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from watlowlib import WatlowManager, rounds
+from watlowlib import WatlowManager, open_device, record, rounds
 from watlowlib.clock import Deadline
-from watlowlib.rounds import ReadRound
+from watlowlib.errors import (
+    WatlowClosedError,
+    WatlowConnectionError,
+    WatlowCRCError,
+    WatlowError,
+    WatlowNoSuchInstanceError,
+    WatlowOfflineError,
+    WatlowTimeoutError,
+)
+from watlowlib.rounds import ReadRound, allowed_s
 from watlowlib.simulator import SimulatedBus
 
 LONG_S = 30.0
@@ -36,7 +45,7 @@ def poll(good: SimulatedBus, slow: SimulatedBus) -> Iterator[ReadRound]:
         yield mgr.prepare(["setpoint"])
 
 
-def statuses(poll: ReadRound, seconds: float) -> dict[str, str]:
+def statuses(poll: ReadRound, seconds: float | None) -> dict[str, str]:
     return {sample.device: sample.status for sample in poll.read_within(None, seconds)}
 
 
@@ -95,6 +104,98 @@ def test_a_port_of_which_nothing_is_known_is_waited_for_a_while(
 ) -> None:
     monkeypatch.setattr(rounds, "UNKNOWN_S", LONG_S)
     assert set(statuses(poll, 0.0).values()) == {"ok"}
+
+
+def test_no_port_waits_for_one_that_is_usually_slower() -> None:
+    assert allowed_s({0: [9.0, 8.0, 7.0], 1: [0.5, 0.1, 9.0], 2: []}) == pytest.approx(
+        rounds.LONGER * 0.5 + rounds.MARGIN_S
+    )
+
+
+def test_ports_that_have_brought_nothing_yet_are_waited_for_once() -> None:
+    assert allowed_s({}) == rounds.UNKNOWN_S
+    assert allowed_s({0: [], 1: []}) == rounds.MARGIN_S
+
+
+@pytest.mark.parametrize(
+    ("errors", "tells"),
+    [
+        ((None, None), True),
+        ((None, WatlowOfflineError("away")), True),
+        ((None, WatlowClosedError("closed")), True),
+        ((None, WatlowNoSuchInstanceError("none")), True),
+        ((None, WatlowTimeoutError("silent")), False),
+        ((None, WatlowCRCError("damaged")), False),
+        ((None, WatlowConnectionError("lost")), False),
+        ((WatlowOfflineError("away"), WatlowOfflineError("away")), False),
+    ],
+)
+def test_what_a_round_tells_of_its_port(
+    errors: tuple[WatlowError | None, ...], tells: bool, good: SimulatedBus
+) -> None:
+    with open_device(good.port) as ctl:
+        (sample,) = ctl.poll("setpoint")
+    brought = rounds._Brought({"oven": [(sample, error) for error in errors]}, 1.0)
+    assert brought.tells is tells
+
+
+def test_the_last_tick_waits_for_what_runs_and_asks_it_nothing_else(
+    poll: ReadRound, slow: SimulatedBus
+) -> None:
+    statuses(poll, LONG_S)
+    slow.stall()
+    assert statuses(poll, 0.0)["slow1"] == "busy"
+    slow.resume()
+    assert set(statuses(poll, None).values()) == {"ok"}
+    exchanges = {name: stats.exchanges for name, stats in poll.stats.items()}
+    assert exchanges["slow1"] == 2
+    assert exchanges["good"] == 3
+
+
+def test_a_port_is_asked_for_one_of_several_polls_at_a_time(
+    good: SimulatedBus, slow: SimulatedBus
+) -> None:
+    with WatlowManager() as mgr:
+        mgr.add("good", good.port)
+        mgr.add("slow", slow.port, timeout_s=LONG_S)
+        both, often = mgr.prepare(["process_value", "setpoint"]), mgr.prepare("setpoint")
+        often.take_turns_with(both)
+        statuses(both, LONG_S)
+        statuses(often, LONG_S)
+        slow.stall()
+        assert [sample.status for sample in both.read_within(None, 0.0)[2:]] == ["busy"] * 2
+        assert statuses(often, 0.0)["slow"] == "busy"
+        slow.controllers[1].set("setpoint", 111.0)
+        slow.resume()
+        # What was asked for both is what there is, as far as it is wanted.
+        setpoint = often.read_within(None, None)[-1]
+        assert (setpoint.parameter, setpoint.status) == ("setpoint", "ok")
+        assert mgr.get("slow").stats.exchanges == 2 + 1 + 2
+        # And the other way round: what was not asked for is not there.
+        slow.stall()
+        assert statuses(often, 0.0)["slow"] == "busy"
+        slow.resume()
+        found = [sample.status for sample in both.read_within(None, None)[2:]]
+        assert found == ["busy", "ok"]
+        assert mgr.get("slow").stats.exchanges == 2 + 1 + 2 + 1
+
+
+def test_nothing_is_read_after_the_end_of_a_recording(
+    good: SimulatedBus, slow: SimulatedBus
+) -> None:
+    with WatlowManager() as mgr:
+        mgr.add("good", good.port)
+        mgr.add("slow", slow.port, timeout_s=0.5, retries=0)
+        with record(mgr, parameters="setpoint", rate_hz=50.0) as stream:
+            for batch in stream:
+                if batch[0].status == batch[1].status == "ok":
+                    slow.stall()
+                if batch[1].status == "busy":
+                    break
+        poll = stream._plan.polls[(0,)]
+        assert isinstance(poll, ReadRound)
+        assert not poll._under_way
+        slow.resume()
 
 
 def test_a_fleet_on_one_port_waits_for_it(slow: SimulatedBus) -> None:

@@ -43,10 +43,14 @@ class Plan:
         """Read what is due; a fleet does not wait longer than `seconds` for a port held up."""
         poll = self.polls[rates]
         within = getattr(poll, "read_within", None)
-        if within is None or seconds is None:
-            return poll(stop)
-        samples: list[Sample] = within(stop, seconds)
+        samples: list[Sample] = poll(stop) if within is None else within(stop, seconds)
         return samples
+
+    def finish(self) -> None:
+        """Wait until nothing is being read any more."""
+        finish = getattr(self._everything, "finish", None)
+        if finish is not None:
+            finish()
 
     @property
     def ports(self) -> Mapping[str, str]:
@@ -108,6 +112,9 @@ def planned(
         for size in numbers
         for due in combinations(numbers, size + 1)
     }
+    for poll in polls.values():
+        if hasattr(poll, "take_turns_with"):
+            poll.take_turns_with(polls[tuple(numbers)])
     reports = (RateReport(hz, tuple(name for name, of in wanted if of == hz)) for hz in rates)
     slots = tuple(Slots(hz, duration) for hz in rates)
     around: AbstractContextManager[object] = nullcontext()

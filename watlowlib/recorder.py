@@ -89,8 +89,10 @@ class Recording:
         if self._entered:
             raise WatlowConfigurationError("a recording runs once; call record(...) again")
         self._entered = True
-        self._around.enter_context(self._plan.around)
-        self._worker.start()
+        with ExitStack() as around:
+            around.enter_context(self._plan.around)
+            self._worker.start()
+            self._around = around.pop_all()
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -143,6 +145,9 @@ class Recording:
             self._tally.finished_at = self._clock.utc()
             self._queue.close()
             self._note_drops(lost=False, roomy=True)
+            # A port that was held up may still be read: not beyond the end of the recording.
+            self._stop.set()
+            self._plan.finish()
             log.info("recording ended: %s", self.summary)
             for name, stats in self._plan.stats.items():
                 log.info("%s: %s", name, stats)

@@ -3,15 +3,16 @@
 On one port the controllers are asked one after the other, as the line demands. The
 first port is asked by the calling thread, so that a fleet on one port needs no other.
 
-A recording does not wait for a port that is held up: when the next tick is due and the port
-has taken longer than it usually does, the tick goes without it. What it brings in the
+A recording does not wait for a port that is held up: when the next tick is due, the tick
+goes without it, unless the quickest port usually takes as long. What it brings in the
 end is its part of a later tick; until then it is asked nothing else.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,13 @@ from typing import TypeAlias, TypeVar
 from watlowlib.device.controller import Controller
 from watlowlib.device.polling import Halt
 from watlowlib.device.sampling import Read, Sampler
-from watlowlib.errors import WatlowConnectionError, WatlowProtocolError, WatlowTimeoutError
+from watlowlib.errors import (
+    WatlowClosedError,
+    WatlowConnectionError,
+    WatlowOfflineError,
+    WatlowProtocolError,
+    WatlowTimeoutError,
+)
 from watlowlib.model import Sample
 from watlowlib.protocol.stats import DeviceStats
 
@@ -33,14 +40,17 @@ Reads: TypeAlias = "list[Read]"
 HOLDING_UP = (WatlowTimeoutError, WatlowConnectionError, WatlowProtocolError)
 """What goes wrong on a line, not in a controller, and costs time."""
 
+AT_ONCE = (WatlowOfflineError, WatlowClosedError)
+"""But for these: nothing was sent."""
+
 UNKNOWN_S = 1.0
-"""How long a port may take of which nothing is known yet."""
+"""How long ports may take of which nothing is known yet."""
 
 LONGER, MARGIN_S = 1.25, 0.02
-"""So much longer than it usually does a port may take, and so many seconds."""
+"""So much longer than it usually takes a port may take, and so many seconds."""
 
-FADING = 0.9
-"""How much of the longest time is remembered from one round to the next."""
+LATELY = 9
+"""The median of so many rounds is what is usual."""
 
 SLICE_S = 1.0
 """The longest single wait: on Windows a wait without end cannot be interrupted."""
@@ -99,10 +109,20 @@ class _Brought:
     took_s: float
 
     @property
-    def held_up(self) -> bool:
-        """Whether something went wrong that takes time: nothing to measure a port by."""
-        errors = (error for reads in self.reads.values() for _, error in reads)
-        return any(isinstance(error, HOLDING_UP) for error in errors)
+    def tells(self) -> bool:
+        """Whether it says how long the port usually takes: something was read, in one go."""
+        errors = [error for reads in self.reads.values() for _, error in reads]
+        return None in errors and not any(
+            isinstance(error, HOLDING_UP) and not isinstance(error, AT_ONCE) for error in errors
+        )
+
+
+@dataclass
+class _UnderWay:
+    """What one port is being asked, for which poll."""
+
+    asked: ReadRound
+    brings: Future[_Brought]
 
 
 class ReadRound:
@@ -111,8 +131,8 @@ class ReadRound:
     def __init__(self, round_: Round, samplers: Mapping[str, Sampler]) -> None:
         self._round = round_
         self._samplers = samplers
-        self._running: dict[int, tuple[Future[_Brought], float]] = {}
-        self._usual_s: dict[int, float] = {}
+        self._under_way: dict[int, _UnderWay] = {}
+        self._lately_s: dict[int, deque[float]] = {}
 
     @property
     def ports(self) -> Mapping[str, str]:
@@ -133,12 +153,17 @@ class ReadRound:
         """The same by name, with the errors."""
         return self._round.run(lambda port: self._ask(port, stop))
 
-    def read_within(self, stop: Event | None, seconds: float) -> list[Sample]:
+    def take_turns_with(self, other: ReadRound) -> None:
+        """Ask no port that is still being asked for `other`, another poll of the same fleet."""
+        self._under_way = other._under_way
+
+    def read_within(self, stop: Event | None, seconds: float | None) -> list[Sample]:
         """Read everything once, but do not wait for ports that are held up.
 
         Args:
             stop: Once it is set, a line on which a read has failed is asked no more.
-            seconds: How long any port may take; one that usually takes longer may too.
+            seconds: How long any port may take; longer where all take longer. None to wait
+                for all of them.
 
         Returns:
             One sample a read, as ever. Those of a port that is held up say "busy".
@@ -148,14 +173,19 @@ class ReadRound:
             return self(stop)
         began_s = time.monotonic()
         for number, port in enumerate(ports):
-            if number not in self._running:
-                task = partial(self._timed, stop=stop)
-                self._running[number] = self._round.start(task, port), began_s
-        self._wait(began_s + seconds)
+            if number not in self._under_way:
+                brings = self._round.start(partial(self._timed, stop=stop), port)
+                self._under_way[number] = _UnderWay(self, brings)
+        self._wait(None if seconds is None else began_s + max(seconds, allowed_s(self._lately_s)))
         found: dict[str, Reads] = {}
         for number, port in enumerate(ports):
-            found.update(self._taken(number) or {n: self._samplers[n].busy() for n in port})
+            found.update(self._taken(number, port))
         return [sample for name in self._round.fleet for sample, _ in found[name]]
+
+    def finish(self) -> None:
+        """Wait for the ports that are still being asked; what they bring has no tick."""
+        self._wait(None)
+        self._under_way.clear()
 
     def _ask(self, port: OnePort, stop: Event | None) -> dict[str, Reads]:
         halt = Halt(stop)
@@ -166,32 +196,45 @@ class ReadRound:
         reads = self._ask(port, stop)
         return _Brought(reads, time.monotonic() - began_s)
 
-    def _wait(self, until_s: float) -> None:
-        """Wait for the ports that run, each for as long as it may take."""
-        while True:
-            running = [
-                (each, max(until_s, began_s + self._allowed_s(number)))
-                for number, (each, began_s) in self._running.items()
-                if not each.done()
-            ]
-            left_s = max((until for _, until in running), default=0.0) - time.monotonic()
+    def _wait(self, until_s: float | None) -> None:
+        """Wait for the ports; without a limit, since every wait on a port has its own."""
+        while running := [
+            each.brings for each in self._under_way.values() if not each.brings.done()
+        ]:
+            left_s = SLICE_S if until_s is None else until_s - time.monotonic()
             if left_s <= 0:
                 return
-            wait([each for each, _ in running], min(left_s, SLICE_S), FIRST_COMPLETED)
+            wait(running, min(left_s, SLICE_S), FIRST_COMPLETED)
 
-    def _allowed_s(self, number: int) -> float:
-        """How long a port may take that is not held up."""
-        usual_s = self._usual_s.get(number)
-        return UNKNOWN_S if usual_s is None else LONGER * usual_s + MARGIN_S
-
-    def _taken(self, number: int) -> dict[str, Reads] | None:
-        """What a port has brought; None when it has not yet."""
-        running, _ = self._running[number]
-        if not running.done():
-            return None
-        del self._running[number]
-        brought = running.result()
-        if not brought.held_up:
-            usual_s = self._usual_s.get(number, 0.0)
-            self._usual_s[number] = max(brought.took_s, FADING * usual_s)
+    def _taken(self, number: int, port: OnePort) -> dict[str, Reads]:
+        """What a port has brought for this poll; "busy" for what it has not."""
+        lately = self._lately_s.setdefault(number, deque(maxlen=LATELY))
+        under_way = self._under_way[number]
+        if not under_way.brings.done():
+            return {name: self._samplers[name].busy() for name in port}
+        del self._under_way[number]
+        brought = under_way.brings.result()
+        if under_way.asked is not self:
+            return {name: _among(self._samplers[name].busy(), brought.reads[name]) for name in port}
+        if brought.tells:
+            lately.append(brought.took_s)
         return brought.reads
+
+
+def allowed_s(lately_s: Mapping[int, Sequence[float]]) -> float:
+    """How long all ports may take: as long as the quickest usually does, and a little more.
+
+    Args:
+        lately_s: By port, how long its last rounds took; nothing for one that failed, and no
+            ports before the first round.
+    """
+    if not lately_s:
+        return UNKNOWN_S
+    usual_s = [sorted(rounds_s)[len(rounds_s) // 2] for rounds_s in lately_s.values() if rounds_s]
+    return LONGER * min(usual_s, default=0.0) + MARGIN_S
+
+
+def _among(wanted: Reads, brought: Reads) -> Reads:
+    """What was brought for another poll, as far as it is wanted in this one too."""
+    known = {(read[0].parameter_id, read[0].instance): read for read in brought}
+    return [known.get((read[0].parameter_id, read[0].instance), read) for read in wanted]
