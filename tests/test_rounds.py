@@ -180,6 +180,15 @@ def test_a_port_is_asked_for_one_of_several_polls_at_a_time(
         assert mgr.get("slow").stats.exchanges == 2 + 1 + 2 + 1
 
 
+def test_the_polls_of_a_recording_take_turns(good: SimulatedBus, slow: SimulatedBus) -> None:
+    with WatlowManager() as mgr:
+        mgr.add("good", good.port)
+        mgr.add("slow", slow.port)
+        polls = record(mgr, parameters={"setpoint": 5.0, "process_value": 1.0})._plan.polls
+        assert len(polls) == 3
+        assert len({id(vars(poll)["_under_way"]) for poll in polls.values()}) == 1
+
+
 def test_nothing_is_read_after_the_end_of_a_recording(
     good: SimulatedBus, slow: SimulatedBus
 ) -> None:
