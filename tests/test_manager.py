@@ -27,6 +27,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import ProtocolKind, Sample, SerialSettings
+from watlowlib.protocol.stats import DeviceStats
 from watlowlib.simulator import SimulatedBus
 from watlowlib.transport.serial_port import SerialTransport
 
@@ -408,3 +409,20 @@ def test_ctrl_c_leaves_no_thread_and_no_port(consume: str) -> None:
         finally:
             child.kill()
     assert (child.returncode, told, errors) == (0, "[] []\n", "")
+
+
+def test_counters_can_be_asked_for_while_controllers_come_and_go(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with WatlowManager() as mgr:
+
+        def stats(ctl: Controller) -> DeviceStats:
+            """As another thread may, between one controller and the next."""
+            if "late" not in mgr.names:
+                mgr.add("late", bus.port, address=2)
+            return ctl.wire.stats
+
+        mgr.add("oven", bus.port)
+        monkeypatch.setattr(Controller, "stats", property(stats))
+        assert list(mgr.stats().devices) == ["oven"]
+        assert mgr.names == ("oven", "late")

@@ -17,7 +17,6 @@ import difflib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -63,7 +62,8 @@ class WatlowManager:
         self.error_policy = chosen("error_policy", ErrorPolicy, error_policy)
         self._controllers: dict[str, Controller] = {}
         self._owned: set[str] = set()
-        self._pool: ThreadPoolExecutor | None = None
+        # Its threads are made when they are needed.
+        self._pool = make_pool("poll", MAX_PORTS)
         self._closed = False
 
     def __repr__(self) -> str:
@@ -296,7 +296,7 @@ class WatlowManager:
 
     def stats(self) -> FleetStats:
         """What went over the lines so far, by controller and by port."""
-        controllers = self._controllers
+        controllers = dict(self._controllers)  # another thread may add to it meanwhile
         return FleetStats(
             {name: replace(ctl.stats) for name, ctl in controllers.items()},
             {ctl.port: replace(ctl.port_stats) for ctl in controllers.values()},
@@ -307,9 +307,7 @@ class WatlowManager:
         self._closed = True
         with ExitStack() as stack:
             # Whatever interrupts one of these, the others are done all the same.
-            pool, self._pool = self._pool, None
-            if pool is not None:
-                stack.callback(pool.shutdown, wait=True)
+            stack.callback(self._pool.shutdown, wait=True)
             for name in list(self._controllers):
                 stack.callback(self.remove, name)
 
@@ -325,8 +323,6 @@ class WatlowManager:
         fleet = {name: self.get(name) for name in (self.names if picked is None else picked)}
         if not fleet:
             raise WatlowConfigurationError("no controllers to ask: add one first, or name one")
-        if self._pool is None:
-            self._pool = make_pool("poll", MAX_PORTS)
         return Round(fleet, self._pool)
 
     def _judged(self, results: dict[str, DeviceResult[T]]) -> dict[str, DeviceResult[T]]:
@@ -337,7 +333,7 @@ class WatlowManager:
         return results
 
     def _check_new(self, controller: Controller) -> None:
-        for name, other in self._controllers.items():
+        for name, other in list(self._controllers.items()):
             if (other.port_key, other.address) == (controller.port_key, controller.address):
                 raise WatlowConfigurationError(
                     f"the controller at address {controller.address} on this port is here already, "
