@@ -147,7 +147,7 @@ class Conversation(ABC, Generic[F]):
                 if not left:
                     raise
                 left -= 1
-                self._count(question, "retries")
+                self._count(question.station, "retries")
 
     def _in_turn(self, call: Call, question: Question[F]) -> Told:
         """One exchange in a turn of its own."""
@@ -175,7 +175,7 @@ class Conversation(ABC, Generic[F]):
             self._debts.add(question.station, question.expected, call)
             self.port.line.distrust()
             raise
-        self._count(question, "exchanges")
+        self._count(question.station, "exchanges")
         if self._is_refusal(frame.payload):
             raise self._refusal(frame.payload, self._context(call, question, frame.raw))
         return Told(frame.payload[len(question.expected) :], frame.raw)
@@ -191,7 +191,8 @@ class Conversation(ABC, Generic[F]):
             for frame in listener.feed(data):
                 owed = self._settled(frame, call)
                 if not question.fits(frame):
-                    self._pass_over(question, frame)
+                    if owed is None:
+                        self._pass_over(question, frame)
                 elif owed is not None:
                     doubt, deadline = owed, Deadline.after(line.quiet_s + question.wire_s)
                 else:
@@ -214,25 +215,28 @@ class Conversation(ABC, Generic[F]):
     def _settled(self, frame: F, call: object = None) -> Owed | None:
         """Which of the answers owed to other calls than `call` a frame may be."""
         refusal = self._is_refusal(frame.payload)
-        return self._debts.settle(frame.source, frame.payload, call, refusal=refusal)
+        owed = self._debts.settle(frame.source, frame.payload, call, refusal=refusal)
+        if owed is not None:
+            self._count(frame.source, "late_replies")
+        return owed
 
     def _pass_over(self, question: Question[F], frame: F) -> None:
         """Count a frame that answers something else, or nothing."""
         echo = frame.raw == question.frame
-        self._count(question, "echoes_skipped" if echo else "frames_skipped")
+        self._count(question.station, "echoes_skipped" if echo else "frames_skipped")
 
     def _unanswered(
         self, call: Call, question: Question[F], heard: bytes, *, damaged: bool
     ) -> WatlowTimeoutError | WatlowCRCError:
         context = self._context(call, question, heard)
         if damaged:
-            self._count(question, "crc_errors")
+            self._count(question.station, "crc_errors")
             return WatlowCRCError(
                 "only damaged frames came back; is the line noisy, not terminated, or set to "
                 "another baud rate or parity?",
                 context=context,
             )
-        self._count(question, "timeouts")
+        self._count(question.station, "timeouts")
         if not heard:
             found = (
                 "nothing came back; is the controller on, at this address and set to "
@@ -250,9 +254,9 @@ class Conversation(ABC, Generic[F]):
             )
         return WatlowTimeoutError(found, context=context)
 
-    def _count(self, question: Question[F], what: str) -> None:
-        """Add one to a counter of the controller that was asked, and of the port."""
-        for stats in (self._stats[question.station], self.port.stats):
+    def _count(self, station: int, what: str) -> None:
+        """Add one to a counter of a controller, and of the port."""
+        for stats in (self._stats[station], self.port.stats):
             setattr(stats, what, getattr(stats, what) + 1)
             if what == "timeouts":
                 stats.unanswered += 1

@@ -14,7 +14,8 @@ class DeviceStats:
         retries: Questions that were asked once more.
         timeouts: Attempts that nothing fitting answered in time.
         crc_errors: Attempts that only damaged frames answered.
-        frames_skipped: Whole frames that did not fit the question: late replies, others' talk.
+        late_replies: Answers that came after their question had been given up, and were dropped.
+        frames_skipped: Other whole frames that did not fit the question: others' talk.
         echoes_skipped: Our own request, heard back on a two-wire adapter.
         unanswered: Attempts in a row, up to now, that nothing answered.
     """
@@ -23,6 +24,7 @@ class DeviceStats:
     retries: int = 0
     timeouts: int = 0
     crc_errors: int = 0
+    late_replies: int = 0
     frames_skipped: int = 0
     echoes_skipped: int = 0
     unanswered: int = 0

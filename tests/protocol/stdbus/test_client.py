@@ -24,7 +24,7 @@ from watlowlib.errors import (
 from watlowlib.protocol.exchange import Call, Patience
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
-from watlowlib.protocol.stdbus.frames import REPLY, REQUEST, Frame, encode_frame
+from watlowlib.protocol.stdbus.frames import REPLY, REQUEST, Frame, encode_frame, mac_of
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest
 from watlowlib.protocol.stdbus.questions import read_question
 from watlowlib.transport.scripted import ScriptedTransport
@@ -153,6 +153,27 @@ def test_the_counters_say_what_happened() -> None:
     stats = script.client.port.stats
     assert (stats.exchanges, stats.echoes_skipped, stats.frames_skipped) == (1, 1, 1)
     assert (stats.crc_errors, stats.timeouts) == (1, 1)
+
+
+def test_late_replies_are_counted_however_they_come() -> None:
+    # Before the next question, as an answer to another one, and as one to the same.
+    script = Script([], [reply(75.0)], [], [reply(2.0), reply(1.0, b"\x08\x01\x01")])
+    stats = script.client.stats_of(mac_of(1))
+    with pytest.raises(WatlowTimeoutError):
+        script.read()
+    script.transport.feed(reply(666.0))
+    script.read()
+    assert stats.late_replies == 1
+    with pytest.raises(WatlowTimeoutError):
+        script.read()
+    script.read(request=ReadRequest(8, 1, 1))
+    assert stats.late_replies == 2
+    held_back = Script([], [reply(666.0), reply(75.0)])
+    with pytest.raises(WatlowTimeoutError):
+        held_back.read()
+    held_back.read()
+    for each in (held_back.client.stats_of(mac_of(1)), held_back.client.port.stats):
+        assert (each.late_replies, each.frames_skipped) == (1, 0)
 
 
 def test_a_read_is_asked_again_once() -> None:
