@@ -1,6 +1,6 @@
 """How long to leave something alone that has failed: longer each time, and never the same.
 
-The distances double from `first_s` to `most_s`. Each is changed by up to a half by
+The distances double from `first_s` to `most_s`. Each is shortened by up to a half by
 chance, so that many things that failed together are not all tried together again.
 """
 
@@ -18,7 +18,7 @@ class Backoff:
     Args:
         first_s: Seconds to wait after the first failure, at most.
         most_s: Seconds to wait after many, at most.
-        chance: Changes them; another one for tests.
+        chance: Shortens them; another one for tests.
     """
 
     def __init__(self, first_s: float, most_s: float, chance: random.Random | None = None) -> None:
@@ -36,16 +36,17 @@ class Backoff:
         """Seconds until it is time; 0 when it is."""
         return self._until.left_s()
 
-    def failed(self, *, at_least_s: float = 0.0) -> float:
+    def failed(self, *, about_s: float = 0.0) -> float:
         """Wait longer than before; for how many seconds.
 
         Args:
-            at_least_s: Wait for so long in any case, and up to half as long again.
+            about_s: Wait for so long on average, if that is longer: for nothing to twice as long,
+                which spreads evenly what is tried again and again.
         """
         # Doubled some 60 times, every number here is beyond any `most_s`.
         whole_s = min(self._first_s * 2.0 ** min(self._failures, 60), self._most_s)
-        least_s = at_least_s * self._chance.uniform(1.0, 1.5)
-        pause_s = max(whole_s * self._chance.uniform(0.5, 1.0), least_s)
+        spread_s = about_s * self._chance.uniform(0.0, 2.0)
+        pause_s = max(whole_s * self._chance.uniform(0.5, 1.0), spread_s)
         self._failures += 1
         self._until = Deadline(time.monotonic() + pause_s)
         return pause_s

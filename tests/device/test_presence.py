@@ -141,8 +141,6 @@ def test_each_of_several_that_are_away_is_looked_for(
             statuses(mgr)
             asked = mgr.get("oven3").stats.timeouts
             assert not late.passed()
-        first = mgr.get("oven1").stats.timeouts
-        assert first <= 2 * asked
 
 
 def test_one_is_left_alone_for_longer_the_more_there_are(
@@ -151,10 +149,10 @@ def test_one_is_left_alone_for_longer_the_more_there_are(
     pauses: list[float] = []
     failed = Backoff.failed
 
-    def noted(self: Backoff, *, at_least_s: float = 0.0) -> float:
-        if at_least_s:
-            pauses.append(at_least_s)
-        return failed(self, at_least_s=at_least_s)
+    def noted(self: Backoff, *, about_s: float = 0.0) -> float:
+        if about_s:
+            pauses.append(about_s)
+        return failed(self, about_s=about_s)
 
     monkeypatch.setattr(Backoff, "failed", noted)
     monkeypatch.setattr(presence, "FIRST_S", 0.0)

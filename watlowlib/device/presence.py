@@ -3,10 +3,10 @@
 Each question to a controller that is switched off costs its line a timeout, which its
 neighbours wait out too. So after two questions in a row that nobody answered a fleet leaves it
 alone, for longer each time, and asks then for one thing only. With its first answer, to
-whomever, it is one like the others again. All the controllers that are away take at most
-a tenth of their line's time together: each is left alone for longer the more of them there
-are. When one is back, those that went together with it are looked for at once: a fuse takes
-several from a line, and gives them back together.
+whomever, it is one like the others again. All the controllers that are away take about a
+tenth of their line's time together: each is left alone for longer the more of them there
+are, by chance, so that somebody is looked for every now and then. When one is back, those that
+went together with it are looked for at once: a fuse takes several, and gives them back together.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FIRST_S, MOST_S = 0.5, 10.0
 """How long it is left alone at first, and after many attempts."""
 
 SHARE = 9
-"""One is left alone for so many times as long as it takes to look for all, at least."""
+"""One is left alone for so many times as long as it takes to look for all, on average."""
 
 TOGETHER_S = 60.0
 """Those that went within so many seconds are taken to have gone together."""
@@ -76,7 +76,7 @@ class Presence:
             self._ctl.wire.hail(retries=0)
         except WatlowTimeoutError:
             took_s = time.monotonic() - self._looked_s
-            self._again.failed(at_least_s=SHARE * took_s * len(line.away))
+            self._again.failed(about_s=SHARE * took_s * len(line.away))
         return not self._noted_away()
 
     def error(self) -> WatlowOfflineError:
