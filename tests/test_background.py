@@ -8,11 +8,12 @@ from threading import Event
 
 import pytest
 
-from watlowlib.background import Background
+from watlowlib.background import Background, _Watched
 from watlowlib.clock import Deadline
 from watlowlib.errors import WatlowClosedError, WatlowSinkError
 from watlowlib.manager import WatlowManager
 from watlowlib.model import Sample
+from watlowlib.recorder import record
 from watlowlib.simulator import SimulatedBus
 from watlowlib.sinks.choose import open_sink
 from watlowlib.sinks.reading import read_samples
@@ -93,3 +94,21 @@ def test_what_has_ended_it_is_kept_and_raised(fleet: WatlowManager) -> None:
         background.stop()
     assert "No space left" in background.failed
     assert not sink.open_now
+
+
+def test_a_fleet_that_is_watched_is_asked_as_any_other(bus: SimulatedBus) -> None:
+    with SimulatedBus([1], baudrate=None) as slow, WatlowManager() as mgr:
+        mgr.add("good", bus.port)
+        mgr.add("slow", slow.port, timeout_s=30.0)
+        rates = {"setpoint": 5.0, "process_value": 1.0}
+        plan = record(_Watched(mgr), parameters=rates)._plan
+        stop = Event()
+        for due in plan.polls:
+            plan.read(due, stop, 30.0)
+        slow.stall()
+        assert [sample.status for sample in plan.read((0, 1), stop, 0.0)[2:]] == ["busy"] * 2
+        # For another of its polls the port is not asked anew, and in the end nothing is.
+        assert [sample.status for sample in plan.read((0,), stop, 0.0)[1:]] == ["busy"]
+        slow.resume()
+        plan.finish()
+        assert mgr.get("slow").stats.exchanges == 1 + 1 + 2 + 2

@@ -436,8 +436,8 @@ def test_leaving_ends_it_whichever_way(ctl: Controller, way: str) -> None:
 
 def test_a_fleet_is_recorded_whole(bus: SimulatedBus) -> None:
     with WatlowManager() as mgr:
-        for address in (1, 2):
-            mgr.add(f"oven_{address}", bus.port, address=address, timeout_s=0.05, retries=0)
+        for address, timeout_s in ((1, 10.0), (2, 0.05)):
+            mgr.add(f"oven_{address}", bus.port, address=address, timeout_s=timeout_s, retries=0)
         bus.power_off(2)
         wanted = ["process_value", "setpoint"]
         with record(mgr, parameters=wanted, rate_hz=50.0, duration=0.1) as stream:

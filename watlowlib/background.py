@@ -172,6 +172,12 @@ class _WatchedPoll:
         self._watched.latest = self._poll(stop)
         return self._watched.latest
 
-    def read_within(self, stop: threading.Event | None, seconds: float) -> list[Sample]:
+    def read_within(self, stop: threading.Event | None, seconds: float | None) -> list[Sample]:
         self._watched.latest = self._poll.read_within(stop, seconds)
         return self._watched.latest
+
+    def take_turns_with(self, other: _WatchedPoll) -> None:
+        self._poll.take_turns_with(other._poll)
+
+    def finish(self) -> None:
+        self._poll.finish()
