@@ -152,6 +152,68 @@ def test_a_journal_torn_anywhere_gives_its_whole_batches(path: Path) -> None:
         assert values(path) == counting(rows + 1)
 
 
+def test_zeros_where_a_power_cut_has_taken_the_end_are_no_obstacle(path: Path) -> None:
+    journal = crashed(path, *in_batches(many(6), 2))
+    data = journal.read_bytes()
+    end = crashed(path.with_name("first.parquet"), many(2)).stat().st_size
+    for size in range(end, len(data), 4):
+        journal.write_bytes(data[:size] + bytes(len(data) - size))
+        assert values(path)[:2] == counting(2)
+
+
+COLUMNS_OF_OTHERS = [pa.table({"a": ["x"]}), pa.table({"b": [1]}), pa.table({"a": [1], "b": [1]})]
+
+
+@pytest.mark.parametrize("other", COLUMNS_OF_OTHERS, ids=lambda table: str(table.schema))
+def test_a_journal_with_other_columns_than_its_file(
+    path: Path, capsys: Any, other: pa.Table
+) -> None:
+    crashed(path, [{"a": 1}, {"a": 2}])  # type: ignore[list-item]
+    pq.write_table(other, path)
+    with pytest.raises(WatlowSinkError, match="give .*run.parquet another name, then run: watlow"):
+        ParquetSink(path, columns=other.column_names).open()
+    assert main(["recover", str(path)]) == 1
+    assert "other columns" in capsys.readouterr().err
+    path.rename(path.with_name("other.parquet"))
+    assert main(["recover", str(path)]) == 0
+    assert list(read_samples(path)) == [{"a": 1}, {"a": 2}]
+
+
+def test_what_cannot_be_recovered_is_said(path: Path, capsys: Any) -> None:
+    journal = crashed(path, many(5))
+    path.write_bytes(b"notes " * 100)
+    assert main(["recover", str(path)]) == 1
+    assert "could not be recovered: Parquet magic bytes not found" in capsys.readouterr().err
+    path.unlink()
+    with size_limit(100):
+        assert main(["recover", str(path)]) == 1
+    assert f"too large. Its rows are in {journal} still" in capsys.readouterr().err
+    assert values(path) == counting(5)
+
+
+def test_a_file_that_is_finished_while_it_is_read(path: Path) -> None:
+    with ParquetSink(path) as sink:
+        sink.write_many(many(2))
+    with ParquetSink(path) as sink:
+        sink.write_many([replace(FIRST, value=float(n)) for n in (2, 3)])
+        rows = iter(read_samples(path))
+        first = next(rows)
+    assert [first["value"], *(row["value"] for row in rows)] == counting(4)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_file_that_counts_time_in_another_unit(path: Path, unit: str) -> None:
+    with ParquetSink(path) as sink:
+        sink.write_many(many(1))
+    table = pq.read_table(path)
+    at = table.schema.get_field_index("requested_at")
+    times = table["requested_at"].cast(pa.timestamp(unit, "UTC"))
+    pq.write_table(table.set_column(at, "requested_at", times), path)
+    with ParquetSink(path) as sink:
+        sink.write_many(many(1))
+    assert [row["requested_at"] for row in read_samples(path)] == [FIRST.requested_at] * 2
+
+
 def test_a_crash_after_finishing_doubles_nothing(path: Path) -> None:
     journal = crashed(path, many(5))
     data = journal.read_bytes()

@@ -13,19 +13,18 @@ from typing import Any
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.extras import needed
 from watlowlib.sinks.rows import (
+    TEXTS,
     Column,
     Kind,
     Layout,
     Row,
     TimeCount,
+    columns_of,
     join_numbers,
     split_numbers,
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-TEXTS = "_text"
-"""What is added to a column's name for its texts."""
-
 LATENCY_STEP_S = 2.0**-20
 """Just below a microsecond, which is what the times beside it are kept to."""
 
@@ -43,20 +42,15 @@ def schema_of(layout: Layout) -> Any:
         Kind.INTEGER: pa.int64(),
         Kind.REAL: pa.float64(),
         Kind.TIME: pa.timestamp("us", "UTC"),
-        Kind.ANY: pa.float64(),
     }
-    fields = []
-    for name, kind in layout.kinds.items():
-        fields.append((name, types[kind]))
-        if kind is Kind.ANY:
-            fields.append((name + TEXTS, pa.string()))
-    return pa.schema(fields)
+    return pa.schema([(name, types[kind]) for name, kind in columns_of(layout).items()])
 
 
 def layout_of(schema: Any) -> Layout:
     """The layout whose schema this is."""
     types = arrow().types
     names = set(schema.names)
+    texts = {each.name + TEXTS for each in schema if types.is_floating(each.type)}
     kinds = {}
     for field in schema:
         if types.is_floating(field.type):
@@ -65,7 +59,7 @@ def layout_of(schema: Any) -> Layout:
             kinds[field.name] = Kind.TIME
         elif types.is_integer(field.type):
             kinds[field.name] = Kind.INTEGER
-        elif field.name.removesuffix(TEXTS) not in names or not field.name.endswith(TEXTS):
+        elif field.name not in texts:
             kinds[field.name] = Kind.TEXT
     return Layout(kinds)
 
@@ -83,12 +77,20 @@ def to_batch(layout: Layout, schema: Any, rows: Sequence[Row]) -> Any:
     arrays = []
     for field, column in zip(schema, columns):
         try:
-            arrays.append(pa.array(column, field.type))
-        except (pa.ArrowException, OverflowError) as error:
+            arrays.append(_array(field.type, column))
+        except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
             raise WatlowSinkError(f"column {field.name!r} is {field.type}: {error}") from error
         if field.name == "latency_s":
             arrays[-1] = _without_noise(arrays[-1])
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _array(wanted: Any, column: Column) -> Any:
+    """One column; times have been counted in microseconds, a file made by others may not."""
+    pa = arrow()
+    if getattr(wanted, "unit", "us") == "us":
+        return pa.array(column, wanted)
+    return pa.array(column, pa.timestamp("us", "UTC")).cast(wanted, safe=False)
 
 
 def _without_noise(latency_s: Any) -> Any:

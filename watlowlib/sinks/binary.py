@@ -13,9 +13,16 @@ from typing import Any
 from uuid import UUID
 
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.arrow import TEXTS
 from watlowlib.sinks.cells import Cache
-from watlowlib.sinks.rows import Column, Kind, Layout, Row, TimeCount, split_numbers
+from watlowlib.sinks.rows import (
+    Column,
+    Kind,
+    Layout,
+    Row,
+    TimeCount,
+    columns_of,
+    split_numbers,
+)
 
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -24,16 +31,6 @@ _NULL = b"\xff\xff\xff\xff"
 _whole = struct.Struct(">iq").pack
 _real = struct.Struct(">id").pack
 _length = struct.Struct(">i")
-
-
-def columns_of(layout: Layout) -> dict[str, Kind]:
-    """The columns of the table for `layout`, without `run_id` and `seq`, which come last."""
-    columns: dict[str, Kind] = {}
-    for name, kind in layout.kinds.items():
-        columns[name] = Kind.REAL if kind is Kind.ANY else kind
-        if kind is Kind.ANY:
-            columns[name + TEXTS] = Kind.TEXT
-    return columns
 
 
 def pack(layout: Layout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> bytes:

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.arrow import arrow
 from watlowlib.sinks.extras import needed
 from watlowlib.sinks.files import replace
@@ -69,20 +70,40 @@ def finish(journal: Path, path: Path, packing: Packing) -> int:
 
     Raises:
         OSError: The disk is full, or the place cannot be written to.
+        WatlowSinkError: The file has other columns.
     """
-    pa, parquet = arrow(), needed("pyarrow.parquet", "parquet")
+    parquet = needed("pyarrow.parquet", "parquet")
     schema, batches = read_journal(journal)
-    if schema is None or added(journal, path):
+    if schema is None:
         return 0
-    old = parquet.ParquetFile(path) if path.exists() else None
-    before = old.metadata.num_rows if old else 0
+    if not path.exists():
+        return _write(path, schema, batches, packing)
+    with parquet.ParquetFile(path) as old:
+        if added(schema, old):
+            return 0
+        if not old.schema_arrow.equals(schema, check_metadata=False):
+            raise WatlowSinkError(
+                f"{journal} has rows with other columns than {path}: give {path} another name, "
+                f"then run: watlowlib recover {path}"
+            )
+        kept = old.iter_batches(batch_size=packing.row_group_size)
+        return _write(path, schema, chain(kept, batches), packing) - int(old.metadata.num_rows)
+
+
+def added(schema: Any, file: Any) -> bool:
+    """Whether the rows of the journal with `schema` are in the ParquetFile `file` already."""
+    return bool((file.metadata.metadata or {}).get(ID) == schema.metadata[ID])
+
+
+def _write(path: Path, schema: Any, batches: Iterator[Any], packing: Packing) -> int:
+    """Put a new file in the place of `path`; how many rows it has."""
+    pa, parquet = arrow(), needed("pyarrow.parquet", "parquet")
     new = path.with_name(f"_{path.name}.new")
+    rows = 0
     try:
-        kept = old.iter_batches(batch_size=packing.row_group_size) if old else iter(())
-        rows = 0
         with parquet.ParquetWriter(new, schema, **packing.options(schema)) as writer:
-            for group in _groups(chain(kept, batches), packing.row_group_size):
-                table = pa.Table.from_batches(group).select(schema.names).cast(schema)
+            for group in _groups(batches, packing.row_group_size):
+                table = pa.Table.from_batches(group).cast(schema)
                 writer.write_table(table, row_group_size=packing.row_group_size)
                 rows += table.num_rows
             writer.add_key_value_metadata({ID: schema.metadata[ID]})
@@ -90,19 +111,7 @@ def finish(journal: Path, path: Path, packing: Packing) -> int:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-    finally:
-        if old is not None:
-            old.close()
-    return int(rows - before)
-
-
-def added(journal: Path, path: Path) -> bool:
-    """Whether the rows of `journal` are in `path` already."""
-    schema, _ = read_journal(journal)
-    if schema is None or not path.exists():
-        return False
-    metadata = needed("pyarrow.parquet", "parquet").read_metadata(path).metadata or {}
-    return bool(metadata.get(ID) == schema.metadata[ID])
+    return rows
 
 
 def _groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:

@@ -99,7 +99,10 @@ class Journal:
 def read_journal(path: Path) -> tuple[Any, Iterator[Any]]:
     """The schema and the whole batches of a journal; None and nothing where none was begun."""
     pa = arrow()
-    file = pa.OSFile(str(path), "rb")
+    try:
+        file = pa.OSFile(str(path), "rb")
+    except FileNotFoundError:
+        return None, iter(())
     try:
         reader = pa.ipc.open_stream(file)
     except (pa.ArrowInvalid, OSError):
@@ -114,6 +117,9 @@ def _whole_batches(file: Any, reader: Any) -> Iterator[Any]:
         while True:
             try:
                 batch = reader.read_next_batch()
-            except (StopIteration, pa.ArrowInvalid, OSError):
+                batch.validate(full=True)
+            except StopIteration:
                 return
+            except (pa.ArrowException, OSError, SystemError, OverflowError, UnicodeError):
+                return  # what a power cut leaves may be anything, and pyarrow says so in many ways
             yield batch

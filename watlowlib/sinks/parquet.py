@@ -97,7 +97,7 @@ class ParquetSink(FileSink):
                 self.path.mkdir(exist_ok=True)
                 recover_folder(self.path, self._packing)
             self._begin(self._next_file())
-        except (OSError, pa.ArrowInvalid) as error:
+        except (OSError, pa.ArrowException) as error:
             raise self._failed("opened", error) from error
 
     def write_many(self, samples: Sequence[Row]) -> None:
@@ -117,7 +117,7 @@ class ParquetSink(FileSink):
                 self._journal.begin(schema)
                 self._until_s = time.monotonic() + self._seconds
             self._journal.append(batch)
-        except OSError as error:
+        except (OSError, arrow().ArrowException) as error:
             raise self._failed("written", error) from error
         self._layout, self._schema = layout, schema
 
@@ -197,13 +197,19 @@ def recover_file(journal: Path, packing: Packing) -> int:
     """Finish one journal; how many rows that were.
 
     Raises:
-        WatlowSinkError: A sink is writing to it.
+        WatlowSinkError: A sink is writing to it, or the Parquet file cannot be made.
     """
-    held = Journal(journal)
+    path = parquet_of(journal)
     try:
-        rows = recovered(journal, parquet_of(journal), packing)
-    except BaseException:
-        held.close()
-        raise
-    held.remove()
+        held = Journal(journal)
+        try:
+            rows = recovered(journal, path, packing)
+        except BaseException:
+            held.close()
+            raise
+        held.remove()
+    except (OSError, arrow().ArrowException) as error:
+        raise WatlowSinkError(
+            f"{path} could not be recovered: {error}. Its rows are in {journal} still"
+        ) from error
     return rows

@@ -24,10 +24,10 @@ from uuid import UUID, uuid4
 from watlowlib.arguments import positive, whole
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.base import TableSink
-from watlowlib.sinks.binary import columns_of, pack
+from watlowlib.sinks.binary import pack
 from watlowlib.sinks.config import PostgresConfig
 from watlowlib.sinks.extras import needed
-from watlowlib.sinks.rows import KINDS, Layout, Row
+from watlowlib.sinks.rows import KINDS, Layout, Row, columns_of
 from watlowlib.sinks.sender import Sender
 from watlowlib.sinks.spool import Spool, SpoolFullError
 
@@ -71,7 +71,8 @@ class PostgresSink(TableSink):
         spool: The spool's file; by default one in this user's state folder that belongs
             to the table (`~/.local/state/watlowlib`, `%LOCALAPPDATA%\watlowlib`).
         spool_limit_bytes: How large it may become, 262,144 or more; a row takes some 200.
-        close_timeout_s: Seconds that `close` waits until all has been sent.
+        close_timeout_s: Seconds that `close` waits until all has been sent; some 10 more
+            when a server neither answers nor refuses.
         columns: Names of the columns a table that is there must have, by default those
             of a Sample.
 

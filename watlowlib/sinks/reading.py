@@ -132,7 +132,7 @@ def _sqlite(path: Path, table: str = "samples") -> Rows:
             if tables:
                 raise WatlowSinkError(f"{path} has no table {table!r}; there is {tables[0]!r}")
             return
-        cursor = database.execute(f"SELECT * FROM {table} ORDER BY rowid")
+        cursor = database.execute(f'SELECT * FROM "{table}" ORDER BY rowid')
         names = [column[0] for column in cursor.description]
         for cells in cursor:
             yield dict(zip(names, cells))
@@ -143,14 +143,16 @@ def _parquet(path: Path) -> Rows:
         yield from _folder(path)
         return
     parquet = needed("pyarrow.parquet", "parquet")
+    # The journal first: it may be finished, and deleted, while the file is read.
+    schema, batches = read_journal(journal_of(path))
     if path.exists():
         with parquet.ParquetFile(path) as file:
+            if schema is not None and added(schema, file):
+                batches = iter(())
             for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
                 yield from from_batch(batch)
-    journal = journal_of(path)
-    if journal.exists() and not added(journal, path):
-        for batch in read_journal(journal)[1]:
-            yield from from_batch(batch)
+    for batch in batches:
+        yield from from_batch(batch)
 
 
 def _folder(path: Path) -> Rows:

@@ -58,6 +58,9 @@ KINDS = {
 COLUMNS = tuple(KINDS)
 """The columns of a tabular sink: a `Sample` without `raw`."""
 
+TEXTS = "_text"
+"""What is added to a column's name for its texts, in sinks whose columns have one type."""
+
 TIMES = frozenset(name for name, kind in KINDS.items() if kind is Kind.TIME)
 
 
@@ -147,7 +150,8 @@ class Layout:
         """That of a sink whose first rows these are.
 
         Raises:
-            WatlowSinkError: A cell that is no number, text, time or None.
+            WatlowSinkError: A cell that is no number, text, time or None, a name that is no
+                text, or no cell at all.
         """
         if any(isinstance(row, Sample) for row in rows):
             return cls(KINDS)
@@ -155,6 +159,10 @@ class Layout:
         for row in rows:
             for name, cell in _plain(row).items():
                 found.setdefault(name, set()).update(_kinds(name, cell))
+        if not found or not all(isinstance(name, str) for name in found):
+            raise WatlowSinkError(
+                f"the columns would be {list(found)}: give rows whose cells have names, as texts"
+            )
         return cls({name: _common(kinds) for name, kinds in found.items()})
 
     def columns(self, rows: Sequence[Row], time: Callable[[datetime], Any]) -> list[Column]:
@@ -181,6 +189,24 @@ class Layout:
                 log.warning(
                     "column %r is left out: the columns are %s", name, ", ".join(self.kinds)
                 )
+
+
+def columns_of(layout: Layout) -> dict[str, Kind]:
+    """The columns for `layout` in sinks whose columns have one type: see `split_numbers`.
+
+    Raises:
+        WatlowSinkError: A column has the name that the texts of another one need.
+    """
+    columns: dict[str, Kind] = {}
+    for name, kind in layout.kinds.items():
+        if kind in (Kind.REAL, Kind.ANY) and name + TEXTS in layout.kinds:
+            raise WatlowSinkError(
+                f"column {name + TEXTS!r} needs another name: this is where {name!r} has its texts"
+            )
+        columns[name] = Kind.REAL if kind is Kind.ANY else kind
+        if kind is Kind.ANY:
+            columns[name + TEXTS] = Kind.TEXT
+    return columns
 
 
 def split_numbers(column: Column) -> tuple[list[float | None], list[str | None]]:

@@ -18,9 +18,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
-from watlowlib.sinks.binary import HEADER, TRAILER, columns_of, unpack
+from watlowlib.sinks.binary import HEADER, TRAILER, unpack
 from watlowlib.sinks.config import PostgresConfig
-from watlowlib.sinks.rows import Kind, Layout
+from watlowlib.sinks.rows import Kind, Layout, columns_of
 from watlowlib.sinks.sender import Unreachable
 from watlowlib.sinks.spool import Parcel
 from watlowlib.sinks.table import Table
@@ -50,6 +50,19 @@ class _Connection(psycopg.Connection[Any]):
     """A connection on which nothing takes longer than `timeout_s`."""
 
     timeout_s = 10.0
+    refused = ""
+    """Why the last attempt to connect has failed: the pool only says that it waited."""
+
+    @classmethod
+    def connect(cls, *where: Any, **options: Any) -> _Connection:
+        """Connect, and remember why that has failed."""
+        try:
+            connection = super().connect(*where, **options)
+        except psycopg.Error as error:
+            cls.refused = str(error)
+            raise
+        cls.refused = ""
+        return connection
 
     def wait(
         self, gen: Generator[Any, Any, RV], interval: float = 0.1, timeout: float | None = None
@@ -217,7 +230,8 @@ class Server:
 
     def _told(self, error: BaseException) -> str:
         """What `error` says, on one line and without the password."""
-        text = " ".join(str(error).split()) or type(error).__name__
+        said = self._connection_class.refused if isinstance(error, PoolTimeout) else ""
+        text = " ".join((said or str(error)).split()) or type(error).__name__
         return text.replace(str(self._secret), "***") if self._secret else text
 
 
@@ -237,7 +251,8 @@ class _Translated:
         passing = isinstance(
             error, (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
         )
-        if passing and not any(word in text for word in HOPELESS):
+        waited = isinstance(error, PoolTimeout)  # it was there at first: it may heal
+        if waited or (passing and not any(word in text for word in HOPELESS)):
             raise Unreachable(text) from None
         raise WatlowSinkError(f"the server refuses: {text}") from None
 
