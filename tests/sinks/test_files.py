@@ -32,6 +32,7 @@ from watlowlib import (
     sample_to_row,
 )
 from watlowlib.sinks.cells import csv_cell, csv_row
+from watlowlib.sinks.rows import Layout, columns_of
 
 
 def test_memory_keeps_the_samples_themselves() -> None:
@@ -193,8 +194,43 @@ def test_readers_in_other_processes_see_each_flush(tmp_path: Path) -> None:
             assert seen.stdout.split() == [str(start + 3), str(start + 2.0)]
 
 
+def test_a_table_whose_name_is_a_word_of_sql(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    with SqliteSink(path, table="order") as sink:
+        sink.write_many(many(2))
+    assert [row["value"] for row in read_samples(path, table="order")] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "sqlite", "parquet"])
+def test_rows_that_cannot_be_are_said(tmp_path: Path, ending: str) -> None:
+    with open_sink(tmp_path / f"run.{ending}") as sink:
+        for rows in ([{}], [{1: 2.0}], [{"a": "\ud800"}]):
+            with pytest.raises(WatlowSinkError):
+                sink.write_many(rows)  # type: ignore[arg-type]
+        sink.write_many([{"a": "b"}])
+    assert list(read_samples(tmp_path / f"run.{ending}")) == [{"a": "b"}]
+
+
+def test_a_column_that_takes_the_name_of_anothers_texts() -> None:
+    for value in (1.5, "x"):
+        layout = Layout.of([{"v": value, "v_text": "a"}, {"v": 1.5}])
+        with pytest.raises(WatlowSinkError, match=r"'v_text' needs another name"):
+            columns_of(layout)
+    assert list(columns_of(Layout.of([{"v": "x", "v_text": "a"}]))) == ["v", "v_text"]
+
+
+def test_a_mark_that_an_editor_has_put_first_is_no_part_of_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    with CsvSink(path) as sink:
+        sink.write_many(many(1))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    with CsvSink(path) as sink:
+        sink.write_many(many(1))
+    assert [row["device"] for row in read_samples(path)] == ["oven_top", "oven_top"]
+
+
 def test_a_table_that_is_not_to_be_made(tmp_path: Path) -> None:
-    with pytest.raises(WatlowSinkError, match="has no table 'samples'; make it, or give create"):
+    with pytest.raises(WatlowSinkError, match='has no table "samples"; make it, or give create'):
         SqliteSink(tmp_path / "run.sqlite", create_table=False).open()
 
 
@@ -241,6 +277,20 @@ def test_sqlite_waits_for_another_writer(tmp_path: Path) -> None:
         commit.join()
         assert other.execute("SELECT count(*) FROM samples").fetchone() == (1,)
         other.close()
+
+
+def test_sqlite_waits_for_another_who_opens_the_file_for_the_first_time(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE notes (text)")
+    other.execute("BEGIN IMMEDIATE")
+    commit = threading.Timer(0.2, lambda: other.execute("COMMIT"))
+    commit.start()
+    with SqliteSink(path, busy_timeout_ms=20_000) as sink:
+        sink.write_many(many(1))
+    commit.join()
+    other.close()
+    assert len(list(read_samples(path))) == 1
 
 
 def test_but_not_for_ever(tmp_path: Path) -> None:

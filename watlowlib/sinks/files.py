@@ -93,10 +93,10 @@ def _end_without(file: FileIO) -> int:
 
 def whole_lines(path: Path, *, quoted: bool) -> Iterator[str]:
     """The whole lines of a UTF-8 file, each with its end; see `end_of_lines` for `quoted`."""
-    line = b""
+    line, code = b"", "utf-8-sig"  # some editors put a mark before the first
     with path.open("rb") as file:
         for part in file:
             line += part
             if line.endswith(b"\n") and not (quoted and line.count(b'"') % 2):
-                yield line.decode("utf-8")
-                line = b""
+                yield line.decode(code)
+                line, code = b"", "utf-8"

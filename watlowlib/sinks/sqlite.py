@@ -9,7 +9,14 @@ from itertools import chain
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
-from watlowlib.sinks.database import NAME, connect, one_of, quoted, transaction
+from watlowlib.sinks.database import (
+    NAME,
+    connect,
+    one_of,
+    quoted,
+    set_journal_mode,
+    transaction,
+)
 from watlowlib.sinks.rows import Column, Kind, Layout, Row, TimeText
 
 _TYPES = {
@@ -65,9 +72,11 @@ class SqliteSink(FileSink):
         one_of("journal_mode", journal_mode, "WAL|DELETE|TRUNCATE|PERSIST|MEMORY|OFF", None)
         one_of("synchronous", synchronous, "OFF|NORMAL|FULL|EXTRA", None)
         one_of("busy_timeout_ms", str(busy_timeout_ms), r"\d+", "milliseconds, 0 or more")
-        self._table = table
+        self._table = quoted(table)  # it may be a word of SQL, such as order
+        self._index = quoted(f"{table}_device_requested_at")
         self._create_table = create_table
-        self._pragmas = (f"journal_mode={journal_mode}", f"synchronous={synchronous}")
+        self._journal_mode = journal_mode
+        self._synchronous = synchronous
         self._busy_timeout_s = busy_timeout_ms / 1000
         self._database: sqlite3.Connection | None = None
 
@@ -86,8 +95,8 @@ class SqliteSink(FileSink):
         except sqlite3.Error as error:
             raise self._failed("opened", error) from error
         try:
-            for pragma in self._pragmas:
-                database.execute(f"PRAGMA {pragma}")
+            set_journal_mode(database, self._journal_mode, self._busy_timeout_s)
+            database.execute(f"PRAGMA synchronous={self._synchronous}")
             with transaction(database):
                 # SQLite says only at a write that a file cannot be written to.
                 (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -113,7 +122,7 @@ class SqliteSink(FileSink):
                     layout = Layout.of(samples)
                     self._create(self._database, layout)
                 self._insert(self._database, layout, layout.columns(samples, TimeText()))
-        except (sqlite3.Error, OverflowError) as error:
+        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
             raise self._failed("written", error) from error
         self._layout = layout
 
@@ -133,7 +142,7 @@ class SqliteSink(FileSink):
             return self._accept(names)
         if not self._create_table:
             raise WatlowSinkError(
-                f"{self} has no table {self._table!r}; make it, or give create_table=True"
+                f"{self} has no table {self._table}; make it, or give create_table=True"
             )
         return None
 
@@ -142,8 +151,7 @@ class SqliteSink(FileSink):
         database.execute(f"CREATE TABLE {self._table} ({columns})")
         if {"device", "requested_at"} <= set(layout.kinds):
             database.execute(
-                f"CREATE INDEX IF NOT EXISTS {self._table}_device_requested_at "
-                f"ON {self._table} (device, requested_at)"
+                f"CREATE INDEX IF NOT EXISTS {self._index} ON {self._table} (device, requested_at)"
             )
 
     def _insert(self, database: sqlite3.Connection, layout: Layout, columns: list[Column]) -> None:

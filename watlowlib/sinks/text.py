@@ -106,8 +106,8 @@ class _TextSink(FileSink):
             file.truncate(self._end)
 
     def _append(self, file: FileIO, text: str) -> None:
-        data = text.encode("utf-8")
         try:
+            data = text.encode("utf-8")
             # A full disk takes the beginning of a write: no torn line is left, and if
             # it could not be cut off then, it is now.
             if file.seek(0, os.SEEK_END) != self._end:
@@ -119,7 +119,7 @@ class _TextSink(FileSink):
             except BaseException:
                 file.truncate(self._end)
                 raise
-        except OSError as error:
+        except (OSError, UnicodeEncodeError) as error:
             raise self._failed("written", error) from error
         self._end += len(data)
 
