@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -32,6 +33,7 @@ from watlowlib.cli.main import main
 from watlowlib.device.polling import Poll
 from watlowlib.sinks import sender
 from watlowlib.sinks.rows import KINDS, Layout
+from watlowlib.sinks.server import Server
 from watlowlib.sinks.spool import Parcel, Spool
 
 PATIENCE_S = 20.0
@@ -201,6 +203,43 @@ def test_a_server_whose_disk_is_full_is_waited_for(
         assert other.stats.failures < 50, "it does not wait between one time and the next"
         postgres.query(f"DROP TRIGGER no ON {config.table}")
     assert values(postgres, config.table) == counting(30)
+
+
+def test_closing_does_not_wait_for_a_server_that_is_away_and_says_why(
+    spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = PostgresConfig(
+        host="127.0.0.1", port=1, user="ann", database="lab", command_timeout_s=PATIENCE_S
+    )
+    sink = PostgresSink(config, spool=spool, close_timeout_s=0.1)
+    sink.open()
+    sink.write_many(many(3))
+    begin_s = time.monotonic()
+    sink.close()
+    assert time.monotonic() - begin_s < PATIENCE_S / 2
+    assert "refused" in str(sink.stats.last_error)
+    assert sink.stats.rows_waiting == 3
+
+
+def test_a_pool_that_waited_in_vain_says_why() -> None:
+    config = PostgresConfig(
+        host="127.0.0.1", port=1, user="ann", database="lab", command_timeout_s=0.1
+    )
+    server = Server(config)
+    with pytest.raises(sender.Unreachable, match="refused"):
+        server.open(())
+    with pytest.raises(sender.Unreachable, match="refused"):
+        server.send(Parcel(Layout(KINDS), b"", 0, 0, 0))
+    server.close()
+
+
+def test_a_disk_without_room_to_shrink_the_spool(spool: Path) -> None:
+    waiting = Spool(spool, 1 << 30)
+    waiting.put(Layout(KINDS), 1, bytes(100_000))
+    with size_limit(4096):
+        waiting.shrink()
+    assert waiting.waiting() == 1
+    waiting.close()
 
 
 def test_rows_that_are_refused_for_good_are_an_error_and_stay_in_the_spool(
@@ -462,6 +501,8 @@ def test_options_that_cannot_be() -> None:
     [
         ("postgresql://u:p@h:5433/d", "h:5433/d.public.samples"),
         ("postgresql://u:p@/d?host=/run/pg", "/run/pg:5432/d.public.samples"),
+        ("postgresql://u:20/p@h/d", "?.public.samples"),
+        ("host=h password=p\\ dbname=p port=6000", "h:6000/?.public.samples"),
         ("host=h port=6000 dbname='my db' password='a b'", "h:6000/'my db'.public.samples"),
     ],
 )

@@ -79,6 +79,8 @@ def _where(dsn: str) -> str:
     """Host, port and database of a connection string, and nothing else of it."""
     if "://" in dsn:
         path, _, query = dsn.partition("?")
+        if "@" in path.partition("://")[2].partition("/")[2]:
+            return "?"  # a password with a slash in it, which should stand as %2F
         try:
             parts = urlsplit(path)
             host, port, database = parts.hostname, parts.port, parts.path.strip("/")
@@ -87,7 +89,9 @@ def _where(dsn: str) -> str:
         given = dict(re.findall(r"(\w+)=([^&]*)", query))
     else:
         host, port, database = None, None, ""
-        given = dict(re.findall(r"(\w+)\s*=\s*([^'\s]\S*|'(?:[^'\\]|\\.)*')", dsn))
+        given = dict(
+            re.findall(r"(\w+)\s*=\s*((?:[^'\s\\]|\\.)(?:[^\s\\]|\\.)*|'(?:[^'\\]|\\.)*')", dsn)
+        )
     host = host or given.get("host", "localhost")
     port = port or given.get("port", 5432)
     return f"{host}:{port}/{database or given.get('dbname', '?')}"

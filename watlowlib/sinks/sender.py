@@ -88,8 +88,8 @@ class Sender:
         self._wake.set()
         self._done.wait(max(0.0, until_s - time.monotonic()))
         self._give_up()
+        self._server.close()  # who waits for a connection need not
         self._worker.join(LAST_ANSWER_S)
-        self._server.close()
         self._spool.close()
 
     def _give_up(self) -> None:
@@ -110,6 +110,8 @@ class Sender:
                         self._wake.wait(IDLE_S)
                     delay_s = FIRST_DELAY_S
                 except Unreachable as error:
+                    if self._stop.is_set():
+                        return
                     self._failed(str(error))
                     self._pause(delay_s)
                     delay_s = min(2 * delay_s, LONGEST_DELAY_S)

@@ -8,11 +8,13 @@ a program that has never seen such rows.
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from watlowlib.sinks.database import connect, transaction
+from watlowlib.sinks.database import connect, set_journal_mode, transaction
 from watlowlib.sinks.rows import Kind, Layout
 
 BUSY_S = 30.0
@@ -65,7 +67,7 @@ class Spool:
         self._database = connect(path, BUSY_S)
         try:
             self._database.execute(f"PRAGMA page_size={PAGE_BYTES}")
-            self._database.execute("PRAGMA journal_mode=WAL")
+            set_journal_mode(self._database, "WAL", BUSY_S)
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.execute(
                 "CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY AUTOINCREMENT, "
@@ -140,7 +142,8 @@ class Spool:
 
     def shrink(self) -> None:
         """Give back the disk space that is no longer used; quick when little waits."""
-        self._database.execute("VACUUM")
+        with suppress(sqlite3.Error):  # a full disk has no room for that; no row is at stake
+            self._database.execute("VACUUM")
 
     def close(self) -> None:
         """Let go."""
