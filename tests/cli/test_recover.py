@@ -27,6 +27,28 @@ def test_a_torn_line_is_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert path.stat().st_size == size
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_file_with_other_columns_is_recovered_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    path = tmp_path / f"run.{ending}"
+    with open_sink(path) as sink:
+        sink.write_many([{"gas": "N2", "pressure": 1.5}])
+    with path.open("a") as file:
+        file.write('{"gas')
+    assert main(["recover", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: 5 bytes of a torn line cut off\n"
+    assert list(read_samples(path)) == [{"gas": "N2", "pressure": 1.5}]
+
+
+def test_a_sqlite_file_needs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.sqlite"
+    with open_sink(path) as sink:
+        sink.write_many(many(3))
+    assert main(["recover", str(path)]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("by_its_journal", [True, False])
 def test_a_parquet_file_by_its_name_or_its_journals(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], by_its_journal: bool

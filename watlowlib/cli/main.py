@@ -17,6 +17,15 @@ from watlowlib.cli import discover, parameters, read, record, recover, simulate
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 
 INTERRUPTED = 130
+
+
+class _ToScreen(logging.Handler):
+    """Prints to what is stderr now: while a bar is drawn, rich puts its own there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
 COMMANDS = {
     "record": record,
     "recover": recover,
@@ -51,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.WARNING,
         format="%(asctime)s %(threadName)s %(message)s",
+        handlers=[_ToScreen()],
     )
     if not arguments.verbose:
         # While a server is away it repeats itself; our sink says it once.

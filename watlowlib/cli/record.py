@@ -57,7 +57,9 @@ def with_output_last(words: Sequence[str]) -> list[str]:
 def run(arguments: argparse.Namespace) -> None:
     """Record; whatever ends it, what was written is said."""
     if arguments.output is None:
-        raise WatlowConfigurationError("the file to write comes last, such as run.sqlite")
+        raise WatlowConfigurationError(
+            f"the file to write comes last, such as run.sqlite; known endings: {', '.join(ENDINGS)}"
+        )
     sink = open_sink(arguments.output)
     console = Console(highlight=False, soft_wrap=True)
     with ExitStack() as stack:

@@ -12,6 +12,8 @@ from watlowlib.sinks.finish import Packing
 from watlowlib.sinks.journal import SUFFIX, journal_of, parquet_of
 from watlowlib.sinks.parquet import ParquetSink, recover_file, recover_folder
 from watlowlib.sinks.postgres import PostgresSink
+from watlowlib.sinks.reading import read_samples
+from watlowlib.sinks.sqlite import SqliteSink
 
 HELP = "finish what a crash has left behind"
 DESCRIPTION = (
@@ -54,10 +56,18 @@ def recovered(name: str) -> str:
     if isinstance(sink, ParquetSink):
         rows = recover_file(journal_of(path), Packing()) if journal_of(path).exists() else 0
         return f"{path}: {rows} rows recovered"
+    if isinstance(sink, SqliteSink):
+        return f"{path}: nothing to do, SQLite mends its files by itself"
+    assert isinstance(sink, FileSink)
+    return f"{path}: {_cut_off(path, type(sink))} bytes of a torn line cut off"
+
+
+def _cut_off(path: Path, kind: type[FileSink]) -> int:
+    """Cut off a torn last line of `path`, whatever columns it has; how long it was."""
     size = path.stat().st_size
-    with sink:
-        torn = size - path.stat().st_size if isinstance(sink, FileSink) else 0
-    return f"{path}: {max(0, torn)} bytes of a torn line cut off"
+    first = next(iter(read_samples(path)), None)
+    with kind(path, columns=None if first is None else list(first)):
+        return size - path.stat().st_size
 
 
 def _sent(sink: object) -> str:
