@@ -32,6 +32,7 @@ from watlowlib.device.polling import Poll
 from watlowlib.model import Sample
 from watlowlib.recorder import Recording
 from watlowlib.sinks import base
+from watlowlib.sinks.pipe import SinkWriter
 
 PATIENCE_S = 10.0
 
@@ -291,6 +292,19 @@ def test_an_interruption_while_a_sink_is_waited_for_loses_nothing() -> None:
         piped(stream, sink, batch_size=1)
     assert len(sink.samples) == stream.summary.rows > 256
     assert stream.summary.sinks[0].rows_lost == 0
+
+
+def test_a_batch_that_comes_again_after_ctrl_c_is_written_and_counted_once() -> None:
+    batches = [[FIRST], [FIRST]]
+    with InMemorySink() as sink:
+        writer = SinkWriter(sink, batch_size=1, flush_interval=1000.0)
+        writer.start()
+        for batch in (batches[0], batches[0], batches[1]):
+            writer.offer(batch, alone=True)
+        writer.end()
+        writer.finish()
+    assert sink.samples == [FIRST, FIRST]
+    assert (writer.report().rows_written, writer.report().rows_lost) == (2, 0)
 
 
 def test_no_sink() -> None:

@@ -49,6 +49,7 @@ class SinkWriter:
         self._batch_size = batch_size
         self._flush_interval = flush_interval
         self._queue: Handover[list[Sample]] = Handover(WAITING_BATCHES)
+        self._offered: list[Sample] = []
         self._given = 0
         self._written = 0
         self._behind = False
@@ -67,17 +68,20 @@ class SinkWriter:
     def offer(self, batch: list[Sample], *, alone: bool) -> None:
         """Hand over a batch; one that is not taken is counted as lost.
 
+        One that comes again, because Ctrl-C came before it was known to be taken, is one.
+
         Args:
             batch: The samples.
             alone: Whether nobody else is held up by waiting for this sink.
         """
         patience_s = 0.0 if self._behind else GRACE_S
+        if batch is not self._offered:
+            given = self._given + len(batch)
+            self._offered, self._given = batch, given  # nothing comes between the two
         try:
             taken = self._queue.put(batch, None if alone else patience_s)
         except HandoverClosed:
-            self._given += len(batch)
             return
-        self._given += len(batch)
         if not taken and not self._behind:
             self._behind = True
             log.warning("%s falls behind: rows are being lost", self.name)
@@ -106,16 +110,18 @@ class SinkWriter:
 
     def _collect(self) -> None:
         waiting: list[Sample] = []
+        last: list[Sample] | None = None
         flush_at_s = math.inf
         while True:
             try:
                 batch = self._queue.get(None if not waiting else flush_at_s - time.monotonic())
             except HandoverClosed:
                 break
-            if batch:
+            if batch and batch is not last:
                 if not waiting:
                     flush_at_s = time.monotonic() + self._flush_interval
                 waiting += batch
+                last = batch
             if len(waiting) >= self._batch_size or (waiting and time.monotonic() >= flush_at_s):
                 self._write(waiting)
                 waiting = []
