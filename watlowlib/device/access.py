@@ -7,7 +7,7 @@ beside it; here a `ParameterSpec` and an instance go in and a `Reading` comes ou
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
+from watlowlib.protocol.exchange import Storing
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.sharing import Lease, forget
 from watlowlib.protocol.stats import DeviceStats, PortStats
@@ -147,16 +148,16 @@ class Access:
         spec: ParameterSpec,
         instance: int,
         value: float | int,
-        *,
-        readable: bool,
-        spare: bool,
-        sending: Callable[[], None],
+        storing: Storing,
     ) -> Reading:
         """Send a write that has been checked; see `Wire.write`."""
         try:
             self._check_open()
             got = self.wire.write(
-                spec, instance, value, readable=readable, spare=spare, sending=sending
+                spec,
+                instance,
+                value,
+                storing,
             )
         except WatlowError as error:
             self.place(error, spec, instance)

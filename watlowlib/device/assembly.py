@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from watlowlib.device.controller import Controller
     from watlowlib.device.wire import Target
     from watlowlib.model import WordOrder
+from watlowlib.protocol.exchange import Storing
 
 POINTERS, VALUES, PAIRS = 40, 200, 40
 """The first register of each, and how many pairs there are. Source: classes 19 and 20."""
@@ -105,7 +106,7 @@ def _point(ctl: Controller, wire: ModbusWire, held: list[int], pointers: list[in
                 if ctl.persistent_writes:
                     ctl.wear.note(ctl.name)
 
-            wire.put(POINTERS + at, pointers[at : at + 2], sending)
+            wire.put(POINTERS + at, pointers[at : at + 2], Storing(sending=sending))
 
 
 def _compare(

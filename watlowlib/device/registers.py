@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TypeAlias
@@ -28,7 +28,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import Unit, Value, WordOrder
-from watlowlib.protocol.exchange import Answer, Patience
+from watlowlib.protocol.exchange import Answer, Patience, Storing
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.words import decode_words, encode_words, register_count
 from watlowlib.protocol.stats import DeviceStats
@@ -144,10 +144,7 @@ class ModbusWire:
         spec: ParameterSpec,
         instance: int,
         value: float | int,
-        *,
-        readable: bool,
-        spare: bool,
-        sending: Callable[[], None],
+        storing: Storing,
     ) -> Got:
         """Store a value once map and order are certain; see `ModbusClient.write`."""
         order = self._certain_order()
@@ -159,9 +156,7 @@ class ModbusWire:
                 span.register,
                 encode_words(spec.data_type, raw, order),
                 self._patience,
-                readable=readable,
-                spare=spare,
-                sending=sending,
+                storing,
             )
         if spec.number == ORDER_SETTING:
             self.forget()
@@ -184,9 +179,9 @@ class ModbusWire:
             for word in self.ask(start, min(step, end - start))
         ]
 
-    def put(self, register: int, words: Sequence[int], sending: Callable[[], None]) -> None:
+    def put(self, register: int, words: Sequence[int], storing: Storing) -> None:
         """Store registers as they are, and see that they arrived."""
-        self._client.write(self.address, register, words, self._patience, sending=sending)
+        self._client.write(self.address, register, words, self._patience, storing)
 
     @property
     def stats(self) -> DeviceStats:

@@ -8,14 +8,14 @@ each write.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from watlowlib.device.layout import Layout
 from watlowlib.device.registers import ModbusWire
 from watlowlib.device.wire import Got, Outcome, Target
 from watlowlib.errors import WatlowError, WatlowUncertainError
 from watlowlib.model import Unit, Value, WordOrder
-from watlowlib.protocol.exchange import Patience
+from watlowlib.protocol.exchange import Patience, Storing
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.registry.parameters import SD_PARAMETERS, Kind, ParameterSpec
 
@@ -78,10 +78,7 @@ class SdWire(ModbusWire):
         spec: ParameterSpec,
         instance: int,
         value: float | int,
-        *,
-        readable: bool,
-        spare: bool,
-        sending: Callable[[], None],
+        storing: Storing,
     ) -> Got:
         """Store a value, a temperature only in the scale that was read last."""
         known = self._scale
@@ -94,7 +91,7 @@ class SdWire(ModbusWire):
                 f"register {SCALE_REGISTER} says {self._scale} now, it said {known} before; "
                 "nothing was written: give the value in that scale"
             )
-        return super().write(spec, instance, value, readable=readable, spare=spare, sending=sending)
+        return super().write(spec, instance, value, storing)
 
     def _scale_of(self, got: Got | WatlowError) -> WatlowError | None:
         """Take over the scale that has been read; what is wrong if it is none."""

@@ -6,7 +6,7 @@ Standard Bus and in `device/registers.py` for Modbus.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -14,7 +14,7 @@ from watlowlib.device.layout import Layout
 from watlowlib.device.values import present
 from watlowlib.errors import WatlowDeviceError, WatlowError
 from watlowlib.model import Unit, Value
-from watlowlib.protocol.exchange import Answer, Patience
+from watlowlib.protocol.exchange import Answer, Patience, Storing
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.protocol.stdbus.frames import mac_of
@@ -102,10 +102,7 @@ class Wire(Protocol):
         spec: ParameterSpec,
         instance: int,
         value: float | int,
-        *,
-        readable: bool,
-        spare: bool,
-        sending: Callable[[], None],
+        storing: Storing,
     ) -> Got:
         """Store a value that has been checked, and see that it arrived.
 
@@ -113,9 +110,7 @@ class Wire(Protocol):
             spec: What.
             instance: Which one.
             value: With what.
-            readable: Whether reading it shows what was written.
-            spare: Whether to read it first, and not to write what is there already.
-            sending: Called each time before the write goes out.
+            storing: Whether it can be read back, and what else there is to know.
 
         Raises:
             WatlowError: Whatever went wrong.
@@ -176,10 +171,7 @@ class StdBusWire:
         spec: ParameterSpec,
         instance: int,
         value: float | int,
-        *,
-        readable: bool,
-        spare: bool,
-        sending: Callable[[], None],
+        storing: Storing,
     ) -> Got:
         """Store a value; see `StdBusClient.write`."""
         tag = tag_of(spec)
@@ -191,9 +183,7 @@ class StdBusWire:
             self.address,
             request,
             self._patience,
-            readable=readable,
-            spare=spare,
-            sending=sending,
+            storing,
         )
         return _got(spec, answer)
 

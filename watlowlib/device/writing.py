@@ -29,6 +29,7 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.model import Reading, Value
+from watlowlib.protocol.exchange import Storing
 from watlowlib.registry.parameters import ParameterSpec
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _sent(ctl: Controller, order: Order, *, spare: bool) -> Reading:
         if spec.number in (SETPOINT_MINIMUM, SETPOINT_MAXIMUM):
             ctl.setpoint_limits.pop(instance, None)
 
-    return ctl.store(spec, instance, value, readable=_provable(spec), spare=spare, sending=sending)
+    return ctl.store(spec, instance, value, Storing(_provable(spec), spare, sending))
 
 
 def check_own_limits(ctl: Controller, order: Order) -> None:

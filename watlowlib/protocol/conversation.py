@@ -16,7 +16,6 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable
 from typing import ClassVar, Generic
 
 from watlowlib.clock import Deadline
@@ -28,7 +27,16 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.protocol.debts import Debts, Owed
-from watlowlib.protocol.exchange import Answer, Call, F, FrameSource, Patience, Question, Told
+from watlowlib.protocol.exchange import (
+    Answer,
+    Call,
+    F,
+    FrameSource,
+    Patience,
+    Question,
+    Storing,
+    Told,
+)
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stats import DeviceStats
 
@@ -83,10 +91,7 @@ class Conversation(ABC, Generic[F]):
         read: Question[F],
         wanted: bytes,
         patience: Patience,
-        *,
-        readable: bool,
-        spare: bool,
-        sending: Callable[[], None],
+        storing: Storing,
     ) -> Answer:
         """Store one value; where the answer does not repeat it, read whether it arrived.
 
@@ -95,31 +100,29 @@ class Conversation(ABC, Generic[F]):
             read: What reads it.
             wanted: What an answer says when the value is stored.
             patience: How long to wait, and how often to try again.
-            readable: Whether reading shows what was stored.
-            spare: Whether to read it first, and not to write what is there already.
-            sending: Called each time before the write goes out.
+            storing: Whether it can be read back, and what else there is to know.
         """
         call = Call(patience, urgent=True)
         try:
             # One turn for all of it: nobody else's write comes between this one and its proof.
             self.port.take(urgent=True)
-            if spare:
+            if storing.spare:
                 held = self._asked(call, read)
                 if held.content == wanted:
                     return call.answer(held)
             for _ in range(patience.retries + 1):
                 echo = b""
-                sending()
+                storing.sending()
                 try:
                     told = self._talk(call, write)
                     echo = told.content
-                    if echo == wanted or not (echo or readable):
+                    if echo == wanted or not (echo or storing.readable):
                         return call.answer(told)
                 except (WatlowTimeoutError, WatlowCRCError):
-                    if not readable:
+                    if not storing.readable:
                         raise
                 except _OnlyOwedError:
-                    if not readable:
+                    if not storing.readable:
                         raise self._unanswered(call, write, b"", damaged=False) from None
                 held = self._asked(call, read)
                 if held.content == wanted:

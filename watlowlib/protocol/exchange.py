@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -17,6 +17,24 @@ class Patience(NamedTuple):
     def with_retries(self, retries: int | None) -> Patience:
         """The same with other retries; None for these."""
         return self if retries is None else self._replace(retries=retries)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+class Storing(NamedTuple):
+    """How a value is to be stored.
+
+    Attributes:
+        readable: Whether reading it shows what was stored.
+        spare: Whether to read it first, and not to write what is there already.
+        sending: Called each time before the write goes out.
+    """
+
+    readable: bool = True
+    spare: bool = False
+    sending: Callable[[], None] = _nothing
 
 
 class Answer(NamedTuple):

@@ -22,7 +22,7 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.model import SerialSettings
-from watlowlib.protocol.exchange import Patience
+from watlowlib.protocol.exchange import Patience, Storing
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.protocol.port import Port
@@ -67,7 +67,7 @@ class Script:
         return struct.unpack(f">{count}H", answer.content)
 
     def write(self, *words: int, patience: Patience = ONCE, readable: bool = True) -> bytes:
-        return self.client.write(1, 2160, words, patience, readable=readable).content
+        return self.client.write(1, 2160, words, patience, Storing(readable)).content
 
     @property
     def sent(self) -> list[int]:
@@ -195,7 +195,7 @@ def test_a_value_that_was_not_taken_is_said() -> None:
 def test_what_is_held_already_is_not_written() -> None:
     script = Script([reply(1, 2)])
     sent: list[int] = []
-    script.client.write(1, 2160, (1, 2), ONCE, spare=True, sending=lambda: sent.append(1))
+    script.client.write(1, 2160, (1, 2), ONCE, Storing(spare=True, sending=lambda: sent.append(1)))
     assert script.sent == [3]
     assert sent == []
 

@@ -21,7 +21,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowWriteError,
 )
-from watlowlib.protocol.exchange import Call, Patience
+from watlowlib.protocol.exchange import Call, Patience, Storing
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.protocol.stdbus.frames import REPLY, REQUEST, Frame, encode_frame, mac_of
@@ -78,7 +78,7 @@ class Script:
 
     def write(self, value: float, patience: Patience = ONCE, *, readable: bool = True) -> float:
         request = WriteRequest(7, 1, 1, 8, struct.pack(">f", value))
-        return self._float(self.client.write(1, request, patience, readable=readable).content[1:])
+        return self._float(self.client.write(1, request, patience, Storing(readable)).content[1:])
 
     @staticmethod
     def _float(data: bytes) -> float:

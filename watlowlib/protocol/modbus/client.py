@@ -19,7 +19,7 @@ import minimalmodbus
 from watlowlib.errors import ErrorContext, WatlowDeviceError, WatlowFrameError
 from watlowlib.model import SerialSettings
 from watlowlib.protocol.conversation import Conversation
-from watlowlib.protocol.exchange import Answer, Call, Patience, Question, Told
+from watlowlib.protocol.exchange import Answer, Call, Patience, Question, Storing, Told
 from watlowlib.protocol.modbus.frames import RtuDecoder, RtuFrame, reply_sizes
 from watlowlib.protocol.modbus.questions import RtuQuestion, exception, is_exception
 from watlowlib.protocol.port import Port
@@ -66,10 +66,7 @@ class ModbusClient(Conversation[RtuFrame]):
         register: int,
         words: Sequence[int],
         patience: Patience,
-        *,
-        readable: bool = True,
-        spare: bool = False,
-        sending: Callable[[], None] = lambda: None,
+        storing: Storing = Storing(),  # noqa: B008 - a frozen value
     ) -> Answer:
         """Store registers with function 16, and read them back: its answer does not name them.
 
@@ -78,9 +75,7 @@ class ModbusClient(Conversation[RtuFrame]):
             register: The first one.
             words: What to store.
             patience: How long to wait, and how often to try again.
-            readable: Whether the registers can be read back.
-            spare: Whether to read them first, and not to write what is there already.
-            sending: Called each time before the write goes out.
+            storing: Whether the registers can be read back, and what else there is to know.
 
         Raises:
             WatlowWriteError: The controller answers, but holds another value.
@@ -95,9 +90,7 @@ class ModbusClient(Conversation[RtuFrame]):
             RtuQuestion(slave, register, len(words), None, self.byte_time_s),
             wanted,
             patience,
-            readable=readable,
-            spare=spare,
-            sending=sending,
+            storing,
         )
         return answer if answer.content else answer._replace(content=wanted)
 

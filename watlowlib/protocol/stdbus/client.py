@@ -6,11 +6,9 @@ How questions are asked, again if need be, and what is believed, stands in
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from watlowlib.errors import ErrorContext, WatlowDeviceError
 from watlowlib.protocol.conversation import Conversation
-from watlowlib.protocol.exchange import Answer, Patience
+from watlowlib.protocol.exchange import Answer, Patience, Storing
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, decode_value
 from watlowlib.protocol.stdbus.questions import (
@@ -47,10 +45,7 @@ class StdBusClient(Conversation[Frame]):
         address: int,
         request: WriteRequest,
         patience: Patience,
-        *,
-        readable: bool = True,
-        spare: bool = False,
-        sending: Callable[[], None] = lambda: None,
+        storing: Storing = Storing(),  # noqa: B008 - a frozen value
     ) -> Answer:
         """Store one value; when no echo confirms it, read whether it arrived.
 
@@ -58,9 +53,7 @@ class StdBusClient(Conversation[Frame]):
             address: Controller address, 1 to 16.
             request: What to store.
             patience: How long to wait, and how often to try again.
-            readable: Whether the parameter can be read back.
-            spare: Whether to read it first, and not to write what is there already.
-            sending: Called each time before the write goes out.
+            storing: Whether the parameter can be read back, and what else there is to know.
 
         Raises:
             WatlowWriteError: The controller answers, but holds another value.
@@ -74,9 +67,7 @@ class StdBusClient(Conversation[Frame]):
             read_question(address, ReadRequest(*request[:3])),
             bytes((request.tag,)) + request.data,
             patience,
-            readable=readable,
-            spare=spare,
-            sending=sending,
+            storing,
         )
 
     def _listener(self) -> FrameDecoder:
