@@ -304,7 +304,7 @@ def test_discover_shows_who_is_there_and_why_nobody_is(tmp_path: Path) -> None:
         port, silent = bus.port, empty.port
         words = ["--address", "1-3", "--baudrate", "9600", "--timeout", "0.5"]
         result = run("discover", port, silent, *words, cwd=tmp_path)
-        nobody = run("discover", silent, *words, cwd=tmp_path)
+        nobody = run("discover", silent, "/dev/nowhere", *words, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     rows = [line.split() for line in result.stdout.splitlines()]
     assert [port, "stdbus", "38400", "2", "pm", "200002", "PM3R1CA-AAAAAAA"] in rows
@@ -313,6 +313,7 @@ def test_discover_shows_who_is_there_and_why_nobody_is(tmp_path: Path) -> None:
     assert slave.register_writes == []
     assert nobody.returncode == 1
     assert "no controller was found" in nobody.stderr
+    assert nobody.stdout.count("/dev/nowhere: there is no port") == 1
 
 
 def test_read_over_modbus_and_by_auto(tmp_path: Path) -> None:

@@ -111,8 +111,15 @@ def _silent(probes: list[Probe]) -> list[str]:
         tried = list(group)
         if not any(probe.info for probe in tried):
             reason, _ = Counter(probe.reason for probe in tried).most_common(1)[0]
-            lines.append(f"{_place(tried[0])}: {reason}")
-    return lines
+            # What is wrong with the port itself is the same in whatever way it is asked.
+            where = tried[0].port if _is_the_ports(tried) else _place(tried[0])
+            lines.append(f"{where}: {reason}")
+    return list(dict.fromkeys(lines))
+
+
+def _is_the_ports(tried: list[Probe]) -> bool:
+    """Whether nobody could even be asked: there is no such port, or it is in use."""
+    return all(probe.address is None for probe in tried)
 
 
 def _place(probe: Probe) -> str:
