@@ -72,7 +72,9 @@ class SimulatedBus:
         controllers: The controllers, or the addresses of EZ-ZONE PM on Standard Bus. A
             Standard Bus address and a Modbus address count alike: each number once.
         baudrate: Of the wire time; None for a wire that takes no time.
-        turnaround_s: Between request and reply, at least and at most, in seconds.
+        turnaround_s: Between request and reply, at least and at most, in seconds. The default
+            is a quick controller's; (0.002, 0.04) is fair for a PM3, which takes up to 0.25
+            now and then (`Fault.DELAY`).
         faults: What goes wrong.
         transport: "pty", "tcp", or None for a pty where there are ptys.
         link: A symbolic link to make to the pty while it is plugged in, like those in
