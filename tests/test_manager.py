@@ -426,3 +426,19 @@ def test_counters_can_be_asked_for_while_controllers_come_and_go(
         monkeypatch.setattr(Controller, "stats", property(stats))
         assert list(mgr.stats().devices) == ["oven"]
         assert mgr.names == ("oven", "late")
+
+
+def test_a_pool_has_two_threads_a_port_at_the_most(mgr: WatlowManager, bus: SimulatedBus) -> None:
+    def pool() -> list[str]:
+        return [each.name for each in threading.enumerate() if "-poll-" in each.name]
+
+    # Two ports; one of them is asked by the caller itself.
+    callers = [threading.Thread(target=mgr.poll, args=(["setpoint"],)) for _ in range(40)]
+    for caller in callers:
+        caller.start()
+    assert len(pool()) <= 4
+    for caller in callers:
+        caller.join(30)
+    assert len(pool()) <= 4
+    mgr.close()
+    assert pool() == []

@@ -17,6 +17,7 @@ import difflib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -48,7 +49,6 @@ if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
 
 T = TypeVar("T")
-MAX_PORTS = 256
 
 
 class WatlowManager:
@@ -62,8 +62,7 @@ class WatlowManager:
         self.error_policy = chosen("error_policy", ErrorPolicy, error_policy)
         self._controllers: dict[str, Controller] = {}
         self._owned: set[str] = set()
-        # Its threads are made when they are needed.
-        self._pool = make_pool("poll", MAX_PORTS)
+        self._pools: dict[int, ThreadPoolExecutor] = {}
         self._closed = False
 
     def __repr__(self) -> str:
@@ -307,7 +306,8 @@ class WatlowManager:
         self._closed = True
         with ExitStack() as stack:
             # Whatever interrupts one of these, the others are done all the same.
-            stack.callback(self._pool.shutdown, wait=True)
+            for pool in list(self._pools.values()):
+                stack.callback(pool.shutdown, wait=True)
             for name in list(self._controllers):
                 stack.callback(self.remove, name)
 
@@ -323,7 +323,13 @@ class WatlowManager:
         fleet = {name: self.get(name) for name in (self.names if picked is None else picked)}
         if not fleet:
             raise WatlowConfigurationError("no controllers to ask: add one first, or name one")
-        return Round(fleet, self._pool)
+        return Round(fleet, self._pool_for(len({ctl.port_key for ctl in fleet.values()})))
+
+    def _pool_for(self, ports: int) -> ThreadPoolExecutor:
+        """A pool for so many ports, with threads for two callers at once; made when needed."""
+        # By powers of two, so that a fleet that grows does not have one for each size.
+        threads = 2 << (ports - 1).bit_length()
+        return self._pools.setdefault(threads, make_pool("poll", threads))
 
     def _judged(self, results: dict[str, DeviceResult[T]]) -> dict[str, DeviceResult[T]]:
         """`results`, unless there are errors and they are to be raised."""
