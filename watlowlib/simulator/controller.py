@@ -99,10 +99,7 @@ class SimulatedController:
         registers_per_read: int | None = None,
         gaps: str = "refuse",
     ) -> None:
-        if address not in ADDRESSES or loops not in (1, 2):
-            raise WatlowConfigurationError(
-                f"address={address!r}, loops={loops!r}: allowed are 1 to 16, and 1 or 2"
-            )
+        _check_unit(address, loops)
         slave = address if modbus_address is None else modbus_address
         whole("modbus_address", slave, SLAVES[0], SLAVES[-1], "give 1 to 247")
         speaks = _setting("protocol", ProtocolKind, protocol, PROTOCOLS)
@@ -116,10 +113,7 @@ class SimulatedController:
         self.writes: list[Write] = []
         self.eeprom_writes = 0
         """Writes that have worn the EEPROM."""
-        oven = oven or Oven(seed=address)
-        self._loops = [
-            SimulatedLoop(replace(oven, seed=oven.seed + 100 * n), setpoint) for n in range(loops)
-        ]
+        self._loops = _loops(oven or Oven(seed=address), setpoint, loops)
         self._alarms = [SimulatedAlarm() for _ in range(ALARMS)]
         self._lock = threading.RLock()
         self._clock: Ticking = SystemClock()
@@ -331,6 +325,19 @@ class SimulatedController:
     def _number(self, number: int, instance: int) -> float:
         value = self._values[number, instance]
         return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _check_unit(address: int, loops: int) -> None:
+    if address not in ADDRESSES or loops not in (1, 2):
+        raise WatlowConfigurationError(
+            f"address={address!r}, loops={loops!r}: allowed are 1 to 16, and 1 or 2"
+        )
+
+
+def _loops(oven: Oven, setpoint: float, count: int) -> list[SimulatedLoop]:
+    """Each with an oven like `oven`, but its own chance."""
+    ovens = (replace(oven, seed=oven.seed + 100 * n) for n in range(count))
+    return [SimulatedLoop(each, setpoint) for each in ovens]
 
 
 def _tag(spec: ParameterSpec) -> Tag:
