@@ -144,25 +144,21 @@ class Access:
         return self._part
 
     def store(
-        self,
-        spec: ParameterSpec,
-        instance: int,
-        value: float | int,
-        storing: Storing,
+        self, spec: ParameterSpec, instance: int, value: float | int, storing: Storing
     ) -> Reading:
         """Send a write that has been checked; see `Wire.write`."""
         try:
             self._check_open()
-            got = self.wire.write(
-                spec,
-                instance,
-                value,
-                storing,
-            )
+            got = self.wire.write(spec, instance, value, storing)
         except WatlowError as error:
             self.place(error, spec, instance)
             raise
         return reading_of(self, spec, instance, got)
+
+    def note_wear(self) -> None:
+        """Count a write to the EEPROM, unless the controller was told to keep none."""
+        if self.persistent_writes:
+            self.wear.note(self.name)
 
     def heard_at(self, address: int) -> bool:
         """Whether anything at all comes back when `address` is asked for something."""

@@ -101,12 +101,7 @@ def _point(ctl: Controller, wire: ModbusWire, held: list[int], pointers: list[in
     """Write the pairs of pointers that are others than those held."""
     for at in range(0, len(pointers), 2):
         if held[at : at + 2] != pointers[at : at + 2]:
-
-            def sending() -> None:
-                if ctl.persistent_writes:
-                    ctl.wear.note(ctl.name)
-
-            wire.put(POINTERS + at, pointers[at : at + 2], Storing(sending=sending))
+            wire.put(POINTERS + at, pointers[at : at + 2], Storing(sending=ctl.note_wear))
 
 
 def _compare(

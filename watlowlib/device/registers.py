@@ -140,11 +140,7 @@ class ModbusWire:
                 yield [Outcome(each.target, self._tried(each, got, order)) for each, got in part]
 
     def write(
-        self,
-        spec: ParameterSpec,
-        instance: int,
-        value: float | int,
-        storing: Storing,
+        self, spec: ParameterSpec, instance: int, value: float | int, storing: Storing
     ) -> Got:
         """Store a value once map and order are certain; see `ModbusClient.write`."""
         order = self._certain_order()

@@ -74,11 +74,7 @@ class SdWire(ModbusWire):
             yield [_doubted(each, doubt) for each in outcomes if each.target in wanted]
 
     def write(
-        self,
-        spec: ParameterSpec,
-        instance: int,
-        value: float | int,
-        storing: Storing,
+        self, spec: ParameterSpec, instance: int, value: float | int, storing: Storing
     ) -> Got:
         """Store a value, a temperature only in the scale that was read last."""
         known = self._scale

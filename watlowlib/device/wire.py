@@ -98,11 +98,7 @@ class Wire(Protocol):
         """
 
     def write(
-        self,
-        spec: ParameterSpec,
-        instance: int,
-        value: float | int,
-        storing: Storing,
+        self, spec: ParameterSpec, instance: int, value: float | int, storing: Storing
     ) -> Got:
         """Store a value that has been checked, and see that it arrived.
 
@@ -167,11 +163,7 @@ class StdBusWire:
                 yield [Outcome(target, error)]
 
     def write(
-        self,
-        spec: ParameterSpec,
-        instance: int,
-        value: float | int,
-        storing: Storing,
+        self, spec: ParameterSpec, instance: int, value: float | int, storing: Storing
     ) -> Got:
         """Store a value; see `StdBusClient.write`."""
         tag = tag_of(spec)

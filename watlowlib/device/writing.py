@@ -107,8 +107,8 @@ def _sent(ctl: Controller, order: Order, *, spare: bool) -> Reading:
     spec, instance, value = order
 
     def sending() -> None:
-        if (spec.persistent or spec.number in SAVING) and ctl.persistent_writes:
-            ctl.wear.note(ctl.name)
+        if spec.persistent or spec.number in SAVING:
+            ctl.note_wear()
         if spec.number in (SETPOINT_MINIMUM, SETPOINT_MAXIMUM):
             ctl.setpoint_limits.pop(instance, None)
 
