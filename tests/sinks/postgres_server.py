@@ -67,13 +67,17 @@ class PostgresServer:
 class Proxy:
     """A socket in front of the server that loses the answer to the first `lose` commits.
 
-    To the client the connection breaks down; the server has committed.
+    To the client the connection breaks down; the server has committed. With `made` it is the
+    commits themselves that are lost, those of a table that was made.
     """
 
-    def __init__(self, server: PostgresServer, folder: Path, *, lose: int) -> None:
+    def __init__(
+        self, server: PostgresServer, folder: Path, *, lose: int, made: bool = False
+    ) -> None:
         self.folder = folder
         self.lost = 0
         self._lose = lose
+        self._made = made
         self._target = str(server.socket_folder / ".s.PGSQL.5432")
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / ".s.PGSQL.5432"))
@@ -100,13 +104,15 @@ class Proxy:
     def _forward(
         self, source: socket.socket, target: socket.socket, client: socket.socket, cut: Any
     ) -> None:
+        awaited = not self._made
         with suppress(OSError):
             while data := source.recv(65536):
-                if source is client and b"COMMIT" in data and self.lost < self._lose:
+                awaited = awaited or b"CREATE TABLE" in data
+                if source is client and awaited and b"COMMIT" in data and self.lost < self._lose:
                     self.lost += 1
                     cut.set()
-                if source is not client and cut.is_set():
-                    break  # the answer to the commit
+                if cut.is_set() and (self._made or source is not client):
+                    break  # the commit, or the answer to it
                 target.sendall(data)
         for each in (source, target):
             with suppress(OSError):

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,21 @@ def test_a_commit_whose_answer_is_lost_is_not_doubled(
     assert values(postgres, config.table) == counting(100)
 
 
+def test_a_table_whose_making_was_not_committed_is_made_again(
+    postgres: PostgresServer, config: PostgresConfig, spool: Path
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        proxy = Proxy(postgres, Path(folder), lose=2, made=True)
+        stack.callback(proxy.close)
+        url = postgres.url.replace(str(postgres.socket_folder), folder)
+        through = dataclasses.replace(config, dsn=url)
+        with PostgresSink(through, spool=spool, close_timeout_s=PATIENCE_S) as sink:
+            sink.write_many(numbered(0, 10))
+        assert proxy.lost == 2
+    assert sink.stats.rows_waiting == 0
+    assert values(postgres, config.table) == counting(10)
+
+
 def lock_table(server: PostgresServer, table: str) -> psycopg.Connection[Any]:
     connection = psycopg.connect(server.url)
     connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
@@ -231,6 +246,24 @@ def test_a_pool_that_waited_in_vain_says_why() -> None:
     with pytest.raises(sender.Unreachable, match="refused"):
         server.send(Parcel(Layout(KINDS), b"", 0, 0, 0))
     server.close()
+
+
+def test_a_server_that_comes_back_without_the_table(
+    postgres: PostgresServer, config: PostgresConfig
+) -> None:
+    """As after a crash with synchronous_commit off, or from a backup."""
+    nothing = Parcel(Layout(KINDS), b"", 0, 0, 0)
+    server = Server(dataclasses.replace(config, pool_max_size=1))
+    with closing(server):
+        server.open(())
+        server.send(nothing)
+        postgres.stop()
+        with pytest.raises(sender.Unreachable):
+            server.send(nothing)
+        postgres.start()
+        postgres.query(f"DROP TABLE {config.table}")
+        server.send(nothing)
+    assert values(postgres, config.table) == []
 
 
 def test_a_disk_without_room_to_shrink_the_spool(spool: Path) -> None:

@@ -145,23 +145,28 @@ class Server:
             Unreachable: They are perhaps not there: send them again.
             WatlowSinkError: The server will not have them.
         """
-        with self._translated():
-            with self._pool.connection() as connection:
-                as_binary = self._prepare(connection, parcel.layout)
-            if not as_binary:
-                with self._pool.connection() as connection:
-                    self._insert(connection, parcel)
-                return
-            try:
-                with self._pool.connection() as connection:
-                    self._copy(connection, self._table.identifier, parcel)
-            except errors.UniqueViolation:
-                with self._pool.connection() as connection:
-                    self._add_missing(connection, parcel)
+        try:
+            with self._translated():
+                self._send(parcel)
+        except Unreachable:
+            self._as_binary.clear()  # who comes back may be without what was not yet on its disk
+            raise
 
     def close(self) -> None:
         """Let go."""
         self._pool.close(timeout=5.0)
+
+    def _send(self, parcel: Parcel) -> None:
+        if not self._prepared(parcel.layout):
+            with self._pool.connection() as connection:
+                self._insert(connection, parcel)
+            return
+        try:
+            with self._pool.connection() as connection:
+                self._copy(connection, self._table.identifier, parcel)
+        except errors.UniqueViolation:
+            with self._pool.connection() as connection:
+                self._add_missing(connection, parcel)
 
     def _configure(self, connection: psycopg.Connection[Any]) -> None:
         connection.execute(
@@ -169,19 +174,23 @@ class Server:
         )
         connection.commit()
 
-    def _prepare(self, connection: psycopg.Connection[Any], layout: Layout) -> bool:
+    def _prepared(self, layout: Layout) -> bool:
         """Make sure of the table; whether it takes these rows in binary."""
         key = tuple(layout.kinds.items())
         if key not in self._as_binary:
-            columns = columns_of(layout)
-            if self._config.create_table and not self._table.types(connection):
-                self._table.create(connection, columns)
-            types = self._table.types(connection)
-            self._table.check(connection, types, tuple(columns))
-            self._as_binary[key] = self._config.use_copy and all(
-                types[name] in AS_BINARY[kind] for name, kind in columns.items()
-            )
+            with self._pool.connection() as connection:
+                as_binary = self._prepare(connection, columns_of(layout))
+            self._as_binary[key] = as_binary  # a table is there once it is committed
         return self._as_binary[key]
+
+    def _prepare(self, connection: psycopg.Connection[Any], columns: dict[str, Kind]) -> bool:
+        if self._config.create_table and not self._table.types(connection):
+            self._table.create(connection, columns)
+        types = self._table.types(connection)
+        self._table.check(connection, types, tuple(columns))
+        return self._config.use_copy and all(
+            types[name] in AS_BINARY[kind] for name, kind in columns.items()
+        )
 
     def _names(self, parcel: Parcel) -> sql.Composed:
         names = (*columns_of(parcel.layout), "run_id", "seq")
