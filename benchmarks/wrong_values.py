@@ -145,7 +145,10 @@ def run(contestant: Contestant, parameters: tuple[int, ...], seed: int) -> Count
     faults = Faults(controller, seed)
     found: Counter[str] = Counter()
     begun_s = time.monotonic()
-    with SimulatedBus([controller], faults=faults) as bus, contestant(bus.port) as read:
+    with (
+        SimulatedBus([controller], turnaround_s=(0.002, 0.01), faults=faults) as bus,
+        contestant(bus.port) as read,
+    ):
         for _, parameter in zip(range(READS), itertools.cycle(parameters)):
             found[one_read(read, parameter, controller)] += 1
     found["spoilt"] = faults.happened.total()

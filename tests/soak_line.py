@@ -59,6 +59,7 @@ class SoakLine(SimulatedBus):
             # or when the same is asked again.
             faults=FaultPlan(rates, seed=line, late_s=(1.4, 2.4, 8.0)[line % 3] * TIMEOUT_S),
             link=link,
+            turnaround_s=(0.002, 0.01),  # eight reads are to fit into 0.2 s
             seed=line,
         )
 

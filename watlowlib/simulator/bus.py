@@ -21,7 +21,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from watlowlib.arguments import real
 from watlowlib.clock import SystemClock, Ticking
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, SerialSettings
@@ -40,6 +39,7 @@ from watlowlib.simulator.endpoints import Endpoint, checked_kind, make_endpoint
 from watlowlib.simulator.faults import Fault, FaultPlan
 from watlowlib.simulator.series_sd import SimulatedSD
 from watlowlib.simulator.slave import BROADCAST, RequestEar
+from watlowlib.simulator.turnaround import LIKE_A_PM3, Turnaround
 from watlowlib.simulator.wire import Wire
 from watlowlib.threads import Worker
 
@@ -72,9 +72,9 @@ class SimulatedBus:
         controllers: The controllers, or the addresses of EZ-ZONE PM on Standard Bus. A
             Standard Bus address and a Modbus address count alike: each number once.
         baudrate: Of the wire time; None for a wire that takes no time.
-        turnaround_s: Between request and reply, at least and at most, in seconds. The default
-            is a quick controller's; (0.002, 0.04) is fair for a PM3, which takes up to 0.25
-            now and then (`Fault.DELAY`).
+        turnaround_s: Seconds between request and reply: the least and the most of an ordinary
+            one, and the most of the slow ones, one in a hundred. The default is fair for a PM3;
+            two numbers are without slow ones, and one number is always the same.
         faults: What goes wrong.
         transport: "pty", "tcp", or None for a pty where there are ptys.
         link: A symbolic link to make to the pty while it is plugged in, like those in
@@ -92,7 +92,7 @@ class SimulatedBus:
         controllers: Iterable[Simulated | int],
         *,
         baudrate: int | None = 38400,
-        turnaround_s: tuple[float, float] = (0.002, 0.01),
+        turnaround_s: float | tuple[float, ...] = LIKE_A_PM3,
         faults: FaultPlan | None = None,
         transport: str | None = None,
         link: str | os.PathLike[str] | None = None,
@@ -114,10 +114,10 @@ class SimulatedBus:
             raise WatlowConfigurationError(f"faults={faults!r}: give a FaultPlan")
         self.faults = faults or FaultPlan()
         self.wire = Wire(SerialSettings(baudrate=baudrate).byte_time_s if baudrate else 0.0)
-        self._turnaround_s = _span(turnaround_s)
         self._link = None if link is None else os.fspath(link)
         self._transport = checked_kind(transport, self._link)
         self._random = random.Random(seed)
+        self._turnaround = Turnaround(turnaround_s, self._random)
         self._garbled = garbled
         self._decoder = FrameDecoder()
         self._ear = RequestEar(self.wire.byte_time_s)
@@ -340,7 +340,7 @@ class SimulatedBus:
             self._pull()
         # A controller answers one request after the other: a late reply is never overtaken.
         free_s = self._free_s.get(controller, 0.0)
-        start_s = max(due_s + self._random.uniform(*self._turnaround_s), free_s)
+        start_s = max(due_s + self._turnaround.draw_s(), free_s)
         for delay_s, data in self.faults.portions(fault, request, reply):
             start_s = self.wire.reply(start_s + delay_s, data)
             self._free_s[controller] = start_s
@@ -350,14 +350,3 @@ def _address_of(controller: Simulated) -> int:
     """Where it listens, in the protocol that it speaks."""
     modbus = controller.speaks is ProtocolKind.MODBUS_RTU
     return controller.modbus_address if modbus else controller.address
-
-
-def _span(given: object) -> tuple[float, float]:
-    """The least and the most of a turnaround; one number is both."""
-    both = given if isinstance(given, (tuple, list)) else (given, given)
-    numbers = [real(each) for each in both]
-    if len(numbers) == 2 and None not in numbers:
-        least, most = numbers
-        if least is not None and most is not None and 0 <= least <= most:
-            return least, most
-    raise WatlowConfigurationError(f"turnaround_s={given!r}: give the least and the most seconds")
