@@ -66,3 +66,14 @@ def positive(name: str, given: object, most: float, what: str) -> float:
             f"{name}={given!r}: give a number above 0 and up to {most:g} ({what})"
         )
     return number
+
+
+def yes(name: str, given: object) -> bool:
+    """`given` as a bool; a text such as "no" is none, though Python takes it for True.
+
+    Raises:
+        WatlowConfigurationError: It is neither True nor False, nor 1 or 0.
+    """
+    if given not in (True, False):
+        raise WatlowConfigurationError(f"{name}={given!r}: give True or False")
+    return bool(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,17 @@ def test_what_sets_something_weighty_going_must_be_meant(
     assert ctl.stats.exchanges == 0
     ctl.write_parameter(name, value, confirm=True)
     assert len(unit_of(bus).writes) == 1
+
+
+@pytest.mark.parametrize("confirm", ["no", "False", "", None])
+def test_a_confirmation_is_true_or_false(ctl: Controller, confirm: Any) -> None:
+    with pytest.raises(WatlowConfigurationError, match=f"confirm={confirm!r}: give True or False"):
+        ctl.set_setpoint(80.0, confirm=confirm)
+    with pytest.raises(WatlowConfigurationError, match=f"confirm={confirm!r}: give True or False"):
+        ctl.set_persistent_writes(False, confirm=confirm)
+    with pytest.raises(WatlowConfigurationError, match="on='off': give True or False"):
+        ctl.set_persistent_writes("off", confirm=True)  # type: ignore[arg-type]
+    assert ctl.stats.exchanges == 0
 
 
 def test_a_write_that_arrived_without_a_word_is_counted(bus: SimulatedBus, ctl: Controller) -> None:

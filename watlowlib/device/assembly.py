@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+from watlowlib.arguments import yes
 from watlowlib.device.layout import check_map, check_order
 from watlowlib.device.registers import ModbusWire
 from watlowlib.device.series_sd import SdWire
@@ -89,7 +90,7 @@ def _checked(ctl: Controller, wanted: list[Target], confirm: bool) -> ModbusWire
         raise WatlowConfigurationError(
             f"{len(wanted)} values to assemble: there is room for {PAIRS}"
         )
-    if not confirm:
+    if not yes("confirm", confirm):
         raise WatlowConfirmationError(
             f"assembling {len(wanted)} values writes as many pointers to the EEPROM of "
             f"{ctl.name}, and puts the old ones back at the end; pass confirm=True if that is meant"

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
-from watlowlib.arguments import whole
+from watlowlib.arguments import whole, yes
 from watlowlib.device.access import Access
 from watlowlib.device.alarms import Alarm
 from watlowlib.device.habits import ramp_to, wait_until
@@ -205,13 +205,14 @@ class Controller(Access):
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
             WatlowError: What else writing raises.
         """
-        if not confirm:
+        if not yes("confirm", confirm):
             raise WatlowConfirmationError(
                 "whether writes are kept decides what a power failure leaves of them; "
                 "pass confirm=True if that is meant"
             )
-        held = self.write_parameter("non_volatile_save", "Yes" if on else "No", confirm=True)
-        self.persistent_writes = on
+        kept = yes("on", on)
+        held = self.write_parameter("non_volatile_save", "Yes" if kept else "No", confirm=True)
+        self.persistent_writes = kept
         return held
 
     def wait_until(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from watlowlib.arguments import yes
 from watlowlib.device.polling import check_instance
 from watlowlib.device.values import (
     CUTTING_OFF,
@@ -64,7 +65,7 @@ def checked_order(
             f"{label} is a communications setting, and written like this could cut the program "
             "off; use the functions of watlowlib.device.maintenance"
         )
-    if not confirm and (spec.persistent or spec.number in WEIGHTY):
+    if not yes("confirm", confirm) and (spec.persistent or spec.number in WEIGHTY):
         kept = " and is kept in its EEPROM" if spec.persistent else ""
         raise WatlowConfirmationError(
             f"writing {checked} to {label} changes what the controller does{kept}; "
