@@ -157,7 +157,7 @@ def test_one_that_is_not_named_as_such_is_neither_believed_nor_written(
     bus: SimulatedBus, unit: SimulatedSD
 ) -> None:
     with open_device(bus.port, protocol=MODBUS) as ctl:
-        with pytest.raises(WatlowUncertainError):
+        with pytest.raises(WatlowUncertainError, match="a Series SD must be named: family='sd'"):
             ctl.read_setpoint()
         with pytest.raises(WatlowUncertainError):
             ctl.set_setpoint(80.0, confirm=True)

@@ -105,7 +105,7 @@ def _with_map(layout: Layout, ask: Ask) -> Layout:
     found = [number for number in MAPS if _looks_like(number, ask)]
     if len(found) == 1:
         return replace(layout, data_map=found[0])
-    where = "in both maps" if found else "in neither map"
+    where = "in both maps" if found else "in neither map; a Series SD must be named: family='sd'"
     return _doubting(layout, f"8002 and 8003 hold codes of theirs {where}")
 
 
