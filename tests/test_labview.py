@@ -200,6 +200,48 @@ def test_errors_speak_of_terminals(session: Session, line: SimulatedBus) -> None
         session.call("read")
 
 
+@pytest.mark.parametrize("value", [True, "80", None, math.inf])
+def test_a_value_is_a_number(session: Session, line: SimulatedBus, value: object) -> None:
+    oven = session.open(line)
+    with pytest.raises(Refused, match=f"watlowlib write: value={value!r}: wire a number"):
+        session.call("write", oven, "setpoint", value, 1, True)
+    with pytest.raises(Refused, match=f"watlowlib set_setpoint: value={value!r}: wire a number"):
+        session.call("set_setpoint", oven, value, 1, True)
+    assert line.controllers[1].get("setpoint") == 75.0
+
+
+def test_what_is_not_wired_is_the_default(session: Session, line: SimulatedBus) -> None:
+    oven = session.call("open_controller", line.port, 1, "", "", "", 0, 0.0, "")
+    assert session.call("read", oven, "setpoint") == (75.0, "ok")
+    with pytest.raises(Refused, match="port='': give a name"):
+        session.call("open_controller", "")
+    with pytest.raises(Refused, match="address=True: wire a whole number"):
+        session.call("open_controller", line.port, True)
+    with pytest.raises(Refused, match="nothing to read"):
+        session.call("read_many", oven, [])
+
+
+@pytest.mark.parametrize("handles", [[], True, "1", [[1]]])
+def test_handles_that_are_none(session: Session, handles: object) -> None:
+    with pytest.raises(Refused, match=r"watlowlib start_recording: handles?=.*: wire "):
+        session.call("start_recording", handles, ["pv"], 2.0)
+    with pytest.raises(Refused, match="watlowlib close: handle=.*: wire a whole number"):
+        session.call("close", handles)
+
+
+def test_one_handle_is_enough_and_none_counts_twice(session: Session, line: SimulatedBus) -> None:
+    oven = session.open(line)
+    with pytest.raises(Refused, match="each only once"):
+        session.call("start_recording", [oven, float(oven)], ["pv"], 2.0)
+    recording = session.call("start_recording", oven, "sp", 100.0, "", 0.01)
+    assert session.call("stop_recording", float(recording))[0] == 0
+
+
+def test_a_port_that_cannot_be_looked_at_is_an_error(session: Session) -> None:
+    with pytest.raises(Refused, match="watlowlib discover: there is no port '/dev/nowhere'"):
+        session.call("discover", "/dev/nowhere", 1)
+
+
 def test_who_is_there(session: Session, line: SimulatedBus) -> None:
     ports, addresses, protocols, speeds, parts = session.call("discover", line.port, 2, "stdbus")
     assert ports == [line.port] * 2

@@ -25,17 +25,19 @@ from watlowlib.background import Background
 from watlowlib.device.controller import Controller
 from watlowlib.device.discovery import USUAL, find_devices
 from watlowlib.device.factory import open_device
-from watlowlib.errors import WatlowConfigurationError, WatlowError
+from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError, WatlowError
 from watlowlib.manager import WatlowManager
 from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings
 from watlowlib.plain import (
     Handles,
     LabviewError,
+    each_once,
     flag,
     for_labview,
     number,
     number_of,
     numbers_of,
+    real_number,
     text_of,
     texts,
     whole_number,
@@ -72,11 +74,11 @@ def open_controller(
     Args:
         port: "COM3", "/dev/ttyUSB0", "socket://host:4001".
         address: 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU.
-        protocol: "stdbus", "modbus_rtu" or "auto".
+        protocol: "stdbus", "modbus_rtu" or "auto"; empty for "stdbus".
         temperature_unit: "F" or "C", the scale the controller speaks; empty if not known.
         family: "sd" for a Series SD; empty otherwise.
         baudrate: Bit/s on Modbus RTU; 0 for what the protocol has from the factory.
-        timeout_s: Seconds to wait for an answer.
+        timeout_s: Seconds to wait for an answer; 0 for 0.5.
         name: What it is called in recordings; empty for address and port, "1@COM3".
 
     Returns:
@@ -85,13 +87,13 @@ def open_controller(
     speed = whole_number("baudrate", baudrate)
     ctl = open_device(
         port,
-        protocol=chosen("protocol", ProtocolKind, protocol),
+        protocol=chosen("protocol", ProtocolKind, protocol or "stdbus"),
         address=whole_number("address", address),
         serial_settings=SerialSettings(baudrate=speed) if speed else None,
         family=chosen("family", ControllerFamily, family or "unknown"),
         name=name or None,
         temperature_unit=temperature_unit or None,
-        timeout_s=timeout_s,
+        timeout_s=real_number("timeout_s", timeout_s) or 0.5,
     )
     return _controllers.add(ctl)
 
@@ -134,7 +136,8 @@ def write(
     """
     ctl = _controllers.get(handle)
     place, sure = whole_number("instance", instance), flag("confirm", confirm)
-    held = ctl.write_parameter(parameter, float(value), instance=place, confirm=sure)
+    wanted = real_number("value", value)
+    held = ctl.write_parameter(parameter, wanted, instance=place, confirm=sure)
     return number(held.value)
 
 
@@ -153,7 +156,9 @@ def write_text(
 def set_setpoint(handle: int, value: float, loop: int = 1, confirm: bool = False) -> float:
     """Write the set point of a control loop, which needs `confirm`; what is held then."""
     held = _controllers.get(handle).set_setpoint(
-        float(value), instance=whole_number("loop", loop), confirm=flag("confirm", confirm)
+        real_number("value", value),
+        instance=whole_number("loop", loop),
+        confirm=flag("confirm", confirm),
     )
     return number(held.value)
 
@@ -196,6 +201,8 @@ def discover(
         addresses=range(1, whole_number("highest_address", highest_address) + 1),
         protocols=chosen("protocol", ProtocolKind, protocol) if protocol else tuple(USUAL),
     )
+    if port and all(probe.address is None for probe in probes):
+        raise WatlowConnectionError(probes[0].reason)
     found = [(probe, probe.info) for probe in probes if probe.info is not None]
     return (
         [probe.port for probe, _ in found],
@@ -230,7 +237,7 @@ def start_recording(
     Returns:
         The recording's handle.
     """
-    controllers = [_controllers.get(each) for each in handles]
+    controllers = [_controllers.get(each) for each in each_once(handles)]
     fleet = WatlowManager()
     try:
         for ctl in controllers:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
+from watlowlib.arguments import real
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.model import Reading, Sample, Value
 
@@ -92,7 +93,7 @@ class Handles(Generic[C]):
         return wrong
 
     def __contains__(self, handle: int) -> bool:
-        return handle in self._objects
+        return whole_number("handle", handle) in self._objects
 
 
 def for_labview(function: Callable[P, T]) -> Callable[P, T]:
@@ -112,12 +113,18 @@ def for_labview(function: Callable[P, T]) -> Callable[P, T]:
 
 def whole_number(name: str, given: float) -> int:
     """`given` as an int, also when a DBL was wired."""
-    try:
-        if int(given) == given:
-            return int(given)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise WatlowConfigurationError(f"{name}={given!r}: wire a whole number")
+    value = real(given)
+    if value is None or not value.is_integer():
+        raise WatlowConfigurationError(f"{name}={given!r}: wire a whole number")
+    return int(value)
+
+
+def real_number(name: str, given: float) -> float:
+    """`given` as a float; a Boolean or a text is none."""
+    value = real(given)
+    if value is None:
+        raise WatlowConfigurationError(f"{name}={given!r}: wire a number")
+    return value
 
 
 def flag(name: str, given: bool) -> bool:
@@ -130,6 +137,17 @@ def flag(name: str, given: bool) -> bool:
 def texts(given: Sequence[str]) -> list[str]:
     """`given` as a list, also when it is one text."""
     return [given] if isinstance(given, str) else [str(each) for each in given]
+
+
+def each_once(given: Sequence[int]) -> list[int]:
+    """`given` as a list of handles, also when it is one."""
+    try:
+        several = [whole_number("handle", each) for each in given]
+    except TypeError:
+        several = [whole_number("handle", given)]  # type: ignore[arg-type]
+    if not several or len(set(several)) < len(several):
+        raise WatlowConfigurationError(f"handles={given!r}: wire at least one, and each only once")
+    return several
 
 
 def number_of(sample: Sample) -> tuple[float, str]:

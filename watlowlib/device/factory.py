@@ -124,7 +124,7 @@ def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
     """A port's name, or a transport."""
     source = os.fspath(port) if isinstance(port, os.PathLike) else port
     transport = isinstance(getattr(source, "port", None), str) and not hasattr(source, "baudrate")
-    if not isinstance(source, str) and not transport:
+    if not source or not (isinstance(source, str) or transport):
         raise WatlowConfigurationError(f"port={port!r}: give a name such as '/dev/ttyUSB0'")
     return source
 
