@@ -199,7 +199,9 @@ def test_read_says_when_nobody_answers(bus: SimulatedBus, tmp_path: Path) -> Non
     done = run("read", bus.port, "--address", "9", "--timeout", "0.05", cwd=tmp_path)
     assert done.returncode == 1
     assert "timeout" in done.stdout
-    assert "nothing could be read" in done.stderr
+    assert done.stderr.startswith("watlowlib: nothing could be read: nothing came back; is the")
+    assert "address 9" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("words", [["simulate", "2"], ["simulate", "2", "--tcp"]])
@@ -261,6 +263,16 @@ def test_simulate_serves_modbus_masters(
         ("read", 2, "give a port"),
         ("read /dev/ttyUSB77", 1, "there is no port"),
         ("simulate 0", 2, "one line has 1 to 16"),
+        ("record --simulate 1 --rate 2 run", 2, "the file to write comes last"),
+        ("record /dev/ttyUSB77 --rate 2 run", 2, "'run': the file's ending says how to write it"),
+        ("record /dev/ttyUSB77 --ratee 2 run.csv", 2, "cannot make sense of '--ratee'"),
+        ("read /dev/ttyUSB77 /dev/ttyUSB78", 2, "cannot make sense of '/dev/ttyUSB78'"),
+        ("read socket://localhost", 2, "it lacks the port's number, as in socket://host:4001"),
+        (
+            "discover /dev/ttyUSB77 --address 5-1",
+            2,
+            "--address 5-1: give numbers, or two with a hyphen",
+        ),
         ("simulate 1 --family sd --data-map 1", 2, "leave out --protocol, --data-map"),
         ("simulate 1 --family sd --protocol stdbus", 2, "speaks Modbus RTU alone"),
     ],

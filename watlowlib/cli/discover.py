@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from contextlib import suppress
 from itertools import groupby
 
 from rich.console import Console
@@ -129,9 +130,7 @@ def _place(probe: Probe) -> str:
 def _numbers(text: str) -> range:
     """The addresses that "5" or "1-16" means."""
     first, _, last = text.partition("-")
-    try:
-        return range(int(first), int(last or first) + 1)
-    except ValueError:
-        raise WatlowConfigurationError(
-            f"--address {text}: give numbers, or two with a hyphen: 1-16"
-        ) from None
+    with suppress(ValueError):
+        if numbers := range(int(first), int(last or first) + 1):
+            return numbers
+    raise WatlowConfigurationError(f"--address {text}: give numbers, or two with a hyphen: 1-16")

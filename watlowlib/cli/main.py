@@ -49,14 +49,22 @@ def make_parser() -> argparse.ArgumentParser:
             name, help=module.HELP, description=module.DESCRIPTION, usage=module.USAGE
         )
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, command=name)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = make_parser().parse_args(record.with_output_last(words))
+    arguments, left = make_parser().parse_known_args(record.with_output_last(words))
+    record.take_output(arguments, left)
+    if left:
+        print(
+            f"watlowlib: cannot make sense of {left[0]!r}; "
+            f"'watlowlib {arguments.command} --help' says what there is",
+            file=sys.stderr,
+        )
+        return 2
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.WARNING,
         format="%(asctime)s %(threadName)s %(message)s",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.table import Table
 
 from watlowlib.cli.options import add_controllers, add_line_options
+from watlowlib.device import presence
 from watlowlib.errors import WatlowError
 from watlowlib.manager import WatlowManager
 from watlowlib.model import Sample
@@ -24,12 +28,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Read and print; an error when nothing could be read."""
-    with WatlowManager() as manager:
+    with WatlowManager() as manager, _asking_once():
         add_controllers(manager, arguments)
-        samples = manager.prepare(arguments.parameter, instances=arguments.instance)()
+        poll = manager.prepare(arguments.parameter, instances=arguments.instance)
+        reads = [read for of_one in poll.reads().values() for read in of_one]
+    samples = [sample for sample, _ in reads]
     Console().print(table_of(samples))
     if all(sample.value is None for sample in samples):
-        raise WatlowError("nothing could be read; the status of each says why")
+        raise WatlowError(f"nothing could be read: {reads[0][1]}")
+
+
+@contextmanager
+def _asking_once() -> Iterator[None]:
+    """Do not say that who is silent is asked less often from now on: it is not asked again."""
+    log = logging.getLogger(presence.__name__)
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = False
 
 
 def table_of(samples: list[Sample]) -> Table:

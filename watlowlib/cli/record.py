@@ -54,6 +54,12 @@ def with_output_last(words: Sequence[str]) -> list[str]:
     return list(words)
 
 
+def take_output(arguments: argparse.Namespace, left: list[str]) -> None:
+    """Take for the output what is left: a file's name without an ending, which is refused later."""
+    if arguments.run is run and arguments.output is None and len(left) == 1:
+        arguments.output = left.pop()
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Record; whatever ends it, what was written is said."""
     if arguments.output is None:

@@ -19,6 +19,7 @@ import logging
 import os
 import select
 import sys
+from urllib.parse import urlsplit
 
 import serial
 
@@ -45,6 +46,9 @@ WRITE_TIMEOUT_S = 1.0
 """How long a port may refuse to take bytes (a stuck driver, a full network buffer)."""
 
 CHUNK = 4096
+
+SERVERS = ("socket://", "rfc2217://")
+"""URLs of which pyserial does not say that there is no number in them."""
 
 
 class SerialTransport:
@@ -118,6 +122,8 @@ class SerialTransport:
 
     def _opened(self, device: str) -> serial.Serial:
         settings = self.settings
+        if device.startswith(SERVERS) and urlsplit(device).port is None:
+            raise ValueError("it lacks the port's number, as in socket://host:4001")
         return serial.serial_for_url(
             device,
             baudrate=settings.baudrate,
