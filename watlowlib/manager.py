@@ -109,7 +109,7 @@ class WatlowManager:
         Raises:
             WatlowConfigurationError: The name is taken, the same controller is here under
                 another name, the port speaks another protocol, or an argument cannot be.
-            WatlowConnectionError: The port cannot be opened.
+            WatlowConnectionError: The port cannot be opened, or the controller was closed.
         """
         self._check_open()
         if not isinstance(name, str) or not name or name in self._controllers:
@@ -117,6 +117,7 @@ class WatlowManager:
                 f"name={name!r}: give a name that is not taken; taken are {list(self._controllers)}"
             )
         if isinstance(source, Controller):
+            source.check_open()
             self._check_new(source)
             self._controllers[name] = source
             return source

@@ -19,7 +19,9 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowUnknownParameterError,
 )
+from watlowlib.manager import WatlowManager
 from watlowlib.model import ProtocolKind, Unit
+from watlowlib.recorder import record
 from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController, Write
 from watlowlib.simulator import controller as simulated
@@ -255,6 +257,10 @@ def test_a_closed_controller_says_so(bus: SimulatedBus) -> None:
     with pytest.raises(WatlowClosedError, match="open it again"):
         ctl.read_pv()
     assert repr(ctl) == f"<Controller '{ctl.name}' on {bus.port} address 1, closed>"
+    with pytest.raises(WatlowClosedError, match="open it again"):
+        record(ctl, parameters="pv", rate_hz=1.0)
+    with WatlowManager() as mgr, pytest.raises(WatlowClosedError, match="open it again"):
+        mgr.add("oven", ctl)
 
 
 def test_a_port_taken_away_is_said_and_opened_again_when_it_is_back() -> None:

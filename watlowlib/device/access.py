@@ -148,7 +148,7 @@ class Access:
     ) -> Reading:
         """Send a write that has been checked; see `Wire.write`."""
         try:
-            self._check_open()
+            self.check_open()
             got = self.wire.write(spec, instance, value, storing)
         except WatlowError as error:
             self.place(error, spec, instance)
@@ -162,7 +162,7 @@ class Access:
 
     def heard_at(self, address: int) -> bool:
         """Whether anything at all comes back when `address` is asked for something."""
-        self._check_open()
+        self.check_open()
         try:
             self.wire.at(address).hail()
         except WatlowTimeoutError as error:
@@ -226,7 +226,7 @@ class Access:
 
     def _read(self, spec: ParameterSpec, instance: int) -> Reading:
         try:
-            self._check_open()
+            self.check_open()
             self.check_cooling(spec)
             got = self.wire.read(spec, instance)
         except WatlowError as error:
@@ -243,7 +243,7 @@ class Access:
         asked: list[Target] = []
         for target in wanted:
             try:
-                self._check_open()
+                self.check_open()
                 self.check_cooling(target[0])
                 asked.append(target)
             except WatlowError as error:
@@ -258,6 +258,11 @@ class Access:
                 for target, got in outcomes
             }
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Refuse to work with one that was closed.
+
+        Raises:
+            WatlowClosedError: It was.
+        """
         if not self._lease.active:
             raise WatlowClosedError("the controller was closed; open it again")

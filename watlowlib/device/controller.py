@@ -279,6 +279,7 @@ class Controller(Access):
         sensor_check: bool = False,
     ) -> Sampler:
         """Plan a poll for a recording; see `watlowlib.device.polling.PollSource`."""
+        self.check_open()
         self._check_named(names)
         return self.sampler(parameters, instances, self.name, sensor_check)
 
