@@ -100,10 +100,26 @@ async def asynchronous() -> AsyncIterator[int]:
     yield 1
 
 
-@pytest.mark.parametrize("func", [coroutine, asynchronous, partial(coroutine)])
+class Op:
+    async def __call__(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "func", [coroutine, asynchronous, partial(coroutine), lambda: coroutine(), Op()]
+)
 def test_a_coroutine_function_is_refused_by_name(portal: SyncPortal, func: object) -> None:
-    with pytest.raises(WatlowConfigurationError, match=r"^(coroutine|asynchronous) is a coroutine"):
+    with pytest.raises(WatlowConfigurationError, match=r"^(coroutine|asynchronous|Op) is a cor"):
         portal.call(func)  # type: ignore[arg-type]
+
+
+def test_what_a_coroutine_function_gives_is_refused_too() -> None:
+    with pytest.raises(WatlowConfigurationError, match="^coroutine is a coroutine function"):
+        run_sync(coroutine())  # type: ignore[arg-type]
+
+
+def test_what_is_no_function_is_refused(portal: SyncPortal) -> None:
+    with pytest.raises(WatlowConfigurationError, match="'pv' is no function"):
+        portal.call("pv")  # type: ignore[arg-type]
 
 
 def test_what_is_asynchronous_is_not_wrapped(portal: SyncPortal) -> None:

@@ -187,6 +187,8 @@ def test_what_cannot_be_is_refused_with_a_reason(bus: SimulatedBus) -> None:
         ctl = mgr.add("oven", bus.port)
         with pytest.raises(WatlowConfigurationError, match="op is a coroutine function"):
             mgr.execute_each(op)
+        with pytest.raises(WatlowConfigurationError, match="op is a coroutine function"):
+            mgr.execute_each(lambda ctl: op(ctl))
         wrong: dict[str, object] = {"portal": "no portal"}
         for call in (
             lambda: Watlow.open(bus.port, **wrong),  # type: ignore[arg-type]

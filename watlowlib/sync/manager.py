@@ -10,7 +10,13 @@ from watlowlib.device.polling import Parameters
 from watlowlib.manager import WatlowManager
 from watlowlib.model import Sample
 from watlowlib.results import DeviceResult, ErrorPolicy
-from watlowlib.sync.portal import SyncPortal, check_portal, refuse_coroutines, single_errors
+from watlowlib.sync.portal import (
+    SyncPortal,
+    check_portal,
+    ordinary,
+    refuse_coroutines,
+    single_errors,
+)
 
 __all__ = ["DeviceResult", "ErrorPolicy", "SyncWatlowManager"]
 
@@ -47,4 +53,4 @@ class SyncWatlowManager(WatlowManager):
         """
         refuse_coroutines(op)
         with single_errors():
-            return super().execute_each(op, names=names)
+            return super().execute_each(ordinary(op), names=names)

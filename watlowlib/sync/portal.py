@@ -73,6 +73,7 @@ class SyncPortal:
         refuse_coroutines(func)
         if not self._entered:
             raise WatlowConfigurationError("enter the portal first: with SyncPortal() as portal")
+        func = ordinary(func)
         with single_errors():
             if threading.current_thread().name == self._worker.name:
                 return func(*args, **kwargs)  # by a call that runs: it cannot wait for itself
@@ -165,18 +166,41 @@ def check_portal(portal: SyncPortal | None) -> None:
 
 
 def refuse_coroutines(func: object) -> None:
-    """Say of a coroutine function that nothing here runs it.
+    """Say of a coroutine function, or of what one gives, that nothing here runs it.
 
     Raises:
-        WatlowConfigurationError: It is one.
+        WatlowConfigurationError: It is one, or nothing that can be called.
     """
     bare = func.func if isinstance(func, partial) else func
-    if inspect.iscoroutinefunction(bare) or inspect.isasyncgenfunction(bare):
-        name = getattr(bare, "__name__", repr(bare))
-        raise WatlowConfigurationError(
-            f"{name} is a coroutine function, and there is no event loop here: "
-            f"write 'def {name}' without 'async', and leave out 'await' in it"
-        )
+    called = getattr(bare, "__call__", None)  # noqa: B004 - an object's own may be one
+    if any(map(inspect.iscoroutinefunction, (bare, called))) or inspect.isasyncgenfunction(bare):
+        raise _no_loop_for(bare)
+    if inspect.iscoroutine(func):
+        func.close()
+        raise _no_loop_for(func)
+    if called is None:
+        raise WatlowConfigurationError(f"{func!r} is no function: give one, and then its arguments")
+
+
+def ordinary(func: Callable[P, T]) -> Callable[P, T]:
+    """`func`, with an error in the place of a coroutine that it gives: nothing of it would run."""
+
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        outcome = func(*args, **kwargs)
+        if inspect.iscoroutine(outcome):
+            outcome.close()
+            raise _no_loop_for(outcome)
+        return outcome
+
+    return called
+
+
+def _no_loop_for(what: object) -> WatlowConfigurationError:
+    name = getattr(what, "__name__", type(what).__name__)
+    return WatlowConfigurationError(
+        f"{name} is a coroutine function, and there is no event loop here: "
+        f"write 'def {name}' without 'async', and leave out 'await' in it"
+    )
 
 
 @contextmanager
