@@ -115,6 +115,9 @@ def test_nothing_is_half_done_when_a_later_gain_is_invalid(
             two.loop(1).write_pid(wrong, confirm=True)
     with pytest.raises(WatlowConfirmationError):
         two.loop(1).write_pid(PidGains(30.0))
+    for nothing in (PidGains(), {"time_integral": 120.0}):
+        with pytest.raises(WatlowConfigurationError, match="give at least one field: PidGains"):
+            two.loop(1).write_pid(nothing, confirm=True)  # type: ignore[arg-type]
     assert bus.controllers[3].writes == []
 
 

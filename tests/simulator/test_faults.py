@@ -101,6 +101,13 @@ def test_chance_keeps_its_rates_and_its_seed() -> None:
     assert again[0].happened[Fault.DROP] == drawn[0].count(Fault.DROP)
 
 
+def test_a_plan_shows_its_chances() -> None:
+    plan = FaultPlan({Fault.DROP: 1.0})
+    plan.draw()
+    assert repr(plan) == "<FaultPlan of drop 1, 1 so far>"
+    assert repr(FaultPlan()) == "<FaultPlan of no chances, 0 so far>"
+
+
 def test_a_script_comes_before_chance() -> None:
     plan = FaultPlan({Fault.DROP: 1.0})
     plan.next_are(Fault.ECHO, None)

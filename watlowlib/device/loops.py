@@ -81,9 +81,13 @@ class ControllerLoop:
             WatlowConfigurationError: No field is given, or one cannot be; nothing was sent.
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
         """
-        given = {name: value for name, value in asdict(gains).items() if value is not None}
+        given = {}
+        if isinstance(gains, PidGains):
+            given = {name: value for name, value in asdict(gains).items() if value is not None}
         if not given:
-            raise WatlowConfigurationError("write_pid: give at least one field of PidGains")
+            raise WatlowConfigurationError(
+                f"write_pid({gains!r}): give at least one field: PidGains(time_integral=120.0)"
+            )
         for name, value in given.items():
             order = self._ctl.check_write(name, value, instance=self.number, confirm=confirm)
             self._ctl.check_cooling(order.spec)

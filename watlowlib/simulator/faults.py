@@ -80,6 +80,10 @@ class FaultPlan:
         self._random = random.Random(seed)
         self._script: deque[Fault | None] = deque()
 
+    def __repr__(self) -> str:
+        chances = ", ".join(f"{fault.value} {rate:g}" for fault, rate in self.rates.items())
+        return f"<FaultPlan of {chances or 'no chances'}, {self.happened.total()} so far>"
+
     def next_are(self, *faults: Fault | None) -> None:
         """Meet the next requests with these, None for a reply in order."""
         self._script.extend(
