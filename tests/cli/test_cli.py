@@ -294,6 +294,18 @@ def test_a_slip_gets_one_clear_line_and_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "sqlite", "parquet"])
+def test_a_file_of_another_kind_is_named_and_left_as_it_is(
+    ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"run.{ending}"
+    path.write_text('ab"c,d\nx,y\n' * 10)
+    assert main(["record", "--simulate", "1", "--duration", "1", str(path)]) == 1
+    assert f"Sink('{path}') " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == 'ab"c,d\nx,y\n' * 10
+
+
 @pytest.mark.parametrize(
     ("words", "shown"),
     [

@@ -78,6 +78,16 @@ def test_one_that_is_being_written_is_left_alone(
     assert len(list(read_samples(path))) == 3
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_what_is_no_such_file_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    path = tmp_path / f"run.{ending}"
+    path.write_text('a,b\n1"x"z,2\n')
+    assert main(["recover", str(path)]) == 1
+    assert capsys.readouterr().err.startswith(f"watlowlib: {path} could not be read: ")
+
+
 def test_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("run.csv", "run.parquet", "run"):
         assert main(["recover", str(tmp_path / name)]) == 1

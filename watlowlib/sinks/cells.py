@@ -57,14 +57,14 @@ def csv_row(line: str) -> list[Any]:
     """The cells of one CSV line, with its end.
 
     Raises:
-        WatlowSinkError: It is no such line.
+        ValueError: It is no such line.
     """
     row: list[Any] = []
     at, end = 0, ","
     while end == ",":
         found = _CELL.match(line, at)
         if found is None:
-            raise WatlowSinkError(f"no CSV cell begins with {line[at : at + 40]!r}")
+            raise ValueError(f"no CSV cell begins with {line[at : at + 40]!r}")
         quoted, bare, end = found.groups()
         row.append(_from_csv(bare) if quoted is None else quoted.replace('""', '"'))
         at = found.end()

@@ -74,6 +74,13 @@ class Journal:
         """Let go, and leave the file there."""
         self._file.close()
 
+    def give_up(self) -> None:
+        """Let go, and leave the file there if there is anything in it."""
+        if os.fstat(self._file.fileno()).st_size:
+            self.close()
+        else:
+            self.remove()
+
     def remove(self) -> None:
         """Let go, and delete the file."""
         with suppress(PermissionError):  # Windows: first let go

@@ -167,7 +167,7 @@ class ParquetSink(FileSink):
                 self._layout = layout_of(self._schema)
                 self._schema = self._schema.remove_metadata()
         except BaseException:
-            journal.close()
+            journal.give_up()
             raise
         self._journal = journal
 

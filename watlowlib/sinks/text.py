@@ -168,7 +168,10 @@ class CsvSink(_TextSink):
 
     def _names(self, head: bytes) -> list[str]:
         text = head.decode("utf-8", "replace").removeprefix("\N{BYTE ORDER MARK}")
-        return [str(name) for name in csv_row(text)]
+        try:
+            return [str(name) for name in csv_row(text)]
+        except ValueError as error:
+            raise WatlowSinkError(f"{self} has no header: {error}; give a new name") from error
 
     def _torn_head(self, head: bytes) -> bool:
         return (",".join(COLUMNS) + "\r").encode().startswith(head)
