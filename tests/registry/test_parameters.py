@@ -246,3 +246,15 @@ def test_names_of_the_series_sd_are_unique_and_mean_the_same() -> None:
     for spec in SD_PARAMETERS:
         with contextlib.suppress(WatlowUnknownParameterError):
             assert PARAMETERS.resolve(spec.name).name == spec.name
+
+
+def test_a_wrong_number_is_told_the_right_ones() -> None:
+    with pytest.raises(WatlowUnknownParameterError, match=r"did you mean .*7001 \(setpoint\)"):
+        PARAMETERS.resolve(70010)
+
+
+def test_what_a_series_sd_has_not_is_said_of_a_series_sd() -> None:
+    with pytest.raises(WatlowUnknownParameterError, match="^a Series SD has no parameter 'heat_al"):
+        SD_PARAMETERS.resolve("heat_algorithm")
+    with pytest.raises(WatlowUnknownParameterError, match="'process_value' or a number such as 20"):
+        SD_PARAMETERS.resolve("")

@@ -188,8 +188,9 @@ class Registry:
             line = by_name.get(str(parameter)) or by_name.get(_normal(str(parameter)))
             if line is not None:
                 return self._parsed.get(line) or self._spec(line)
+        there_is = "a Series SD has" if self._family is ControllerFamily.SD else "there is"
         raise WatlowUnknownParameterError(
-            f"there is no parameter {parameter!r}; {self._hint(str(parameter))}"
+            f"{there_is} no parameter {parameter!r}; {self._hint(str(parameter))}"
         )
 
     def search(self, text: str) -> list[ParameterSpec]:
@@ -208,10 +209,14 @@ class Registry:
         from difflib import get_close_matches
 
         near = get_close_matches(_normal(text), self._by_name, n=5, cutoff=0.6)
-        names = list(dict.fromkeys(self._by_name[name].split("\t", 2)[1] for name in near))[:3]
+        found = [self._by_name[name].split("\t", 2) for name in near]
+        # Who has mistaken a number looks for numbers.
+        numbers = text[:1].isdigit()
+        names = [f"{number} ({name})" if numbers else repr(name) for number, name, _ in found]
         if names:
-            return f"did you mean {' or '.join(map(repr, names))}?"
-        return "give a name such as 'process_value' or a number such as 4001"
+            return f"did you mean {' or '.join(list(dict.fromkeys(names))[:3])}?"
+        example = self.resolve("process_value")
+        return f"give a name such as {example.name!r} or a number such as {example.number}"
 
     @cached_property
     def _lines(self) -> list[str]:
