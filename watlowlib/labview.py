@@ -189,7 +189,8 @@ def discover(
     """Look for controllers with reads alone; it takes some 20 s for a port without any.
 
     Args:
-        port: Where; empty for every serial port of this machine.
+        port: Where; empty for every serial port of this machine. One that cannot be opened is
+            an error.
         highest_address: Addresses 1 to this one are asked.
         protocol: "stdbus" or "modbus_rtu"; empty for both.
 
