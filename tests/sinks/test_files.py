@@ -379,3 +379,28 @@ def test_importing_the_library_loads_none_of_them() -> None:
 def test_an_ending_nobody_knows(name: str) -> None:
     with pytest.raises(WatlowConfigurationError, match=r"known are \.csv, \.jsonl, \.sqlite"):
         open_sink(name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be deleted")
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_file_that_was_deleted_under_the_sink_is_an_error(tmp_path: Path, ending: str) -> None:
+    sink = open_sink(tmp_path / f"run.{ending}")
+    with pytest.raises(WatlowSinkError, match="was deleted while it was written"), sink:
+        sink.write_many(many(2))
+        (written,) = tmp_path.iterdir()
+        written.unlink()
+        with pytest.raises(WatlowSinkError, match="was deleted while it was written"):
+            sink.write_many(many(2))
+        if ending != "parquet":
+            sink.write_many(many(2))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be renamed")
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_one_that_was_renamed_is_none(tmp_path: Path, ending: str) -> None:
+    with open_sink(tmp_path / f"run.{ending}") as sink:
+        sink.write_many(many(2))
+        (tmp_path / f"run.{ending}").rename(tmp_path / f"moved.{ending}")
+        sink.write_many(many(2))
+    assert len(list(read_samples(tmp_path / f"moved.{ending}"))) == 4

@@ -33,6 +33,17 @@ def lock(file: FileIO, name: object) -> None:
                 raise WatlowSinkError(f"{name} is being written to by another sink") from None
 
 
+def check_there(file: FileIO, path: Path) -> None:
+    """See that who looks for `path` finds what is written to `file`.
+
+    Raises:
+        WatlowSinkError: Somebody has deleted it: nobody can read it any more.
+    """
+    # Some network drives count no names of a file: it is looked for as well.
+    if not os.fstat(file.fileno()).st_nlink and not path.exists():
+        raise WatlowSinkError(f"{path} was deleted while it was written; its rows are lost")
+
+
 def write_all(file: FileIO, data: bytes) -> None:
     """Write all of `data`, in as many steps as the system takes."""
     left = memoryview(data)

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from watlowlib.sinks.arrow import arrow
-from watlowlib.sinks.files import lock, write_all
+from watlowlib.sinks.files import check_there, lock, write_all
 
 ID = b"watlowlib.journal"
 """Key in the metadata of a journal and of the Parquet file made from it: no row goes twice."""
@@ -62,7 +62,16 @@ class Journal:
         """Hand a record batch to the system; all of it or nothing."""
         self._write(batch.serialize())
 
+    def check(self) -> None:
+        """See that it is there still.
+
+        Raises:
+            WatlowSinkError: Somebody has deleted it.
+        """
+        check_there(self._file, self.path)
+
     def _write(self, data: Any) -> None:
+        self.check()
         # A full disk takes the beginning of a write. Who reads leaves it out, and it is
         # cut off before more is written.
         if self._file.seek(0, os.SEEK_END) != self.size:

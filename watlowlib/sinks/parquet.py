@@ -139,6 +139,9 @@ class ParquetSink(FileSink):
                     f"{self} could not be finished: {error}. Its rows are in {journal.path}: "
                     f"see to that, then run: watlowlib recover {self.path}"
                 ) from error
+            except WatlowSinkError:
+                journal.close()
+                raise
             finally:
                 self._journal = self._layout = self._schema = None
 
@@ -173,6 +176,7 @@ class ParquetSink(FileSink):
 
     def _end(self, journal: Journal) -> None:
         """Make the Parquet file."""
+        journal.check()
         finish(journal.path, parquet_of(journal.path), self._packing)
         journal.remove()
 

@@ -16,7 +16,7 @@ from typing import Any
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.cells import Cache, csv_cell, csv_row, json_cell
-from watlowlib.sinks.files import end_of_lines, lock, write_all
+from watlowlib.sinks.files import check_there, end_of_lines, lock, write_all
 from watlowlib.sinks.rows import COLUMNS, Column, Kind, Layout, Row, TimeText
 
 log = logging.getLogger(__name__)
@@ -106,6 +106,7 @@ class _TextSink(FileSink):
             file.truncate(self._end)
 
     def _append(self, file: FileIO, text: str) -> None:
+        check_there(file, self.path)
         try:
             data = text.encode("utf-8")
             # A full disk takes the beginning of a write: no torn line is left, and if
