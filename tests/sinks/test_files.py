@@ -396,6 +396,16 @@ def test_a_file_that_was_deleted_under_the_sink_is_an_error(tmp_path: Path, endi
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be deleted")
+def test_a_database_that_was_deleted_under_the_sink_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    with SqliteSink(path) as sink:
+        sink.write_many(many(2))
+        path.unlink()
+        with pytest.raises(WatlowSinkError, match="was deleted while it was written"):
+            sink.write_many(many(2))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be renamed")
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_one_that_was_renamed_is_none(tmp_path: Path, ending: str) -> None:

@@ -41,7 +41,12 @@ def check_there(file: FileIO, path: Path) -> None:
     """
     # Some network drives count no names of a file: it is looked for as well.
     if not os.fstat(file.fileno()).st_nlink and not path.exists():
-        raise WatlowSinkError(f"{path} was deleted while it was written; its rows are lost")
+        raise deleted(path)
+
+
+def deleted(path: Path) -> WatlowSinkError:
+    """What is wrong with a file that is not there any more."""
+    return WatlowSinkError(f"{path} was deleted while it was written; its rows are lost")
 
 
 def write_all(file: FileIO, data: bytes) -> None:

@@ -17,6 +17,7 @@ from watlowlib.sinks.database import (
     set_journal_mode,
     transaction,
 )
+from watlowlib.sinks.files import deleted
 from watlowlib.sinks.rows import Column, Kind, Layout, Row, TimeText
 
 _TYPES = {
@@ -79,6 +80,7 @@ class SqliteSink(FileSink):
         self._synchronous = synchronous
         self._busy_timeout_s = busy_timeout_ms / 1000
         self._database: sqlite3.Connection | None = None
+        self._place = self.path
 
     def open(self) -> None:
         """Open the file, and look at the table if there is one.
@@ -108,6 +110,7 @@ class SqliteSink(FileSink):
                 raise self._failed("opened", error) from error
             raise
         self._database = database
+        self._place = self.path.absolute()  # wherever the program goes meanwhile
 
     def write_many(self, samples: Sequence[Row]) -> None:
         """Insert `samples` in one transaction."""
@@ -115,6 +118,8 @@ class SqliteSink(FileSink):
             raise self._not_open()
         if not samples:
             return
+        if not self._place.exists():  # SQLite goes on with what nobody can read
+            raise deleted(self.path)
         try:
             with transaction(self._database):
                 layout = self._layout or self._look(self._database)
