@@ -385,11 +385,11 @@ def test_an_ending_nobody_knows(name: str) -> None:
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_a_file_that_was_deleted_under_the_sink_is_an_error(tmp_path: Path, ending: str) -> None:
     sink = open_sink(tmp_path / f"run.{ending}")
-    with pytest.raises(WatlowSinkError, match="was deleted while it was written"), sink:
+    with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"), sink:
         sink.write_many(many(2))
         (written,) = tmp_path.iterdir()
         written.unlink()
-        with pytest.raises(WatlowSinkError, match="was deleted while it was written"):
+        with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"):
             sink.write_many(many(2))
         if ending != "parquet":
             sink.write_many(many(2))
@@ -402,7 +402,7 @@ def test_a_database_that_was_deleted_under_the_sink_is_an_error(tmp_path: Path) 
     with SqliteSink(path) as sink:
         sink.write_many(many(2))
         path.unlink()
-        with pytest.raises(WatlowSinkError, match="was deleted while it was written"):
+        with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"):
             sink.write_many(many(2))
 
 

@@ -46,7 +46,9 @@ def check_there(file: FileIO, path: Path) -> None:
 
 def deleted(path: Path) -> WatlowSinkError:
     """What is wrong with a file that is not there any more."""
-    return WatlowSinkError(f"{path} was deleted while it was written; its rows are lost")
+    return WatlowSinkError(
+        f"{path} was deleted or moved while it was written; what it had is not to be found there"
+    )
 
 
 def write_all(file: FileIO, data: bytes) -> None:
