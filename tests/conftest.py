@@ -51,5 +51,5 @@ def bus() -> Iterator[SimulatedBus]:
 @pytest.fixture
 def ctl(bus: SimulatedBus) -> Iterator[Controller]:
     """Controller 1 on `bus`, with little patience."""
-    with open_device(bus.port, timeout_s=0.1) as opened:
+    with open_device(bus.port, timeout_s=0.25) as opened:
         yield opened

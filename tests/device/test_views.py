@@ -53,7 +53,7 @@ def bus(unit: SimulatedController, clock: Hurrying) -> Iterator[SimulatedBus]:
 @pytest.fixture
 def two(bus: SimulatedBus) -> Iterator[Controller]:
     """The unit with two loops and a cooling output."""
-    with open_device(bus.port, address=3, timeout_s=0.1) as opened:
+    with open_device(bus.port, address=3) as opened:
         yield opened
 
 
