@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.sinks.postgres_server import PostgresServer
+from watlowlib import PostgresConfig
+from watlowlib.sinks import sender
 
 _numbers = itertools.count(1)
 
@@ -29,3 +32,18 @@ def postgres(running_server: PostgresServer) -> PostgresServer:
 @pytest.fixture
 def table() -> str:
     return f"samples_{next(_numbers)}"
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "LONGEST_DELAY_S", 0.2)
+
+
+@pytest.fixture
+def config(postgres: PostgresServer, table: str) -> PostgresConfig:
+    return PostgresConfig(dsn=postgres.url, table=table, create_table=True, command_timeout_s=2.0)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    return tmp_path / "run.spool"

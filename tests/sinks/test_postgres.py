@@ -39,21 +39,6 @@ from watlowlib.sinks.spool import Parcel, Spool
 PATIENCE_S = 20.0
 
 
-@pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "LONGEST_DELAY_S", 0.2)
-
-
-@pytest.fixture
-def config(postgres: PostgresServer, table: str) -> PostgresConfig:
-    return PostgresConfig(dsn=postgres.url, table=table, create_table=True, command_timeout_s=2.0)
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Path:
-    return tmp_path / "run.spool"
-
-
 def values(server: PostgresServer, table: str) -> list[float]:
     return [n for (n,) in server.query(f"SELECT value FROM {table} ORDER BY value, seq")]
 
@@ -267,7 +252,7 @@ def test_a_server_that_comes_back_without_the_table(
 
 
 def test_a_disk_without_room_to_shrink_the_spool(spool: Path) -> None:
-    waiting = Spool(spool, 1 << 30)
+    waiting = Spool(spool, 1 << 30, "lab.public.samples")
     waiting.put(Layout(KINDS), 1, bytes(100_000))
     with size_limit(4096):
         waiting.shrink()
@@ -445,7 +430,8 @@ def test_a_table_that_will_not_do_is_said_at_opening(
     postgres: PostgresServer, config: PostgresConfig, spool: Path, create: str, message: str
 ) -> None:
     if create == "no index":
-        with PostgresSink(dataclasses.replace(config, table="model"), spool=spool) as sink:
+        model = dataclasses.replace(config, table="model")
+        with PostgresSink(model, spool=spool.with_name("model")) as sink:
             sink.write_many(many(1))
         create = "AS SELECT * FROM model"
     if create is not None:
@@ -625,7 +611,7 @@ def test_rows_of_several_kinds_wait_in_one_spool(
 
 
 def test_what_is_sent_at_once_is_limited(spool: Path) -> None:
-    waiting = Spool(spool, 1 << 30)
+    waiting = Spool(spool, 1 << 30, "lab.public.samples")
     for size in (100, 100, 1 << 20, 2 << 20, 100):
         waiting.put(Layout(KINDS), 1, bytes(size))
     sizes = []

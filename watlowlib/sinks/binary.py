@@ -27,6 +27,12 @@ from watlowlib.sinks.rows import (
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
+NAME_BYTES = 63
+"""The longest name a column can have; the server cuts off what is longer."""
+
+TAKEN = frozenset({"run_id", "seq", "tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
+"""Columns that are there by themselves."""
+
 _NULL = b"\xff\xff\xff\xff"
 _whole = struct.Struct(">iq").pack
 _real = struct.Struct(">id").pack
@@ -37,12 +43,14 @@ def pack(layout: Layout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> b
     """`rows`, each with its run and a number that counts up from `first_seq`.
 
     Raises:
-        WatlowSinkError: A cell that its column cannot hold.
+        WatlowSinkError: A cell that its column cannot hold, or a name no column can have.
     """
+    kinds = columns_of(layout)
+    for name in kinds:
+        _check_name(name)
     columns: list[Column] = []
     for kind, column in zip(layout.kinds.values(), layout.columns(rows, TimeCount(EPOCH))):
         columns += split_numbers(column) if kind is Kind.ANY else [column]
-    kinds = columns_of(layout)
     packed: list[Iterable[bytes]] = []
     for (name, kind), column in zip(kinds.items(), columns):
         if name == "requested_at" and None in column:
@@ -56,6 +64,15 @@ def pack(layout: Layout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> b
     packed.append(repeat(run, len(rows)))
     packed.append(map(_whole, repeat(8), range(first_seq, first_seq + len(rows))))
     return b"".join(chain.from_iterable(zip(repeat(count), *packed)))
+
+
+def _check_name(name: str) -> None:
+    size = len(name.encode("utf-8", "replace"))
+    if name in TAKEN or "\0" in name or not 0 < size <= NAME_BYTES:
+        raise WatlowSinkError(
+            f"column {name!r} needs another name: 1 to {NAME_BYTES} bytes, and none of "
+            + ", ".join(sorted(TAKEN))
+        )
 
 
 def _packed(kind: Kind, column: Column) -> list[bytes]:

@@ -26,7 +26,7 @@ class PostgresConfig:
         user: The role.
         password: The role's password; may also be in ~/.pgpass or PGPASSWORD.
         database: The database.
-        schema: The schema: letters, digits and underscores, not beginning with a digit.
+        schema: The schema: up to 63 letters, digits and underscores, not beginning with a digit.
         table: The table, likewise.
         pool_min_size: Connections to keep open, 0 or more.
         pool_max_size: Connections at the most, `pool_min_size` or more and at least 1.
@@ -34,7 +34,7 @@ class PostgresConfig:
         command_timeout_s: How long to wait for any answer of the server, seconds.
         create_table: Whether to make the table when it is not there.
         use_copy: Whether rows are sent by binary COPY, or else by INSERT, which is
-            slower and does with triggers, rules and views what they are there for.
+            slower, for servers and proxies that have no COPY.
 
     Raises:
         WatlowConfigurationError: Something that cannot be.
@@ -61,13 +61,18 @@ class PostgresConfig:
         if self.dsn is not None and (self.host or self.user or self.password or self.database):
             raise WatlowConfigurationError("give dsn, or host, user and database, not both")
         for name in ("schema", "table"):
-            one_of(name, getattr(self, name), NAME, "letters, digits and underscores")
+            allowed = "up to 63 letters, digits and underscores"
+            one_of(name, getattr(self, name), rf"(?=.{{,63}}\Z){NAME}", allowed)
         least = whole("pool_min_size", self.pool_min_size, 0, None, "give 0 or more")
         least = max(1, least)
         whole("port", self.port, 1, 65535, "give 1 to 65535")
         whole("pool_max_size", self.pool_max_size, least, None, f"give {least} or more")
         whole("statement_timeout_ms", self.statement_timeout_ms, 0, None, "give 0 or more")
         positive("command_timeout_s", self.command_timeout_s, 86_400.0, "seconds")
+
+    def table_id(self) -> str:
+        """Which table it is, wherever its server may be: database.schema.table."""
+        return self.target().rpartition("/")[2]
 
     def target(self) -> str:
         """What may be shown of it: host:port/database.schema.table."""

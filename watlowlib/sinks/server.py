@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
@@ -35,6 +36,9 @@ AS_BINARY = {
 }
 """Types that take the binary form of a kind as it is; others get it from the server."""
 
+KEYS = {"run_id": "uuid", "seq": "int8"}
+"""The same for what each row is known by."""
+
 HOPELESS = (
     "authentication failed",
     "no password supplied",
@@ -42,6 +46,9 @@ HOPELESS = (
     "no pg_hba.conf entry",
 )
 """Words of a connection refused for a reason that time does not heal."""
+
+HEALS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+"""What a server says that is away, busy, full, starting or stopping, or only for reading."""
 
 TEMPORARY = sql.Identifier("watlowlib_parcel")
 
@@ -85,6 +92,14 @@ class _Connection(psycopg.Connection[Any]):
             return result
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How rows of a layout get into the table."""
+
+    binary: bool
+    keys: sql.Composable
+
+
 class Server:
     """The table on the server.
 
@@ -98,7 +113,7 @@ class Server:
     def __init__(self, config: PostgresConfig) -> None:
         self._config = config
         self._table = Table(config)
-        self._as_binary: dict[tuple[tuple[str, Kind], ...], bool] = {}
+        self._ways: dict[tuple[tuple[str, Kind], ...], _Way] = {}
         self._conninfo = ""
         with suppress(psycopg.Error):  # its message would have the password in it
             self._conninfo = make_conninfo(config.dsn or "", **_parts(config))
@@ -149,7 +164,7 @@ class Server:
             with self._translated():
                 self._send(parcel)
         except Unreachable:
-            self._as_binary.clear()  # who comes back may be without what was not yet on its disk
+            self._ways.clear()  # who comes back may be without what was not yet on its disk
             raise
 
     def close(self) -> None:
@@ -157,40 +172,46 @@ class Server:
         self._pool.close(timeout=5.0)
 
     def _send(self, parcel: Parcel) -> None:
-        if not self._prepared(parcel.layout):
+        way = self._way(parcel.layout)
+        if not way.binary:
             with self._pool.connection() as connection:
-                self._insert(connection, parcel)
+                self._insert(connection, parcel, way.keys)
             return
         try:
             with self._pool.connection() as connection:
                 self._copy(connection, self._table.identifier, parcel)
         except errors.UniqueViolation:
             with self._pool.connection() as connection:
-                self._add_missing(connection, parcel)
+                self._add_missing(connection, parcel, way.keys)
 
     def _configure(self, connection: psycopg.Connection[Any]) -> None:
+        # Who has waited for another to make the table is to see it, whatever is usual here.
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         connection.execute(
             sql.SQL("SET statement_timeout = {}").format(self._config.statement_timeout_ms)
         )
         connection.commit()
 
-    def _prepared(self, layout: Layout) -> bool:
-        """Make sure of the table; whether it takes these rows in binary."""
+    def _way(self, layout: Layout) -> _Way:
+        """Make sure of the table, and find out how it takes these rows."""
         key = tuple(layout.kinds.items())
-        if key not in self._as_binary:
+        if key not in self._ways:
             with self._pool.connection() as connection:
-                as_binary = self._prepare(connection, columns_of(layout))
-            self._as_binary[key] = as_binary  # a table is there once it is committed
-        return self._as_binary[key]
+                way = self._prepare(connection, columns_of(layout))
+            self._ways[key] = way  # a table is there once it is committed
+        return self._ways[key]
 
-    def _prepare(self, connection: psycopg.Connection[Any], columns: dict[str, Kind]) -> bool:
+    def _prepare(self, connection: psycopg.Connection[Any], columns: dict[str, Kind]) -> _Way:
         if self._config.create_table and not self._table.types(connection):
             self._table.create(connection, columns)
         types = self._table.types(connection)
-        self._table.check(connection, types, tuple(columns))
-        return self._config.use_copy and all(
-            types[name] in AS_BINARY[kind] for name, kind in columns.items()
+        keys = self._table.check(connection, types, tuple(columns))
+        binary = (
+            self._config.use_copy
+            and all(types[name] in AS_BINARY[kind] for name, kind in columns.items())
+            and all(types[name] == type_ for name, type_ in KEYS.items())
         )
+        return _Way(binary, sql.SQL(", ").join(map(sql.Identifier, keys)))
 
     def _names(self, parcel: Parcel) -> sql.Composed:
         names = (*columns_of(parcel.layout), "run_id", "seq")
@@ -208,7 +229,9 @@ class Server:
             copy.write(parcel.data)
             copy.write(TRAILER)
 
-    def _add_missing(self, connection: psycopg.Connection[Any], parcel: Parcel) -> None:
+    def _add_missing(
+        self, connection: psycopg.Connection[Any], parcel: Parcel, keys: sql.Composable
+    ) -> None:
         names = self._names(parcel)
         self._table.run(
             connection,
@@ -219,18 +242,21 @@ class Server:
         self._copy(connection, TEMPORARY, parcel)
         self._table.run(
             connection,
-            "INSERT INTO {0} ({1}) SELECT {1} FROM {2} ON CONFLICT DO NOTHING",
+            "INSERT INTO {0} ({1}) SELECT {1} FROM {2} ON CONFLICT ({3}) DO NOTHING",
             names,
             TEMPORARY,
+            keys,
         )
 
-    def _insert(self, connection: psycopg.Connection[Any], parcel: Parcel) -> None:
+    def _insert(
+        self, connection: psycopg.Connection[Any], parcel: Parcel, keys: sql.Composable
+    ) -> None:
         names = self._names(parcel)
         places = sql.SQL(", ").join([sql.Placeholder()] * (len(columns_of(parcel.layout)) + 2))
-        command = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING")
+        command = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO NOTHING")
         with connection.cursor() as cursor:
             cursor.executemany(
-                command.format(self._table.identifier, names, places),
+                command.format(self._table.identifier, names, places, keys),
                 unpack(parcel.layout, parcel.data),
             )
 
@@ -257,11 +283,10 @@ class _Translated:
         if not isinstance(error, (psycopg.Error, PoolTimeout)):
             return
         text = self._told(error)
-        passing = isinstance(
-            error, (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
-        )
-        waited = isinstance(error, PoolTimeout)  # it was there at first: it may heal
-        if waited or (passing and not any(word in text for word in HOPELESS)):
+        passing = isinstance(error, HEALS) and not isinstance(error, errors.ProgramLimitExceeded)
+        # What has a code is no word on the connection; who has waited got in at first.
+        connecting = error.sqlstate is None and not isinstance(error, PoolTimeout)
+        if passing and not (connecting and any(word in text for word in HOPELESS)):
             raise Unreachable(text) from None
         raise WatlowSinkError(f"the server refuses: {text}") from None
 
@@ -274,5 +299,6 @@ def _parts(config: PostgresConfig) -> dict[str, Any]:
         "password": config.password,
         "dbname": config.database,
         "connect_timeout": max(2, round(config.command_timeout_s)),
+        "client_encoding": "UTF8",  # whatever the database has: so the rows are packed
     }
     return {name: value for name, value in parts.items() if value is not None}

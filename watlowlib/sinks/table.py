@@ -39,6 +39,8 @@ class Table:
         """Make the table and its indexes, unless another recorder just has."""
         name = f"{self._config.schema}.{self._config.table}"
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
+        if self.types(connection):
+            return
         definitions: list[sql.Composable] = [
             sql.SQL("{} {}").format(
                 sql.Identifier(name),
@@ -50,22 +52,18 @@ class Table:
         self.run(connection, "CREATE TABLE IF NOT EXISTS {} ({})", sql.SQL(", ").join(definitions))
         # A hypertable or partitioned table wants its time in each unique index.
         time_column = ", requested_at" if "requested_at" in columns else ""
-        self.run(
-            connection,
-            "CREATE UNIQUE INDEX IF NOT EXISTS {1} ON {0} (run_id, seq" + time_column + ")",
-            sql.Identifier(f"{self._config.table}_run_seq"[:63]),
-        )
+        # The server finds names for them: the table's may be as long as a name can be.
+        self.run(connection, "CREATE UNIQUE INDEX ON {0} (run_id, seq" + time_column + ")")
         if {"device", "requested_at"} <= set(columns):
-            self.run(
-                connection,
-                "CREATE INDEX IF NOT EXISTS {1} ON {0} (device, requested_at)",
-                sql.Identifier(f"{self._config.table}_device_requested_at"[:63]),
-            )
+            self.run(connection, "CREATE INDEX ON {0} (device, requested_at)")
 
     def check(
         self, connection: psycopg.Connection[Any], types: dict[str, str], columns: tuple[str, ...]
-    ) -> None:
+    ) -> list[str]:
         """Whether the table has the columns, and the index that keeps rows from doubling.
+
+        Returns:
+            The columns of that index.
 
         Raises:
             WatlowSinkError: It has not, or there is none.
@@ -83,16 +81,19 @@ class Table:
         found = connection.execute(
             "SELECT array_agg(attname::text) FROM pg_index "
             "JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey) "
-            "WHERE indrelid = to_regclass(%s) AND indisunique AND indpred IS NULL "
+            "WHERE indrelid = to_regclass(%s) AND indisunique AND indisvalid AND indimmediate "
+            "AND indpred IS NULL AND indexprs IS NULL AND indnatts = indnkeyatts "
             "GROUP BY indexrelid",
             [self.identifier.as_string(connection)],
         )
-        if not any({"run_id", "seq"} <= set(names) for (names,) in found):
+        keys = [names for (names,) in found if {"run_id", "seq"} <= set(names)]
+        if not keys:
             raise WatlowSinkError(
                 f"{target} has no unique index on run_id and seq, so that rows could double: "
                 f"CREATE UNIQUE INDEX ON {self.identifier.as_string(connection)} "
                 "(run_id, seq, requested_at)"
             )
+        return min(keys, key=len)
 
     def run(
         self, connection: psycopg.Connection[Any], command: str, *parts: sql.Composable
