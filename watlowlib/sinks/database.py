@@ -62,8 +62,8 @@ def set_journal_mode(database: sqlite3.Connection, mode: str, busy_timeout_s: fl
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
     """All that is done within, or nothing; nobody else writes meanwhile."""
-    database.execute("BEGIN IMMEDIATE")
     try:
+        database.execute("BEGIN IMMEDIATE")
         yield
         database.execute("COMMIT")
     except BaseException:

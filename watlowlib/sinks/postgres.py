@@ -17,6 +17,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -69,7 +70,8 @@ class PostgresSink(TableSink):
     Args:
         config: Where the table is.
         spool: The spool's file; by default one in this user's state folder that belongs
-            to the table (`~/.local/state/watlowlib`, `%LOCALAPPDATA%\watlowlib`).
+            to the table (`~/.local/state/watlowlib`, `%LOCALAPPDATA%\watlowlib`). It is for
+            one database, schema and table, which may move to another host.
         spool_limit_bytes: How large it may become, 262,144 or more; a row takes some 200.
         close_timeout_s: Seconds that `close` waits until all has been sent; some 10 more
             when a server neither answers nor refuses.
@@ -113,9 +115,12 @@ class PostgresSink(TableSink):
     @property
     def stats(self) -> SpoolStats:
         """How far the rows have come; after `close`, how far they had come then."""
-        if self._spool is not None and self._sender is not None:
-            waiting, sender = self._spool.waiting(), self._sender
-            self._stats = SpoolStats(waiting, sender.sent, sender.failures, sender.last_error)
+        spool, sender = self._spool, self._sender
+        if spool is not None and sender is not None:
+            with suppress(sqlite3.ProgrammingError):  # it has just been closed
+                self._stats = SpoolStats(
+                    spool.waiting(), sender.sent, sender.failures, sender.last_error
+                )
         return self._stats
 
     def open(self) -> None:
@@ -124,8 +129,8 @@ class PostgresSink(TableSink):
         A server that does not answer is no error: the rows wait, and a warning says so.
 
         Raises:
-            WatlowSinkError: psycopg is not installed, the spool cannot be written to, or
-                the server refuses: password, database, table or columns.
+            WatlowSinkError: psycopg is not installed, the spool cannot be written to or is
+                another table's, or the server refuses: password, database, table or columns.
         """
         if self._spool is not None:
             return
@@ -135,21 +140,23 @@ class PostgresSink(TableSink):
 
         server = Server(self._config)
         kinds = columns_of(Layout(KINDS)) if self._wanted == tuple(KINDS) else self._wanted
+        with ExitStack() as undo:
+            spool = self._connected()
+            undo.callback(spool.close)
+            sender = Sender(server, self._connected(), repr(self))
+            undo.callback(sender.close)
+            sender.open(tuple(kinds))
+            self._run_id, self._seq = uuid4(), 0
+            self._spool, self._sender = spool, sender
+            undo.pop_all()
+
+    def _connected(self) -> Spool:
         try:
             if not self.spool.parent.is_dir():
                 self.spool.parent.mkdir(mode=0o700, parents=True)
-            sender = Sender(server, self.spool, self._limit_bytes, repr(self))
-            self._spool = Spool(self.spool, self._limit_bytes)
+            return Spool(self.spool, self._limit_bytes, self._config.table_id())
         except (OSError, sqlite3.Error) as error:
             raise WatlowSinkError(f"{self}: spool {self.spool}: {error}") from error
-        self._run_id, self._seq = uuid4(), 0
-        try:
-            sender.open(tuple(kinds))
-        except BaseException:
-            self._spool.close()
-            self._spool = None
-            raise
-        self._sender = sender
 
     def write_many(self, samples: Sequence[Row]) -> None:
         """Put `samples` into the spool; all of them or none.
@@ -165,6 +172,7 @@ class PostgresSink(TableSink):
             return
         layout = self._layout or Layout.of(samples)
         data = pack(layout, samples, self._run_id, self._seq)
+        self._seq += len(samples)  # given once: these may be there though Ctrl-C says otherwise
         try:
             self._spool.put(layout, len(samples), data)
         except SpoolFullError:
@@ -176,7 +184,6 @@ class PostgresSink(TableSink):
         except sqlite3.Error as error:
             raise self._failed("written", error) from error
         self._layout = layout
-        self._seq += len(samples)
         self._sender.wake()
 
     def close(self) -> None:
@@ -189,19 +196,27 @@ class PostgresSink(TableSink):
         if spool is None or sender is None:
             return
         try:
-            sender.close(spool.last(), time.monotonic() + self._close_timeout_s)
-            if waiting := self.stats.rows_waiting:
-                log.warning(
-                    "%s: %d rows wait in %s and are sent when the sink is opened again; "
-                    "the last error: %s",
-                    self, waiting, self.spool, sender.last_error,
-                )  # fmt: skip
-            else:
-                spool.shrink()
+            try:
+                sender.finish(spool.last(), time.monotonic() + self._close_timeout_s)
+            finally:
+                sender.close()
+            self._tell_what_waits(spool, sender)
+        except sqlite3.Error as error:
+            raise self._failed("closed", error) from error
         finally:
             self._spool = self._sender = self._layout = None
             spool.close()
         sender.check()
+
+    def _tell_what_waits(self, spool: Spool, sender: Sender) -> None:
+        waiting = self.stats.rows_waiting
+        if not waiting:
+            spool.shrink()
+            return
+        log.warning(
+            "%s: %d rows wait in %s and are sent when the sink is opened again; the last error: %s",
+            self, waiting, self.spool, sender.last_error,
+        )  # fmt: skip
 
 
 def _state_file(config: PostgresConfig) -> Path:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
+import sqlite3
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watlowlib.errors import WatlowSinkError
@@ -36,17 +36,16 @@ class Sender:
 
     Args:
         server: Where it goes.
-        path: The spool's file.
-        limit_bytes: The spool's.
+        spool: Its own connection to the spool.
         name: What it is called in the log.
     """
 
-    def __init__(self, server: Server, path: Path, limit_bytes: int, name: str) -> None:
+    def __init__(self, server: Server, spool: Spool, name: str) -> None:
         self.sent = 0
         self.failures = 0
         self.last_error: str | None = None
         self._server = server
-        self._spool = Spool(path, limit_bytes)
+        self._spool = spool
         self._name = name
         self._wake = threading.Event()
         self._last = 0
@@ -54,7 +53,7 @@ class Sender:
         self._worker = Worker("sender-postgres", self._run, self._give_up)
 
     def open(self, columns: tuple[str, ...]) -> None:
-        """Look at the server, then let the thread run.
+        """Look at the server, then let the thread run. `close` it, whatever comes of this.
 
         Raises:
             WatlowSinkError: The server refuses.
@@ -63,10 +62,6 @@ class Sender:
             self._server.open(columns)
         except Unreachable as error:
             self._failed(str(error))
-        except BaseException:
-            self._server.close()
-            self._spool.close()
-            raise
         self._worker.start()
 
     def wake(self) -> None:
@@ -81,12 +76,15 @@ class Sender:
                 f"{self._name} sends no more: {failure}. What was not sent is in the spool"
             ) from failure
 
-    def close(self, last: int, until_s: float) -> None:
-        """Send what is left, up to the batch `last`, until then by the monotonic clock; let go."""
+    def finish(self, last: int, until_s: float) -> None:
+        """Wait until all up to the batch `last` is sent, or until then by the monotonic clock."""
         self._last = last
         self._ending.set()
         self._wake.set()
         self._done.wait(max(0.0, until_s - time.monotonic()))
+
+    def close(self) -> None:
+        """Send no more; let go."""
         self._give_up()
         self._server.close()  # who waits for a connection need not
         self._worker.join(LAST_ANSWER_S)
@@ -109,10 +107,11 @@ class Sender:
                             return
                         self._wake.wait(IDLE_S)
                     delay_s = FIRST_DELAY_S
-                except Unreachable as error:
+                except (Unreachable, sqlite3.OperationalError) as error:
                     if self._stop.is_set():
                         return
-                    self._failed(str(error))
+                    mine = isinstance(error, sqlite3.Error)  # a full disk, which passes, too
+                    self._failed(f"the spool: {error}" if mine else str(error))
                     self._pause(delay_s)
                     delay_s = min(2 * delay_s, LONGEST_DELAY_S)
         finally:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.database import connect, set_journal_mode, transaction
 from watlowlib.sinks.rows import Kind, Layout
 
@@ -59,23 +60,47 @@ class Spool:
     Args:
         path: The file, made if it is not there.
         limit_bytes: How large it may become.
+        table: Where its rows are to go; a spool is for one table as long as it is there.
+
+    Raises:
+        sqlite3.Error: It cannot be opened.
+        WatlowSinkError: It is another table's, or no spool.
     """
 
-    def __init__(self, path: Path, limit_bytes: int) -> None:
+    def __init__(self, path: Path, limit_bytes: int, table: str) -> None:
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._database = connect(path, BUSY_S)
         try:
+            self._check_kind(path)
             self._database.execute(f"PRAGMA page_size={PAGE_BYTES}")
             set_journal_mode(self._database, "WAL", BUSY_S)
             self._database.execute("PRAGMA synchronous=NORMAL")
-            self._database.execute(
-                "CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY AUTOINCREMENT, "
-                "layout TEXT, rows INTEGER, data BLOB)"
-            )
+            with transaction(self._database):
+                self._begin(path, table)
         except BaseException:
             self._database.close()
             raise
+
+    def _check_kind(self, path: Path) -> None:
+        tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master")}
+        if tables and "batches" not in tables:
+            raise WatlowSinkError(f"{path} is no spool; give the name of another file")
+
+    def _begin(self, path: Path, table: str) -> None:
+        """Make what is not there yet, and look whose it is."""
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY AUTOINCREMENT, "
+            "layout TEXT, rows INTEGER, data BLOB)"
+        )
+        self._database.execute("CREATE TABLE IF NOT EXISTS owner (name TEXT)")
+        owner = self._database.execute("SELECT name FROM owner").fetchone()
+        if owner is None:
+            self._database.execute("INSERT INTO owner VALUES (?)", (table,))
+        elif owner[0] != table:
+            raise WatlowSinkError(
+                f"the spool {path} belongs to {owner[0]}; give another one for {table}"
+            )
 
     def put(self, layout: Layout, rows: int, data: bytes) -> None:
         """Keep a batch.
@@ -147,4 +172,5 @@ class Spool:
 
     def close(self) -> None:
         """Let go."""
-        self._database.close()
+        with self._lock:
+            self._database.close()
