@@ -339,3 +339,38 @@ def test_a_cell_of_another_kind_than_its_column(path: Path) -> None:
             sink.write_many([*many(1), {"device": "a", "address": "B"}])
         sink.write_many([replace(FIRST, value=1.0)])
     assert values(path) == counting(2)
+
+
+def test_a_file_of_others_is_forgotten_when_it_could_not_be_opened(path: Path) -> None:
+    pq.write_table(pa.table({"when": [1.0], "what": ["a"]}), path)
+    sink = ParquetSink(path)
+    with pytest.raises(WatlowSinkError, match="another header"):
+        sink.open()
+    path.unlink()
+    with sink:
+        sink.write_many(many(3))
+    assert [row["value"] for row in read_samples(path)] == [0.0, 1.0, 2.0]
+    assert pq.read_schema(path).names[0] == "device"
+
+
+def test_a_disk_that_is_full_at_the_first_rows_spoils_none_that_come_later(path: Path) -> None:
+    with ParquetSink(path) as sink:
+        with size_limit(2000):
+            with pytest.raises(WatlowSinkError, match="could not be written"):
+                sink.write_many([{"a": n} for n in range(10_000)])
+        sink.write_many([{"a": "x", "b": 1}])
+    assert list(read_samples(path)) == [{"a": "x", "b": 1}]
+
+
+def test_a_file_that_others_put_there_meanwhile_leaves_the_journal_to_be_recovered(
+    path: Path,
+) -> None:
+    sink = ParquetSink(path)
+    sink.open()
+    sink.write_many(many(3))
+    pq.write_table(pa.table({"what": ["a"]}), path)
+    with pytest.raises(WatlowSinkError, match="rows with other columns") as caught:
+        sink.close()
+    path.unlink()
+    assert main(["recover", str(path)]) == 0, f"the journal is held still after {caught.value}"
+    assert [row["value"] for row in read_samples(path)] == [0.0, 1.0, 2.0]

@@ -113,7 +113,8 @@ class ParquetSink(FileSink):
             if self._rotates and self._is_full(self._journal):
                 self._end(self._journal)
                 self._begin(self._next_file())
-            if not self._journal.size:
+            # What was begun for rows that the disk had no room for is not for others.
+            if self._layout is None or not self._journal.size:
                 self._journal.begin(schema)
                 self._until_s = time.monotonic() + self._seconds
             self._journal.append(batch)
@@ -134,7 +135,6 @@ class ParquetSink(FileSink):
                     journal.begin(schema_of(Layout(KINDS)))
                 self._end(journal)
             except (OSError, arrow().ArrowException) as error:
-                journal.close()
                 raise WatlowSinkError(
                     f"{self} could not be finished: {error}. Its rows are in {journal.path}: "
                     f"see to that, then run: watlowlib recover {self.path}"
@@ -143,6 +143,7 @@ class ParquetSink(FileSink):
                 journal.close()
                 raise
             finally:
+                journal.close()
                 self._journal = self._layout = self._schema = None
 
     def _is_full(self, journal: Journal) -> bool:
@@ -165,10 +166,10 @@ class ParquetSink(FileSink):
         try:
             recovered(journal.path, path, self._packing)
             if path.exists():
-                self._schema = needed("pyarrow.parquet", "parquet").read_schema(path)
-                self._layout = self._accept(list(layout_of(self._schema).kinds))
-                self._layout = layout_of(self._schema)
-                self._schema = self._schema.remove_metadata()
+                schema = needed("pyarrow.parquet", "parquet").read_schema(path)
+                layout = layout_of(schema)
+                self._accept(list(layout.kinds))
+                self._layout, self._schema = layout, schema.remove_metadata()
         except BaseException:
             journal.give_up()
             raise
