@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from itertools import chain, repeat
-from typing import Any
+from itertools import chain, groupby, repeat
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from watlowlib.errors import WatlowSinkError
@@ -34,8 +34,10 @@ TAKEN = frozenset({"run_id", "seq", "tableoid", "ctid", "xmin", "xmax", "cmin", 
 """Columns that are there by themselves."""
 
 _NULL = b"\xff\xff\xff\xff"
-_whole = struct.Struct(">iq").pack
-_real = struct.Struct(">id").pack
+_FORMS = {Kind.INTEGER: "iq", Kind.TIME: "iq", Kind.REAL: "id"}
+"""How a number's length and the number itself stand there."""
+
+_keys = struct.Struct(">i16siq").pack
 _length = struct.Struct(">i")
 
 
@@ -51,19 +53,13 @@ def pack(layout: Layout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> b
     columns: list[Column] = []
     for kind, column in zip(layout.kinds.values(), layout.columns(rows, TimeCount(EPOCH))):
         columns += split_numbers(column) if kind is Kind.ANY else [column]
-    packed: list[Iterable[bytes]] = []
-    for (name, kind), column in zip(kinds.items(), columns):
-        if name == "requested_at" and None in column:
-            raise WatlowSinkError("a row without requested_at: the server files rows by it")
-        try:
-            packed.append(_packed(kind, column))
-        except (struct.error, ValueError, AttributeError) as error:
-            raise WatlowSinkError(f"column {name!r} holds {kind.value}: {error}") from error
-    count = struct.pack(">h", len(kinds) + 2)
-    run = _length.pack(16) + run_id.bytes
-    packed.append(repeat(run, len(rows)))
-    packed.append(map(_whole, repeat(8), range(first_seq, first_seq + len(rows))))
-    return b"".join(chain.from_iterable(zip(repeat(count), *packed)))
+    packed: list[Iterable[bytes]] = [repeat(struct.pack(">h", len(kinds) + 2))]
+    named = (Named(*each, column) for each, column in zip(kinds.items(), columns))
+    for pack_all, neighbours in groupby(named, _way):
+        packed += pack_all(list(neighbours))
+    numbers = range(first_seq, first_seq + len(rows))
+    packed.append(map(_keys, repeat(16), repeat(run_id.bytes), repeat(8), numbers))
+    return b"".join(chain.from_iterable(zip(*packed)))
 
 
 def _check_name(name: str) -> None:
@@ -75,24 +71,60 @@ def _check_name(name: str) -> None:
         )
 
 
-def _packed(kind: Kind, column: Column) -> list[bytes]:
-    if kind is Kind.TEXT:
-        return list(map(Cache(_text).__getitem__, column))
-    if kind is Kind.INTEGER:
-        return list(map(Cache(_integer).__getitem__, column))
-    pack_one = _real if kind is Kind.REAL else _whole
-    if None in column:
-        return [_NULL if cell is None else pack_one(8, cell) for cell in column]
-    return list(map(pack_one, repeat(8), column))
+class Named(NamedTuple):
+    """A column, and what it is called."""
+
+    name: str
+    kind: Kind
+    cells: Column
 
 
-def _integer(cell: int | None) -> bytes:
-    return _NULL if cell is None else _whole(8, cell)
+def _way(column: Named) -> Callable[[Sequence[Named]], list[Iterable[bytes]]]:
+    """How the column is packed, and its neighbours with it that are packed in the same way."""
+    if column.name == "requested_at" and None in column.cells:
+        raise WatlowSinkError("a row without requested_at: the server files rows by it")
+    if column.kind in (Kind.TEXT, Kind.INTEGER):
+        return _recurring
+    return _gaps if None in column.cells else _numbers
 
 
-def _text(cell: str | None) -> bytes:
+def _recurring(columns: Sequence[Named]) -> list[Iterable[bytes]]:
+    """What is the same again and again, such as a device and its parameters: made once."""
+
+    def write(cells: tuple[Any, ...]) -> bytes:
+        return b"".join(map(_cell, columns, cells))
+
+    return [list(map(Cache(write).__getitem__, zip(*(column.cells for column in columns))))]
+
+
+def _numbers(columns: Sequence[Named]) -> list[Iterable[bytes]]:
+    """What is another number in each row: all of them in one go."""
+    form = struct.Struct(">" + "".join(_FORMS[column.kind] for column in columns))
+    cells = chain.from_iterable((repeat(8), column.cells) for column in columns)
+    try:
+        return [list(map(form.pack, *cells))]
+    except struct.error:
+        return _gaps(columns)  # which knows the column
+
+
+def _gaps(columns: Sequence[Named]) -> list[Iterable[bytes]]:
+    return [[_cell(column, cell) for cell in column.cells] for column in columns]
+
+
+def _cell(column: Named, cell: Any) -> bytes:
     if cell is None:
         return _NULL
+    try:
+        if column.kind is Kind.TEXT:
+            return _text(cell)
+        return struct.pack(">" + _FORMS[column.kind], 8, cell)
+    except (struct.error, ValueError, AttributeError) as error:
+        raise WatlowSinkError(
+            f"column {column.name!r} holds {column.kind.value}: {error}"
+        ) from error
+
+
+def _text(cell: str) -> bytes:
     if "\0" in cell:
         raise ValueError(f"PostgreSQL cannot hold {cell!r}")
     data = cell.encode()

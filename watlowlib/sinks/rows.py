@@ -214,7 +214,7 @@ def split_numbers(column: Column) -> tuple[list[float | None], list[str | None]]
 
     A text has no number; a whole number is in both, so that it reads back as what it was.
     """
-    if all(type(cell) is float for cell in column):
+    if set(map(type, column)) <= {float}:
         return list(column), [None] * len(column)
     return (
         [None if isinstance(cell, str) or cell is None else float(cell) for cell in column],
