@@ -76,6 +76,8 @@ class Spool:
             self._database.execute(f"PRAGMA page_size={PAGE_BYTES}")
             set_journal_mode(self._database, "WAL", BUSY_S)
             self._database.execute("PRAGMA synchronous=NORMAL")
+            # Some systems write zeros over what is deleted: as much work as keeping it.
+            self._database.execute("PRAGMA secure_delete=OFF")
             with transaction(self._database):
                 self._begin(path, table)
         except BaseException:
