@@ -202,9 +202,10 @@ class Server:
         return self._ways[key]
 
     def _prepare(self, connection: psycopg.Connection[Any], columns: dict[str, Kind]) -> _Way:
-        if self._config.create_table and not self._table.types(connection):
-            self._table.create(connection, columns)
         types = self._table.types(connection)
+        if not types and self._config.create_table:
+            self._table.create(connection, columns)
+            types = self._table.types(connection)
         keys = self._table.check(connection, types, tuple(columns))
         binary = (
             self._config.use_copy
