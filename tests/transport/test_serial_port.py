@@ -141,6 +141,36 @@ def test_an_adapter_that_has_moved_is_opened_where_it_is(
         assert not transport.is_open
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are not handed out anew")
+def test_an_adapter_that_vanishes_while_ports_are_listed_is_a_port_that_is_not_there(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[Listed] = []
+
+    def comports() -> list[Listed]:
+        # What pyserial makes of an adapter, of anybody's, whose number has just gone from /sys.
+        return listed or [Listed("", "", vid=int(None, 16))]  # type: ignore[call-overload]
+
+    monkeypatch.setattr("serial.tools.list_ports.comports", comports)
+    transport = SerialTransport(bus.port)
+    transport.open()
+    assert transport._fd is not None
+    transport.close()
+    # It could not be told then which adapter it is; it is looked at again.
+    listed[:] = [Listed(bus.port, "MINE")]
+    transport.open()
+    transport.close()
+    listed.clear()
+    with pytest.raises(WatlowConnectionError, match="cannot be listed just now"):
+        transport.open()
+    assert not transport.is_open
+    with pytest.raises(WatlowPortNotFoundError, match="no port '/dev/ttyUSB77'.*cannot be listed"):
+        SerialTransport("/dev/ttyUSB77").open()
+    listed[:] = [Listed(bus.port, "MINE")]
+    transport.open()
+    transport.close()
+
+
 def opened(transport: SerialTransport) -> str:
     assert transport._serial is not None
     return str(transport._serial.port)

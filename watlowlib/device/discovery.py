@@ -88,6 +88,7 @@ def find_devices(
 
     Raises:
         WatlowConfigurationError: An argument that cannot be.
+        WatlowConnectionError: The ports of this machine cannot be listed just now.
     """
     names = _listed(port_names() if ports is None else ports, "ports", str)
     kinds = [chosen("protocols", ProtocolKind, kind) for kind in _listed(protocols, "protocols")]

@@ -64,7 +64,7 @@ class SerialTransport:
         self.settings = settings or SerialSettings()
         self._serial: serial.Serial | None = None
         self._fd: int | None = None
-        self._known = False
+        self._known = self._placed = False
         self._adapter: Adapter | None = None
         self.device = port
         """Where it is: the name it has, or had, when it was opened last."""
@@ -93,9 +93,7 @@ class SerialTransport:
         except OSError as error:  # SerialException is an OSError
             raise _explained(self._port, error, known=self._known) from error
         self.device = device
-        if not self._known:
-            self._known = True
-            self._adapter = adapter_at(os.path.realpath(self._port), _listed(self._port))
+        self._known = True
         self._fd = _descriptor(self._serial)
         if self._fd is not None:
             # We select on the descriptor; pyserial only hands over what is there.
@@ -104,6 +102,11 @@ class SerialTransport:
             # Many drivers, and every pty, have no such mode.
             with contextlib.suppress(OSError, ValueError, NotImplementedError):
                 self._serial.set_low_latency_mode(True)
+        if not self._placed:
+            # When the ports cannot be listed, the next opening tries again.
+            with contextlib.suppress(WatlowConnectionError):
+                self._adapter = adapter_at(os.path.realpath(self._port), _listed(self._port))
+                self._placed = True
 
     def _found(self) -> str:
         """What to open: the port by its name, or where its adapter has gone to."""
@@ -193,9 +196,24 @@ def _listed(port: str) -> list[Entry]:
     """The serial ports of this machine, where it takes them to find `port` again."""
     if not sys.platform.startswith("linux") or "://" in port:
         return []
+    return _entries()
+
+
+def _entries() -> list[Entry]:
+    """All serial ports of this machine.
+
+    Raises:
+        WatlowConnectionError: They cannot be listed just now.
+    """
     from serial.tools import list_ports
 
-    return list(list_ports.comports())
+    try:
+        return list(list_ports.comports())
+    except (OSError, TypeError, ValueError) as error:
+        # pyserial trips over an adapter, whoever's, that is pulled out while it is looked at.
+        raise WatlowConnectionError(
+            f"the serial ports cannot be listed just now: {error}; try again"
+        ) from error
 
 
 def _descriptor(port: serial.Serial) -> int | None:
@@ -236,14 +254,19 @@ def _explained(port: str, error: OSError, *, known: bool = False) -> WatlowConne
 
 
 def port_names() -> list[str]:
-    """The serial ports of this machine."""
-    from serial.tools import list_ports
+    """The serial ports of this machine.
 
-    return sorted(found.device for found in list_ports.comports())
+    Raises:
+        WatlowConnectionError: They cannot be listed just now.
+    """
+    return sorted(found.device for found in _entries())
 
 
 def _ports_there_are() -> str:
-    names = ", ".join(port_names())
+    try:
+        names = ", ".join(port_names())
+    except WatlowConnectionError as error:
+        return error.message
     return f"the ports here are: {names}" if names else "no serial port was found on this machine"
 
 
