@@ -190,6 +190,20 @@ def test_a_manager_closed_under_a_recording_leaves_gaps_that_say_so(mgr: WatlowM
     assert [each.status for each in poll()] == ["closed"] * 3
 
 
+@pytest.mark.parametrize("away", [False, True])
+def test_one_that_is_removed_says_closed_whether_it_was_there_or_not(
+    mgr: WatlowManager, bus: SimulatedBus, away: bool
+) -> None:
+    poll = mgr.prepare(["pv", "setpoint"])
+    if away:
+        bus.power_off(2)
+    there = ["timeout", "offline"] if away else ["ok", "ok"]
+    assert [each.status for each in poll() if each.device == "oven_bot"] == there
+    mgr.remove("oven_bot")  # its port stays open for oven_top
+    statuses = {(each.device, each.status) for each in poll()}
+    assert statuses == {("oven_top", "ok"), ("retort", "ok"), ("oven_bot", "closed")}
+
+
 def test_one_name_need_not_be_a_list(mgr: WatlowManager) -> None:
     assert list(mgr.poll("pv", names="retort")) == ["retort"]
 

@@ -73,7 +73,7 @@ class Access:
         self._forgotten.atexit = False
 
     def __repr__(self) -> str:
-        state = "" if self._lease.active else ", closed"
+        state = ", closed" if self.closed else ""
         kind = type(self).__name__
         return f"<{kind} {self.name!r} on {self.port} address {self.address}{state}>"
 
@@ -91,6 +91,11 @@ class Access:
     def temperature_unit(self) -> Unit | None:
         """The scale of temperatures on the wire; None where it is not known."""
         return self.wire.temperature_unit or self._temperature_unit
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has let go of the port."""
+        return not self._lease.active
 
     @property
     def port(self) -> str:
@@ -264,5 +269,5 @@ class Access:
         Raises:
             WatlowClosedError: It was.
         """
-        if not self._lease.active:
+        if self.closed:
             raise WatlowClosedError("the controller was closed; open it again")

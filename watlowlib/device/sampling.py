@@ -98,7 +98,7 @@ class Sampler:
 
     def _there(self) -> bool:
         """Whether the controller is to be asked."""
-        if self._presence is None:
+        if self._presence is None or self._ctl.closed:
             return True
         try:
             return self._presence.look()
