@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from watlowlib.transport.serial_port import SerialTransport
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
+
+PATIENCE_S = 30.0
 
 
 @pytest.fixture
@@ -440,6 +443,77 @@ def test_counters_can_be_asked_for_while_controllers_come_and_go(
         monkeypatch.setattr(Controller, "stats", property(stats))
         assert list(mgr.stats().devices) == ["oven"]
         assert mgr.names == ("oven", "late")
+
+
+class Slow(SerialTransport):
+    """Opens only when it may."""
+
+    def __init__(self, port: str) -> None:
+        super().__init__(port)
+        self.opening, self.may = threading.Event(), threading.Event()
+
+    def open(self) -> None:
+        self.opening.set()
+        assert self.may.wait(PATIENCE_S)
+        super().open()
+
+
+def added(mgr: WatlowManager, name: str, transport: Slow) -> Future[Controller]:
+    """What becomes of adding it, which another thread is at."""
+    adding: Future[Controller] = Future()
+
+    def add() -> None:
+        try:
+            adding.set_result(mgr.add(name, transport))
+        except Exception as error:  # noqa: BLE001 - it is the result
+            adding.set_exception(error)
+
+    threading.Thread(target=add, daemon=True).start()
+    assert transport.opening.wait(PATIENCE_S)
+    return adding
+
+
+def test_what_is_added_while_the_manager_is_closed_is_closed_too(bus: SimulatedBus) -> None:
+    mgr, transport = WatlowManager(), Slow(bus.port)
+    adding = added(mgr, "oven", transport)
+    mgr.close()
+    transport.may.set()
+    with pytest.raises(WatlowClosedError, match="make a new one"):
+        adding.result(PATIENCE_S)
+    assert not transport.is_open
+    assert mgr.names == ()
+
+
+def test_of_two_that_are_added_at_once_under_one_name_one_is_refused(
+    bus: SimulatedBus, other_bus: SimulatedBus
+) -> None:
+    with WatlowManager() as mgr:
+        first, second = Slow(bus.port), Slow(other_bus.port)
+        one, two = added(mgr, "oven", first), added(mgr, "oven", second)
+        second.may.set()
+        assert two.result(PATIENCE_S) is mgr.get("oven")
+        first.may.set()
+        with pytest.raises(WatlowConfigurationError, match="not taken"):
+            one.result(PATIENCE_S)
+        assert (first.is_open, second.is_open) == (False, True)
+    assert not second.is_open
+
+
+def test_all_can_be_asked_while_one_is_removed(bus: SimulatedBus) -> None:
+    class Name(str):
+        """Removes another controller, as another thread may, when it is looked up."""
+
+        def __hash__(self) -> int:
+            if "two" in mgr.names:
+                mgr.remove("two")
+            return super().__hash__()
+
+    with WatlowManager(error_policy=ErrorPolicy.RETURN) as mgr:
+        mgr.add(Name("one"), bus.port, address=1)
+        mgr.add("two", bus.port, address=2)
+        results = mgr.poll("setpoint")
+    assert results["one"].error is None
+    assert isinstance(results["two"].error, WatlowClosedError)
 
 
 def test_a_pool_has_two_threads_a_port_at_the_most(mgr: WatlowManager, bus: SimulatedBus) -> None:

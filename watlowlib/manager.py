@@ -16,6 +16,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -62,6 +63,8 @@ class WatlowManager:
         self.error_policy = chosen("error_policy", ErrorPolicy, error_policy)
         self._controllers: dict[str, Controller] = {}
         self._owned: set[str] = set()
+        self._lock = threading.Lock()
+        """Held while the three are changed or looked at together, and never while waiting."""
         self._pools: dict[int, ThreadPoolExecutor] = {}
         self._closed = False
 
@@ -111,15 +114,10 @@ class WatlowManager:
                 another name, the port speaks another protocol, or an argument cannot be.
             WatlowConnectionError: The port cannot be opened, or the controller was closed.
         """
-        self._check_open()
-        if not isinstance(name, str) or not name or name in self._controllers:
-            raise WatlowConfigurationError(
-                f"name={name!r}: give a name that is not taken; taken are {list(self._controllers)}"
-            )
+        self._check_name(name)
         if isinstance(source, Controller):
             source.check_open()
-            self._check_new(source)
-            self._controllers[name] = source
+            self._enter(name, source)
             return source
         controller = open_device(
             source,
@@ -136,12 +134,10 @@ class WatlowManager:
             registers_per_read=registers_per_read,
         )
         try:
-            self._check_new(controller)
-        except WatlowConfigurationError:
+            self._enter(name, controller, owned=True)
+        except BaseException:
             controller.close()
             raise
-        self._controllers[name] = controller
-        self._owned.add(name)
         return controller
 
     def get(self, name: str) -> Controller:
@@ -158,10 +154,12 @@ class WatlowManager:
 
     def remove(self, name: str) -> None:
         """Forget the controller called `name`, and close it unless it was added opened."""
-        controller = self.get(name)
-        del self._controllers[name]
-        if name in self._owned:
-            self._owned.remove(name)
+        with self._lock:
+            controller = self.get(name)
+            del self._controllers[name]
+            owned = name in self._owned
+            self._owned.discard(name)
+        if owned:
             controller.close()
 
     def poll(
@@ -304,7 +302,8 @@ class WatlowManager:
 
     def close(self) -> None:
         """Close what was opened here, last in first out; the second time, nothing."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
         with ExitStack() as stack:
             # Whatever interrupts one of these, the others are done all the same.
             for pool in list(self._pools.values()):
@@ -321,7 +320,8 @@ class WatlowManager:
     def _round(self, names: str | Iterable[str] | None) -> Round:
         self._check_open()
         picked = chosen_names(names)
-        fleet = {name: self.get(name) for name in (self.names if picked is None else picked)}
+        # All are taken at once: another thread may remove one meanwhile.
+        fleet = dict(self._controllers) if picked is None else {n: self.get(n) for n in picked}
         if not fleet:
             raise WatlowConfigurationError("no controllers to ask: add one first, or name one")
         return Round(fleet, self._pool_for(len({ctl.port_key for ctl in fleet.values()})))
@@ -339,8 +339,24 @@ class WatlowManager:
             raise ExceptionGroup(f"{len(errors)} of {len(results)} controllers failed", errors)
         return results
 
+    def _enter(self, name: str, controller: Controller, *, owned: bool = False) -> None:
+        """Take it in; opening it took a while, and much may have changed meanwhile."""
+        with self._lock:
+            self._check_name(name)
+            self._check_new(controller)
+            self._controllers[name] = controller
+            if owned:
+                self._owned.add(name)
+
+    def _check_name(self, name: str) -> None:
+        self._check_open()
+        if not isinstance(name, str) or not name or name in self._controllers:
+            raise WatlowConfigurationError(
+                f"name={name!r}: give a name that is not taken; taken are {list(self._controllers)}"
+            )
+
     def _check_new(self, controller: Controller) -> None:
-        for name, other in list(self._controllers.items()):
+        for name, other in self._controllers.items():
             if (other.port_key, other.address) == (controller.port_key, controller.address):
                 raise WatlowConfigurationError(
                     f"the controller at address {controller.address} on this port is here already, "
