@@ -516,6 +516,21 @@ def test_all_can_be_asked_while_one_is_removed(bus: SimulatedBus) -> None:
     assert isinstance(results["two"].error, WatlowClosedError)
 
 
+def test_one_may_be_removed_while_all_are_closed(
+    bus: SimulatedBus, other_bus: SimulatedBus
+) -> None:
+    class Meddling(SerialTransport):
+        def close(self) -> None:
+            if "one" in mgr.names:
+                mgr.remove("one")
+            super().close()
+
+    with WatlowManager() as mgr:
+        one = mgr.add("one", bus.port)
+        mgr.add("two", Meddling(other_bus.port))
+    assert one.closed
+
+
 def test_a_pool_has_two_threads_a_port_at_the_most(mgr: WatlowManager, bus: SimulatedBus) -> None:
     def pool() -> list[str]:
         return [each.name for each in threading.enumerate() if "-poll-" in each.name]

@@ -154,13 +154,8 @@ class WatlowManager:
 
     def remove(self, name: str) -> None:
         """Forget the controller called `name`, and close it unless it was added opened."""
-        with self._lock:
-            controller = self.get(name)
-            del self._controllers[name]
-            owned = name in self._owned
-            self._owned.discard(name)
-        if owned:
-            controller.close()
+        self.get(name)
+        self._let_go(name)
 
     def poll(
         self,
@@ -309,7 +304,7 @@ class WatlowManager:
             for pool in list(self._pools.values()):
                 stack.callback(pool.shutdown, wait=True)
             for name in list(self._controllers):
-                stack.callback(self.remove, name)
+                stack.callback(self._let_go, name)
 
     def __enter__(self) -> WatlowManager:
         return self
@@ -347,6 +342,15 @@ class WatlowManager:
             self._controllers[name] = controller
             if owned:
                 self._owned.add(name)
+
+    def _let_go(self, name: str) -> None:
+        """Forget it, unless another thread just has."""
+        with self._lock:
+            controller = self._controllers.pop(name, None)
+            owned = name in self._owned
+            self._owned.discard(name)
+        if owned and controller is not None:
+            controller.close()
 
     def _check_name(self, name: str) -> None:
         self._check_open()
