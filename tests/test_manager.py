@@ -465,7 +465,7 @@ def added(mgr: WatlowManager, name: str, transport: Slow) -> Future[Controller]:
     def add() -> None:
         try:
             adding.set_result(mgr.add(name, transport))
-        except Exception as error:  # noqa: BLE001 - it is the result
+        except Exception as error:
             adding.set_exception(error)
 
     threading.Thread(target=add, daemon=True).start()

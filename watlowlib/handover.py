@@ -1,7 +1,8 @@
 """The bounded queue between one thread and the next.
 
 What `queue.Queue` cannot do before Python 3.13: be closed, from either side, so that
-whoever waits wakes up. What was put in before can still be taken out.
+whoever waits wakes up. What was put in before can still be taken out. And Ctrl-C while
+something is taken out loses nothing, which needs care: it may come after any call.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -28,8 +30,12 @@ class Handover(Generic[T]):
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._items: deque[T] = deque()
+        self._next = iter(self._items.popleft, None)
         self._closed = False
-        self._changed = threading.Condition()
+        # `with` takes the bare lock and Ctrl-C comes before or after; in Condition.__enter__ it
+        # may come in between, and the lock would never be let go.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
 
     def put(self, item: T, timeout_s: float | None = None) -> bool:
         """Hand `item` over; False when it stayed full for `timeout_s` (None: wait for room).
@@ -37,7 +43,7 @@ class Handover(Generic[T]):
         Raises:
             HandoverClosed: It was closed, before or meanwhile.
         """
-        with self._changed:
+        with self._lock:
             self._wait(lambda: len(self._items) < self._capacity, timeout_s)
             if self._closed:
                 raise HandoverClosed
@@ -56,7 +62,7 @@ class Handover(Generic[T]):
         Raises:
             HandoverClosed: It was closed.
         """
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise HandoverClosed
             oldest = self._items.popleft() if len(self._items) >= self._capacity else None
@@ -70,28 +76,39 @@ class Handover(Generic[T]):
         Raises:
             HandoverClosed: It is closed and empty.
         """
-        with self._changed:
+        hand: list[T] = []
+        return hand[0] if self.move_to(hand, timeout_s) else None
+
+    def move_to(self, hand: list[T], timeout_s: float | None = None) -> bool:
+        """Move the next item to `hand`; False when there was none for `timeout_s`.
+
+        Whatever interrupts this, the item is either here or there.
+
+        Raises:
+            HandoverClosed: It is closed and empty.
+        """
+        with self._lock:
             self._wait(lambda: bool(self._items), timeout_s)
             if self._items:
-                item = self._items.popleft()
+                hand.extend(islice(self._next, 1))  # one call: Ctrl-C comes before or after it
                 self._changed.notify_all()
-                return item
+                return True
             if self._closed:
                 raise HandoverClosed
-            return None
+            return False
 
     def __len__(self) -> int:
         return len(self._items)
 
     def close(self) -> None:
         """Take nothing in any more, and wake whoever waits."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
 
     def clear(self) -> list[T]:
         """Throw away what is in it; what that was."""
-        with self._changed:
+        with self._lock:
             thrown_away = list(self._items)
             self._items.clear()
             self._changed.notify_all()

@@ -107,14 +107,20 @@ class Recording:
     def __iter__(self) -> Iterator[list[Sample]]:
         if not self._entered:
             raise WatlowConfigurationError("use the recording in a with statement")
-        while True:
-            try:
-                batch = self._queue.get()
-            except HandoverClosed:
-                self._worker.reraise()
-                return
-            if batch is not None:
-                yield batch.samples
+        hand: list[Batch] = []
+        while self.move_to(hand):
+            yield hand.pop().samples
+
+    def move_to(self, hand: list[Batch]) -> bool:
+        """Wait for the next batch and put it into `hand`; False when there is none any more.
+
+        For `pipe`, which goes on after Ctrl-C: what is not in `hand` then is still to come.
+        """
+        try:
+            return self._queue.move_to(hand)
+        except HandoverClosed:
+            self._worker.reraise()
+            return False
 
     def stop(self) -> None:
         """End the schedule; what was read already can still be taken out."""

@@ -7,11 +7,14 @@ import sqlite3
 import textwrap
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from tests.ctrl_c import Pressed
 from tests.sinks.samples import FIRST
 from watlowlib import (
     AcquisitionSummary,
@@ -21,9 +24,11 @@ from watlowlib import (
     SqliteSink,
     WatlowConfigurationError,
     WatlowSinkError,
+    handover,
     pipe,
     read_samples,
     record,
+    recorder,
     sample_to_row,
 )
 from watlowlib.clock import ManualClock
@@ -35,6 +40,7 @@ from watlowlib.sinks import base
 from watlowlib.sinks.pipe import SinkWriter
 
 PATIENCE_S = 10.0
+pipe_module = import_module("watlowlib.sinks.pipe")
 
 
 class Source:
@@ -305,6 +311,39 @@ def test_a_batch_that_comes_again_after_ctrl_c_is_written_and_counted_once() -> 
         writer.finish()
     assert sink.samples == [FIRST, FIRST]
     assert (writer.report().rows_written, writer.report().rows_lost) == (2, 0)
+
+
+def test_ctrl_c_wherever_it_comes_loses_no_batch() -> None:
+    places = 0
+    came = True
+    while came:
+        batches: list[Sample] = []
+
+        class Numbered(Source):
+            """Each of its samples says which one it is."""
+
+            def prepare(self, parameters: object, **options: object) -> Poll:
+                def poll(stop: threading.Event | None = None) -> list[Sample]:
+                    batches.append(replace(FIRST, instance=len(batches)))  # noqa: B023
+                    return [batches[-1]]  # noqa: B023
+
+                return poll
+
+        stream = recording(3, Numbered())
+        sinks = Noting(), Noting()
+        with stream, ExitStack() as stack, suppress(KeyboardInterrupt):
+            for sink in sinks:
+                stack.enter_context(sink)
+            with Pressed(places, handover, recorder, pipe_module) as pressed:
+                pipe(stream, *sinks, batch_size=2)
+        came = pressed.came
+        rows = stream.summary.rows
+        for sink in sinks:
+            assert sink.samples == batches[:rows], places
+        assert rows == 3 or came
+        assert [each.rows_lost for each in stream.summary.sinks] in ([0, 0], [])
+        places += 1
+    assert places > 50
 
 
 def test_no_sink() -> None:

@@ -20,6 +20,7 @@ from watlowlib.handover import Handover, HandoverClosed
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.recorder import Recording
 from watlowlib.sinks.base import SampleSink
+from watlowlib.tally import Batch
 from watlowlib.threads import Worker
 
 log = logging.getLogger(__name__)
@@ -165,51 +166,64 @@ def pipe(
     seconds = real(flush_interval)
     if seconds is None or seconds < 0:
         raise WatlowConfigurationError(f"flush_interval={flush_interval!r}: give 0 or more seconds")
-    writers = [SinkWriter(sink, batch_size=batch_size, flush_interval=seconds) for sink in sinks]
-    for writer in writers:
-        writer.start()
-    flow = _Flow(stream, writers)
+    flow = _Flow(
+        stream,
+        [SinkWriter(sink, batch_size=batch_size, flush_interval=seconds) for sink in sinks],
+    )
     try:
+        flow.start()
         flow.run()
     except BaseException:
         stream.stop()
         flow.run()
         raise
     finally:
-        for writer in writers:
-            writer.end()
-        try:
-            for writer in writers:
-                writer.finish()
-        finally:
-            stream.note_sinks([writer.report() for writer in writers])
-    _raise_failures(writers)
+        stream.note_sinks(flow.end())
+    _raise_failures(flow.writers)
     return stream.summary
 
 
 class _Flow:
-    """Hands each batch to each writer once; goes on where an interruption has left it."""
+    """Hands each batch to each writer; goes on where an interruption has left it."""
 
     def __init__(self, stream: Recording, writers: list[SinkWriter]) -> None:
+        self.writers = writers
         self._stream = stream
-        self._writers = writers
-        self._batch: list[Sample] = []
-        self._left: list[SinkWriter] = []
+        self._started = False
+        self._hand: list[Batch] = []
+
+    def start(self) -> None:
+        """Let the writers' threads run."""
+        for writer in self.writers:
+            writer.start()
+        self._started = True
 
     def run(self) -> None:
-        """Until the recording ends."""
+        """Until the recording has ended and everything is written; nothing if not started."""
+        if not self._started:
+            return
         self._offer()
-        for batch in self._stream:
-            self._batch, self._left = batch, list(self._writers)
+        while self._stream.move_to(self._hand):
             self._offer()
+        self.end()
+        for writer in self.writers:
+            writer.finish()
+
+    def end(self) -> list[SinkReport]:
+        """Give the writers nothing more; what has become of the rows by now."""
+        for writer in self.writers:
+            writer.end()
+        return [writer.report() for writer in self.writers]
 
     def _offer(self) -> None:
-        while self._left:
-            alive = sum(writer.failure is None for writer in self._writers)
-            if not alive:
-                self._stream.stop()
-            self._left[0].offer(self._batch, alone=alive == 1)
-            del self._left[0]
+        """Offer what is in the hand; after an interruption again, which a writer notices."""
+        for batch in self._hand:
+            for writer in self.writers:
+                alive = sum(each.failure is None for each in self.writers)
+                if not alive:
+                    self._stream.stop()
+                writer.offer(batch.samples, alone=alive == 1)
+        self._hand.clear()
 
 
 def _raise_failures(writers: list[SinkWriter]) -> None:
