@@ -7,13 +7,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from watlowlib import OverflowPolicy, WatlowManager, record
+from tests.conftest import ours
+from tests.ctrl_c import Pressed
+from watlowlib import OverflowPolicy, WatlowManager, record, recorder, threads
 from watlowlib.clock import ManualClock
 from watlowlib.device.controller import Controller
 from watlowlib.device.polling import Parameters, Poll
@@ -531,6 +533,23 @@ def test_what_was_made_ready_is_put_back_when_it_cannot_begin(
     with pytest.raises(RuntimeError, match="new thread"), recording:
         pass
     assert done == ["ready", "put back"]
+
+
+def test_ctrl_c_while_it_begins_leaves_no_thread() -> None:
+    place, came = 0, True
+    while came:
+        clock = ManualClock()
+        stream = manual(Counting(clock), clock)
+        with suppress(KeyboardInterrupt), Pressed(place, recorder, threads) as pressed:
+            stream.__enter__()
+        came = pressed.came
+        if not came:
+            stream.__exit__(None, None, None)
+        for thread in ours():
+            thread.join(10)
+            assert not thread.is_alive(), place
+        place += 1
+    assert place > 3
 
 
 def test_a_recording_runs_once_and_in_a_with_statement(ctl: Controller) -> None:

@@ -14,6 +14,7 @@ setting the wall clock changes nothing but what is written down as the time of d
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -89,10 +90,13 @@ class Recording:
         if self._entered:
             raise WatlowConfigurationError("a recording runs once; call record(...) again")
         self._entered = True
-        with ExitStack() as around:
-            around.enter_context(self._plan.around)
+        try:
+            self._around.enter_context(self._plan.around)
             self._worker.start()
-            self._around = around.pop_all()
+        except BaseException:
+            # Ctrl-C may have come when the thread had begun.
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
