@@ -167,9 +167,7 @@ class Conversation(ABC, Generic[F]):
     def _exchange(self, call: Call, question: Question[F]) -> Told:
         """One exchange while the port is ours; what fits is told, unless it refuses."""
         try:
-            thrown_away = self.port.line.send(question.frame)
-            for frame in self._listener().feed(thrown_away) if thrown_away else ():
-                self._settled(frame)
+            self._send(call, question)
             frame = self._await(call, question)
         except (WatlowTimeoutError, WatlowCRCError, _OnlyOwedError):
             raise
@@ -182,6 +180,19 @@ class Conversation(ABC, Generic[F]):
         if self._is_refusal(frame.payload):
             raise self._refusal(frame.payload, self._context(call, question, frame.raw))
         return Told(frame.payload[len(question.expected) :], frame.raw)
+
+    def _send(self, call: Call, question: Question[F]) -> None:
+        """Send the question; what had to be thrown away before may have been owed."""
+        try:
+            thrown_away = self.port.line.send(question.frame)
+        except WatlowTimeoutError:
+            # The port has not taken it in time, but it may have gone out, and be answered.
+            self._debts.add(question.station, question.expected, call)
+            self.port.line.distrust()
+            self._count(question.station, "timeouts")
+            raise
+        for frame in self._listener().feed(thrown_away) if thrown_away else ():
+            self._settled(frame)
 
     def _await(self, call: Call, question: Question[F]) -> F:
         line, listener, station = self.port.line, self._listener(), question.station
