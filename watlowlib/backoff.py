@@ -40,12 +40,12 @@ class Backoff:
         """Wait longer than before; for how many seconds.
 
         Args:
-            about_s: Wait for so long on average, if that is longer: for nothing to twice as long,
-                which spreads evenly what is tried again and again.
+            about_s: Wait for so long on average, if that is longer: for half to half as long
+                again, which spreads what is tried again and again.
         """
         # Doubled some 60 times, every number here is beyond any `most_s`.
         whole_s = min(self._first_s * 2.0 ** min(self._failures, 60), self._most_s)
-        spread_s = about_s * self._chance.uniform(0.0, 2.0)
+        spread_s = about_s * self._chance.uniform(0.5, 1.5)
         pause_s = max(whole_s * self._chance.uniform(0.5, 1.0), spread_s)
         self._failures += 1
         self._until = Deadline(time.monotonic() + pause_s)

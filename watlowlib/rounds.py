@@ -189,7 +189,9 @@ class ReadRound:
 
     def _ask(self, port: OnePort, stop: Event | None) -> dict[str, Reads]:
         halt = Halt(stop)
-        return {name: self._samplers[name].reads(halt) for name in port}
+        # Nobody who is there waits for a look in vain; of the others each has its turn.
+        in_turn = sorted(port, key=lambda name: self._samplers[name].looked_s)
+        return {name: self._samplers[name].reads(halt) for name in in_turn}
 
     def _timed(self, port: OnePort, stop: Event | None) -> _Brought:
         began_s = time.monotonic()

@@ -184,10 +184,10 @@ class ModbusWire:
         """The counters of this controller."""
         return self._client.stats_of(self.address)
 
-    def hail(self, *, retries: int | None = None) -> None:
+    def hail(self, *, within_s: float | None = None) -> None:
         """Ask for the first register, of which a Series SD says that it has none."""
         with suppress(WatlowDeviceError), self._doubting_silence():
-            self._client.read(self.address, 0, 1, self._patience.with_retries(retries))
+            self._client.read(self.address, 0, 1, self._patience.once(within_s))
 
     def at(self, address: int) -> ModbusWire:
         """The same at another address."""

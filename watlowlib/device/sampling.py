@@ -65,6 +65,11 @@ class Sampler:
         """The counters of the controller and its port, for the log."""
         return {self._device: self._ctl.stats, self._ctl.port: self._ctl.port_stats}
 
+    @property
+    def looked_s(self) -> float:
+        """When the controller was looked for last; 0 for one that is there."""
+        return self._ctl.presence.looked_s
+
     def __call__(self, stop: Event | None = None) -> list[Sample]:
         """Read everything once, until `stop` is set and a read has failed."""
         return [sample for sample, _ in self.reads(Halt(stop))]

@@ -116,11 +116,12 @@ class Wire(Protocol):
     def stats(self) -> DeviceStats:
         """The counters of this controller."""
 
-    def hail(self, *, retries: int | None = None) -> None:
+    def hail(self, *, within_s: float | None = None) -> None:
         """Have it answer anything at all, a refusal too, with one read.
 
         Args:
-            retries: How often to ask again; None for as often as always.
+            within_s: Ask once, and wait for so many seconds, or as long as always if that is
+                less; None for as long and as often as always.
 
         Raises:
             WatlowTimeoutError: It does not.
@@ -184,10 +185,10 @@ class StdBusWire:
         """The counters of this controller."""
         return self._client.stats_of(mac_of(self.address))
 
-    def hail(self, *, retries: int | None = None) -> None:
+    def hail(self, *, within_s: float | None = None) -> None:
         """Ask for the hardware ID (1001), which every unit has."""
         with suppress(WatlowDeviceError):
-            self._client.read(self.address, HARDWARE_ID, self._patience.with_retries(retries))
+            self._client.read(self.address, HARDWARE_ID, self._patience.once(within_s))
 
     def forget(self) -> None:
         """Nothing is found out here."""

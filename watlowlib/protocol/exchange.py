@@ -14,9 +14,9 @@ class Patience(NamedTuple):
     timeout_s: float = 0.5
     retries: int = 1
 
-    def with_retries(self, retries: int | None) -> Patience:
-        """The same with other retries; None for these."""
-        return self if retries is None else self._replace(retries=retries)
+    def once(self, within_s: float | None) -> Patience:
+        """To ask once, and wait no longer than `within_s`; None for what it is."""
+        return self if within_s is None else Patience(min(self.timeout_s, within_s), retries=0)
 
 
 def _nothing() -> None:

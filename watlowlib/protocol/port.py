@@ -34,6 +34,8 @@ class Port:
         self._closed = False
         self.away: set[int] = set()
         """The addresses at which nobody has answered lately."""
+        self.spared = Deadline(0.0)
+        """Until when none of them is looked for."""
         self.last_away = (0.0, 0.0)
         """From when until when, on the monotonic clock, whoever was last back was away."""
 

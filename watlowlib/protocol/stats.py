@@ -47,3 +47,8 @@ class PortStats(DeviceStats):
     reconnects: int = 0
 
     __str__ = DeviceStats.__str__
+
+    @property
+    def strays(self) -> int:
+        """A number that changes when something comes that was not waited for."""
+        return self.late_replies + self.frames_skipped + self.stale_bytes
