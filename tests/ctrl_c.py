@@ -31,6 +31,8 @@ class Pressed:
         self._names: dict[CodeType, dict[int, str]] = {}
 
     def __enter__(self) -> Pressed:
+        # Python 3.12 looks for this when tracing is set, not later.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self._trace)
         return self
 
