@@ -75,3 +75,23 @@ def test_without_auto_reconnect_what_was_read_is_kept_and_the_error_raised(
             )
     statuses = [row.split(",")[-1] for row in path.read_text("utf-8").splitlines()[1:]]
     assert statuses == ["ok"] * 5 + ["disconnected"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no ptys")
+def test_a_port_that_is_opened_again_for_another_controller_is_counted(
+    mgr: WatlowManager, tmp_path: Path
+) -> None:
+    link = tmp_path / "usb-FTDI_RS485-if00"
+    with SimulatedBus([1, 2], baudrate=None, turnaround_s=0.0, link=link) as bus:
+        top = mgr.add("top", link, address=1)
+        assert top.read_setpoint().value == 75.0
+        bus.unplug()
+        with pytest.raises(WatlowConnectionError):
+            top.read_setpoint()
+        bus.replug()
+        assert top.port_stats.reconnects == 0
+        bottom = mgr.add("bottom", link, address=2)
+        assert bottom.port_stats is top.port_stats
+        assert top.port_stats.reconnects == 1
+        assert [each.error for each in mgr.poll("setpoint").values()] == [None, None]
+        assert top.port_stats.reconnects == 1

@@ -50,6 +50,18 @@ class Line:
         self._quiet_until_s = 0.0
         self._again = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
         self._why = "the port was lost"
+        self._was_open = False
+
+    def open(self) -> None:
+        """Open the port if it is not open, also when it was tried in vain a moment ago.
+
+        Raises:
+            WatlowConnectionError: It cannot be opened.
+        """
+        if self._was_open and not self.transport.is_open:
+            self._open_again()
+        self.transport.open()
+        self._was_open = True
 
     def send(self, data: bytes) -> bytes:
         """Send `data` on a line that is quiet.
@@ -85,6 +97,9 @@ class Line:
                 f"{self._why}; it is tried again in {left_s:.1f} s",
                 context=ErrorContext(port=self.transport.port),
             )
+        self._open_again()
+
+    def _open_again(self) -> None:
         first = not self._again.failures
         # It counts as in vain until a byte has come: some ports open, and are lost at once.
         self._again.failed()

@@ -74,7 +74,7 @@ class Port:
         """Open the port if it is not open."""
         try:
             self.take(urgent=True)
-            self.line.transport.open()
+            self.line.open()
         finally:
             self.give()
 
