@@ -22,9 +22,10 @@ def ours() -> list[threading.Thread]:
     return [each for each in threading.enumerate() if each.name.startswith(PREFIX)]
 
 
-def descriptors() -> int | None:
+def descriptors() -> int:
+    """How many are open; 0 where that cannot be seen."""
     folder = "/proc/self/fd"
-    return len(os.listdir(folder)) if os.path.isdir(folder) else None  # noqa: PTH208, PTH112
+    return len(os.listdir(folder)) if os.path.isdir(folder) else 0  # noqa: PTH208, PTH112
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +37,9 @@ def nothing_left_behind() -> Iterator[None]:
         thread.join(PATIENCE_S)
     assert ours() == []
     assert sharing._ports == []
-    gc.collect()
-    after = descriptors()
-    assert after is None or before is None or after <= before
+    if descriptors() > before:
+        gc.collect()  # which takes longer than most tests
+    assert descriptors() <= before
 
 
 @pytest.fixture
