@@ -19,7 +19,7 @@ from tests.sinks.samples import EVERY_KIND, FIRST, many
 from tests.sinks.test_conformance import size_limit
 from watlowlib import ParquetSink, Sample, WatlowConfigurationError, WatlowSinkError, read_samples
 from watlowlib.cli.main import main
-from watlowlib.sinks.journal import journal_of
+from watlowlib.sinks.journal import journal_of, read_journal
 
 
 @pytest.fixture
@@ -133,6 +133,12 @@ def test_compression_and_dictionaries_can_be_chosen(path: Path) -> None:
     with ParquetSink(path, compression="none", use_dictionary=False) as sink:
         sink.write_many(EVERY_KIND)
     assert len(values(path)) == 2 * len(EVERY_KIND)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file that cannot be read")
+def test_a_disk_that_cannot_be_read_is_no_torn_journal() -> None:
+    with pytest.raises(OSError, match="Input/output error"):
+        read_journal(Path("/proc/self/mem"))
 
 
 def test_a_journal_torn_anywhere_gives_its_whole_batches(path: Path) -> None:

@@ -121,8 +121,9 @@ def read_journal(path: Path) -> tuple[Any, Iterator[Any]]:
         return None, iter(())
     try:
         reader = pa.ipc.open_stream(file)
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowInvalid, OSError) as error:
         file.close()
+        _check_torn(error)
         return None, iter(())
     return reader.schema, _whole_batches(file, reader)
 
@@ -136,6 +137,13 @@ def _whole_batches(file: Any, reader: Any) -> Iterator[Any]:
                 batch.validate(full=True)
             except StopIteration:
                 return
-            except (pa.ArrowException, OSError, SystemError, OverflowError, UnicodeError):
+            except (pa.ArrowException, OSError, SystemError, OverflowError, UnicodeError) as error:
+                _check_torn(error)
                 return  # what a power cut leaves may be anything, and pyarrow says so in many ways
             yield batch
+
+
+def _check_torn(error: BaseException) -> None:
+    """Raise what is wrong with the disk and not with what is on it: the rest may be there still."""
+    if isinstance(error, OSError) and error.errno is not None:
+        raise error
