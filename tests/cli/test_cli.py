@@ -25,7 +25,7 @@ from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
 
 COMMAND = [sys.executable, "-m", "watlowlib"]
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -59,7 +59,10 @@ class Terminal:
         return found
 
     def press_ctrl_c(self) -> None:
-        self.process.send_signal(signal.SIGINT)
+        self.send(signal.SIGINT)
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
 
     def end(self) -> int:
         while True:
@@ -130,12 +133,15 @@ def test_the_same_job_on_a_port(bus: SimulatedBus, tmp_path: Path) -> None:
     ]
 
 
-def test_ctrl_c_keeps_everything(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)]
+)
+def test_what_ends_it_keeps_everything(number: int, code: int, tmp_path: Path) -> None:
     words = "record --simulate 2 --rate 20 --speed 10 run.sqlite".split()
     with terminal(*words, cwd=tmp_path) as screen:
         screen.read_until(r"[1-9]\d* rows")
-        screen.press_ctrl_c()
-        assert screen.end() == INTERRUPTED
+        screen.send(number)
+        assert screen.end() == code
         said = re.search(r"run.sqlite: (\d+) rows written", screen.shown)
     assert said, screen.shown
     assert int(said[1]) == rows_of(tmp_path / "run.sqlite") > 0

@@ -1,7 +1,7 @@
 """The `watlowlib` command: its arguments, and what an error looks like.
 
 Exit codes: 0 done, 1 something failed on the way, 2 something cannot be as it was
-asked, 130 ended by Ctrl-C.
+asked, 130 ended by Ctrl-C, 143 by SIGTERM, with which systems end programs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,7 @@ from watlowlib.cli import discover, parameters, read, record, recover, simulate
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 class _ToScreen(logging.Handler):
@@ -24,6 +26,14 @@ class _ToScreen(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)
+
+
+class _TerminatedError(BaseException):
+    """What SIGTERM becomes, so that all ends as it does after Ctrl-C."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise _TerminatedError
 
 
 COMMANDS = {
@@ -79,9 +89,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     run: Callable[[argparse.Namespace], None] = arguments.run
     try:
-        run(arguments)
+        before = signal.signal(signal.SIGTERM, _terminate)
+        try:
+            run(arguments)
+        finally:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except _TerminatedError:
+        return TERMINATED
     except WatlowError as error:
         print(f"watlowlib: {error}", file=sys.stderr)
         return 2 if isinstance(error, WatlowConfigurationError) else 1
