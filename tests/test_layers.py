@@ -23,7 +23,7 @@ LAYERS = [
     ["plan", "tally"],
     ["recorder"],
     ["sinks"],
-    ["rounds", "results"],
+    ["rounds", "results", "roster"],
     ["manager"],
     ["background"],
     ["plain"],

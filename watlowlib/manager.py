@@ -13,10 +13,8 @@ above the recorder and the sinks, so that it can also record itself: `record_to_
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -26,8 +24,8 @@ from typing import TypeVar
 from watlowlib.arguments import chosen
 from watlowlib.device.controller import Controller
 from watlowlib.device.factory import open_device
-from watlowlib.device.polling import Parameters, chosen_names
-from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError
+from watlowlib.device.polling import Parameters
+from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import (
     AcquisitionSummary,
     ControllerFamily,
@@ -40,6 +38,7 @@ from watlowlib.model import (
 from watlowlib.plan import Rates
 from watlowlib.recorder import OverflowPolicy, record
 from watlowlib.results import DeviceResult, ErrorPolicy, FleetStats
+from watlowlib.roster import Roster
 from watlowlib.rounds import OnePort, ReadRound, Reads, Round
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.pipe import pipe
@@ -61,20 +60,16 @@ class WatlowManager:
 
     def __init__(self, *, error_policy: ErrorPolicy = ErrorPolicy.RAISE) -> None:
         self.error_policy = chosen("error_policy", ErrorPolicy, error_policy)
-        self._controllers: dict[str, Controller] = {}
-        self._owned: set[str] = set()
-        self._lock = threading.Lock()
-        """Held while the three are changed or looked at together, and never while waiting."""
+        self._roster = Roster()
         self._pools: dict[int, ThreadPoolExecutor] = {}
-        self._closed = False
 
     def __repr__(self) -> str:
-        return f"<WatlowManager of {', '.join(self._controllers) or 'nothing yet'}>"
+        return f"<WatlowManager of {', '.join(self.names) or 'nothing yet'}>"
 
     @property
     def names(self) -> tuple[str, ...]:
         """The controllers' names, in the order they were added."""
-        return tuple(self._controllers)
+        return tuple(self._roster.all())
 
     def add(
         self,
@@ -114,10 +109,10 @@ class WatlowManager:
                 another name, the port speaks another protocol, or an argument cannot be.
             WatlowConnectionError: The port cannot be opened, or the controller was closed.
         """
-        self._check_name(name)
+        self._roster.check_name(name)
         if isinstance(source, Controller):
             source.check_open()
-            self._enter(name, source)
+            self._roster.enter(name, source)
             return source
         controller = open_device(
             source,
@@ -134,7 +129,7 @@ class WatlowManager:
             registers_per_read=registers_per_read,
         )
         try:
-            self._enter(name, controller, owned=True)
+            self._roster.enter(name, controller, owned=True)
         except BaseException:
             controller.close()
             raise
@@ -146,16 +141,12 @@ class WatlowManager:
         Raises:
             WatlowConfigurationError: There is none; the message says what there is.
         """
-        if name not in self._controllers:
-            near = difflib.get_close_matches(str(name), self._controllers, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {list(self._controllers)}"
-            raise WatlowConfigurationError(f"there is no controller {name!r}; {hint}")
-        return self._controllers[name]
+        return self._roster.get(name)
 
     def remove(self, name: str) -> None:
         """Forget the controller called `name`, and close it unless it was added opened."""
-        self.get(name)
-        self._let_go(name)
+        self._roster.get(name)
+        self._roster.let_go(name)
 
     def poll(
         self,
@@ -289,7 +280,7 @@ class WatlowManager:
 
     def stats(self) -> FleetStats:
         """What went over the lines so far, by controller and by port."""
-        controllers = dict(self._controllers)  # another thread may add to it meanwhile
+        controllers = self._roster.all()
         return FleetStats(
             {name: replace(ctl.stats) for name, ctl in controllers.items()},
             {ctl.port: replace(ctl.port_stats) for ctl in controllers.values()},
@@ -297,14 +288,13 @@ class WatlowManager:
 
     def close(self) -> None:
         """Close what was opened here, last in first out; the second time, nothing."""
-        with self._lock:
-            self._closed = True
+        self._roster.close()
         with ExitStack() as stack:
             # Whatever interrupts one of these, the others are done all the same.
             for pool in list(self._pools.values()):
                 stack.callback(pool.shutdown, wait=True)
-            for name in list(self._controllers):
-                stack.callback(self._let_go, name)
+            for name in self.names:
+                stack.callback(self._roster.let_go, name)
 
     def __enter__(self) -> WatlowManager:
         return self
@@ -313,12 +303,7 @@ class WatlowManager:
         self.close()
 
     def _round(self, names: str | Iterable[str] | None) -> Round:
-        self._check_open()
-        picked = chosen_names(names)
-        # All are taken at once: another thread may remove one meanwhile.
-        fleet = dict(self._controllers) if picked is None else {n: self.get(n) for n in picked}
-        if not fleet:
-            raise WatlowConfigurationError("no controllers to ask: add one first, or name one")
+        fleet = self._roster.chosen(names)
         return Round(fleet, self._pool_for(len({ctl.port_key for ctl in fleet.values()})))
 
     def _pool_for(self, ports: int) -> ThreadPoolExecutor:
@@ -333,44 +318,6 @@ class WatlowManager:
         if errors and self.error_policy is ErrorPolicy.RAISE:
             raise ExceptionGroup(f"{len(errors)} of {len(results)} controllers failed", errors)
         return results
-
-    def _enter(self, name: str, controller: Controller, *, owned: bool = False) -> None:
-        """Take it in; opening it took a while, and much may have changed meanwhile."""
-        with self._lock:
-            self._check_name(name)
-            self._check_new(controller)
-            self._controllers[name] = controller
-            if owned:
-                self._owned.add(name)
-
-    def _let_go(self, name: str) -> None:
-        """Forget it, unless another thread just has."""
-        with self._lock:
-            controller = self._controllers.pop(name, None)
-            owned = name in self._owned
-            self._owned.discard(name)
-        if owned and controller is not None:
-            controller.close()
-
-    def _check_name(self, name: str) -> None:
-        self._check_open()
-        if not isinstance(name, str) or not name or name in self._controllers:
-            raise WatlowConfigurationError(
-                f"name={name!r}: give a name that is not taken; taken are {list(self._controllers)}"
-            )
-
-    def _check_new(self, controller: Controller) -> None:
-        for name, other in self._controllers.items():
-            if (other.port_key, other.address) == (controller.port_key, controller.address):
-                raise WatlowConfigurationError(
-                    f"the controller at address {controller.address} on this port is here already, "
-                    f"as {name!r}",
-                    context=ErrorContext(port=controller.port, address=controller.address),
-                )
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise WatlowClosedError("the manager was closed; make a new one")
 
 
 @contextmanager
