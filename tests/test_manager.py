@@ -47,9 +47,9 @@ def other_bus() -> Iterator[SimulatedBus]:
 @pytest.fixture
 def mgr(bus: SimulatedBus, other_bus: SimulatedBus) -> Iterator[WatlowManager]:
     with WatlowManager() as manager:
-        manager.add("oven_top", bus.port, address=1, timeout_s=0.1)
-        manager.add("retort", other_bus.port, address=1, timeout_s=0.1)
-        manager.add("oven_bot", bus.port, address=2, timeout_s=0.1)
+        manager.add("oven_top", bus.port, address=1, timeout_s=0.25)
+        manager.add("retort", other_bus.port, address=1, timeout_s=0.25)
+        manager.add("oven_bot", bus.port, address=2, timeout_s=0.25)
         yield manager
 
 

@@ -265,7 +265,7 @@ def test_a_closed_controller_says_so(bus: SimulatedBus) -> None:
 
 def test_a_port_taken_away_is_said_and_opened_again_when_it_is_back() -> None:
     with SimulatedBus([1], faults=FaultPlan(), transport="tcp") as bus:
-        with open_device(bus.port, timeout_s=0.1) as ctl:
+        with open_device(bus.port) as ctl:
             assert ctl.read_setpoint().value == 75.0
             bus.unplug()
             assert [ctl.poll("pv")[0].status for _ in range(2)] == ["disconnected"] * 2

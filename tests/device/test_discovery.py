@@ -188,7 +188,7 @@ def test_what_cannot_be_looked_for(wrong: dict[str, object], message: str) -> No
 def test_auto_finds_the_protocol(stack: ExitStack, protocol: ProtocolKind) -> None:
     unit = SimulatedController(5, protocol=protocol)
     bus = simulated(stack, unit)
-    with open_device(bus.port, protocol=AUTO, address=5, timeout_s=SHORT_S, retries=0) as ctl:
+    with open_device(bus.port, protocol=AUTO, address=5, timeout_s=SHORT_S) as ctl:
         assert ctl.protocol is protocol
         assert ctl.read_setpoint().value == 75.0
 

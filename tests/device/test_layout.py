@@ -175,7 +175,7 @@ def test_while_it_is_uncertain_nothing_is_written(
 def test_it_is_asked_once_and_not_while_the_line_is_bad(
     bus: SimulatedBus, unit: SimulatedController
 ) -> None:
-    with opened(bus, timeout_s=0.05, retries=0) as ctl:
+    with opened(bus, retries=0) as ctl:
         bus.faults.next_are(Fault.DROP)
         with pytest.raises(WatlowTimeoutError):
             ctl.read_setpoint()

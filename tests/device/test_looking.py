@@ -105,9 +105,9 @@ class Fleet:
             self.tick()
 
     def switch_off(self, *addresses: int) -> None:
-        """Switch them off, and poll until that is known."""
+        """Switch them off, and poll until that is known and it is looked for now and then only."""
         self.line.off |= set(addresses)
-        self.ticks(2)
+        self.ticks(5)
         self.late = 0
 
     def found_after_s(self, address: int) -> float:

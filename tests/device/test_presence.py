@@ -27,7 +27,7 @@ def bus() -> Iterator[SimulatedBus]:
 def fleet(bus: SimulatedBus, retries: int = 1) -> WatlowManager:
     mgr = WatlowManager(error_policy=ErrorPolicy.RETURN)
     for address in (1, 2, 3):
-        mgr.add(f"oven{address}", bus.port, address=address, timeout_s=0.05, retries=retries)
+        mgr.add(f"oven{address}", bus.port, address=address, timeout_s=0.15, retries=retries)
     return mgr
 
 
@@ -242,7 +242,7 @@ def test_each_controller_has_counters_of_its_own_and_the_port_has_all(
 
 
 def test_a_controller_alone_has_its_rest_too(bus: SimulatedBus) -> None:
-    with open_device(bus.port, timeout_s=0.05, retries=0) as ctl:
+    with open_device(bus.port, timeout_s=0.15, retries=0) as ctl:
         poll = ctl.prepare(THREE)
         bus.power_off(1)
         assert [sample.status for sample in poll()] == ["timeout", "timeout", "offline"]

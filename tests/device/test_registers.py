@@ -264,7 +264,7 @@ def test_another_address_is_taken_up_and_followed(
 
 def test_back_to_standard_bus(bus: SimulatedBus, unit: SimulatedController) -> None:
     with open_device(
-        bus.port, protocol=MODBUS, serial_settings=LINE, timeout_s=0.05, retries=0
+        bus.port, protocol=MODBUS, serial_settings=LINE, timeout_s=0.25, retries=0
     ) as ctl:
         set_protocol(ctl, ProtocolKind.STDBUS, confirm=True)
     with open_device(bus.port) as ctl:
@@ -307,7 +307,7 @@ def test_one_that_was_silent_is_looked_at_anew() -> None:
     old = SimulatedController(1, protocol=MODBUS)
     new = SimulatedController(2, protocol=MODBUS, data_map=2, word_order="high_low", setpoint=99.0)
     with SimulatedBus([old, new], baudrate=None, turnaround_s=0.0) as bus:
-        with open_device(bus.port, protocol=MODBUS, serial_settings=LINE, timeout_s=0.1) as ctl:
+        with open_device(bus.port, protocol=MODBUS, serial_settings=LINE, timeout_s=0.3) as ctl:
             assert ctl.read_setpoint().value == 75.0
             bus.power_off(1)
             with pytest.raises(WatlowTimeoutError):
@@ -326,7 +326,7 @@ def test_one_that_was_silent_is_looked_at_anew() -> None:
 
 
 def test_a_dead_one_costs_few_timeouts_whatever_is_wanted(bus: SimulatedBus) -> None:
-    settings = {"protocol": MODBUS, "serial_settings": LINE, "timeout_s": 0.1, "retries": 0}
+    settings = {"protocol": MODBUS, "serial_settings": LINE, "timeout_s": 0.3, "retries": 0}
     with open_device(bus.port, **settings) as ctl:  # type: ignore[arg-type]
         bus.power_off(1)
         # What its map and order are is asked for once.

@@ -54,7 +54,7 @@ def test_a_value_whose_sensor_is_in_error_says_so_and_keeps_its_number(
 
 
 def test_a_sensor_that_does_not_tell_is_said(bus: SimulatedBus) -> None:
-    with open_device(bus.port, timeout_s=0.05, retries=0) as ctl:
+    with open_device(bus.port, retries=0) as ctl:
         poll = ctl.prepare(["process_value"], sensor_check=True)
         bus.faults.next_are(None, Fault.DROP)
         assert [sample.status for sample in poll()] == ["sensor_unknown"]

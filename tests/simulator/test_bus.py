@@ -112,7 +112,7 @@ def test_speed_makes_their_time_pass_faster() -> None:
 def test_power_off_and_on() -> None:
     plan = FaultPlan()
     with SimulatedBus([1, 2], baudrate=None, faults=plan) as bus:
-        with open_device(bus.port, timeout_s=0.1, retries=0) as ctl:
+        with open_device(bus.port, timeout_s=0.3, retries=0) as ctl:
             plan.next_are(Fault.SILENT)
             assert [ctl.poll("pv")[0].status for _ in range(2)] == ["timeout", "timeout"]
             with open_device(bus.port, address=2) as other:
