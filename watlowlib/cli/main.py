@@ -11,7 +11,9 @@ import io
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import watlowlib
 from watlowlib.cli import discover, parameters, read, record, recover, simulate
@@ -34,6 +36,20 @@ class _TerminatedError(BaseException):
 
 def _terminate(number: int, frame: object) -> None:
     raise _TerminatedError
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end what is done within, unless a program that calls `main` sees to it."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 COMMANDS = {
@@ -89,11 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     run: Callable[[argparse.Namespace], None] = arguments.run
     try:
-        before = signal.signal(signal.SIGTERM, _terminate)
-        try:
+        with _ended_by_sigterm():
             run(arguments)
-        finally:
-            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
     except KeyboardInterrupt:
         return INTERRUPTED
     except _TerminatedError:
