@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, redirect_stderr
 from pathlib import Path
 
@@ -148,6 +149,30 @@ def test_what_ends_it_keeps_everything(number: int, code: int, tmp_path: Path) -
     assert "Traceback" not in screen.shown
 
 
+def test_sigterm_is_left_to_a_program_that_sees_to_it_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int] = []
+
+    class Screen(io.StringIO):
+        def write(self, text: str) -> int:
+            signal.raise_signal(signal.SIGTERM)
+            return super().write(text)
+
+    monkeypatch.setattr(sys, "stdout", Screen())
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    try:
+        assert main(["parameters", "setpoint"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert set(seen) == {signal.SIGTERM}
+
+
+def test_the_command_in_a_thread_of_another_program() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(main, ["parameters", "setpoint"]).result(50) == 0
+
+
 def test_the_screen_shows_the_latest_values_and_the_progress(tmp_path: Path) -> None:
     words = "record --simulate 2 --rate 10 --duration 2 run.jsonl".split()
     with terminal(*words, cwd=tmp_path) as screen:
@@ -272,6 +297,8 @@ def test_simulate_serves_modbus_masters(
         ("record --simulate 1 --rate 2 run", 2, "the file to write comes last"),
         ("record /dev/ttyUSB77 --rate 2 run", 2, "'run': the file's ending says how to write it"),
         ("record /dev/ttyUSB77 --ratee 2 run.csv", 2, "cannot make sense of '--ratee'"),
+        ("record /dev/ttyUSB77 --frob", 2, "cannot make sense of '--frob'"),
+        ("record --simulate 1 -- run.csv", 2, "the file to write comes last"),
         ("read /dev/ttyUSB77 /dev/ttyUSB78", 2, "cannot make sense of '/dev/ttyUSB78'"),
         ("read socket://localhost", 2, "it lacks the port's number, as in socket://host:4001"),
         (

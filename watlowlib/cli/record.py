@@ -48,7 +48,8 @@ def with_output_last(words: Sequence[str]) -> list[str]:
 
     `--parameter process_value setpoint run.csv` would else take the file for a parameter.
     """
-    recording = "record" in words[:2] and not any(word.startswith("--o") for word in words)
+    marked = any(word == "--" or word.startswith("--o") for word in words)
+    recording = "record" in words[:2] and not marked
     if recording and re.search(r"\.[A-Za-z]\w*$|^postgres(ql)?://", words[-1]):
         return [*words[:-1], "--output", words[-1]]
     return list(words)
@@ -56,7 +57,8 @@ def with_output_last(words: Sequence[str]) -> list[str]:
 
 def take_output(arguments: argparse.Namespace, left: list[str]) -> None:
     """Take for the output what is left: a file's name without an ending, which is refused later."""
-    if arguments.run is run and arguments.output is None and len(left) == 1:
+    named = len(left) == 1 and not left[0].startswith("-")
+    if arguments.run is run and arguments.output is None and named:
         arguments.output = left.pop()
 
 
