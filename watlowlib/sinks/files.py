@@ -37,11 +37,16 @@ def check_there(file: FileIO, path: Path) -> None:
     """See that who looks for `path` finds what is written to `file`.
 
     Raises:
-        WatlowSinkError: Somebody has deleted it: nobody can read it any more.
+        WatlowSinkError: Somebody has deleted or replaced it: nobody can read it any more.
     """
+    written = os.fstat(file.fileno())
+    if written.st_nlink:
+        return
     # Some network drives count no names of a file: it is looked for as well.
-    if not os.fstat(file.fileno()).st_nlink and not path.exists():
-        raise deleted(path)
+    with suppress(OSError):
+        if os.path.samestat(written, path.stat()):
+            return
+    raise deleted(path)
 
 
 def deleted(path: Path) -> WatlowSinkError:
