@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -394,6 +395,45 @@ def test_a_file_that_was_deleted_under_the_sink_is_an_error(tmp_path: Path, endi
         if ending != "parquet":
             sink.write_many(many(2))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be replaced")
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_file_in_whose_place_an_editor_has_put_another_is_an_error(
+    tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"run.{ending}"
+    with open_sink(path) as sink:
+        sink.write_many(many(2))
+        edited = tmp_path / "edited"
+        edited.write_bytes(path.read_bytes())
+        edited.replace(path)
+        with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"):
+            sink.write_many(many(2))
+
+
+def test_a_database_in_memory_has_no_file_that_could_be_deleted() -> None:
+    with SqliteSink(":memory:") as sink:
+        sink.write_many(many(2))
+        sink.write_many(many(2))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs a folder that nobody may enter")
+def test_a_program_that_may_not_look_for_its_database_writes_on(tmp_path: Path) -> None:
+    """Such as a service that has given up its rights once all was open."""
+    folder, me = tmp_path / "closed", os.geteuid()
+    folder.mkdir()
+    with SqliteSink(folder / "run.sqlite") as sink:
+        sink.write_many(many(2))
+        folder.chmod(0)
+        if me == 0:
+            os.seteuid(65534)
+        try:
+            sink.write_many(many(2))
+        finally:
+            os.seteuid(me)
+            folder.chmod(0o700)
+    assert len(list(read_samples(folder / "run.sqlite"))) == 4
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be deleted")

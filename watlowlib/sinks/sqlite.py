@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
@@ -80,7 +82,7 @@ class SqliteSink(FileSink):
         self._synchronous = synchronous
         self._busy_timeout_s = busy_timeout_ms / 1000
         self._database: sqlite3.Connection | None = None
-        self._place = self.path
+        self._place: Path | None = None
 
     def open(self) -> None:
         """Open the file, and look at the table if there is one.
@@ -110,7 +112,8 @@ class SqliteSink(FileSink):
                 raise self._failed("opened", error) from error
             raise
         self._database = database
-        self._place = self.path.absolute()  # wherever the program goes meanwhile
+        place = self.path.absolute()  # wherever the program goes meanwhile
+        self._place = place if place.exists() else None  # it may be in memory
 
     def write_many(self, samples: Sequence[Row]) -> None:
         """Insert `samples` in one transaction."""
@@ -118,8 +121,10 @@ class SqliteSink(FileSink):
             raise self._not_open()
         if not samples:
             return
-        if not self._place.exists():  # SQLite goes on with what nobody can read
-            raise deleted(self.path)
+        with suppress(PermissionError):  # who may not look may have been let in before
+            # SQLite goes on with what nobody can read.
+            if self._place is not None and not self._place.exists():
+                raise deleted(self.path)
         try:
             with transaction(self._database):
                 layout = self._layout or self._look(self._database)
