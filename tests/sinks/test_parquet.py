@@ -380,3 +380,31 @@ def test_a_file_that_others_put_there_meanwhile_leaves_the_journal_to_be_recover
     path.unlink()
     assert main(["recover", str(path)]) == 0, f"the journal is held still after {caught.value}"
     assert [row["value"] for row in read_samples(path)] == [0.0, 1.0, 2.0]
+
+
+def test_a_next_part_that_could_not_be_begun_is_begun_later(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    too_long = folder / f"part-{'9' * 242}.parquet"  # the next one's name is no name of a file
+    with ParquetSink(folder, rotate_bytes=1) as sink:
+        sink.write_many(many(1))
+        too_long.touch()
+        for _ in range(2):
+            with pytest.raises(WatlowSinkError, match="could not be written"):
+                sink.write_many(many(1))
+        too_long.unlink()
+        sink.write_many(many(2))
+    assert values(folder) == [0.0, *counting(2)]
+
+
+@pytest.mark.parametrize("options", [{}, {"rotate_bytes": 1}])
+def test_a_program_that_goes_to_another_folder_takes_no_rows_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with ParquetSink("run.parquet", **options) as sink:
+        sink.write_many(many(1))
+        monkeypatch.chdir("elsewhere")
+        sink.write_many(many(2))
+    assert values(tmp_path / "run.parquet") == [0.0, *counting(2)]
+    assert not list(tmp_path.rglob("*.journal"))

@@ -63,12 +63,13 @@ class Journal:
         self._write(batch.serialize())
 
     def check(self) -> None:
-        """See that it is there still.
+        """See that it is there still, unless it was let go of.
 
         Raises:
             WatlowSinkError: Somebody has deleted it.
         """
-        check_there(self._file, self.path)
+        if not self._file.closed:
+            check_there(self._file, self.path)
 
     def _write(self, data: Any) -> None:
         self.check()

@@ -78,6 +78,7 @@ class ParquetSink(FileSink):
             self._seconds = positive("rotate_s", rotate_s, 1e9, "seconds")
         self._rotates = rotate_bytes is not None or rotate_s is not None
         self._journal: Journal | None = None
+        self._place = self.path
         self._schema: Any = None
         self._until_s = 0.0
 
@@ -92,10 +93,11 @@ class ParquetSink(FileSink):
             return
         pa = arrow()
         self._check_folder()
+        self._place = self.path.absolute()  # wherever the program goes meanwhile
         try:
             if self._rotates:
-                self.path.mkdir(exist_ok=True)
-                recover_folder(self.path, self._packing)
+                self._place.mkdir(exist_ok=True)
+                recover_folder(self._place, self._packing)
             self._begin(self._next_file())
         except (OSError, pa.ArrowException) as error:
             raise self._failed("opened", error) from error
@@ -139,9 +141,6 @@ class ParquetSink(FileSink):
                     f"{self} could not be finished: {error}. Its rows are in {journal.path}: "
                     f"see to that, then run: watlowlib recover {self.path}"
                 ) from error
-            except WatlowSinkError:
-                journal.close()
-                raise
             finally:
                 journal.close()
                 self._journal = self._layout = self._schema = None
@@ -152,11 +151,11 @@ class ParquetSink(FileSink):
 
     def _next_file(self) -> Path:
         if not self._rotates:
-            return self.path
+            return self._place
         numbers = [
-            int(found[1]) for each in self.path.iterdir() if (found := PART.match(each.name))
+            int(found[1]) for each in self._place.iterdir() if (found := PART.match(each.name))
         ]
-        return self.path / f"part-{max(numbers, default=0) + 1:06}.parquet"
+        return self._place / f"part-{max(numbers, default=0) + 1:06}.parquet"
 
     def _begin(self, path: Path) -> None:
         """Take the journal of `path`, and finish it if a crash has left it."""
