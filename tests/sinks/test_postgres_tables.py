@@ -81,6 +81,26 @@ def test_keys_of_other_types(
     assert values(postgres, config.table) == counting(3)
 
 
+@pytest.mark.parametrize("use_copy", [True, False])
+def test_an_index_that_has_more_columns_along(
+    postgres: PostgresServer, config: PostgresConfig, spool: Path, use_copy: bool
+) -> None:
+    postgres.query(f"CREATE TABLE {config.table} ({USUAL}, run_id uuid, seq int8)")
+    postgres.query(f"CREATE UNIQUE INDEX ON {config.table} (run_id, seq) INCLUDE (device)")
+    with PostgresSink(dataclasses.replace(config, use_copy=use_copy), spool=spool) as sink:
+        sink.write_many(numbered(0, 3))
+    assert values(postgres, config.table) == counting(3)
+
+
+def test_an_index_that_has_the_keys_only_along_is_none(
+    postgres: PostgresServer, config: PostgresConfig, spool: Path
+) -> None:
+    postgres.query(f"CREATE TABLE {config.table} ({USUAL}, run_id uuid, seq int8)")
+    postgres.query(f"CREATE UNIQUE INDEX ON {config.table} (run_id) INCLUDE (seq)")
+    with pytest.raises(WatlowSinkError, match="has no unique index on run_id and seq"):
+        PostgresSink(config, spool=spool).open()
+
+
 @pytest.mark.parametrize("name", ["seq", "run_id", "n" * 64, "", "ä" * 32])
 def test_a_column_that_a_table_cannot_have_is_said_before_its_rows_are_in_the_spool(
     postgres: PostgresServer, config: PostgresConfig, spool: Path, name: str

@@ -80,9 +80,10 @@ class Table:
             )
         found = connection.execute(
             "SELECT array_agg(attname::text) FROM pg_index "
-            "JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey) "
+            "JOIN pg_attribute ON attrelid = indrelid "
+            "AND attnum = ANY((indkey::int2[])[0:indnkeyatts - 1]) "
             "WHERE indrelid = to_regclass(%s) AND indisunique AND indisvalid AND indimmediate "
-            "AND indpred IS NULL AND indexprs IS NULL AND indnatts = indnkeyatts "
+            "AND indpred IS NULL AND indexprs IS NULL "
             "GROUP BY indexrelid",
             [self.identifier.as_string(connection)],
         )
