@@ -117,6 +117,10 @@ def test_what_a_coroutine_function_gives_is_refused_too() -> None:
         run_sync(coroutine())  # type: ignore[arg-type]
 
 
+def test_a_class_whose_objects_are_coroutine_functions_is_none(portal: SyncPortal) -> None:
+    assert isinstance(portal.call(Op), Op)
+
+
 def test_what_is_no_function_is_refused(portal: SyncPortal) -> None:
     with pytest.raises(WatlowConfigurationError, match="'pv' is no function"):
         portal.call("pv")  # type: ignore[arg-type]

@@ -172,13 +172,13 @@ def refuse_coroutines(func: object) -> None:
         WatlowConfigurationError: It is one, or nothing that can be called.
     """
     bare = func.func if isinstance(func, partial) else func
-    called = getattr(bare, "__call__", None)  # noqa: B004 - an object's own may be one
+    called = getattr(type(bare), "__call__", None)  # noqa: B004 - an object's may be one
     if any(map(inspect.iscoroutinefunction, (bare, called))) or inspect.isasyncgenfunction(bare):
         raise _no_loop_for(bare)
     if inspect.iscoroutine(func):
         func.close()
         raise _no_loop_for(func)
-    if called is None:
+    if not callable(bare):
         raise WatlowConfigurationError(f"{func!r} is no function: give one, and then its arguments")
 
 
