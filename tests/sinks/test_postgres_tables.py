@@ -92,12 +92,14 @@ def test_an_index_that_has_more_columns_along(
     assert values(postgres, config.table) == counting(3)
 
 
-def test_an_index_that_has_the_keys_only_along_is_none(
-    postgres: PostgresServer, config: PostgresConfig, spool: Path
+@pytest.mark.parametrize(
+    "index", ["UNIQUE (run_id) INCLUDE (seq)", "UNIQUE (run_id, seq) DEFERRABLE"]
+)
+def test_an_index_that_does_not_keep_a_row_from_doubling_is_none(
+    postgres: PostgresServer, config: PostgresConfig, spool: Path, index: str
 ) -> None:
-    postgres.query(f"CREATE TABLE {config.table} ({USUAL}, run_id uuid, seq int8)")
-    postgres.query(f"CREATE UNIQUE INDEX ON {config.table} (run_id) INCLUDE (seq)")
-    with pytest.raises(WatlowSinkError, match="has no unique index on run_id and seq"):
+    postgres.query(f"CREATE TABLE {config.table} ({USUAL}, run_id uuid, seq int8, {index})")
+    with pytest.raises(WatlowSinkError, match="no unique index on run_id and seq.*deferrable"):
         PostgresSink(config, spool=spool).open()
 
 

@@ -90,7 +90,8 @@ class Table:
         keys = [names for (names,) in found if {"run_id", "seq"} <= set(names)]
         if not keys:
             raise WatlowSinkError(
-                f"{target} has no unique index on run_id and seq, so that rows could double: "
+                f"{target} has no unique index on run_id and seq, so that rows could double (one "
+                "that is partial, deferrable or invalid does not keep them out): "
                 f"CREATE UNIQUE INDEX ON {self.identifier.as_string(connection)} "
                 "(run_id, seq, requested_at)"
             )
