@@ -412,6 +412,22 @@ def test_a_file_in_whose_place_an_editor_has_put_another_is_an_error(
             sink.write_many(many(2))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a link needs rights there")
+def test_a_link_to_a_database_is_not_the_database(tmp_path: Path) -> None:
+    path, link, other = tmp_path / "run.sqlite", tmp_path / "now.sqlite", tmp_path / "other.sqlite"
+    link.symlink_to(path)
+    other.touch()
+    with SqliteSink(link) as sink:
+        sink.write_many(many(2))
+        link.unlink()
+        sink.write_many(many(2))
+        assert len(list(read_samples(path))) == 4
+        link.symlink_to(other)
+        path.unlink()
+        with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"):
+            sink.write_many(many(2))
+
+
 def test_a_database_in_memory_has_no_file_that_could_be_deleted() -> None:
     with SqliteSink(":memory:") as sink:
         sink.write_many(many(2))

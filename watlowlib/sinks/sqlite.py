@@ -112,7 +112,7 @@ class SqliteSink(FileSink):
                 raise self._failed("opened", error) from error
             raise
         self._database = database
-        place = self.path.absolute()  # wherever the program goes meanwhile
+        place = self.path.resolve()  # wherever the program, or a link to it, goes meanwhile
         self._place = place if place.exists() else None  # it may be in memory
 
     def write_many(self, samples: Sequence[Row]) -> None:
