@@ -139,7 +139,7 @@ class ParquetSink(FileSink):
             except (OSError, arrow().ArrowException) as error:
                 raise WatlowSinkError(
                     f"{self} could not be finished: {error}. Its rows are in {journal.path}: "
-                    f"see to that, then run: watlowlib recover {self.path}"
+                    f"see to that, then run: watlowlib recover {self._place}"
                 ) from error
             finally:
                 journal.close()
