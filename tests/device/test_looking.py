@@ -58,7 +58,7 @@ class TurnedLine:
             self._coming.append((due_s, raw))
 
     def read(self, deadline: Deadline) -> bytes:
-        if not self._coming or self._coming[0][0] > deadline.at_s:
+        if not self._coming or self._coming[0][0] > max(deadline.at_s, time.monotonic()):
             self._clock.advance(deadline.left_s())
             return b""
         due_s, raw = self._coming.pop(0)

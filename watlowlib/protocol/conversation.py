@@ -26,7 +26,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowWriteError,
 )
-from watlowlib.protocol.debts import Debts, Owed
+from watlowlib.protocol.debts import OWING_S, Debts, Owed
 from watlowlib.protocol.exchange import (
     Answer,
     Call,
@@ -173,7 +173,7 @@ class Conversation(ABC, Generic[F]):
             raise
         except BaseException:
             # Ctrl-C or a lost port in the middle: the answer to this one may still come.
-            self._debts.add(question.station, question.expected, call)
+            self._owe(call, question)
             self.port.line.distrust()
             raise
         self._count(question.station, "exchanges")
@@ -187,7 +187,7 @@ class Conversation(ABC, Generic[F]):
             thrown_away = self.port.line.send(question.frame)
         except WatlowTimeoutError:
             # The port has not taken it in time, but it may have gone out, and be answered.
-            self._debts.add(question.station, question.expected, call)
+            self._owe(call, question)
             self.port.line.distrust()
             self._count(question.station, "timeouts")
             raise
@@ -223,8 +223,13 @@ class Conversation(ABC, Generic[F]):
             self._debts.add(station, question.expected, call, doubt.until_s)
             raise _OnlyOwedError
         line.distrust()
-        self._debts.add(station, question.expected, call)
+        self._owe(call, question)
         raise self._unanswered(call, question, heard, damaged=listener.damaged > 0)
+
+    def _owe(self, call: Call, question: Question[F]) -> None:
+        """Who was asked owes us the answer from now on; it may still come."""
+        until_s = time.monotonic() + call.patience.early_s + OWING_S
+        self._debts.add(question.station, question.expected, call, until_s)
 
     def _settled(self, frame: F, call: object = None) -> Owed | None:
         """Which of the answers owed to other calls than `call` a frame may be."""

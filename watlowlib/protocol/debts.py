@@ -2,8 +2,8 @@
 
 A controller answers one question after the other. So an answer that fits what is owed may
 be the late one, whatever else it fits; and an answer to a later question says that those
-to earlier ones will never come. One that has not come `OWING_S` after its timeout is taken
-for lost.
+to earlier ones will never come. One that has not come `OWING_S` after its timeout, the usual
+one also for who was waited for less, is taken for lost.
 """
 
 from __future__ import annotations
@@ -29,18 +29,15 @@ class Debts:
     def __init__(self) -> None:
         self._owed: dict[int, list[Owed]] = {}
 
-    def add(
-        self, station: int, expected: bytes, call: object, until_s: float | None = None
-    ) -> None:
+    def add(self, station: int, expected: bytes, call: object, until_s: float) -> None:
         """A question has just not been answered.
 
         Args:
             station: Whom it was put to.
             expected: What the payload of an answer begins with.
             call: The call it was asked for.
-            until_s: Until when it may come; None for `OWING_S` from now.
+            until_s: Until when it may come.
         """
-        until_s = time.monotonic() + OWING_S if until_s is None else until_s
         self._owed[station] = [*self._live(station), Owed(expected, call, until_s)]
 
     def settle(

@@ -9,14 +9,25 @@ from typing import NamedTuple, Protocol, TypeVar
 
 
 class Patience(NamedTuple):
-    """How long to wait for an answer, and how often to ask again."""
+    """How long to wait for an answer, and how often to ask again.
+
+    Attributes:
+        timeout_s: Seconds to wait.
+        retries: How often to ask again.
+        early_s: How many seconds before the usual time waiting ends; so much longer the answer
+            may still come.
+    """
 
     timeout_s: float = 0.5
     retries: int = 1
+    early_s: float = 0.0
 
     def once(self, within_s: float | None) -> Patience:
         """To ask once, and wait no longer than `within_s`; None for what it is."""
-        return self if within_s is None else Patience(min(self.timeout_s, within_s), retries=0)
+        if within_s is None:
+            return self
+        timeout_s = min(self.timeout_s, within_s)
+        return Patience(timeout_s, 0, self.timeout_s - timeout_s)
 
 
 def _nothing() -> None:
