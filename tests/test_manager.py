@@ -516,6 +516,39 @@ def test_all_can_be_asked_while_one_is_removed(bus: SimulatedBus) -> None:
     assert isinstance(results["two"].error, WatlowClosedError)
 
 
+def test_one_can_be_asked_for_while_another_thread_removes_it(bus: SimulatedBus) -> None:
+    class Name(str):
+        """Is removed, as by another thread, when it is looked up once more."""
+
+        looked_up = False
+
+        def __hash__(self) -> int:
+            if self.looked_up and "oven" in mgr.names:
+                mgr.remove("oven")
+            self.looked_up = True
+            return super().__hash__()
+
+    with WatlowManager() as mgr:
+        oven = mgr.add("oven", bus.port)
+        assert mgr.get(Name("oven")) is oven
+
+
+def test_one_that_is_not_there_is_named_while_another_is_removed(bus: SimulatedBus) -> None:
+    class Name(str):
+        """Removes another controller, as another thread may, when it is compared."""
+
+        def __len__(self) -> int:
+            if "two" in mgr.names:
+                mgr.remove("two")
+            return super().__len__()
+
+    with WatlowManager() as mgr:
+        mgr.add(Name("one"), bus.port, address=1)
+        mgr.add("two", bus.port, address=2)
+        with pytest.raises(WatlowConfigurationError, match="there is no controller 'onn'"):
+            mgr.get("onn")
+
+
 def test_one_may_be_removed_while_all_are_closed(
     bus: SimulatedBus, other_bus: SimulatedBus
 ) -> None:

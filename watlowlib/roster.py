@@ -34,11 +34,12 @@ class Roster:
         Raises:
             WatlowConfigurationError: There is none; the message says what there is.
         """
-        if name not in self._controllers:
-            near = difflib.get_close_matches(str(name), self._controllers, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {list(self._controllers)}"
+        controllers = self.all()
+        if name not in controllers:
+            near = difflib.get_close_matches(str(name), controllers, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {list(controllers)}"
             raise WatlowConfigurationError(f"there is no controller {name!r}; {hint}")
-        return self._controllers[name]
+        return controllers[name]
 
     def chosen(self, names: str | Iterable[str] | None) -> dict[str, Controller]:
         """Those that are named, or all.
