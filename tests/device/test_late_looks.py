@@ -137,3 +137,27 @@ def test_no_late_answer_to_a_look_is_taken_for_another(
             clock.advance(chance.choice([0.0, 0.0, 0.05, 0.2, 0.5, 1.0]))
     assert found["wrong"] == 0
     assert min(found["right"], found["timeout"]) > TURNS / 10
+
+
+def test_of_two_tries_the_second_is_owed_when_the_first_is_answered(clock: ManualClock) -> None:
+    # The first answer comes with the second question, and the second one 0.95 s after it.
+    late_s = iter([0.586, 0.93, 0.01, 0.01])
+    line = NumberingLine(clock, lambda: next(late_s))
+    with open_device(line, timeout_s=0.5, retries=1) as ctl:
+        assert ctl.read_parameter("process_value").value == 1
+        assert len(line.asked_s) == 3
+        clock.advance(line.asked_s[1] + 1.53 - time.monotonic())
+        assert ctl.read_parameter("process_value").value == 3
+
+
+def test_one_answer_that_is_lost_is_doubted_for_a_while_only(clock: ManualClock) -> None:
+    late_s = iter([None])
+    line = NumberingLine(clock, lambda: next(late_s, 0.01))
+    with open_device(line, timeout_s=0.5, retries=1) as ctl:
+        asked = []
+        for _ in range(12):
+            ctl.read_parameter("process_value")
+            asked.append(len(line.asked_s))
+            clock.advance(0.3)
+    assert asked[1] == asked[0] + 2
+    assert asked[-1] == asked[-6] + 5

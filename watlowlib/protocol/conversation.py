@@ -214,13 +214,14 @@ class Conversation(ABC, Generic[F]):
             if found is not None or deadline.passed():
                 break
         if found is not None:
-            self._debts.void(station, call)
+            if self._debts.void(station, call):
+                self._owe(call, question)
             if listener.pending:
                 line.distrust()
             return found
         if doubt is not None:
             # Either that was ours, or ours is owed now: as long as that one was.
-            self._debts.add(station, question.expected, call, doubt.until_s)
+            self._debts.add(station, question.expected, call, doubt.until_s, doubted=True)
             raise _OnlyOwedError
         line.distrust()
         self._owe(call, question)

@@ -16,11 +16,15 @@ OWING_S = 1.0
 
 @dataclass(eq=False)
 class Owed:
-    """One answer that is owed: what it begins with, to which call, and until when."""
+    """One answer that is owed: what it begins with, to which call, and until when.
+
+    Where one has come, and it is in doubt whose it was, another is owed no longer than that one.
+    """
 
     expected: bytes
     call: object
     until_s: float
+    doubted: bool
 
 
 class Debts:
@@ -29,7 +33,15 @@ class Debts:
     def __init__(self) -> None:
         self._owed: dict[int, list[Owed]] = {}
 
-    def add(self, station: int, expected: bytes, call: object, until_s: float) -> None:
+    def add(
+        self,
+        station: int,
+        expected: bytes,
+        call: object,
+        until_s: float,
+        *,
+        doubted: bool = False,
+    ) -> None:
         """A question has just not been answered.
 
         Args:
@@ -37,8 +49,9 @@ class Debts:
             expected: What the payload of an answer begins with.
             call: The call it was asked for.
             until_s: Until when it may come.
+            doubted: Whether one has come that may have been it.
         """
-        self._owed[station] = [*self._live(station), Owed(expected, call, until_s)]
+        self._owed[station] = [*self._live(station), Owed(expected, call, until_s, doubted)]
 
     def settle(
         self, station: int, payload: bytes, call: object = None, *, refusal: bool = False
@@ -56,12 +69,19 @@ class Debts:
                 return owed
         return None
 
-    def void(self, station: int, call: object) -> None:
-        """`call` has been answered: what was owed before its first question will not come."""
+    def void(self, station: int, call: object) -> bool:
+        """`call` has been answered: what was owed before its first question will not come.
+
+        Returns:
+            Whether it may have been the answer to an earlier question of the same call that
+            has timed out: then the last question's is owed now.
+        """
         queue = self._live(station)
         while queue and queue[0].call is not call:
             del queue[0]
-        self._owed[station] = queue
+        timed_out = bool(queue) and not any(owed.doubted for owed in queue)
+        self._owed[station] = queue[timed_out:]
+        return timed_out
 
     def _live(self, station: int) -> list[Owed]:
         now_s = time.monotonic()
