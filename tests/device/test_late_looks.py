@@ -90,13 +90,6 @@ class NumberingLine:
         return RtuFrame(question.source, content).raw
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
-    turned = ManualClock(10**12)
-    monkeypatch.setattr(time, "monotonic", lambda: turned.now_ns() / 1e9)
-    return turned
-
-
 def number_read(ctl: Controller, chance: random.Random) -> int:
     """What a read brings that looks like what a look asks for, or not."""
     if isinstance(ctl.wire, ModbusWire):

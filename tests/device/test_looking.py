@@ -66,13 +66,6 @@ class TurnedLine:
         return raw
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
-    turned = ManualClock(10**12)
-    monkeypatch.setattr(time, "monotonic", lambda: turned.now_ns() / 1e9)
-    return turned
-
-
 class Fleet:
     """Sixteen controllers on a turned line, asked for two parameters each second."""
 
