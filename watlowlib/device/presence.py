@@ -6,10 +6,12 @@ alone, for longer each time, and asks then for one thing only. With its first an
 whomever, it is one like the others again.
 
 A look in vain must fit into the rest of a tick. So it waits for `LOOK_S` only, which is
-plenty on a line; behind a network the answer may come later, and is noticed then as a stray:
-the next look is patient. After each the line is spared for a while, so that no tick has two;
-and each controller is left alone for longer the more of them are away: together they take
-about a tenth of their line's time. Of sixteen that are away, any one is found within a minute.
+plenty on a line. Behind a network the answer may come later: a longer timeout than usual says
+so, or the late answer itself, which is noticed as a stray. Then a look is patient.
+
+After each the line is spared for a while, so that no tick has two; and each controller is left
+alone for longer the more of them are away: together they take about a tenth of their line's
+time. Of sixteen that are away, any one is found within a minute.
 
 When one is back, those that went together with it are looked for at once: a fuse takes
 several, and gives them back together.

@@ -121,7 +121,7 @@ class Wire(Protocol):
 
         Args:
             within_s: Ask once, and wait for so many seconds, or as long as always if that is
-                less; None for as long and as often as always.
+                less, or more than usual; None for as long and as often as always.
 
         Raises:
             WatlowTimeoutError: It does not.

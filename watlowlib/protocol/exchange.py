@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple, Protocol, TypeVar
 
+USUAL_S = 0.5
+"""How long to wait where nobody says that it is to be longer."""
+
 
 class Patience(NamedTuple):
     """How long to wait for an answer, and how often to ask again.
@@ -18,15 +21,19 @@ class Patience(NamedTuple):
             may still come.
     """
 
-    timeout_s: float = 0.5
+    timeout_s: float = USUAL_S
     retries: int = 1
     early_s: float = 0.0
 
     def once(self, within_s: float | None) -> Patience:
-        """To ask once, and wait no longer than `within_s`; None for what it is."""
+        """To ask once, and wait no longer than `within_s`; None for what it is.
+
+        Who was given more time than is usual needs it: then once, but for as long as always.
+        """
         if within_s is None:
             return self
-        timeout_s = min(self.timeout_s, within_s)
+        slow = self.timeout_s > USUAL_S
+        timeout_s = self.timeout_s if slow else min(self.timeout_s, within_s)
         return Patience(timeout_s, 0, self.timeout_s - timeout_s)
 
 
