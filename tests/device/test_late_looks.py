@@ -14,8 +14,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.device.turned_line import TurnedLine
 from watlowlib import Controller, WatlowDeviceError, WatlowTimeoutError, open_device
-from watlowlib.clock import Deadline, ManualClock
+from watlowlib.clock import ManualClock
 from watlowlib.device.presence import LOOK_S
 from watlowlib.device.registers import ModbusWire
 from watlowlib.model import ProtocolKind
@@ -29,8 +30,8 @@ LOST = 0.05
 TURNS = 1000
 
 
-class NumberingLine:
-    """A transport to a controller that answers one question at a time, late.
+class NumberingLine(TurnedLine):
+    """A controller that answers one question at a time, late.
 
     Args:
         clock: What waiting turns.
@@ -47,42 +48,22 @@ class NumberingLine:
         refusing: bool = False,
         queueing: bool = False,
     ) -> None:
-        self.port = "turned"
-        self.is_open = False
+        super().__init__(clock, BYTE_S)
         self.asked_s = [0.0]
         """By the number of an answer, when it was asked for."""
-        self._clock = clock
         self._late_s = late_s
         self._refusing = refusing
         self._queueing = queueing
-        self._coming: list[tuple[float, bytes]] = []
         self._free_s = 0.0
 
-    def open(self) -> None:
-        self.is_open = True
-
-    def close(self) -> None:
-        self.is_open = False
-
-    def write(self, data: bytes, deadline: Deadline) -> None:
-        began_s = time.monotonic()
-        self._clock.advance(len(data) * BYTE_S)
+    def asked(self, data: bytes, began_s: float) -> None:
         now_s = time.monotonic()
         busy = now_s < self._free_s and not self._queueing
         if busy or (late_s := self._late_s()) is None:
             return
         raw = self._answer(data)
-        self._free_s = max(now_s, self._free_s) + late_s + len(raw) * BYTE_S
-        self._coming.append((self._free_s, raw))
+        self._free_s = self.answer(max(now_s, self._free_s) + late_s, raw)
         self.asked_s.append(began_s)
-
-    def read(self, deadline: Deadline) -> bytes:
-        if not self._coming or self._coming[0][0] > max(deadline.at_s, time.monotonic()):
-            self._clock.advance(deadline.left_s())
-            return b""
-        due_s, raw = self._coming.pop(0)
-        self._clock.advance(max(0.0, due_s - time.monotonic()))
-        return raw
 
     def _answer(self, data: bytes) -> bytes:
         number = len(self.asked_s)
@@ -113,6 +94,7 @@ def number_read(ctl: Controller, chance: random.Random) -> int:
     [
         (0.09, 0.4, 0.5, False),
         (0.09, 0.4, 0.2, False),
+        (0.3, 1.4, 0.5, False),
         (1.2, 1.9, 2.0, False),
         (1.2, 1.9, 2.0, True),
     ],

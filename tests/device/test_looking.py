@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.device.turned_line import TurnedLine
 from watlowlib import ErrorPolicy, WatlowManager
-from watlowlib.clock import Deadline, ManualClock
+from watlowlib.clock import ManualClock
 from watlowlib.protocol.stdbus.frames import REPLY, Frame, FrameDecoder, encode_frame, mac_of
 from watlowlib.protocol.stdbus.payloads import decode_payload, encode_payload
 from watlowlib.simulator import SimulatedController
@@ -19,33 +20,23 @@ from watlowlib.simulator import SimulatedController
 BYTE_S = 10 / 38400
 
 
-class TurnedLine:
-    """A transport to controllers 1 to 16, on which waiting turns the clock.
+class LineOfSixteen(TurnedLine):
+    """Controllers 1 to 16.
 
     Args:
-        clock: What is turned.
+        clock: What waiting turns.
         turnaround_s: How long a controller thinks before it answers.
     """
 
     def __init__(self, clock: ManualClock, turnaround_s: float) -> None:
-        self.port = "turned"
-        self.is_open = False
+        super().__init__(clock, BYTE_S)
         self.off: set[int] = set()
         self.asked_s: dict[int, float] = {}
         """When each was asked last."""
-        self._clock = clock
         self._turnaround_s = turnaround_s
         self._controllers = {mac_of(n): SimulatedController(n) for n in range(1, 17)}
-        self._coming: list[tuple[float, bytes]] = []
 
-    def open(self) -> None:
-        self.is_open = True
-
-    def close(self) -> None:
-        self.is_open = False
-
-    def write(self, data: bytes, deadline: Deadline) -> None:
-        self._clock.advance(len(data) * BYTE_S)
+    def asked(self, data: bytes, began_s: float) -> None:
         (asked,) = FrameDecoder().feed(data)
         controller = self._controllers[asked.destination]
         self.asked_s[controller.address] = time.monotonic()
@@ -53,24 +44,14 @@ class TurnedLine:
             answer = controller.answer(decode_payload(asked.payload))
             assert answer is not None
             reply = Frame(REPLY, asked.source, asked.destination, encode_payload(answer))
-            raw = encode_frame(reply)
-            due_s = time.monotonic() + self._turnaround_s + len(raw) * BYTE_S
-            self._coming.append((due_s, raw))
-
-    def read(self, deadline: Deadline) -> bytes:
-        if not self._coming or self._coming[0][0] > max(deadline.at_s, time.monotonic()):
-            self._clock.advance(deadline.left_s())
-            return b""
-        due_s, raw = self._coming.pop(0)
-        self._clock.advance(max(0.0, due_s - time.monotonic()))
-        return raw
+            self.answer(time.monotonic() + self._turnaround_s, encode_frame(reply))
 
 
 class Fleet:
     """Sixteen controllers on a turned line, asked for two parameters each second."""
 
     def __init__(self, clock: ManualClock, turnaround_s: float) -> None:
-        self.line = TurnedLine(clock, turnaround_s)
+        self.line = LineOfSixteen(clock, turnaround_s)
         self.manager = WatlowManager(error_policy=ErrorPolicy.RETURN)
         for address in range(1, 17):
             self.manager.add(str(address), self.line, address=address)
