@@ -45,6 +45,9 @@ LOOK_S = 0.1
 SHARE = 9
 """One is left alone for so many times as long as it takes to look for all, on average."""
 
+PARTS = 4
+"""After a look in vain nobody on its line is looked for for the `PARTS`th part of that."""
+
 TOGETHER_S = 60.0
 """Those that went within so many seconds are taken to have gone together."""
 
@@ -103,7 +106,7 @@ class Presence:
         except WatlowTimeoutError:
             took_s = time.monotonic() - self._looked_s + line.line.quiet_s
             self._again.failed(about_s=SHARE * took_s * len(line.away))
-            line.spared = Deadline.after(SHARE * took_s / 4)
+            line.spared = Deadline.after(SHARE * took_s / PARTS)
         return not self._noted_away()
 
     def error(self) -> WatlowOfflineError:
