@@ -84,13 +84,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     arguments, left = make_parser().parse_known_args(record.with_output_last(words))
     record.take_output(arguments, left)
-    if left:
-        print(
-            f"watlowlib: cannot make sense of {left[0]!r}; "
-            f"'watlowlib {arguments.command} --help' says what there is",
-            file=sys.stderr,
-        )
-        return 2
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.WARNING,
         format="%(asctime)s %(threadName)s %(message)s",
@@ -105,6 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     run: Callable[[argparse.Namespace], None] = arguments.run
     try:
+        _check_nothing_left(arguments.command, left)
         with _ended_by_sigterm():
             run(arguments)
     except KeyboardInterrupt:
@@ -115,3 +109,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"watlowlib: {error}", file=sys.stderr)
         return 2 if isinstance(error, WatlowConfigurationError) else 1
     return 0
+
+
+def _check_nothing_left(command: str, left: list[str]) -> None:
+    if left:
+        raise WatlowConfigurationError(
+            f"cannot make sense of {left[0]!r}; 'watlowlib {command} --help' says what there is"
+        )
