@@ -24,8 +24,8 @@ from pathlib import Path
 from harness import in_another_process, percentile, print_ratios, print_table, serve_bus
 
 from watlowlib import CsvSink, Poll, PollSource, Sample, SqliteSink, WatlowManager, pipe, record
-from watlowlib.clock import SystemClock
-from watlowlib.device.polling import Parameters
+from watlowlib._internal.clock import SystemClock
+from watlowlib.devices.poll import Parameters
 
 RATE_HZ = 10
 PERIOD_NS = 1_000_000_000 // RATE_HZ

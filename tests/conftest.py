@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from watlowlib.device.controller import Controller
-from watlowlib.device.factory import open_device
-from watlowlib.protocol import sharing
+from watlowlib._internal.threads import PREFIX
+from watlowlib.devices.controller import Controller
+from watlowlib.devices.factory import open_device
+from watlowlib.protocol import port_pool
 from watlowlib.simulator import SimulatedBus
-from watlowlib.threads import PREFIX
 
 PATIENCE_S = 10.0
 
@@ -36,7 +36,7 @@ def nothing_left_behind() -> Iterator[None]:
     for thread in ours():
         thread.join(PATIENCE_S)
     assert ours() == []
-    assert sharing._ports == []
+    assert port_pool._ports == []
     if descriptors() > before:
         gc.collect()  # which takes longer than most tests
     assert descriptors() <= before

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import watlowlib.labview
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 from watlowlib.simulator import SimulatedBus, SimulatedController
 
 MODULE = Path(watlowlib.labview.__file__)

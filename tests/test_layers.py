@@ -1,4 +1,7 @@
-"""Data flows one way: a module imports only from the layers above its own."""
+"""Data flows one way: a package imports only from the packages above it, and never in a circle.
+
+Every import counts: those inside functions and under `TYPE_CHECKING` too.
+"""
 
 from __future__ import annotations
 
@@ -12,35 +15,44 @@ import watlowlib
 PACKAGE = Path(watlowlib.__file__).parent
 
 LAYERS = [
-    ["errors"],
-    ["model", "arguments"],
-    ["clock", "threads", "handover", "histogram", "schedule"],
-    ["backoff"],
-    ["registry"],
-    ["transport"],
-    ["protocol"],
-    ["device"],
-    ["plan", "tally"],
-    ["recorder"],
-    ["sinks"],
-    ["rounds", "results", "roster"],
-    ["manager"],
-    ["background"],
-    ["plain"],
-    ["sync", "labview"],
-    ["simulator"],
-    ["cli"],
-    ["__main__"],
+    "errors",
+    "model",
+    "_internal",
+    "registry",
+    "transport",
+    "protocol",
+    "devices",
+    "streaming",
+    "sinks",
+    "manager",
+    "simulator",
+    "sync",
+    "_labview",
+    "labview",
+    "cli",
+    "__main__",
 ]
-RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+RANK = {part: rank for rank, part in enumerate(LAYERS)}
+
+MOST_TOP_LEVEL_MODULES = 8
+MOST_LINES = 400
 
 
-def part_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+INNER = [module for module in MODULES if module != "watlowlib"]
+
+
+def part_of(module: str) -> str:
+    return module.split(".")[1]
 
 
 def imports(path: Path) -> set[str]:
+    """Every name that a file imports, wherever in the file."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -52,48 +64,100 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def parts_imported(path: Path) -> set[str]:
-    parts = {name.split(".")[1] for name in imports(path) if name.startswith("watlowlib.")}
-    return {part for part in parts if part in RANK}
+def modules_imported(module: str) -> set[str]:
+    """The modules of this package that `module` imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.add(full if full in MODULES else node.module or "")
+    return {name for name in found if name in MODULES and name not in (module, "watlowlib")}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_from_above(path: Path) -> None:
-    own = part_of(path)
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules in which each reaches each other."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = list(edges[start])
+        while todo:
+            module = todo.pop()
+            if module not in seen:
+                seen.add(module)
+                todo += edges[module]
+        return seen
+
+    reach = {module: reached(module) for module in edges}
+    groups = {
+        tuple(sorted(other for other in reach[module] if module in reach[other]))
+        for module in edges
+        if module in reach[module]
+    }
+    return [list(group) for group in sorted(groups)]
+
+
+@pytest.mark.parametrize("module", INNER)
+def test_a_module_imports_only_from_the_packages_above_its_own(module: str) -> None:
+    own = part_of(module)
     assert own in RANK, f"{own} has no place in LAYERS"
-    for part in parts_imported(path):
-        assert part == own or RANK[part] < RANK[own], f"{own} imports {part}"
+    for part in {part_of(name) for name in modules_imported(module)}:
+        assert part == own or RANK[part] < RANK[own], f"{module} imports from {part}"
 
 
-def test_no_module_knows_an_event_loop() -> None:
-    for path in MODULES:
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circles({module: modules_imported(module) for module in INNER}) == []
+
+
+def test_a_circle_is_found() -> None:
+    edges = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
+    assert circles(edges) == [["b", "c"]]
+
+
+def test_the_top_level_stays_small() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= MOST_TOP_LEVEL_MODULES
+
+
+def test_no_module_is_too_long() -> None:
+    long = {
+        module: lines
+        for module, path in MODULES.items()
+        if (lines := len(path.read_text("utf-8").splitlines())) > MOST_LINES
+    }
+    assert long == {}
+
+
+def test_no_module_imports_an_event_loop() -> None:
+    for path in MODULES.values():
         assert not {"asyncio", "anyio"} & {name.split(".")[0] for name in imports(path)}, path
 
 
-def test_threads_are_made_in_one_place() -> None:
-    makers = [
-        str(path.relative_to(PACKAGE))
-        for path in MODULES
+def test_threads_are_made_in_one_module() -> None:
+    makers = {
+        module
+        for module, path in MODULES.items()
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func).split(".")[-1] in ("Thread", "Timer", "ThreadPoolExecutor")
-    ]
-    assert sorted(set(makers)) == ["threads.py"]
+    }
+    assert makers == {"watlowlib._internal.threads"}
 
 
-def test_pyserial_is_known_in_one_file() -> None:
-    knowing = [
-        str(path.relative_to(PACKAGE))
-        for path in MODULES
+def test_pyserial_is_imported_in_one_module() -> None:
+    importers = [
+        module
+        for module, path in MODULES.items()
         if any(name.split(".")[0] == "serial" for name in imports(path))
     ]
-    assert knowing == ["transport/serial_port.py"]
+    assert importers == ["watlowlib.transport.serial_port"]
 
 
-def test_what_only_unix_has_is_imported_only_where_it_is_used() -> None:
+def test_unix_modules_are_imported_only_where_they_are_used() -> None:
     unix = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "termios", "tty"}
-    for path in MODULES:
-        # What stands in a function, or is tried, does not stop Windows from importing the rest.
+    for path in MODULES.values():
+        # An import inside a function or a try does not stop Windows from importing the rest.
         always = [
             node
             for node in ast.parse(path.read_text("utf-8")).body

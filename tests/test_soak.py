@@ -27,7 +27,7 @@ import pytest
 
 from tests.soak_line import ADDRESSES, PARAMETERS, TIMEOUT_S, SoakLine, number_of, owner
 from watlowlib import ErrorPolicy, Recording, Sample, WatlowManager, record
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowError
 from watlowlib.simulator import BusProcess
 

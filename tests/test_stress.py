@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pytest
 
 from watlowlib import WatlowError, open_device
-from watlowlib.device.controller import Controller
+from watlowlib.devices.controller import Controller
 from watlowlib.model import Value
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController
 

@@ -18,12 +18,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from watlowlib.device.alarms import Alarm
-    from watlowlib.device.controller import Controller
-    from watlowlib.device.discovery import Probe, find_devices
-    from watlowlib.device.factory import open_device
-    from watlowlib.device.loops import ControllerLoop
-    from watlowlib.device.polling import Poll, PollSource
+    from watlowlib.devices.alarms import Alarm
+    from watlowlib.devices.controller import Controller
+    from watlowlib.devices.discovery import Probe, find_devices
+    from watlowlib.devices.factory import open_device
+    from watlowlib.devices.loops import ControllerLoop
+    from watlowlib.devices.poll import Poll, PollSource
     from watlowlib.errors import (
         ErrorContext,
         WatlowAbsentError,
@@ -55,7 +55,8 @@ if TYPE_CHECKING:
         WatlowUnknownParameterError,
         WatlowWriteError,
     )
-    from watlowlib.manager import WatlowManager
+    from watlowlib.manager.manager import WatlowManager
+    from watlowlib.manager.results import DeviceResult, ErrorPolicy, FleetStats
     from watlowlib.model import (
         AcquisitionSummary,
         AlarmState,
@@ -73,20 +74,20 @@ if TYPE_CHECKING:
         WordOrder,
     )
     from watlowlib.protocol.stats import DeviceStats, PortStats
-    from watlowlib.recorder import OverflowPolicy, Recording, record
     from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
-    from watlowlib.results import DeviceResult, ErrorPolicy, FleetStats
     from watlowlib.sinks.base import SampleSink
     from watlowlib.sinks.choose import open_sink
-    from watlowlib.sinks.config import PostgresConfig
+    from watlowlib.sinks.csv import CsvSink
+    from watlowlib.sinks.jsonl import JsonlSink
     from watlowlib.sinks.memory import InMemorySink
-    from watlowlib.sinks.parquet import ParquetSink
+    from watlowlib.sinks.parquet.sink import ParquetSink
     from watlowlib.sinks.pipe import pipe
-    from watlowlib.sinks.postgres import PostgresSink, SpoolStats
+    from watlowlib.sinks.postgres.config import PostgresConfig
+    from watlowlib.sinks.postgres.sink import PostgresSink, SpoolStats
     from watlowlib.sinks.reading import StoredSamples, read_samples
     from watlowlib.sinks.rows import sample_to_row
     from watlowlib.sinks.sqlite import SqliteSink
-    from watlowlib.sinks.text import CsvSink, JsonlSink
+    from watlowlib.streaming.recorder import OverflowPolicy, Recording, record
 
 __version__ = "0.1.0"
 
@@ -170,30 +171,31 @@ __all__ = [
 ]
 
 _HOMES = {
-    "device.alarms": "Alarm",
-    "device.controller": "Controller",
-    "device.discovery": "Probe find_devices",
-    "device.factory": "open_device",
-    "device.loops": "ControllerLoop",
-    "device.polling": "Poll PollSource",
-    "manager": "WatlowManager",
+    "devices.alarms": "Alarm",
+    "devices.controller": "Controller",
+    "devices.discovery": "Probe find_devices",
+    "devices.factory": "open_device",
+    "devices.loops": "ControllerLoop",
+    "devices.poll": "Poll PollSource",
+    "manager.manager": "WatlowManager",
     "model": "AcquisitionSummary AlarmState ControllerFamily DeviceInfo PartNumber PidGains "
     "ProtocolKind RateReport Reading Sample SerialSettings SinkReport Unit WordOrder",
     "protocol.stats": "DeviceStats PortStats",
-    "recorder": "OverflowPolicy Recording record",
+    "streaming.recorder": "OverflowPolicy Recording record",
     "registry.parameters": "PARAMETERS ParameterSpec",
-    "results": "DeviceResult ErrorPolicy FleetStats",
+    "manager.results": "DeviceResult ErrorPolicy FleetStats",
     "sinks.base": "SampleSink",
     "sinks.choose": "open_sink",
-    "sinks.config": "PostgresConfig",
+    "sinks.postgres.config": "PostgresConfig",
     "sinks.memory": "InMemorySink",
-    "sinks.parquet": "ParquetSink",
+    "sinks.parquet.sink": "ParquetSink",
     "sinks.pipe": "pipe",
-    "sinks.postgres": "PostgresSink SpoolStats",
+    "sinks.postgres.sink": "PostgresSink SpoolStats",
     "sinks.reading": "StoredSamples read_samples",
     "sinks.rows": "sample_to_row",
     "sinks.sqlite": "SqliteSink",
-    "sinks.text": "CsvSink JsonlSink",
+    "sinks.csv": "CsvSink",
+    "sinks.jsonl": "JsonlSink",
 }
 """Where each public name is at home; those that are not here are in `errors`."""
 

@@ -20,15 +20,9 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import watlowlib
-from watlowlib.arguments import chosen
-from watlowlib.background import Background
-from watlowlib.device.controller import Controller
-from watlowlib.device.discovery import USUAL, find_devices
-from watlowlib.device.factory import open_device
-from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError, WatlowError
-from watlowlib.manager import WatlowManager
-from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings
-from watlowlib.plain import (
+from watlowlib._internal.validation import chosen
+from watlowlib._labview.background import Background
+from watlowlib._labview.handles import (
     Handles,
     LabviewError,
     each_once,
@@ -42,6 +36,12 @@ from watlowlib.plain import (
     texts,
     whole_number,
 )
+from watlowlib.devices.controller import Controller
+from watlowlib.devices.discovery import USUAL, find_devices
+from watlowlib.devices.factory import open_device
+from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError, WatlowError
+from watlowlib.manager.manager import WatlowManager
+from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings
 from watlowlib.sinks.choose import open_sink
 
 Status: TypeAlias = "tuple[int, float, int, int, int, int, float, int, int, int]"
@@ -346,5 +346,5 @@ def _at_exit() -> None:
         log.warning("%s", error)
 
 
-# After `watlowlib.threads`, hence before it: a recording ends from its source to its sink.
+# Registered after `_internal.threads`, hence called before it: a recording ends source first.
 atexit.register(_at_exit)

@@ -9,7 +9,7 @@ import pytest
 from tests.sinks.samples import many
 from watlowlib import open_sink, read_samples
 from watlowlib.cli.main import main
-from watlowlib.sinks.journal import journal_of
+from watlowlib.sinks.parquet.journal import journal_of
 
 
 def test_a_torn_line_is_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

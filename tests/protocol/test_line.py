@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowConnectionError, WatlowPortNotFoundError
 from watlowlib.protocol.line import REOPEN_FIRST_S, Line, PortStats
 from watlowlib.transport.scripted import ScriptedTransport

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 from watlowlib.protocol.lock import FairLock
 
 PATIENCE_S = 10.0

@@ -11,7 +11,7 @@ import pytest
 import serial
 
 from watlowlib import open_device
-from watlowlib.clock import ManualClock
+from watlowlib._internal.clock import ManualClock
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError
 from watlowlib.protocol.stdbus.crc import crc8
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController

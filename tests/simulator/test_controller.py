@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from tests.captures import CAPTURES, Capture
-from watlowlib.clock import ManualClock
+from watlowlib._internal.clock import ManualClock
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.protocol.stdbus.frames import FrameDecoder
 from watlowlib.protocol.stdbus.payloads import (

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.simulator.modbus import code_of, read, write, write_one
-from watlowlib.clock import ManualClock
+from watlowlib._internal.clock import ManualClock
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ProtocolKind, WordOrder
 from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec

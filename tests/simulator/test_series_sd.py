@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulator.modbus import code_of, read, write, write_one
-from watlowlib.clock import ManualClock
+from watlowlib._internal.clock import ManualClock
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.simulator import Oven, RegisterWrite, SimulatedSD, Write
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.sinks.postgres_server import PostgresServer
 from watlowlib import PostgresConfig
-from watlowlib.sinks import sender
+from watlowlib.sinks.postgres import sender
 
 _numbers = itertools.count(1)
 

@@ -32,8 +32,8 @@ from watlowlib import (
     record,
     sample_to_row,
 )
-from watlowlib.clock import ManualClock
-from watlowlib.device.polling import Poll
+from watlowlib._internal.clock import ManualClock
+from watlowlib.devices.poll import Poll
 from watlowlib.sinks.base import Sink
 
 try:

@@ -32,7 +32,7 @@ from watlowlib import (
     read_samples,
     sample_to_row,
 )
-from watlowlib.sinks.cells import csv_cell, csv_row
+from watlowlib.sinks.csv import csv_cell, csv_row
 from watlowlib.sinks.rows import Layout, columns_of
 
 

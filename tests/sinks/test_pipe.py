@@ -24,20 +24,20 @@ from watlowlib import (
     SqliteSink,
     WatlowConfigurationError,
     WatlowSinkError,
-    handover,
     pipe,
     read_samples,
     record,
-    recorder,
     sample_to_row,
 )
-from watlowlib.clock import ManualClock
-from watlowlib.device.controller import Controller
-from watlowlib.device.polling import Poll
+from watlowlib._internal import queues
+from watlowlib._internal.clock import ManualClock
+from watlowlib.devices.controller import Controller
+from watlowlib.devices.poll import Poll
 from watlowlib.model import Sample
-from watlowlib.recorder import Recording
 from watlowlib.sinks import base
 from watlowlib.sinks.pipe import SinkWriter
+from watlowlib.streaming import recorder
+from watlowlib.streaming.recorder import Recording
 
 PATIENCE_S = 10.0
 pipe_module = import_module("watlowlib.sinks.pipe")
@@ -334,7 +334,7 @@ def test_ctrl_c_wherever_it_comes_loses_no_batch() -> None:
         with stream, ExitStack() as stack, suppress(KeyboardInterrupt):
             for sink in sinks:
                 stack.enter_context(sink)
-            with Pressed(places, handover, recorder, pipe_module) as pressed:
+            with Pressed(places, queues, recorder, pipe_module) as pressed:
                 pipe(stream, *sinks, batch_size=2)
         came = pressed.came
         rows = stream.summary.rows

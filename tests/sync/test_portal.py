@@ -11,9 +11,9 @@ from functools import partial
 
 import pytest
 
+from watlowlib._internal.threads import PREFIX
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError
 from watlowlib.sync import SyncPortal, run_sync
-from watlowlib.threads import PREFIX
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup

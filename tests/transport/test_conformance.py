@@ -12,7 +12,7 @@ from typing import Protocol
 
 import pytest
 
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowClosedError, WatlowConnectionError
 from watlowlib.transport.base import Transport
 from watlowlib.transport.scripted import ScriptedTransport

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from watlowlib.cli.options import PROTOCOLS
-from watlowlib.device.discovery import TIMEOUT_S, Probe, find_devices
+from watlowlib.devices.discovery import TIMEOUT_S, Probe, find_devices
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.model import ProtocolKind
 from watlowlib.transport.serial_port import port_names

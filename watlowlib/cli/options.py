@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.manager import WatlowManager
+from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings
 
 PROTOCOLS = [str(ProtocolKind.STDBUS), str(ProtocolKind.MODBUS_RTU)]

@@ -12,8 +12,8 @@ from rich.progress import Progress as Bar
 
 from watlowlib.cli.read import table_of
 from watlowlib.model import Sample
-from watlowlib.recorder import Recording
 from watlowlib.sinks.base import SampleSink
+from watlowlib.streaming.recorder import Recording
 
 
 class Progress:

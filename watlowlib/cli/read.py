@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from watlowlib.cli.options import add_controllers, add_line_options
-from watlowlib.device import presence
+from watlowlib.devices import availability
 from watlowlib.errors import WatlowError
-from watlowlib.manager import WatlowManager
+from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import Sample
 
 HELP = "read parameters once and print them"
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
 @contextmanager
 def _asking_once() -> Iterator[None]:
     """Do not say that who is silent is asked less often from now on: it is not asked again."""
-    log = logging.getLogger(presence.__name__)
+    log = logging.getLogger(availability.__name__)
     log.disabled = True
     try:
         yield

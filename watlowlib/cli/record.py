@@ -12,14 +12,14 @@ from rich.console import Console
 from watlowlib.cli.options import add_controllers, add_line_options
 from watlowlib.cli.progress import Progress, WatchedSink
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.manager import WatlowManager
+from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import AcquisitionSummary
-from watlowlib.recorder import record
 from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.fleet import simulated_fleet
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.choose import ENDINGS, open_sink
 from watlowlib.sinks.pipe import pipe
+from watlowlib.streaming.recorder import record
 
 HELP = "record parameters into a file"
 DESCRIPTION = (

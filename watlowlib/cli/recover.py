@@ -8,10 +8,10 @@ from pathlib import Path
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.choose import URLS, open_sink
-from watlowlib.sinks.finish import Packing
-from watlowlib.sinks.journal import SUFFIX, journal_of, parquet_of
-from watlowlib.sinks.parquet import ParquetSink, recover_file, recover_folder
-from watlowlib.sinks.postgres import PostgresSink
+from watlowlib.sinks.parquet.finalize import Packing
+from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of
+from watlowlib.sinks.parquet.sink import ParquetSink, recover_file, recover_folder
+from watlowlib.sinks.postgres.sink import PostgresSink
 from watlowlib.sinks.reading import read_samples
 from watlowlib.sinks.sqlite import SqliteSink
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 import logging
 import time
 
-from watlowlib.backoff import Backoff
-from watlowlib.clock import Deadline
+from watlowlib._internal.backoff import Backoff
+from watlowlib._internal.clock import Deadline
 from watlowlib.errors import ErrorContext, WatlowConnectionError, WatlowLineNotQuietError
 from watlowlib.protocol.stats import PortStats
 from watlowlib.transport.base import Transport

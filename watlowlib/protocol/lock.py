@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 
 
 class _Waiter:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowPortBusyError
 from watlowlib.protocol.line import QUIET_S, Line
 from watlowlib.protocol.lock import FairLock

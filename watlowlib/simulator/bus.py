@@ -21,7 +21,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from watlowlib.clock import SystemClock, Ticking
+from watlowlib._internal.clock import SystemClock, Ticking
+from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, SerialSettings
 from watlowlib.protocol.modbus.frames import RtuFrame
@@ -41,7 +42,6 @@ from watlowlib.simulator.series_sd import SimulatedSD
 from watlowlib.simulator.slave import BROADCAST, RequestEar
 from watlowlib.simulator.turnaround import LIKE_A_PM3, Turnaround
 from watlowlib.simulator.wire import Wire
-from watlowlib.threads import Worker
 
 Simulated: TypeAlias = "SimulatedController | SimulatedSD"
 

@@ -14,10 +14,10 @@ from dataclasses import replace
 from enum import Enum
 from typing import TypeVar
 
-from watlowlib.arguments import chosen, whole
-from watlowlib.clock import SystemClock, Ticking
-from watlowlib.device.values import SETPOINT, as_stored, is_cool_side
-from watlowlib.device.wire import tag_of
+from watlowlib._internal.clock import SystemClock, Ticking
+from watlowlib._internal.validation import chosen, whole
+from watlowlib.devices.stdbus_driver import tag_of
+from watlowlib.devices.values import SETPOINT, as_stored, is_cool_side
 from watlowlib.errors import WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, Unit, Value, WordOrder
 from watlowlib.protocol.modbus.frames import SLAVES

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TypeAlias
 
-from watlowlib.arguments import chosen
+from watlowlib._internal.validation import chosen
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.protocol.modbus.frames import READ_HOLDING, READ_INPUT, SLAVES, RtuFrame
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder, encode_frame

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 
-from watlowlib.arguments import whole
-from watlowlib.clock import SystemClock, Ticking
+from watlowlib._internal.clock import SystemClock, Ticking
+from watlowlib._internal.validation import whole
 from watlowlib.model import ProtocolKind, Value, WordOrder
 from watlowlib.protocol.modbus.frames import SLAVES
 from watlowlib.registry.parameters import SD_PARAMETERS, Kind, ParameterSpec

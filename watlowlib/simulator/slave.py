@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from watlowlib.arguments import whole
+from watlowlib._internal.validation import whole
 from watlowlib.protocol.modbus.frames import (
     EXCEPTION,
     FUNCTIONS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from watlowlib.arguments import real
+from watlowlib._internal.validation import real
 from watlowlib.errors import WatlowConfigurationError
 
 LIKE_A_PM3 = (0.002, 0.04, 0.25)

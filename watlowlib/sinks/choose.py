@@ -11,21 +11,22 @@ from pathlib import Path
 
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.sinks.base import TableSink
+from watlowlib.sinks.csv import CsvSink
+from watlowlib.sinks.jsonl import JsonlSink
 from watlowlib.sinks.sqlite import SqliteSink
-from watlowlib.sinks.text import CsvSink, JsonlSink
 
 URLS = ("postgresql://", "postgres://")
 
 
 def _parquet(path: str) -> TableSink:
-    from watlowlib.sinks.parquet import ParquetSink
+    from watlowlib.sinks.parquet.sink import ParquetSink
 
     return ParquetSink(path)
 
 
 def _postgres(url: str) -> TableSink:
-    from watlowlib.sinks.config import PostgresConfig
-    from watlowlib.sinks.postgres import PostgresSink
+    from watlowlib.sinks.postgres.config import PostgresConfig
+    from watlowlib.sinks.postgres.sink import PostgresSink
 
     return PostgresSink(PostgresConfig(dsn=url, create_table=True))
 

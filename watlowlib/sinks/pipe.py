@@ -14,14 +14,14 @@ import logging
 import math
 import time
 
-from watlowlib.arguments import real, whole
+from watlowlib._internal.queues import Handover, HandoverClosed
+from watlowlib._internal.threads import Worker
+from watlowlib._internal.validation import real, whole
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
-from watlowlib.handover import Handover, HandoverClosed
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
-from watlowlib.recorder import Recording
 from watlowlib.sinks.base import SampleSink
-from watlowlib.tally import Batch
-from watlowlib.threads import Worker
+from watlowlib.streaming.counters import Batch
+from watlowlib.streaming.recorder import Recording
 
 log = logging.getLogger(__name__)
 

@@ -17,14 +17,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from watlowlib._internal.optional import needed
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
-from watlowlib.sinks.arrow import arrow, from_batch, schema_of, to_batch
-from watlowlib.sinks.cells import csv_row
+from watlowlib.sinks.csv import csv_row
 from watlowlib.sinks.database import NAME, one_of
-from watlowlib.sinks.extras import needed
 from watlowlib.sinks.files import whole_lines
-from watlowlib.sinks.finish import added
-from watlowlib.sinks.journal import SUFFIX, journal_of, parquet_of, read_journal
+from watlowlib.sinks.parquet.arrow import arrow, from_batch, schema_of, to_batch
+from watlowlib.sinks.parquet.finalize import added
+from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of, read_journal
 from watlowlib.sinks.rows import KINDS, TIMES, Layout
 
 ROWS_AT_ONCE = 10_000

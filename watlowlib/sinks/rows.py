@@ -17,13 +17,14 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from numbers import Integral, Real
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.model import Sample
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Cell: TypeAlias = "float | int | str | datetime | None"
 Row: TypeAlias = "Sample | Mapping[str, Any]"
 Column: TypeAlias = "Sequence[Any]"
@@ -62,6 +63,24 @@ TEXTS = "_text"
 """What is added to a column's name for its texts, in sinks whose columns have one type."""
 
 TIMES = frozenset(name for name, kind in KINDS.items() if kind is Kind.TIME)
+
+
+class Cache(dict[Any, T]):
+    """What the cells of a column are written as, which occur again and again.
+
+    At most `LIMIT` are kept: a column may hold a different cell in each row.
+    """
+
+    LIMIT = 10_000
+
+    def __init__(self, write: Callable[[Any], T]) -> None:
+        self._write = write
+
+    def __missing__(self, cell: Any) -> T:
+        if len(self) >= self.LIMIT:
+            self.clear()
+        self[cell] = written = self._write(cell)
+        return written
 
 
 class TimeText:

@@ -6,7 +6,6 @@ as well on request. A line that a crash has torn is cut off when the file is ope
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -15,9 +14,8 @@ from typing import Any
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
-from watlowlib.sinks.cells import Cache, csv_cell, csv_row, json_cell
 from watlowlib.sinks.files import check_there, end_of_lines, lock, write_all
-from watlowlib.sinks.rows import COLUMNS, Column, Kind, Layout, Row, TimeText
+from watlowlib.sinks.rows import Cache, Column, Kind, Layout, Row, TimeText
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +23,7 @@ HEAD = 1 << 20
 """The longest first line, in bytes."""
 
 
-class _TextSink(FileSink):
+class TextSink(FileSink):
     """What both have in common.
 
     Args:
@@ -149,73 +147,3 @@ class _TextSink(FileSink):
 
     def _lines(self, layout: Layout, columns: list[Column]) -> str:
         raise NotImplementedError
-
-
-class CsvSink(_TextSink):
-    """A CSV file with a header; a missing value is an empty cell.
-
-    A text that looks like a number, or is empty, is put between quotation marks.
-
-    Args:
-        path: The file. Its folder must exist.
-        fsync: Whether each `write_many` also waits for the disk: it then survives a
-            power cut, and takes some milliseconds.
-        columns: Names of the columns a file that is there must have, by default those of
-            a Sample.
-    """
-
-    _quoted = True
-    _write = staticmethod(csv_cell)
-
-    def _names(self, head: bytes) -> list[str]:
-        text = head.decode("utf-8", "replace").removeprefix("\N{BYTE ORDER MARK}")
-        try:
-            return [str(name) for name in csv_row(text)]
-        except ValueError as error:
-            raise WatlowSinkError(f"{self} has no header: {error}; give a new name") from error
-
-    def _torn_head(self, head: bytes) -> bool:
-        return (",".join(COLUMNS) + "\r").encode().startswith(head)
-
-    def _header(self, layout: Layout) -> str:
-        return ",".join(map(csv_cell, layout.kinds)) + "\r\n"
-
-    def _lines(self, layout: Layout, columns: list[Column]) -> str:
-        rows = zip(*map(self._as_text, layout.kinds.values(), columns))
-        return "\r\n".join([*map(",".join, rows), ""])
-
-
-class JsonlSink(_TextSink):
-    """One JSON object a line; a missing value is null.
-
-    Args:
-        path: The file. Its folder must exist.
-        fsync: Whether each `write_many` also waits for the disk: it then survives a
-            power cut, and takes some milliseconds.
-        columns: Names of the columns a file that is there must have, by default those of
-            a Sample.
-    """
-
-    _time = '"%s"'
-    _write = staticmethod(json_cell)
-
-    def _names(self, head: bytes) -> list[str]:
-        line = head.split(b"\n")[0]
-        try:
-            first = json.loads(line)
-        except ValueError:
-            first = None
-        if not isinstance(first, dict):
-            shown = line[:100].decode("utf-8", "replace")
-            raise WatlowSinkError(f"{self} begins with {shown!r}, no JSON object; give a new name")
-        return list(first)
-
-    def _torn_head(self, head: bytes) -> bool:
-        start = b'{"device":'
-        return head.startswith(start) or start.startswith(head)
-
-    def _lines(self, layout: Layout, columns: list[Column]) -> str:
-        names = (json_cell(name).replace("%", "%%") for name in layout.kinds)
-        line = "{" + ",".join(f"{name}:%s" for name in names) + "}\n"
-        rows = zip(*map(self._as_text, layout.kinds.values(), columns))
-        return "".join(map(line.__mod__, rows))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from watlowlib.device.controller import Controller
-from watlowlib.device.factory import open_device
-from watlowlib.device.loops import ControllerLoop
+from watlowlib.devices.controller import Controller
+from watlowlib.devices.factory import open_device
+from watlowlib.devices.loops import ControllerLoop
 from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, WordOrder
 from watlowlib.sync.portal import SyncPortal, check_portal
 from watlowlib.transport.base import Transport

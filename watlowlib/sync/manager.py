@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from watlowlib.device.controller import Controller
-from watlowlib.device.polling import Parameters
-from watlowlib.manager import WatlowManager
+from watlowlib.devices.controller import Controller
+from watlowlib.devices.poll import Parameters
+from watlowlib.manager.manager import WatlowManager
+from watlowlib.manager.results import DeviceResult, ErrorPolicy
 from watlowlib.model import Sample
-from watlowlib.results import DeviceResult, ErrorPolicy
 from watlowlib.sync.portal import (
     SyncPortal,
     check_portal,

@@ -19,9 +19,9 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from watlowlib._internal.queues import SLICE_S, Handover, HandoverClosed
+from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError
-from watlowlib.handover import SLICE_S, Handover, HandoverClosed
-from watlowlib.threads import Worker
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup

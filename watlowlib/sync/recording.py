@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from watlowlib.device.polling import Parameters, PollSource
+from watlowlib.devices.poll import Parameters, PollSource
 from watlowlib.model import AcquisitionSummary
-from watlowlib.recorder import OverflowPolicy, Recording
-from watlowlib.recorder import record as native_record
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.pipe import pipe as native_pipe
+from watlowlib.streaming.recorder import OverflowPolicy, Recording
+from watlowlib.streaming.recorder import record as native_record
 from watlowlib.sync.portal import SyncPortal, check_portal
 
 __all__ = ["AcquisitionSummary", "OverflowPolicy", "pipe", "record"]

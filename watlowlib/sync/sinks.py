@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from watlowlib.model import Sample
 from watlowlib.sinks.base import SampleSink
-from watlowlib.sinks.config import PostgresConfig
+from watlowlib.sinks.csv import CsvSink
+from watlowlib.sinks.jsonl import JsonlSink
 from watlowlib.sinks.memory import InMemorySink
+from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.sqlite import SqliteSink
-from watlowlib.sinks.text import CsvSink, JsonlSink
 from watlowlib.sync.portal import SyncPortal, check_portal
 
 __all__ = [
@@ -124,7 +125,7 @@ class SyncParquetSink(SyncSinkAdapter):
         row_group_size: int | None = None,
         portal: SyncPortal | None = None,
     ) -> None:
-        from watlowlib.sinks.parquet import ParquetSink  # only where it is used
+        from watlowlib.sinks.parquet.sink import ParquetSink  # only where it is used
 
         sink = ParquetSink(
             path,
@@ -139,6 +140,6 @@ class SyncPostgresSink(SyncSinkAdapter):
     """`watlowlib.PostgresSink`; needs `watlowlib[postgres]` once it is opened."""
 
     def __init__(self, config: PostgresConfig, *, portal: SyncPortal | None = None) -> None:
-        from watlowlib.sinks.postgres import PostgresSink  # only where it is used
+        from watlowlib.sinks.postgres.sink import PostgresSink  # only where it is used
 
         super().__init__(PostgresSink(config), portal=portal)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 
 
 class Transport(Protocol):

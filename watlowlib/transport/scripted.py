@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 from watlowlib.errors import ErrorContext, WatlowClosedError
 
 Answer = Callable[[bytes], Iterable[bytes]]

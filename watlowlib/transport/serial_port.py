@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import serial
 
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 from watlowlib.errors import (
     ErrorContext,
     WatlowClosedError,
@@ -35,7 +35,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import SerialSettings
-from watlowlib.transport.adapters import Adapter, Entry, adapter_at, found_again
+from watlowlib.transport.usb import Adapter, Entry, adapter_at, found_again
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import time
 import minimalmodbus
 import pytest
 
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 from watlowlib.errors import (
     WatlowClosedError,
     WatlowCRCError,

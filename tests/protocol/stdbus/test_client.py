@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from watlowlib.clock import Deadline
+from watlowlib._internal.clock import Deadline
 from watlowlib.errors import (
     WatlowAccessDeniedError,
     WatlowClosedError,
@@ -26,7 +26,7 @@ from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.protocol.stdbus.frames import REPLY, REQUEST, Frame, encode_frame, mac_of
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest
-from watlowlib.protocol.stdbus.questions import read_question
+from watlowlib.protocol.stdbus.requests import read_question
 from watlowlib.transport.scripted import ScriptedTransport
 
 ONCE = Patience(timeout_s=0.5, retries=0)
@@ -354,7 +354,7 @@ def test_what_may_be_owed_from_before_is_not_believed_but_asked_once_more() -> N
 
 
 def test_but_only_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watlowlib.protocol.conversation.OWING_S", 0.0)
+    monkeypatch.setattr("watlowlib.protocol.client.OWING_S", 0.0)
     transport, client = waiting([], [reply(75.0)], [reply(76.0)])
     client.read(1, PV, Patience(5.0, 1))
     assert Script._float(client.read(1, PV, Patience(5.0, 0)).content[1:]) == 76.0
@@ -440,7 +440,7 @@ def test_a_call_that_waited_its_turn_does_not_take_the_answer_owed_to_the_one_be
 
 
 def test_what_a_dead_controller_owes_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watlowlib.protocol.conversation.OWING_S", 0.0)
+    monkeypatch.setattr("watlowlib.protocol.client.OWING_S", 0.0)
     script = Script()
     for _ in range(50):
         with pytest.raises(WatlowTimeoutError):

@@ -18,10 +18,10 @@ import minimalmodbus
 
 from watlowlib.errors import ErrorContext, WatlowDeviceError, WatlowFrameError
 from watlowlib.model import SerialSettings
-from watlowlib.protocol.conversation import Conversation
+from watlowlib.protocol.client import Conversation
 from watlowlib.protocol.exchange import Answer, Call, Patience, Question, Storing, Told
 from watlowlib.protocol.modbus.frames import RtuDecoder, RtuFrame, reply_sizes
-from watlowlib.protocol.modbus.questions import RtuQuestion, exception, is_exception
+from watlowlib.protocol.modbus.requests import RtuQuestion, exception, is_exception
 from watlowlib.protocol.port import Port
 
 _numbers = itertools.count(1)

@@ -7,11 +7,11 @@ How questions are asked, again if need be, and what is believed, stands in
 from __future__ import annotations
 
 from watlowlib.errors import ErrorContext, WatlowDeviceError
-from watlowlib.protocol.conversation import Conversation
+from watlowlib.protocol.client import Conversation
 from watlowlib.protocol.exchange import Answer, Patience, Storing
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, decode_value
-from watlowlib.protocol.stdbus.questions import (
+from watlowlib.protocol.stdbus.requests import (
     is_refusal,
     read_question,
     refusal,

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from watlowlib._internal.queues import Handover, HandoverClosed
+
+
+def test_what_goes_in_first_comes_out_first() -> None:
+    queue: Handover[int] = Handover(3)
+    assert [queue.put(n, 0.0) for n in range(4)] == [True, True, True, False]
+    assert [queue.get(0.0) for _ in range(4)] == [0, 1, 2, None]
+
+
+def test_pushing_into_a_full_one_puts_the_oldest_out() -> None:
+    queue: Handover[int] = Handover(2)
+    assert [queue.push(n) for n in range(4)] == [None, None, 0, 1]
+    assert [queue.get(0.0) for _ in range(3)] == [2, 3, None]
+    queue.close()
+    with pytest.raises(HandoverClosed):
+        queue.push(4)
+
+
+def test_closed_gives_what_is_in_it_then_ends() -> None:
+    queue: Handover[str] = Handover(2)
+    queue.put("last")
+    queue.close()
+    assert queue.get() == "last"
+    with pytest.raises(HandoverClosed):
+        queue.get()
+    with pytest.raises(HandoverClosed):
+        queue.put("too late")
+
+
+@pytest.mark.parametrize("waiting_to", ["put", "get"])
+def test_closing_wakes_whoever_waits(waiting_to: str) -> None:
+    queue: Handover[int] = Handover(1)
+    if waiting_to == "put":
+        queue.put(1)
+    started, ended = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        started.set()
+        try:
+            queue.put(2) if waiting_to == "put" else queue.get()
+        except HandoverClosed:
+            ended.set()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert started.wait(5)
+    queue.close()
+    assert ended.wait(5)
+    thread.join(5)
+
+
+def test_taking_one_out_lets_a_waiting_one_in() -> None:
+    queue: Handover[int] = Handover(1)
+    queue.put(1)
+    thread = threading.Thread(target=queue.put, args=(2,))
+    thread.start()
+    assert queue.get(5) == 1
+    assert queue.get(5) == 2
+    thread.join(5)
+
+
+def test_clear_says_what_it_threw_away() -> None:
+    queue: Handover[int] = Handover(5)
+    for n in range(3):
+        queue.put(n)
+    assert queue.clear() == [0, 1, 2]
+    assert queue.get(0.0) is None

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from watlowlib._internal.threads import Worker
+
+
+def test_a_worker_carries_a_name_that_says_whose_it_is() -> None:
+    names: list[str] = []
+    worker = Worker("recorder", lambda: names.append(threading.current_thread().name), lambda: None)
+    worker.start()
+    worker.join(5)
+    assert names == [f"watlowlib-recorder-{worker.number}"]
+
+
+def test_what_ended_it_is_raised_once_where_it_is_asked_for() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("on purpose")
+
+    worker = Worker("test", fail, lambda: None)
+    worker.start()
+    assert worker.join(5)
+    with pytest.raises(ZeroDivisionError, match="on purpose"):
+        worker.reraise()
+    worker.reraise()
+
+
+def test_a_thread_that_does_not_end_is_a_warning_with_a_hint(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stop = threading.Event()
+    worker = Worker("stuck", lambda: stop.wait(10) and None, stop.set)
+    worker.start()
+    with caplog.at_level(logging.WARNING):
+        assert worker.join(0.01) is False
+    assert "watlowlib-stuck" in caplog.text
+    assert "disk" in caplog.text
+    worker.stop()
+    assert worker.join(5)
+
+
+def test_a_forgotten_worker_is_stopped_at_exit() -> None:
+    program = """
+import threading
+from watlowlib._internal.threads import Worker
+stop = threading.Event()
+def run():
+    stop.wait(30)
+    print("flushed", stop.is_set(), flush=True)
+Worker("forgotten", run, stop.set).start()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert done.stdout == "flushed True\n"
+    assert done.stderr == ""

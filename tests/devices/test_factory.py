@@ -1,0 +1,61 @@
+"""What `open_device` refuses, before it touches a port."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from numbers import Integral
+from pathlib import Path
+
+import pytest
+import serial
+
+from watlowlib import open_device
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.protocol import port_pool
+from watlowlib.simulator import SimulatedBus
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"address": 0}, "address=0: .* 1 to 16"),
+        ({"address": 17}, "address=17: .* 1 to 16"),
+        ({"address": "1"}, "1 to 16"),
+        ({"address": True}, "1 to 16"),
+        ({"protocol": "modbus_rtu", "address": 0}, "address=0: .* 1 to 247"),
+        ({"protocol": "modbus_rtu", "address": 248}, "address=248: .* 1 to 247"),
+        ({"family": "sd"}, "a Series SD speaks Modbus RTU only"),
+        ({"word_order": "big"}, "word_order='big': allowed are auto, low_high, high_low"),
+        ({"data_map": 3}, "data_map=3: give 1, 2 or 'auto'"),
+        ({"data_map": True}, "data_map=True"),
+        ({"registers_per_read": 1}, "give 2 to 125"),
+        ({"registers_per_read": 126}, "give 2 to 125"),
+        ({"protocol": "bacnet"}, "protocol='bacnet': allowed are stdbus, modbus_rtu, auto"),
+        ({"timeout_s": 0}, "timeout_s=0: give a number above 0"),
+        ({"timeout_s": float("nan")}, "timeout_s=nan: give a number above 0"),
+        ({"retries": -1}, "0 or a whole number"),
+        ({"temperature_unit": "K"}, "give 'C', 'F' or None"),
+        ({"serial_settings": 9600}, "serial_settings=9600: give SerialSettings"),
+        ({"family": "XX"}, "family='XX': allowed are pm, sd, unknown"),
+    ],
+)
+def test_arguments_that_cannot_be(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(WatlowConfigurationError, match=message):
+        open_device("/dev/ttyUSB77", **wrong)  # type: ignore[arg-type]
+    assert port_pool._ports == []
+
+
+@pytest.mark.parametrize("port", [7, None, serial.Serial()])
+def test_a_port_that_is_no_name(port: object) -> None:
+    with pytest.raises(WatlowConfigurationError, match="port=.*give a name such as"):
+        open_device(port)  # type: ignore[arg-type]
+
+
+def test_a_path_and_a_number_of_another_kind_are_as_good(bus: SimulatedBus) -> None:
+    class Whole(Fraction):
+        """A number that is none of Python's own, as numpy's are."""
+
+    Integral.register(Whole)
+    with open_device(Path(bus.port), address=Whole(2)) as ctl:  # type: ignore[arg-type]
+        assert ctl.address == 2
+        assert ctl.set_setpoint(Fraction(151, 2), confirm=True).value == 75.5  # type: ignore[arg-type]

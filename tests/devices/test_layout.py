@@ -1,0 +1,201 @@
+"""Promise 2: the data map and the word order are found out, and a doubt is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from watlowlib import (
+    ProtocolKind,
+    SerialSettings,
+    WatlowTimeoutError,
+    WatlowUncertainError,
+    WordOrder,
+    open_device,
+)
+from watlowlib.devices.controller import Controller
+from watlowlib.devices.layout import Layout, check_map, check_order, settle
+from watlowlib.errors import WatlowDeviceFailureError, WatlowNoSuchRegisterError
+from watlowlib.simulator import Fault, SimulatedBus, SimulatedController
+
+LOW, HIGH = WordOrder.LOW_HIGH, WordOrder.HIGH_LOW
+MODBUS = ProtocolKind.MODBUS_RTU
+
+# By Watlow's list: 8002 and 8003 at 1882 and 1884 (map 1) or 2362 and 2364 (map 2), 17043 at
+# 2488 or 2968, the hardware ID at 0; 10 is Auto, 71 is PID, 1331 is Low_High, 28 the ARM unit.
+MAP1 = {1882: 10, 1884: 71, 2488: 1331, 0: 28, 1: 0}
+MAP2 = {2362: 10, 2364: 71, 2968: 1331, 0: 28, 1: 0}
+
+
+class Registers(dict[int, int]):
+    """Registers of a controller, and what was asked."""
+
+    def __init__(self, registers: dict[int, int]) -> None:
+        super().__init__(registers)
+        self.asked: list[int] = []
+
+    def ask(self, register: int, count: int) -> tuple[int, ...]:
+        self.asked.append(register)
+        try:
+            return tuple(self[register + n] for n in range(count))
+        except KeyError:
+            raise WatlowNoSuchRegisterError("no such register") from None
+
+
+@pytest.mark.parametrize(
+    ("registers", "data_map", "order"),
+    [
+        (MAP1, 1, LOW),
+        (MAP2, 2, LOW),
+        (MAP1 | {2488: 1330, 0: 0, 1: 28}, 1, HIGH),
+        (MAP2 | {2968: 1330, 0: 0, 1: 19}, 2, HIGH),
+        # What stands in the other map's place is no code of theirs.
+        (MAP1 | {2362: 0x4296, 2364: 0}, 1, LOW),
+        (MAP2 | {1882: 62, 1884: 0}, 2, LOW),
+        # A hardware ID that is not in the list agrees with the setting all the same.
+        (MAP1 | {0: 35}, 1, LOW),
+        # A firmware without the setting, but with a hardware ID that is known.
+        ({each: MAP1[each] for each in (1882, 1884, 0, 1)}, 1, LOW),
+    ],
+)
+def test_what_can_be_told(registers: dict[int, int], data_map: int, order: WordOrder) -> None:
+    found = settle(Layout(), Registers(registers).ask)
+    assert (check_map(found), check_order(found)) == (data_map, order)
+
+
+@pytest.mark.parametrize(
+    "registers",
+    [
+        {0: 28, 1: 0},
+        MAP1 | MAP2,
+        MAP1 | {1882: 11},
+        MAP1 | {1884: 10},
+    ],
+)
+def test_a_map_that_cannot_be_told(registers: dict[int, int]) -> None:
+    found = settle(Layout(), Registers(registers).ask)
+    with pytest.raises(WatlowUncertainError, match="data_map=1 or data_map=2"):
+        check_map(found)
+    # What is known without the map stays known.
+    assert check_order(found) is LOW
+
+
+@pytest.mark.parametrize(
+    "registers",
+    [
+        MAP1 | {0: 0, 1: 28},
+        MAP1 | {2488: 1330},
+        MAP1 | {0: 0},
+        MAP1 | {0: 28, 1: 28},
+        {1882: 10, 1884: 71, 2488: 1331},
+        {1882: 10, 1884: 71, 0: 35, 1: 0},
+    ],
+)
+def test_a_word_order_that_cannot_be_told(registers: dict[int, int]) -> None:
+    found = settle(Layout(), Registers(registers).ask)
+    assert check_map(found) == 1
+    with pytest.raises(WatlowUncertainError, match="word_order='low_high' or"):
+        check_order(found)
+
+
+def test_what_was_given_is_not_asked_for() -> None:
+    registers = Registers(MAP2)
+    assert settle(Layout(1, HIGH), registers.ask) == Layout(1, HIGH)
+    assert registers.asked == []
+    settle(Layout(2), registers.ask)
+    assert set(registers.asked) == {2968, 0}
+
+
+@pytest.mark.parametrize("error", [WatlowTimeoutError, WatlowDeviceFailureError])
+def test_no_answer_is_not_taken_for_a_no(error: type[Exception]) -> None:
+    def ask(register: int, count: int) -> tuple[int, ...]:
+        if register == 1882:
+            raise error("nothing")
+        return tuple(MAP2[register + n] for n in range(count))
+
+    with pytest.raises(error):
+        settle(Layout(), ask)
+
+
+@pytest.fixture
+def unit() -> SimulatedController:
+    return SimulatedController(1, loops=2, protocol=MODBUS, data_map=2)
+
+
+@pytest.fixture
+def bus(unit: SimulatedController) -> Iterator[SimulatedBus]:
+    with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
+        yield bus
+
+
+def opened(bus: SimulatedBus, **options: object) -> Controller:
+    line = SerialSettings(baudrate=115200)
+    return open_device(bus.port, protocol=MODBUS, serial_settings=line, **options)  # type: ignore[arg-type]
+
+
+def test_a_map_2_unit_never_has_a_register_of_map_1_written(
+    bus: SimulatedBus, unit: SimulatedController
+) -> None:
+    with opened(bus) as ctl:
+        ctl.set_setpoint(80.0, confirm=True)
+        ctl.write_parameter("heat_proportional_band", 30.0, confirm=True)
+        ctl.loop(2).set_setpoint(90.0, confirm=True)
+    # 7001 is at 2640 and 2720 in map 2 by Watlow's list; 8009, at 1890 in map 1, where the
+    # loop begins at 1880, is 10 behind 2360.
+    assert [register for register, _ in unit.register_writes] == [2640, 2370, 2720]
+
+
+def test_while_it_is_uncertain_nothing_is_written(
+    bus: SimulatedBus, unit: SimulatedController
+) -> None:
+    unit.set(8003, 99)  # no code of the heat algorithm: neither map is recognised
+    with opened(bus) as ctl:
+        for write in (ctl.set_setpoint, lambda value, confirm: ctl.loop(1).set_setpoint(value)):
+            with pytest.raises((WatlowUncertainError, ValueError)):
+                write(80.0, confirm=True)
+        with pytest.raises(WatlowUncertainError, match="data map"):
+            ctl.read_pv()
+        # What is in the same place in both maps can be read, but not written.
+        with pytest.raises(WatlowUncertainError, match="data map"):
+            ctl.write_parameter("restore_settings_from", "Factory", confirm=True)
+        assert ctl.read_parameter("hardware_id").value == 28
+        before = ctl.stats.exchanges
+        (sample,) = ctl.poll(["process_value"])
+        assert (sample.value, sample.status) == (None, "uncertain")
+        assert ctl.stats.exchanges == before
+        info = ctl.identify()
+        assert (info.data_map, info.word_order) == (None, LOW)
+        unit.set(8003, 71)
+        assert ctl.identify().data_map == 2
+        assert ctl.read_setpoint().value == 75.0
+    assert unit.register_writes == []
+
+
+def test_it_is_asked_once_and_not_while_the_line_is_bad(
+    bus: SimulatedBus, unit: SimulatedController
+) -> None:
+    with opened(bus, retries=0) as ctl:
+        bus.faults.next_are(Fault.DROP)
+        with pytest.raises(WatlowTimeoutError):
+            ctl.read_setpoint()
+        ctl.read_setpoint()
+        before = ctl.stats.exchanges
+        ctl.read_setpoint()
+        ctl.read_pv()
+        assert ctl.stats.exchanges - before == 2
+
+
+def test_a_new_word_order_is_followed(bus: SimulatedBus, unit: SimulatedController) -> None:
+    with opened(bus) as ctl:
+        assert ctl.read_setpoint().value == 75.0
+        ctl.write_parameter("modbus_word_order", "High_Low", confirm=True)
+        assert unit.word_order is HIGH
+        assert ctl.read_setpoint().value == 75.0
+        assert ctl.identify().word_order is HIGH
+
+
+def test_given_is_given(bus: SimulatedBus) -> None:
+    with opened(bus, data_map=2, word_order="low_high") as ctl:
+        assert ctl.read_setpoint().value == 75.0
+        assert ctl.stats.exchanges == 1

@@ -1,0 +1,580 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from watlowlib import (
+    Controller,
+    CsvSink,
+    ErrorPolicy,
+    InMemorySink,
+    OverflowPolicy,
+    WatlowManager,
+    open_device,
+)
+from watlowlib.errors import (
+    WatlowClosedError,
+    WatlowConfigurationError,
+    WatlowPortNotFoundError,
+    WatlowSinkError,
+    WatlowTimeoutError,
+)
+from watlowlib.model import ProtocolKind, Sample, SerialSettings
+from watlowlib.protocol.stats import DeviceStats
+from watlowlib.simulator import SimulatedBus
+from watlowlib.transport.serial_port import SerialTransport
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture
+def other_bus() -> Iterator[SimulatedBus]:
+    with SimulatedBus([1], baudrate=None, turnaround_s=(0.0, 0.0)) as running:
+        yield running
+
+
+@pytest.fixture
+def mgr(bus: SimulatedBus, other_bus: SimulatedBus) -> Iterator[WatlowManager]:
+    with WatlowManager() as manager:
+        manager.add("oven_top", bus.port, address=1, timeout_s=0.25)
+        manager.add("retort", other_bus.port, address=1, timeout_s=0.25)
+        manager.add("oven_bot", bus.port, address=2, timeout_s=0.25)
+        yield manager
+
+
+def test_a_poll_has_a_result_a_controller(mgr: WatlowManager, bus: SimulatedBus) -> None:
+    bus.controllers[2].set("setpoint", 222.0)
+    results = mgr.poll(["setpoint", "heat_algorithm"])
+    assert list(results) == ["oven_top", "retort", "oven_bot"]
+    values = {name: [each.value for each in result.value or []] for name, result in results.items()}
+    assert values == {"oven_top": [75.0, 71], "retort": [75.0, 71], "oven_bot": [222.0, 71]}
+    assert {result.protocol for result in results.values()} == {ProtocolKind.STDBUS}
+    assert [each.device for each in results["oven_bot"].value or []] == ["oven_bot", "oven_bot"]
+
+
+def test_only_those_that_were_named(mgr: WatlowManager) -> None:
+    assert list(mgr.poll("pv", names=["oven_bot", "oven_top"])) == ["oven_bot", "oven_top"]
+
+
+def test_a_controller_that_fails_is_raised_after_all_were_asked(
+    mgr: WatlowManager, bus: SimulatedBus, other_bus: SimulatedBus
+) -> None:
+    bus.power_off(1)
+    other_bus.power_off(1)
+    with pytest.raises(ExceptionGroup, match="2 of 3 controllers failed") as caught:
+        mgr.poll("pv")
+    failed = [error.context.port for error in caught.value.exceptions]
+    assert failed == [bus.port, other_bus.port]
+    assert all(isinstance(error, WatlowTimeoutError) for error in caught.value.exceptions)
+    assert bus.controllers[2].get("setpoint") == 75.0
+
+
+def test_or_is_in_its_result(mgr: WatlowManager, bus: SimulatedBus) -> None:
+    mgr.error_policy = ErrorPolicy.RETURN
+    bus.power_off(1)
+    results = mgr.poll("pv")
+    assert isinstance(results["oven_top"].error, WatlowTimeoutError)
+    assert results["oven_top"].value is None
+    assert [results[name].error for name in ("retort", "oven_bot")] == [None, None]
+
+
+def test_a_read_that_fails_among_others_is_a_gap(mgr: WatlowManager) -> None:
+    results = mgr.poll("setpoint", instances=[1, 2])
+    samples = results["oven_top"].value or []
+    assert [each.status for each in samples] == ["ok", "no_such_instance"]
+
+
+def test_ports_are_asked_side_by_side(mgr: WatlowManager) -> None:
+    # Two ports meet inside their reads: one after the other they would wait in vain.
+    meeting = threading.Barrier(2, timeout=10)
+    for name in ("oven_top", "retort"):
+        controller = mgr.get(name)
+        reading = controller._read
+
+        def read(*args: object, reading: object = reading) -> object:
+            meeting.wait()
+            return reading(*args)  # type: ignore[operator]
+
+        controller._read = read  # type: ignore[assignment, method-assign]
+    results = mgr.poll("setpoint", names=["oven_top", "retort"])
+    assert [result.error for result in results.values()] == [None, None]
+
+
+def test_a_controller_opened_before_stays_its_owners(bus: SimulatedBus) -> None:
+    with open_device(bus.port, address=1) as mine:
+        with WatlowManager() as mgr:
+            mgr.add("mine", mine)
+            (sample,) = mgr.poll("pv")["mine"].value or []
+            assert sample.device == "mine"
+        assert mine.read_setpoint().value == 75.0
+
+
+def test_what_cannot_be_added(mgr: WatlowManager, bus: SimulatedBus) -> None:
+    with pytest.raises(WatlowConfigurationError, match="not taken; taken are"):
+        mgr.add("retort", bus.port, address=3)
+    with pytest.raises(WatlowConfigurationError, match="here already, as 'oven_top'"):
+        mgr.add("oven_3", bus.port, address=1)
+    with pytest.raises(WatlowConfigurationError, match="already open with serial settings"):
+        mgr.add("slow", bus.port, address=3, serial_settings=SerialSettings(baudrate=9600))
+    with pytest.raises(WatlowPortNotFoundError):
+        mgr.add("nowhere", "/dev/ttyUSB77")
+    with pytest.raises(WatlowConfigurationError, match="address=17"):
+        mgr.add("seventeen", bus.port, address=17)
+    assert mgr.names == ("oven_top", "retort", "oven_bot")
+
+
+def test_a_slip_in_a_controllers_name(mgr: WatlowManager) -> None:
+    with pytest.raises(WatlowConfigurationError, match="did you mean 'oven_top'"):
+        mgr.get("oven_topp")
+    with pytest.raises(WatlowConfigurationError, match="no controller 'kiln'; there are"):
+        mgr.poll("pv", names=["kiln"])
+    with pytest.raises(WatlowConfigurationError, match="no controllers to ask"):
+        mgr.poll("pv", names=[])
+
+
+def test_removing_lets_go_of_the_port_with_the_last(bus: SimulatedBus) -> None:
+    with WatlowManager() as mgr:
+        mgr.add("one", bus.port, address=1)
+        two = mgr.add("two", bus.port, address=2)
+        mgr.remove("one")
+        assert two.read_setpoint().value == 75.0
+        mgr.remove("two")
+        with open_device(bus.port, serial_settings=SerialSettings(baudrate=9600)):
+            pass
+        with pytest.raises(WatlowConfigurationError, match="no controller 'two'"):
+            mgr.remove("two")
+
+
+def test_closed_is_closed(mgr: WatlowManager, bus: SimulatedBus) -> None:
+    top = mgr.get("oven_top")
+    mgr.close()
+    mgr.close()
+    with pytest.raises(WatlowClosedError):
+        top.read_pv()
+    with pytest.raises(WatlowClosedError, match="make a new one"):
+        mgr.add("again", bus.port)
+    with pytest.raises(WatlowClosedError, match="make a new one"):
+        mgr.poll("pv")
+
+
+def test_once_stopped_a_dead_line_is_not_gone_through(
+    mgr: WatlowManager, bus: SimulatedBus
+) -> None:
+    for address in (1, 2):
+        bus.power_off(address)
+    stop = threading.Event()
+    stop.set()
+    samples = mgr.prepare(["pv", "setpoint"])(stop)
+    statuses = {(each.device, each.parameter): each.status for each in samples}
+    assert statuses == {
+        ("oven_top", "process_value"): "timeout",
+        ("oven_top", "setpoint"): "stopped",
+        ("oven_bot", "process_value"): "stopped",
+        ("oven_bot", "setpoint"): "stopped",
+        ("retort", "process_value"): "ok",
+        ("retort", "setpoint"): "ok",
+    }
+
+
+def test_a_manager_closed_under_a_recording_leaves_gaps_that_say_so(mgr: WatlowManager) -> None:
+    poll = mgr.prepare("pv")
+    mgr.close()
+    assert [each.status for each in poll()] == ["closed"] * 3
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_one_that_is_removed_says_closed_whether_it_was_there_or_not(
+    mgr: WatlowManager, bus: SimulatedBus, away: bool
+) -> None:
+    poll = mgr.prepare(["pv", "setpoint"])
+    if away:
+        bus.power_off(2)
+    there = ["timeout", "offline"] if away else ["ok", "ok"]
+    assert [each.status for each in poll() if each.device == "oven_bot"] == there
+    mgr.remove("oven_bot")  # its port stays open for oven_top
+    statuses = {(each.device, each.status) for each in poll()}
+    assert statuses == {("oven_top", "ok"), ("retort", "ok"), ("oven_bot", "closed")}
+
+
+def test_one_name_need_not_be_a_list(mgr: WatlowManager) -> None:
+    assert list(mgr.poll("pv", names="retort")) == ["retort"]
+
+
+def test_a_policy_nobody_knows() -> None:
+    with pytest.raises(WatlowConfigurationError, match="allowed are raise, return"):
+        WatlowManager(error_policy="ignore")  # type: ignore[arg-type]
+
+
+def test_something_is_done_with_each(mgr: WatlowManager) -> None:
+    results = mgr.execute_each(lambda ctl: (ctl.address, ctl.identify().serial_number))
+    assert {name: result.value for name, result in results.items()} == {
+        "oven_top": (1, 200001),
+        "retort": (1, 200001),
+        "oven_bot": (2, 200002),
+    }
+    assert {result.protocol for result in results.values()} == {ProtocolKind.STDBUS}
+    assert list(mgr.execute_each(lambda ctl: ctl.name, names=["oven_bot"])) == ["oven_bot"]
+    with pytest.raises(WatlowConfigurationError, match="did you mean 'retort'"):
+        mgr.execute_each(lambda ctl: ctl.name, names=["retart"])
+
+
+def test_the_ports_side_by_side_and_one_after_the_other_on_a_port(mgr: WatlowManager) -> None:
+    # Two ports meet in it: one after the other they would wait in vain.
+    meeting = threading.Barrier(2, timeout=10)
+    busy: dict[str, list[str]] = {}
+    overlaps = []
+
+    def op(ctl: Controller) -> None:
+        here = busy.setdefault(ctl.port_key, [])
+        overlaps.extend(here)
+        here.append(ctl.name)
+        if ctl.address == 1:
+            meeting.wait()
+        here.remove(ctl.name)
+
+    mgr.execute_each(op)
+    assert overlaps == []
+
+
+def test_what_it_raises_is_raised_after_all_are_done(mgr: WatlowManager) -> None:
+    done = []
+
+    def op(ctl: Controller) -> float:
+        done.append(ctl.name)
+        return 1 / (ctl.address - 1)
+
+    with pytest.raises(ExceptionGroup, match="2 of 3 controllers failed") as caught:
+        mgr.execute_each(op)
+    assert [type(each) for each in caught.value.exceptions] == [ZeroDivisionError] * 2
+    assert sorted(done) == ["oven_bot", "oven_top", "retort"]
+    mgr.error_policy = ErrorPolicy.RETURN
+    results = mgr.execute_each(op)
+    assert results["oven_bot"].value == 1.0
+    assert isinstance(results["retort"].error, ZeroDivisionError)
+    assert results["retort"].value is None
+
+
+def test_two_names_of_a_port_are_one_port(bus: SimulatedBus, tmp_path: Path) -> None:
+    by_id = tmp_path / "usb-FTDI_RS485-if00"
+    by_id.symlink_to(bus.port)
+    with WatlowManager() as mgr:
+        mgr.add("one", bus.port, address=1)
+        with pytest.raises(WatlowConfigurationError, match="here already, as 'one'"):
+            mgr.add("again", by_id, address=1)
+        mgr.add("two", by_id, address=2)
+        threads = mgr.execute_each(lambda ctl: threading.get_ident())
+        assert len({result.value for result in threads.values()}) == 1
+
+
+def test_a_transport_of_ones_own(bus: SimulatedBus) -> None:
+    transport = SerialTransport(bus.port)
+    with WatlowManager() as mgr:
+        for address in (1, 2):
+            mgr.add(f"oven_{address}", transport, address=address)
+        assert [r.error for r in mgr.poll("setpoint").values()] == [None, None]
+        mgr.remove("oven_1")
+        assert transport.is_open
+    assert not transport.is_open
+
+
+def test_one_protocol_a_port(mgr: WatlowManager, bus: SimulatedBus) -> None:
+    with pytest.raises(WatlowConfigurationError, match="protocol"):
+        mgr.add("modbus", bus.port, address=3, protocol=ProtocolKind.MODBUS_RTU)
+    assert mgr.poll("setpoint")["oven_top"].error is None
+
+
+def test_last_in_first_out(bus: SimulatedBus, other_bus: SimulatedBus) -> None:
+    closed = []
+    with WatlowManager() as mgr:
+        for name, line in (("one", bus), ("two", other_bus), ("three", bus)):
+            controller = mgr.add(name, line.port, address=len(mgr.names) + 1)
+            close = controller.close
+            controller.close = lambda name=name, close=close: closed.append(name) or close()  # type: ignore[method-assign, misc, func-returns-value]
+    assert closed == ["three", "two", "one"]
+
+
+def test_recorded_into_a_sink_in_one_call(mgr: WatlowManager, tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    summary = mgr.record_to_sink(
+        parameters=["setpoint", "pv"],
+        rate_hz=50.0,
+        duration=0.1,
+        sink=CsvSink(path),
+        names=["retort", "oven_top"],
+        overflow=OverflowPolicy.DROP_OLDEST,
+        batch_size=3,
+    )
+    rows = path.read_text("utf-8").splitlines()[1:]
+    assert len(rows) == summary.rows == summary.samples_emitted * 4
+    assert summary.samples_emitted + summary.samples_late == 5
+    assert [row.split(",")[0] for row in rows[:4]] == ["retort"] * 2 + ["oven_top"] * 2
+    assert [sink.rows_written for sink in summary.sinks] == [summary.rows]
+
+
+def test_recorded_at_rates_of_their_own_into_a_sink_that_is_open(mgr: WatlowManager) -> None:
+    with InMemorySink() as sink:
+        rates = {"setpoint": 50.0, "pv": 5.0}
+        summary = mgr.record_to_sink(parameters=rates, duration=0.1, sink=sink, names="retort")
+    read = [each.parameter for each in sink.samples]
+    assert read[:2] == ["setpoint", "process_value"]
+    assert read.count("process_value") == 1
+    assert read.count("setpoint") == summary.rates[0].emitted
+
+
+def test_what_cannot_be_recorded_touches_no_sink(mgr: WatlowManager, tmp_path: Path) -> None:
+    sink = CsvSink(tmp_path / "run.csv")
+    with pytest.raises(WatlowConfigurationError, match="did you mean"):
+        mgr.record_to_sink(parameters="setpiont", rate_hz=1.0, sink=sink)
+    with pytest.raises(WatlowConfigurationError, match="allowed are block"):
+        wrong: Any = "explode"
+        mgr.record_to_sink(parameters="pv", rate_hz=1.0, duration=1, sink=sink, overflow=wrong)
+    with pytest.raises(WatlowConfigurationError, match="give a sink"):
+        mgr.record_to_sink(parameters="pv", rate_hz=1.0, sink="run.csv")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sink_that_fails_ends_the_recording_with_its_error(mgr: WatlowManager) -> None:
+    class Failing(InMemorySink):
+        def write_many(self, samples: Sequence[Sample]) -> None:
+            if self.samples:
+                raise OSError("no space left on device")
+            super().write_many(samples)
+
+    sink = Failing()
+    with pytest.raises(WatlowSinkError, match="no space left"):
+        mgr.record_to_sink(parameters="pv", rate_hz=100.0, sink=sink, batch_size=1)
+    assert len(sink.samples) == 3
+
+
+CHILD = """
+import signal, threading
+from watlowlib import InMemorySink, WatlowManager, pipe, record
+from watlowlib.protocol import port_pool
+from watlowlib.simulator import SimulatedBus
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Telling(InMemorySink):
+    def write_many(self, samples):
+        super().write_many(samples)
+        ready.set()
+
+def tell():
+    ready.wait(30)
+    print("ready", flush=True)
+
+def busy():
+    # In short waits: a signal that another thread has got does not end a long one.
+    ready.set()
+    while True:
+        pause.wait(0.1)
+
+ready, pause = threading.Event(), threading.Event()
+teller = threading.Thread(target=tell)
+teller.start()
+sink = Telling()
+settings = dict(parameters=["pv", "setpoint"], rate_hz=100.0, buffer_size=2)
+with SimulatedBus([1, 2], baudrate=None) as bus:
+    before = set(threading.enumerate())
+    try:
+        with WatlowManager() as mgr:
+            for address in (1, 2):
+                mgr.add(str(address), bus.port, address=address)
+            {consume}
+    except KeyboardInterrupt:
+        teller.join(30)
+        left = [each.name for each in threading.enumerate() if each not in before]
+        print(left, port_pool._ports, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a child alone")
+@pytest.mark.parametrize(
+    "consume",
+    [
+        "with record(mgr, **settings) as stream: [ready.set() for batch in stream]",
+        "with record(mgr, **settings) as stream: busy()",
+        "with record(mgr, **settings) as stream, sink: pipe(stream, sink, batch_size=1)",
+        "mgr.record_to_sink(sink=sink, batch_size=1, **settings)",
+    ],
+    ids=["iterating", "full", "pipe", "record_to_sink"],
+)
+def test_ctrl_c_leaves_no_thread_and_no_port(consume: str) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD.replace("{consume}", consume)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        assert child.stdout is not None
+        try:
+            assert child.stdout.readline() == "ready\n"
+            child.send_signal(signal.SIGINT)
+            told, errors = child.communicate(timeout=30)
+        finally:
+            child.kill()
+    assert (child.returncode, told, errors) == (0, "[] []\n", "")
+
+
+def test_counters_can_be_asked_for_while_controllers_come_and_go(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with WatlowManager() as mgr:
+
+        def stats(ctl: Controller) -> DeviceStats:
+            """As another thread may, between one controller and the next."""
+            if "late" not in mgr.names:
+                mgr.add("late", bus.port, address=2)
+            return ctl.wire.stats
+
+        mgr.add("oven", bus.port)
+        monkeypatch.setattr(Controller, "stats", property(stats))
+        assert list(mgr.stats().devices) == ["oven"]
+        assert mgr.names == ("oven", "late")
+
+
+class Slow(SerialTransport):
+    """Opens only when it may."""
+
+    def __init__(self, port: str) -> None:
+        super().__init__(port)
+        self.opening, self.may = threading.Event(), threading.Event()
+
+    def open(self) -> None:
+        self.opening.set()
+        assert self.may.wait(PATIENCE_S)
+        super().open()
+
+
+def added(mgr: WatlowManager, name: str, transport: Slow) -> Future[Controller]:
+    """What becomes of adding it, which another thread is at."""
+    adding: Future[Controller] = Future()
+
+    def add() -> None:
+        try:
+            adding.set_result(mgr.add(name, transport))
+        except Exception as error:
+            adding.set_exception(error)
+
+    threading.Thread(target=add, daemon=True).start()
+    assert transport.opening.wait(PATIENCE_S)
+    return adding
+
+
+def test_what_is_added_while_the_manager_is_closed_is_closed_too(bus: SimulatedBus) -> None:
+    mgr, transport = WatlowManager(), Slow(bus.port)
+    adding = added(mgr, "oven", transport)
+    mgr.close()
+    transport.may.set()
+    with pytest.raises(WatlowClosedError, match="make a new one"):
+        adding.result(PATIENCE_S)
+    assert not transport.is_open
+    assert mgr.names == ()
+
+
+def test_of_two_that_are_added_at_once_under_one_name_one_is_refused(
+    bus: SimulatedBus, other_bus: SimulatedBus
+) -> None:
+    with WatlowManager() as mgr:
+        first, second = Slow(bus.port), Slow(other_bus.port)
+        one, two = added(mgr, "oven", first), added(mgr, "oven", second)
+        second.may.set()
+        assert two.result(PATIENCE_S) is mgr.get("oven")
+        first.may.set()
+        with pytest.raises(WatlowConfigurationError, match="not taken"):
+            one.result(PATIENCE_S)
+        assert (first.is_open, second.is_open) == (False, True)
+    assert not second.is_open
+
+
+def test_all_can_be_asked_while_one_is_removed(bus: SimulatedBus) -> None:
+    class Name(str):
+        """Removes another controller, as another thread may, when it is looked up."""
+
+        def __hash__(self) -> int:
+            if "two" in mgr.names:
+                mgr.remove("two")
+            return super().__hash__()
+
+    with WatlowManager(error_policy=ErrorPolicy.RETURN) as mgr:
+        mgr.add(Name("one"), bus.port, address=1)
+        mgr.add("two", bus.port, address=2)
+        results = mgr.poll("setpoint")
+    assert results["one"].error is None
+    assert isinstance(results["two"].error, WatlowClosedError)
+
+
+def test_one_can_be_asked_for_while_another_thread_removes_it(bus: SimulatedBus) -> None:
+    class Name(str):
+        """Is removed, as by another thread, when it is looked up once more."""
+
+        looked_up = False
+
+        def __hash__(self) -> int:
+            if self.looked_up and "oven" in mgr.names:
+                mgr.remove("oven")
+            self.looked_up = True
+            return super().__hash__()
+
+    with WatlowManager() as mgr:
+        oven = mgr.add("oven", bus.port)
+        assert mgr.get(Name("oven")) is oven
+
+
+def test_one_that_is_not_there_is_named_while_another_is_removed(bus: SimulatedBus) -> None:
+    class Name(str):
+        """Removes another controller, as another thread may, when it is compared."""
+
+        def __len__(self) -> int:
+            if "two" in mgr.names:
+                mgr.remove("two")
+            return super().__len__()
+
+    with WatlowManager() as mgr:
+        mgr.add(Name("one"), bus.port, address=1)
+        mgr.add("two", bus.port, address=2)
+        with pytest.raises(WatlowConfigurationError, match="there is no controller 'onn'"):
+            mgr.get("onn")
+
+
+def test_one_may_be_removed_while_all_are_closed(
+    bus: SimulatedBus, other_bus: SimulatedBus
+) -> None:
+    class Meddling(SerialTransport):
+        def close(self) -> None:
+            if "one" in mgr.names:
+                mgr.remove("one")
+            super().close()
+
+    with WatlowManager() as mgr:
+        one = mgr.add("one", bus.port)
+        mgr.add("two", Meddling(other_bus.port))
+    assert one.closed
+
+
+def test_a_pool_has_two_threads_a_port_at_the_most(mgr: WatlowManager, bus: SimulatedBus) -> None:
+    def pool() -> list[str]:
+        return [each.name for each in threading.enumerate() if "-poll-" in each.name]
+
+    # Two ports; one of them is asked by the caller itself.
+    callers = [threading.Thread(target=mgr.poll, args=(["setpoint"],)) for _ in range(40)]
+    for caller in callers:
+        caller.start()
+    assert len(pool()) <= 4
+    for caller in callers:
+        caller.join(30)
+    assert len(pool()) <= 4
+    mgr.close()
+    assert pool() == []

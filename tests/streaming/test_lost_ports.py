@@ -1,0 +1,97 @@
+"""Ports that are pulled out under a recording, and put back, perhaps under another name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from watlowlib import CsvSink, Recording, WatlowManager, record
+from watlowlib._internal.clock import Deadline
+from watlowlib.errors import WatlowConnectionError
+from watlowlib.simulator import Fault, FaultPlan, SimulatedBus
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def mgr() -> Iterator[WatlowManager]:
+    with WatlowManager() as manager:
+        yield manager
+
+
+def until(stream: Recording, **wanted: str) -> list[dict[str, str]]:
+    """The statuses by device of each batch, up to the one that is as wanted."""
+    late = Deadline.after(PATIENCE_S)
+    seen: list[dict[str, str]] = []
+    for batch in stream:
+        seen.append({sample.device: sample.status for sample in batch})
+        if seen[-1] == wanted:
+            return seen
+        assert not late.passed(), seen[-1]
+    raise AssertionError("the recording has ended")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no ptys")
+def test_a_port_that_has_moved_is_found_by_its_link(mgr: WatlowManager, tmp_path: Path) -> None:
+    link = tmp_path / "usb-FTDI_RS485-if00"
+    quick = {"baudrate": None, "turnaround_s": 0.0}
+    with SimulatedBus([1, 2], link=link, **quick) as bus, SimulatedBus([1], **quick) as other:  # type: ignore[arg-type]
+        mgr.add("top", link, address=1)
+        mgr.add("bottom", link, address=2)
+        mgr.add("retort", other.port)
+        with record(mgr, parameters="pv", rate_hz=100.0, buffer_size=1) as stream:
+            until(stream, top="ok", bottom="ok", retort="ok")
+            was = link.readlink()
+            bus.unplug()
+            seen = until(stream, top="disconnected", bottom="disconnected", retort="ok")
+            bus.replug(elsewhere=True)
+            assert link.readlink() != was
+            seen += until(stream, top="ok", bottom="ok", retort="ok")
+            assert stream.summary.disconnects == 1
+            other.unplug()
+            until(stream, top="ok", bottom="ok", retort="disconnected")
+        # While it is opened again it may be busy with that; on a slow machine any port may be.
+        assert {each["retort"] for each in seen} - {"busy"} == {"ok"}
+        assert {each["top"] for each in seen} - {"busy"} == {"ok", "disconnected"}
+        assert stream.summary.disconnects == 2
+        assert mgr.get("top").port_stats.reconnects == 1
+
+
+def test_without_auto_reconnect_what_was_read_is_kept_and_the_error_raised(
+    mgr: WatlowManager, tmp_path: Path
+) -> None:
+    faults = FaultPlan()
+    faults.next_are(*[None] * 5, Fault.CLOSE)
+    path = tmp_path / "run.csv"
+    with SimulatedBus([1, 2], baudrate=None, faults=faults, transport="tcp") as bus:
+        for address in (1, 2):
+            mgr.add(f"oven_{address}", bus.port, address=address)
+        with pytest.raises(WatlowConnectionError, match="the port of 'oven_2' was lost"):
+            mgr.record_to_sink(
+                parameters="pv", rate_hz=50.0, sink=CsvSink(path), auto_reconnect=False
+            )
+    statuses = [row.split(",")[-1] for row in path.read_text("utf-8").splitlines()[1:]]
+    assert statuses == ["ok"] * 5 + ["disconnected"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no ptys")
+def test_a_port_that_is_opened_again_for_another_controller_is_counted(
+    mgr: WatlowManager, tmp_path: Path
+) -> None:
+    link = tmp_path / "usb-FTDI_RS485-if00"
+    with SimulatedBus([1, 2], baudrate=None, turnaround_s=0.0, link=link) as bus:
+        top = mgr.add("top", link, address=1)
+        assert top.read_setpoint().value == 75.0
+        bus.unplug()
+        with pytest.raises(WatlowConnectionError):
+            top.read_setpoint()
+        bus.replug()
+        assert top.port_stats.reconnects == 0
+        bottom = mgr.add("bottom", link, address=2)
+        assert bottom.port_stats is top.port_stats
+        assert top.port_stats.reconnects == 1
+        assert [each.error for each in mgr.poll("setpoint").values()] == [None, None]
+        assert top.port_stats.reconnects == 1

@@ -1,0 +1,1 @@
+"""Clock, threads, queues and argument checks that every other package uses."""

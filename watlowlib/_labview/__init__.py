@@ -1,0 +1,1 @@
+"""Handles and background recordings for `watlowlib.labview`."""

@@ -1,0 +1,6 @@
+"""A PostgreSQL table, written through a spool on disk: `PostgresSink` and `PostgresConfig`."""
+
+from watlowlib.sinks.postgres.config import PostgresConfig
+from watlowlib.sinks.postgres.sink import PostgresSink, SpoolStats
+
+__all__ = ["PostgresConfig", "PostgresSink", "SpoolStats"]
