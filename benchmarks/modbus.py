@@ -47,7 +47,7 @@ SECONDS = 6.0
 FAST_READS = 500
 FAST_ROUNDS = 5
 
-Round = Callable[[], object]
+PortTasks = Callable[[], object]
 
 
 def serve(pipe: Connection, baudrate: int | None, turnaround_s: tuple[float, ...]) -> None:
@@ -88,19 +88,19 @@ def opened(port: str, baudrate: int) -> Controller:
 
 
 @contextmanager
-def singles_of_minimalmodbus(port: str, wanted: tuple[int, ...]) -> Iterator[Round]:
+def singles_of_minimalmodbus(port: str, wanted: tuple[int, ...]) -> Iterator[PortTasks]:
     with bare(port, BAUDRATE) as read:
         yield lambda: [read(number) for number in wanted]
 
 
 @contextmanager
-def singles_of_ours(port: str, wanted: tuple[int, ...]) -> Iterator[Round]:
+def singles_of_ours(port: str, wanted: tuple[int, ...]) -> Iterator[PortTasks]:
     with opened(port, BAUDRATE) as ctl:
         yield lambda: [ctl.read_parameter(number) for number in wanted]
 
 
 @contextmanager
-def polled(port: str, wanted: tuple[int, ...], assembly: bool = False) -> Iterator[Round]:
+def polled(port: str, wanted: tuple[int, ...], assembly: bool = False) -> Iterator[PortTasks]:
     def checked() -> None:
         samples = ctl.poll(wanted)
         if any(each.status != "ok" for each in samples):
@@ -112,11 +112,11 @@ def polled(port: str, wanted: tuple[int, ...], assembly: bool = False) -> Iterat
             yield checked
 
 
-def assembled(port: str, wanted: tuple[int, ...]) -> AbstractContextManager[Round]:
+def assembled(port: str, wanted: tuple[int, ...]) -> AbstractContextManager[PortTasks]:
     return polled(port, wanted, assembly=True)
 
 
-CONTESTANTS: dict[str, Callable[[str, tuple[int, ...]], AbstractContextManager[Round]]] = {
+CONTESTANTS: dict[str, Callable[[str, tuple[int, ...]], AbstractContextManager[PortTasks]]] = {
     "bare minimalmodbus": singles_of_minimalmodbus,
     "read_parameter": singles_of_ours,
     "poll": polled,

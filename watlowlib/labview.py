@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import watlowlib
-from watlowlib._internal.validation import chosen
+from watlowlib._internal.validation import as_enum
 from watlowlib._labview.background import Background
 from watlowlib._labview.handles import (
     Handles,
@@ -87,10 +87,10 @@ def open_controller(
     speed = whole_number("baudrate", baudrate)
     ctl = open_device(
         port,
-        protocol=chosen("protocol", ProtocolKind, protocol or "stdbus"),
+        protocol=as_enum("protocol", ProtocolKind, protocol or "stdbus"),
         address=whole_number("address", address),
         serial_settings=SerialSettings(baudrate=speed) if speed else None,
-        family=chosen("family", ControllerFamily, family or "unknown"),
+        family=as_enum("family", ControllerFamily, family or "unknown"),
         name=name or None,
         temperature_unit=temperature_unit or None,
         timeout_s=real_number("timeout_s", timeout_s) or 0.5,
@@ -200,7 +200,7 @@ def discover(
     probes = find_devices(
         port or None,
         addresses=range(1, whole_number("highest_address", highest_address) + 1),
-        protocols=chosen("protocol", ProtocolKind, protocol) if protocol else tuple(USUAL),
+        protocols=as_enum("protocol", ProtocolKind, protocol) if protocol else tuple(USUAL),
     )
     if port and all(probe.address is None for probe in probes):
         raise WatlowConnectionError(probes[0].reason)

@@ -4,38 +4,38 @@ import threading
 
 import pytest
 
-from watlowlib._internal.queues import Handover, HandoverClosed
+from watlowlib._internal.queues import ClosableQueue, QueueClosed
 
 
 def test_what_goes_in_first_comes_out_first() -> None:
-    queue: Handover[int] = Handover(3)
+    queue: ClosableQueue[int] = ClosableQueue(3)
     assert [queue.put(n, 0.0) for n in range(4)] == [True, True, True, False]
     assert [queue.get(0.0) for _ in range(4)] == [0, 1, 2, None]
 
 
 def test_pushing_into_a_full_one_puts_the_oldest_out() -> None:
-    queue: Handover[int] = Handover(2)
+    queue: ClosableQueue[int] = ClosableQueue(2)
     assert [queue.push(n) for n in range(4)] == [None, None, 0, 1]
     assert [queue.get(0.0) for _ in range(3)] == [2, 3, None]
     queue.close()
-    with pytest.raises(HandoverClosed):
+    with pytest.raises(QueueClosed):
         queue.push(4)
 
 
 def test_closed_gives_what_is_in_it_then_ends() -> None:
-    queue: Handover[str] = Handover(2)
+    queue: ClosableQueue[str] = ClosableQueue(2)
     queue.put("last")
     queue.close()
     assert queue.get() == "last"
-    with pytest.raises(HandoverClosed):
+    with pytest.raises(QueueClosed):
         queue.get()
-    with pytest.raises(HandoverClosed):
+    with pytest.raises(QueueClosed):
         queue.put("too late")
 
 
 @pytest.mark.parametrize("waiting_to", ["put", "get"])
 def test_closing_wakes_whoever_waits(waiting_to: str) -> None:
-    queue: Handover[int] = Handover(1)
+    queue: ClosableQueue[int] = ClosableQueue(1)
     if waiting_to == "put":
         queue.put(1)
     started, ended = threading.Event(), threading.Event()
@@ -44,7 +44,7 @@ def test_closing_wakes_whoever_waits(waiting_to: str) -> None:
         started.set()
         try:
             queue.put(2) if waiting_to == "put" else queue.get()
-        except HandoverClosed:
+        except QueueClosed:
             ended.set()
 
     thread = threading.Thread(target=wait)
@@ -56,7 +56,7 @@ def test_closing_wakes_whoever_waits(waiting_to: str) -> None:
 
 
 def test_taking_one_out_lets_a_waiting_one_in() -> None:
-    queue: Handover[int] = Handover(1)
+    queue: ClosableQueue[int] = ClosableQueue(1)
     queue.put(1)
     thread = threading.Thread(target=queue.put, args=(2,))
     thread.start()
@@ -66,7 +66,7 @@ def test_taking_one_out_lets_a_waiting_one_in() -> None:
 
 
 def test_clear_says_what_it_threw_away() -> None:
-    queue: Handover[int] = Handover(5)
+    queue: ClosableQueue[int] = ClosableQueue(5)
     for n in range(3):
         queue.put(n)
     assert queue.clear() == [0, 1, 2]

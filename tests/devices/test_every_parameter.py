@@ -20,7 +20,7 @@ TYPES: dict[DataType, type] = {
     DataType.STRING: str,
 }
 UNSUPPORTED = (DataType.STRING, DataType.ANY, DataType.POINTER)
-CUTTING_OFF = (17001, 17002, 17009)
+COMMUNICATION_SETTINGS = (17001, 17002, 17009)
 LARGEST = {DataType.U8: 255, DataType.U16: 65535, DataType.ENUM: 65535}
 
 
@@ -89,7 +89,7 @@ def test_everything_writable_takes_what_it_may_and_nothing_else(
 ) -> None:
     written = refused = 0
     for spec, instance in everywhere():
-        supported = spec.data_type not in UNSUPPORTED and spec.number not in CUTTING_OFF
+        supported = spec.data_type not in UNSUPPORTED and spec.number not in COMMUNICATION_SETTINGS
         if not spec.writable or not supported:
             before = whole.stats.exchanges
             with pytest.raises(WatlowConfigurationError):

@@ -18,7 +18,7 @@ from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec
 from watlowlib.simulator import SimulatedBus, SimulatedController
 
 MODBUS = ProtocolKind.MODBUS_RTU
-CUTTING_OFF = (17002, 17003, 17007, 17009)
+COMMUNICATION_SETTINGS = (17002, 17003, 17007, 17009)
 WAYS = list(product((1, 2), (WordOrder.LOW_HIGH, WordOrder.HIGH_LOW)))
 
 
@@ -124,7 +124,7 @@ def test_everything_writable_takes_what_it_may_and_nothing_else(
     for spec, instance in everywhere():
         if instance not in (1, spec.instances):
             continue
-        supported = spec.data_type not in UNSUPPORTED and spec.number not in CUTTING_OFF
+        supported = spec.data_type not in UNSUPPORTED and spec.number not in COMMUNICATION_SETTINGS
         if not spec.writable or not supported or not here(unit, spec, instance):
             before = whole.stats.exchanges
             with pytest.raises(WatlowConfigurationError):

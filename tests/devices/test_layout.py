@@ -15,7 +15,7 @@ from watlowlib import (
     open_device,
 )
 from watlowlib.devices.controller import Controller
-from watlowlib.devices.layout import Layout, check_map, check_order, settle
+from watlowlib.devices.layout import RegisterLayout, check_map, check_order, discover_layout
 from watlowlib.errors import WatlowDeviceFailureError, WatlowNoSuchRegisterError
 from watlowlib.simulator import Fault, SimulatedBus, SimulatedController
 
@@ -60,7 +60,7 @@ class Registers(dict[int, int]):
     ],
 )
 def test_what_can_be_told(registers: dict[int, int], data_map: int, order: WordOrder) -> None:
-    found = settle(Layout(), Registers(registers).ask)
+    found = discover_layout(RegisterLayout(), Registers(registers).ask)
     assert (check_map(found), check_order(found)) == (data_map, order)
 
 
@@ -74,7 +74,7 @@ def test_what_can_be_told(registers: dict[int, int], data_map: int, order: WordO
     ],
 )
 def test_a_map_that_cannot_be_told(registers: dict[int, int]) -> None:
-    found = settle(Layout(), Registers(registers).ask)
+    found = discover_layout(RegisterLayout(), Registers(registers).ask)
     with pytest.raises(WatlowUncertainError, match="data_map=1 or data_map=2"):
         check_map(found)
     # What is known without the map stays known.
@@ -93,7 +93,7 @@ def test_a_map_that_cannot_be_told(registers: dict[int, int]) -> None:
     ],
 )
 def test_a_word_order_that_cannot_be_told(registers: dict[int, int]) -> None:
-    found = settle(Layout(), Registers(registers).ask)
+    found = discover_layout(RegisterLayout(), Registers(registers).ask)
     assert check_map(found) == 1
     with pytest.raises(WatlowUncertainError, match="word_order='low_high' or"):
         check_order(found)
@@ -101,9 +101,9 @@ def test_a_word_order_that_cannot_be_told(registers: dict[int, int]) -> None:
 
 def test_what_was_given_is_not_asked_for() -> None:
     registers = Registers(MAP2)
-    assert settle(Layout(1, HIGH), registers.ask) == Layout(1, HIGH)
+    assert discover_layout(RegisterLayout(1, HIGH), registers.ask) == RegisterLayout(1, HIGH)
     assert registers.asked == []
-    settle(Layout(2), registers.ask)
+    discover_layout(RegisterLayout(2), registers.ask)
     assert set(registers.asked) == {2968, 0}
 
 
@@ -115,7 +115,7 @@ def test_no_answer_is_not_taken_for_a_no(error: type[Exception]) -> None:
         return tuple(MAP2[register + n] for n in range(count))
 
     with pytest.raises(error):
-        settle(Layout(), ask)
+        discover_layout(RegisterLayout(), ask)
 
 
 @pytest.fixture

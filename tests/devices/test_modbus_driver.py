@@ -18,7 +18,7 @@ from watlowlib import (
 )
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.maintenance import set_address, set_modbus_baudrate, set_protocol
-from watlowlib.devices.poll import Halt
+from watlowlib.devices.poll import StopCondition
 from watlowlib.errors import WatlowDeviceError, WatlowNoSuchRegisterError
 from watlowlib.registry.parameters import PARAMETERS
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController, SimulatedSD
@@ -141,7 +141,7 @@ def test_each_value_of_a_failed_read_has_an_error_of_its_own(
 ) -> None:
     ctl.identify()
     bus.power_off(1)
-    reads = ctl.prepare(["process_value", "input_error"]).reads(Halt(None))
+    reads = ctl.prepare(["process_value", "input_error"]).reads(StopCondition(None))
     assert [error.context.parameter_id for _, error in reads if error] == [4001, 4002]
 
 

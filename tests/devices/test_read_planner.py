@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from watlowlib.devices.read_planner import Block, Planner, Span
+from watlowlib.devices.read_planner import Block, ReadPlanner, Span
 from watlowlib.registry.parameters import PARAMETERS
 
 TARGET = (PARAMETERS.resolve(4001), 1)
@@ -15,33 +15,33 @@ def spans(*places: tuple[int, int]) -> list[Span]:
     return [Span(register, count, TARGET) for register, count in places]
 
 
-def planned(planner: Planner, *places: tuple[int, int]) -> list[tuple[int, int]]:
+def make_plan(planner: ReadPlanner, *places: tuple[int, int]) -> list[tuple[int, int]]:
     return [(block.register, block.count) for block in planner.blocks(spans(*places))]
 
 
 def test_neighbours_are_one_read_in_whatever_order_they_are_wanted() -> None:
-    planner = Planner(32, BYTE_9600_S)
-    assert planned(planner, (364, 2), (360, 2), (362, 1)) == [(360, 6)]
+    planner = ReadPlanner(32, BYTE_9600_S)
+    assert make_plan(planner, (364, 2), (360, 2), (362, 1)) == [(360, 6)]
 
 
 def test_a_gap_is_read_where_that_costs_less_than_another_exchange() -> None:
     # 20 bytes of framing and silence, and 5 ms of turnaround, which at 9600 baud is 4.8 bytes:
     # as much as 12 registers of 2 bytes.
-    planner = Planner(64, BYTE_9600_S)
-    assert planned(planner, (100, 2), (114, 2)) == [(100, 16)]
-    assert planned(planner, (100, 2), (115, 2)) == [(100, 2), (115, 2)]
+    planner = ReadPlanner(64, BYTE_9600_S)
+    assert make_plan(planner, (100, 2), (114, 2)) == [(100, 16)]
+    assert make_plan(planner, (100, 2), (115, 2)) == [(100, 2), (115, 2)]
     # The faster the line, the more of an exchange is turnaround.
-    assert planned(Planner(64, 10 / 38400), (100, 2), (120, 2)) == [(100, 22)]
+    assert make_plan(ReadPlanner(64, 10 / 38400), (100, 2), (120, 2)) == [(100, 22)]
 
 
 def test_no_read_is_longer_than_the_limit() -> None:
     places = [(100 + 2 * n, 2) for n in range(40)]
-    assert planned(Planner(32, BYTE_9600_S), *places) == [(100, 32), (132, 32), (164, 16)]
-    assert planned(Planner(2, BYTE_9600_S), *places[:3]) == [(100, 2), (102, 2), (104, 2)]
+    assert make_plan(ReadPlanner(32, BYTE_9600_S), *places) == [(100, 32), (132, 32), (164, 16)]
+    assert make_plan(ReadPlanner(2, BYTE_9600_S), *places[:3]) == [(100, 2), (102, 2), (104, 2)]
 
 
 def test_one_register_wanted_twice_is_read_once() -> None:
-    assert planned(Planner(32, BYTE_9600_S), (100, 2), (100, 2), (100, 1)) == [(100, 2)]
+    assert make_plan(ReadPlanner(32, BYTE_9600_S), (100, 2), (100, 2), (100, 1)) == [(100, 2)]
 
 
 def test_a_refused_block_is_parted_at_its_widest_gap_or_in_the_middle() -> None:
@@ -53,24 +53,24 @@ def test_a_refused_block_is_parted_at_its_widest_gap_or_in_the_middle() -> None:
 
 
 def test_a_hole_is_not_read_across_again() -> None:
-    planner = Planner(32, BYTE_9600_S)
+    planner = ReadPlanner(32, BYTE_9600_S)
     (block,) = planner.blocks(spans((100, 2), (106, 2), (108, 2)))
     planner.parted(*block.halves())
-    assert planned(planner, (100, 2), (106, 2), (108, 2)) == [(100, 2), (106, 4)]
+    assert make_plan(planner, (100, 2), (106, 2), (108, 2)) == [(100, 2), (106, 4)]
     assert planner.limit == 32
 
 
 def test_too_many_at_once_are_not_asked_for_again() -> None:
-    planner = Planner(32, BYTE_9600_S)
+    planner = ReadPlanner(32, BYTE_9600_S)
     places = [(100 + 2 * n, 2) for n in range(16)]
     (block,) = planner.blocks(spans(*places))
     planner.parted(*block.halves())
-    assert planned(planner, *places) == [(100, 16), (116, 16)]
-    assert planned(planner, (500, 2), (516, 2)) == [(500, 2), (516, 2)]
+    assert make_plan(planner, *places) == [(100, 16), (116, 16)]
+    assert make_plan(planner, (500, 2), (516, 2)) == [(500, 2), (516, 2)]
 
 
 def test_a_limit_that_the_parts_have_taught_is_kept() -> None:
-    planner = Planner(64, BYTE_9600_S)
+    planner = ReadPlanner(64, BYTE_9600_S)
     (block,) = planner.blocks(spans(*((100 + 2 * n, 2) for n in range(32))))
     left, right = block.halves()
     planner.parted(*left.halves())
@@ -80,10 +80,10 @@ def test_a_limit_that_the_parts_have_taught_is_kept() -> None:
 
 @pytest.mark.parametrize("place", [100, 102, 104])
 def test_a_register_that_is_refused_is_asked_for_by_itself_until_it_is_not(place: int) -> None:
-    planner = Planner(32, BYTE_9600_S)
+    planner = ReadPlanner(32, BYTE_9600_S)
     places = [(100, 2), (102, 2), (104, 2)]
     (span,) = spans((place, 2))
     planner.note(span, refused=True)
-    assert (place, 2) in planned(planner, *places)
+    assert (place, 2) in make_plan(planner, *places)
     planner.note(span, refused=False)
-    assert planned(planner, *places) == [(100, 6)]
+    assert make_plan(planner, *places) == [(100, 6)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from watlowlib.devices.controller import Controller
-from watlowlib.devices.eeprom import HOUR_S, TOO_MANY_AN_HOUR, Wear
+from watlowlib.devices.eeprom import HOUR_S, TOO_MANY_AN_HOUR, EepromCounter
 from watlowlib.devices.factory import open_device
 from watlowlib.errors import (
     WatlowConfigurationError,
@@ -156,7 +156,7 @@ def test_communications_settings_are_refused(ctl: Controller, name: str) -> None
 
 
 def test_a_program_that_writes_too_often_is_warned_once(caplog: pytest.LogCaptureFixture) -> None:
-    wear = Wear()
+    wear = EepromCounter()
     every_s = HOUR_S / (TOO_MANY_AN_HOUR + 10)
     with caplog.at_level(logging.WARNING):
         for n in range(2 * TOO_MANY_AN_HOUR):
@@ -167,7 +167,7 @@ def test_a_program_that_writes_too_often_is_warned_once(caplog: pytest.LogCaptur
 
 
 def test_one_that_writes_seldom_is_not(caplog: pytest.LogCaptureFixture) -> None:
-    wear = Wear()
+    wear = EepromCounter()
     with caplog.at_level(logging.WARNING):
         for n in range(3 * TOO_MANY_AN_HOUR):
             wear.note("oven", now_s=n * 1.01 * HOUR_S / TOO_MANY_AN_HOUR)

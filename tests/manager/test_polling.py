@@ -19,7 +19,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.manager import polling
-from watlowlib.manager.polling import ReadRound, allowed_s
+from watlowlib.manager.polling import FleetPoll, allowed_s
 from watlowlib.simulator import SimulatedBus
 
 LONG_S = 30.0
@@ -38,7 +38,7 @@ def slow() -> Iterator[SimulatedBus]:
 
 
 @pytest.fixture
-def poll(good: SimulatedBus, slow: SimulatedBus) -> Iterator[ReadRound]:
+def poll(good: SimulatedBus, slow: SimulatedBus) -> Iterator[FleetPoll]:
     with WatlowManager() as mgr:
         mgr.add("slow1", slow.port, address=1, timeout_s=LONG_S)
         mgr.add("good", good.port)
@@ -46,11 +46,11 @@ def poll(good: SimulatedBus, slow: SimulatedBus) -> Iterator[ReadRound]:
         yield mgr.prepare(["setpoint"])
 
 
-def statuses(poll: ReadRound, seconds: float | None) -> dict[str, str]:
+def statuses(poll: FleetPoll, seconds: float | None) -> dict[str, str]:
     return {sample.device: sample.status for sample in poll.read_within(None, seconds)}
 
 
-def until_all_ok(poll: ReadRound) -> int:
+def until_all_ok(poll: FleetPoll) -> int:
     """How many rounds it took."""
     late = Deadline.after(LONG_S)
     count = 1
@@ -60,7 +60,7 @@ def until_all_ok(poll: ReadRound) -> int:
     return count
 
 
-def test_a_tick_goes_without_a_port_that_is_held_up(poll: ReadRound, slow: SimulatedBus) -> None:
+def test_a_tick_goes_without_a_port_that_is_held_up(poll: FleetPoll, slow: SimulatedBus) -> None:
     assert statuses(poll, LONG_S) == {"slow1": "ok", "good": "ok", "slow2": "ok"}
     slow.stall()
     for _ in range(3):
@@ -70,7 +70,7 @@ def test_a_tick_goes_without_a_port_that_is_held_up(poll: ReadRound, slow: Simul
 
 
 def test_what_it_brings_in_the_end_is_kept(
-    poll: ReadRound, slow: SimulatedBus, good: SimulatedBus
+    poll: FleetPoll, slow: SimulatedBus, good: SimulatedBus
 ) -> None:
     statuses(poll, LONG_S)
     slow.stall()
@@ -91,7 +91,7 @@ def test_what_it_brings_in_the_end_is_kept(
 
 
 def test_a_port_is_waited_for_that_is_always_as_slow(
-    poll: ReadRound, monkeypatch: pytest.MonkeyPatch
+    poll: FleetPoll, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # All ports take longer than a tick: then none is held up, and the tick is longer.
     statuses(poll, LONG_S)
@@ -101,7 +101,7 @@ def test_a_port_is_waited_for_that_is_always_as_slow(
 
 
 def test_a_port_of_which_nothing_is_known_is_waited_for_a_while(
-    poll: ReadRound, slow: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+    poll: FleetPoll, slow: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(polling, "UNKNOWN_S", LONG_S)
     assert set(statuses(poll, 0.0).values()) == {"ok"}
@@ -141,7 +141,7 @@ def test_what_a_round_tells_of_its_port(
 
 
 def test_the_last_tick_waits_for_what_runs_and_asks_it_nothing_else(
-    poll: ReadRound, slow: SimulatedBus
+    poll: FleetPoll, slow: SimulatedBus
 ) -> None:
     statuses(poll, LONG_S)
     slow.stall()
@@ -203,7 +203,7 @@ def test_nothing_is_read_after_the_end_of_a_recording(
                 if batch[1].status == "busy":
                     break
         poll = stream._plan.polls[(0,)]
-        assert isinstance(poll, ReadRound)
+        assert isinstance(poll, FleetPoll)
         assert not poll._under_way
         slow.resume()
 

@@ -33,7 +33,7 @@ from watlowlib import (
     sample_to_row,
 )
 from watlowlib.sinks.csv import csv_cell, csv_row
-from watlowlib.sinks.rows import Layout, columns_of
+from watlowlib.sinks.rows import ColumnLayout, columns_of
 
 
 def test_memory_keeps_the_samples_themselves() -> None:
@@ -214,10 +214,10 @@ def test_rows_that_cannot_be_are_said(tmp_path: Path, ending: str) -> None:
 
 def test_a_column_that_takes_the_name_of_anothers_texts() -> None:
     for value in (1.5, "x"):
-        layout = Layout.of([{"v": value, "v_text": "a"}, {"v": 1.5}])
+        layout = ColumnLayout.of([{"v": value, "v_text": "a"}, {"v": 1.5}])
         with pytest.raises(WatlowSinkError, match=r"'v_text' needs another name"):
             columns_of(layout)
-    assert list(columns_of(Layout.of([{"v": "x", "v_text": "a"}]))) == ["v", "v_text"]
+    assert list(columns_of(ColumnLayout.of([{"v": "x", "v_text": "a"}]))) == ["v", "v_text"]
 
 
 def test_a_mark_that_an_editor_has_put_first_is_no_part_of_a_name(tmp_path: Path) -> None:

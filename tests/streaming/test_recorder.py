@@ -409,7 +409,7 @@ bus = SimulatedBus([1], baudrate=None)
 bus.start()
 stream = record(open_device(bus.port), parameters="pv", rate_hz=1000.0, buffer_size=1)
 stream.__enter__()
-while stream._tally.emitted < 1:
+while stream._counters.emitted < 1:
     pass
 """
     done = subprocess.run(

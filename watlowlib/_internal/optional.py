@@ -8,7 +8,7 @@ from typing import Any
 from watlowlib.errors import WatlowSinkError
 
 
-def needed(module: str, extra: str) -> Any:
+def import_optional(module: str, extra: str) -> Any:
     """The library `module`, imported now.
 
     Raises:

@@ -20,11 +20,11 @@ SLICE_S = 1.0
 """The longest single wait: on Windows a wait without end cannot be interrupted."""
 
 
-class HandoverClosed(Exception):  # noqa: N818 - an end, like StopIteration, not an error
+class QueueClosed(Exception):  # noqa: N818 - an end, like StopIteration, not an error
     """Nothing can be put in any more, or nothing will ever come out."""
 
 
-class Handover(Generic[T]):
+class ClosableQueue(Generic[T]):
     """A first-in-first-out queue of at most `capacity` items."""
 
     def __init__(self, capacity: int) -> None:
@@ -46,7 +46,7 @@ class Handover(Generic[T]):
         with self._lock:
             self._wait(lambda: len(self._items) < self._capacity, timeout_s)
             if self._closed:
-                raise HandoverClosed
+                raise QueueClosed
             if len(self._items) >= self._capacity:
                 return False
             self._items.append(item)
@@ -64,7 +64,7 @@ class Handover(Generic[T]):
         """
         with self._lock:
             if self._closed:
-                raise HandoverClosed
+                raise QueueClosed
             oldest = self._items.popleft() if len(self._items) >= self._capacity else None
             self._items.append(item)
             self._changed.notify_all()
@@ -94,7 +94,7 @@ class Handover(Generic[T]):
                 self._changed.notify_all()
                 return True
             if self._closed:
-                raise HandoverClosed
+                raise QueueClosed
             return False
 
     def __len__(self) -> int:

@@ -16,7 +16,7 @@ from watlowlib.errors import WatlowConfigurationError
 E = TypeVar("E", bound=Enum)
 
 
-def chosen(name: str, kind: type[E], given: object) -> E:
+def as_enum(name: str, kind: type[E], given: object) -> E:
     """The member of `kind` that `given` is, or is the value of.
 
     Raises:
@@ -29,7 +29,7 @@ def chosen(name: str, kind: type[E], given: object) -> E:
         raise WatlowConfigurationError(f"{name}={given!r}: allowed are {allowed}") from None
 
 
-def whole(name: str, given: object, low: int, high: int | None, what: str) -> int:
+def as_int(name: str, given: object, low: int, high: int | None, what: str) -> int:
     """`given` as an int from `low` to `high`.
 
     Raises:
@@ -43,7 +43,7 @@ def whole(name: str, given: object, low: int, high: int | None, what: str) -> in
     raise WatlowConfigurationError(f"{name}={given!r}: {what}")
 
 
-def real(given: object) -> float | None:
+def finite_or_none(given: object) -> float | None:
     """`given` as a finite float, or None when it is not one."""
     if not isinstance(given, Real) or isinstance(given, bool):
         return None
@@ -54,13 +54,13 @@ def real(given: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def positive(name: str, given: object, most: float, what: str) -> float:
+def as_positive(name: str, given: object, most: float, what: str) -> float:
     """`given` as a float above 0 and up to `most`.
 
     Raises:
         WatlowConfigurationError: It is not; `what` says what it counts.
     """
-    number = real(given)
+    number = finite_or_none(given)
     if number is None or not 0 < number <= most:
         raise WatlowConfigurationError(
             f"{name}={given!r}: give a number above 0 and up to {most:g} ({what})"
@@ -68,7 +68,7 @@ def positive(name: str, given: object, most: float, what: str) -> float:
     return number
 
 
-def yes(name: str, given: object) -> bool:
+def as_bool(name: str, given: object) -> bool:
     """`given` as a bool; a text such as "no" is none, though Python takes it for True.
 
     Raises:

@@ -19,7 +19,7 @@ from watlowlib._internal.threads import Worker
 from watlowlib.devices.poll import Parameters, Poll
 from watlowlib.errors import WatlowTimeoutError
 from watlowlib.manager.manager import WatlowManager
-from watlowlib.manager.polling import ReadRound
+from watlowlib.manager.polling import FleetPoll
 from watlowlib.model import AcquisitionSummary, Sample
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.pipe import pipe
@@ -159,7 +159,7 @@ class _Watched:
 class _WatchedPoll:
     """A fleet's poll, with all that a recorder asks of it."""
 
-    def __init__(self, poll: ReadRound, watched: _Watched) -> None:
+    def __init__(self, poll: FleetPoll, watched: _Watched) -> None:
         self._poll = poll
         self._watched = watched
         self.ports = poll.ports

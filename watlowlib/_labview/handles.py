@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
-from watlowlib._internal.validation import real
+from watlowlib._internal.validation import finite_or_none
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.model import Reading, Sample, Value
 
@@ -113,7 +113,7 @@ def for_labview(function: Callable[P, T]) -> Callable[P, T]:
 
 def whole_number(name: str, given: float) -> int:
     """`given` as an int, also when a DBL was wired."""
-    value = real(given)
+    value = finite_or_none(given)
     if value is None or not value.is_integer():
         raise WatlowConfigurationError(f"{name}={given!r}: wire a whole number")
     return int(value)
@@ -121,7 +121,7 @@ def whole_number(name: str, given: float) -> int:
 
 def real_number(name: str, given: float) -> float:
     """`given` as a float; a Boolean or a text is none."""
-    value = real(given)
+    value = finite_or_none(given)
     if value is None:
         raise WatlowConfigurationError(f"{name}={given!r}: wire a number")
     return value

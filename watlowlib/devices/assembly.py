@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from watlowlib._internal.validation import yes
+from watlowlib._internal.validation import as_bool
 from watlowlib.devices.layout import check_map, check_order
-from watlowlib.devices.modbus_driver import ModbusWire
-from watlowlib.devices.series_sd import SdWire
+from watlowlib.devices.modbus_driver import ModbusDriver
+from watlowlib.devices.series_sd import SeriesSdDriver
 from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowConfirmationError,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from watlowlib.devices.read_planner import Span
     from watlowlib.devices.stdbus_driver import Target
     from watlowlib.model import WordOrder
-from watlowlib.protocol.exchange import Storing
+from watlowlib.protocol.exchange import WriteOptions
 
 POINTERS, VALUES, PAIRS = 40, 200, 40
 """The first register of each, and how many pairs there are. Source: classes 19 and 20."""
@@ -57,7 +57,7 @@ def assembled(
 
 
 @contextmanager
-def _assembled(ctl: Controller, wire: ModbusWire, wanted: list[Target]) -> Iterator[None]:
+def _assembled(ctl: Controller, wire: ModbusDriver, wanted: list[Target]) -> Iterator[None]:
     if check_map(wire.layout) != 1:
         raise WatlowConfigurationError(
             f"{ctl.name}: where the assembly is in data map 2 is not known; leave assembly out"
@@ -80,9 +80,9 @@ def _assembled(ctl: Controller, wire: ModbusWire, wanted: list[Target]) -> Itera
         wire.shown = dict(outside)
 
 
-def _checked(ctl: Controller, wanted: list[Target], confirm: bool) -> ModbusWire:
+def _checked(ctl: Controller, wanted: list[Target], confirm: bool) -> ModbusDriver:
     wire = ctl.wire
-    if not isinstance(wire, ModbusWire) or isinstance(wire, SdWire):
+    if not isinstance(wire, ModbusDriver) or isinstance(wire, SeriesSdDriver):
         raise WatlowConfigurationError(
             f"{ctl.name}: only an EZ-ZONE PM on Modbus RTU has an assembly; leave assembly out"
         )
@@ -90,7 +90,7 @@ def _checked(ctl: Controller, wanted: list[Target], confirm: bool) -> ModbusWire
         raise WatlowConfigurationError(
             f"{len(wanted)} values to assemble: there is room for {PAIRS}"
         )
-    if not yes("confirm", confirm):
+    if not as_bool("confirm", confirm):
         raise WatlowConfirmationError(
             f"assembling {len(wanted)} values writes as many pointers to the EEPROM of "
             f"{ctl.name}, and puts the old ones back at the end; pass confirm=True if that is meant"
@@ -98,15 +98,15 @@ def _checked(ctl: Controller, wanted: list[Target], confirm: bool) -> ModbusWire
     return wire
 
 
-def _point(ctl: Controller, wire: ModbusWire, held: list[int], pointers: list[int]) -> None:
+def _point(ctl: Controller, wire: ModbusDriver, held: list[int], pointers: list[int]) -> None:
     """Write the pairs of pointers that are others than those held."""
     for at in range(0, len(pointers), 2):
         if held[at : at + 2] != pointers[at : at + 2]:
-            wire.put(POINTERS + at, pointers[at : at + 2], Storing(sending=ctl.note_wear))
+            wire.put(POINTERS + at, pointers[at : at + 2], WriteOptions(sending=ctl.note_wear))
 
 
 def _compare(
-    ctl: Controller, wire: ModbusWire, spans: list[Span], shown: dict[Target, int]
+    ctl: Controller, wire: ModbusDriver, spans: list[Span], shown: dict[Target, int]
 ) -> None:
     """See that each value shown is the value itself."""
     for span in spans:
@@ -119,7 +119,7 @@ def _compare(
             )
 
 
-def _shows(wire: ModbusWire, span: Span, register: int) -> bool:
+def _shows(wire: ModbusDriver, span: Span, register: int) -> bool:
     """Whether `register` shows a value: it stands still and is the same, or moves and is near."""
     spec, _ = span.target
     order = check_order(wire.layout)

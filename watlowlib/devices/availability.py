@@ -29,7 +29,7 @@ from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowOfflineError, WatlowTimeoutError
 
 if TYPE_CHECKING:
-    from watlowlib.devices.session import Access
+    from watlowlib.devices.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +52,10 @@ TOGETHER_S = 60.0
 """Those that went within so many seconds are taken to have gone together."""
 
 
-class Presence:
+class Availability:
     """What is known of one controller's being there."""
 
-    def __init__(self, ctl: Access) -> None:
+    def __init__(self, ctl: Session) -> None:
         self._ctl = ctl
         self._again = Backoff(FIRST_S, MOST_S)
         self._gone_s = self._looked_s = 0.0
@@ -102,7 +102,7 @@ class Presence:
         self._strays = self._ctl.port_stats.strays
         self._looked_s = time.monotonic()
         try:
-            self._ctl.wire.hail(within_s=within_s)
+            self._ctl.wire.ping(within_s=within_s)
         except WatlowTimeoutError:
             took_s = time.monotonic() - self._looked_s + line.line.quiet_s
             self._again.failed(about_s=SHARE * took_s * len(line.away))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
-from watlowlib._internal.validation import whole, yes
+from watlowlib._internal.validation import as_bool, as_int
 from watlowlib.devices.alarms import Alarm
 from watlowlib.devices.identity import identify
 from watlowlib.devices.loops import ControllerLoop
@@ -27,14 +27,14 @@ from watlowlib.devices.poll import (
 )
 from watlowlib.devices.procedures import ramp_to, wait_until
 from watlowlib.devices.sampling import Sampler
-from watlowlib.devices.session import Access
+from watlowlib.devices.session import Session
 from watlowlib.devices.stdbus_driver import Target
-from watlowlib.devices.writing import Order, carry_out, checked_order
+from watlowlib.devices.writing import CheckedWrite, carry_out, checked_order
 from watlowlib.errors import WatlowConfigurationError, WatlowConfirmationError
 from watlowlib.model import DeviceInfo, Reading, Sample, Value
 
 
-class Controller(Access):
+class Controller(Session):
     """A controller on a port; made by `open_device` or `WatlowManager.add`.
 
     Safe to share between threads: each exchange has the port to itself, first come,
@@ -114,7 +114,7 @@ class Controller(Access):
         instance: int = 1,
         confirm: bool = False,
         maintenance: bool = False,
-    ) -> Order:
+    ) -> CheckedWrite:
         """Check a write without sending it; see `write_parameter`.
 
         Args:
@@ -170,7 +170,7 @@ class Controller(Access):
             WatlowConfigurationError: This unit has no such loop, as far as its part
                 number says.
         """
-        number = whole("loop", number, 1, 2, "an EZ-ZONE PM has loop 1, some have loop 2 too")
+        number = as_int("loop", number, 1, 2, "an EZ-ZONE PM has loop 1, some have loop 2 too")
         part = self.part_number() if number > 1 else None
         if part is not None and part.loops is not None and number > part.loops:
             raise WatlowConfigurationError(
@@ -205,12 +205,12 @@ class Controller(Access):
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
             WatlowError: What else writing raises.
         """
-        if not yes("confirm", confirm):
+        if not as_bool("confirm", confirm):
             raise WatlowConfirmationError(
                 "whether writes are kept decides what a power failure leaves of them; "
                 "pass confirm=True if that is meant"
             )
-        kept = yes("on", on)
+        kept = as_bool("on", on)
         held = self.write_parameter("non_volatile_save", "Yes" if kept else "No", confirm=True)
         self.persistent_writes = kept
         return held

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from watlowlib._internal.threads import make_pool
-from watlowlib._internal.validation import chosen, positive, whole
+from watlowlib._internal.validation import as_enum, as_int, as_positive
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import ADDRESSES, open_device
-from watlowlib.devices.modbus_driver import ModbusWire
+from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowDeviceError,
@@ -56,7 +56,7 @@ class Probe:
     reason: str = ""
 
 
-Progress: TypeAlias = Callable[[Probe], None]
+ProbeCallback: TypeAlias = Callable[[Probe], None]
 
 
 def find_devices(
@@ -67,7 +67,7 @@ def find_devices(
     addresses: int | Iterable[int] = range(1, 17),
     parity: str = "N",
     timeout_s: float = TIMEOUT_S,
-    progress: Progress | None = None,
+    progress: ProbeCallback | None = None,
 ) -> list[Probe]:
     """Look for controllers with reads alone; nothing is written.
 
@@ -91,11 +91,11 @@ def find_devices(
         WatlowConnectionError: The ports of this machine cannot be listed just now.
     """
     names = _listed(port_names() if ports is None else ports, "ports", str)
-    kinds = [chosen("protocols", ProtocolKind, kind) for kind in _listed(protocols, "protocols")]
+    kinds = [as_enum("protocols", ProtocolKind, kind) for kind in _listed(protocols, "protocols")]
     places = _listed(addresses, "addresses")
     most = ADDRESSES[ProtocolKind.MODBUS_RTU]
     for each in places:
-        whole("addresses", each, 1, most, f"an address is from 1 to {most}")
+        as_int("addresses", each, 1, most, f"an address is from 1 to {most}")
     speeds = None if baudrates is None else _listed(baudrates, "baudrates")
     for each in speeds or ():
         if each not in BAUDRATES:
@@ -106,7 +106,12 @@ def find_devices(
         )
     SerialSettings(parity=parity)  # refuses what no line has
     search = _Search(
-        kinds, speeds, places, parity, positive("timeout_s", timeout_s, 60.0, "seconds"), progress
+        kinds,
+        speeds,
+        places,
+        parity,
+        as_positive("timeout_s", timeout_s, 60.0, "seconds"),
+        progress,
     )
     if not names:
         return []
@@ -126,7 +131,7 @@ class _Search:
     places: list[int]
     parity: str
     timeout_s: float
-    progress: Progress | None
+    progress: ProbeCallback | None
     stopped: bool = False
 
     def port(self, name: str) -> list[Probe]:
@@ -159,7 +164,7 @@ class _Search:
 
     def _probed(self, ctl: Controller, blank: Probe) -> Probe:
         try:
-            ctl.wire.hail()
+            ctl.wire.ping()
             info = ctl.identify()
             if info.data_map is None and _is_series_sd(ctl):
                 with self._opened(blank, ctl.address, ControllerFamily.SD) as sd:
@@ -193,7 +198,7 @@ class _Search:
 def _is_series_sd(ctl: Controller) -> bool:
     """Whether the registers of a Series SD are there, with values that they can have."""
     wire = ctl.wire
-    if not isinstance(wire, ModbusWire):
+    if not isinstance(wire, ModbusDriver):
         return False
     try:
         return all(wire.ask(register, 1)[0] in values for register, values in SERIES_SD)

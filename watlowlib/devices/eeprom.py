@@ -18,7 +18,7 @@ TOO_MANY_AN_HOUR = LIFETIME_WRITES // YEAR_H
 """More writes an hour than this spend the EEPROM within a year: 114."""
 
 
-class Wear:
+class EepromCounter:
     """Counts the writes of one program to one controller; warns once an hour at the most."""
 
     def __init__(self) -> None:

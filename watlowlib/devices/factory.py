@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from watlowlib._internal.validation import chosen, positive, whole
+from watlowlib._internal.validation import as_enum, as_int, as_positive
 from watlowlib.devices.controller import Controller
-from watlowlib.devices.layout import Layout
-from watlowlib.devices.stdbus_driver import StdBusWire, Wire
+from watlowlib.devices.layout import RegisterLayout
+from watlowlib.devices.stdbus_driver import Driver, StdBusDriver
 from watlowlib.errors import (
     ErrorContext,
     WatlowConfigurationError,
@@ -16,7 +16,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, WordOrder
-from watlowlib.protocol.exchange import Patience
+from watlowlib.protocol.exchange import RetryPolicy
 from watlowlib.protocol.modbus.frames import MOST_READ
 from watlowlib.protocol.port_pool import Lease, take_lease
 from watlowlib.protocol.stdbus.client import StdBusClient
@@ -97,21 +97,21 @@ def open_device(
             f"serial_settings={serial_settings!r}: give SerialSettings(baudrate=...)"
         )
     most = ADDRESSES.get(kind, ADDRESSES[ProtocolKind.MODBUS_RTU])
-    address = whole("address", address, 1, most, f"on {kind.value} it is from 1 to {most}")
-    patience = Patience(
-        positive("timeout_s", timeout_s, 3600.0, "seconds"),
-        whole("retries", retries, 0, 100, "give 0 or a whole number above"),
+    address = as_int("address", address, 1, most, f"on {kind.value} it is from 1 to {most}")
+    policy = RetryPolicy(
+        as_positive("timeout_s", timeout_s, 3600.0, "seconds"),
+        as_int("retries", retries, 0, 100, "give 0 or a whole number above"),
     )
     unit = _temperature_unit(temperature_unit)
     layout = _layout(data_map, word_order)
-    limit = whole("registers_per_read", registers_per_read, 2, MOST_READ, "give 2 to 125")
+    limit = as_int("registers_per_read", registers_per_read, 2, MOST_READ, "give 2 to 125")
     label = source if isinstance(source, str) else source.port
 
     def opened(kind: ProtocolKind) -> Controller:
         lease = take_lease(source, serial_settings or SETTINGS[kind], kind)
         return Controller(
             lease,
-            _wire(lease, address, patience, family, layout, limit),
+            _wire(lease, address, policy, family, layout, limit),
             name=name or f"{address}@{label.removeprefix('/dev/')}",
             family=family,
             temperature_unit=unit,
@@ -133,8 +133,8 @@ def _spoken(
     protocol: ProtocolKind, family: ControllerFamily
 ) -> tuple[ProtocolKind, ControllerFamily]:
     """The protocol and the family, which must go together."""
-    kind = chosen("protocol", ProtocolKind, protocol)
-    family = chosen("family", ControllerFamily, family)
+    kind = as_enum("protocol", ProtocolKind, protocol)
+    family = as_enum("family", ControllerFamily, family)
     if family is ControllerFamily.SD and kind is ProtocolKind.STDBUS:
         raise WatlowConfigurationError(
             f"family='sd' with protocol={kind.value!r}: a Series SD speaks Modbus RTU only; "
@@ -157,7 +157,7 @@ def _answering(
             tried.append(f"{kind.value}: {error.message}")
             continue
         try:
-            ctl.wire.hail()
+            ctl.wire.ping()
             return ctl
         except (WatlowTimeoutError, WatlowCRCError) as error:
             tried.append(f"{kind.value}: {error.message}")
@@ -174,29 +174,29 @@ def _answering(
 def _wire(
     lease: Lease,
     address: int,
-    patience: Patience,
+    policy: RetryPolicy,
     family: ControllerFamily,
-    layout: Layout,
+    layout: RegisterLayout,
     limit: int,
-) -> Wire:
+) -> Driver:
     client = lease.client
     if isinstance(client, StdBusClient):
-        return StdBusWire(client, address, patience)
+        return StdBusDriver(client, address, policy)
     # Only who speaks Modbus waits until it is loaded.
-    from watlowlib.devices.modbus_driver import ModbusWire
-    from watlowlib.devices.series_sd import SdWire
+    from watlowlib.devices.modbus_driver import ModbusDriver
+    from watlowlib.devices.series_sd import SeriesSdDriver
 
     if family is ControllerFamily.SD:
-        return SdWire(client, address, patience, registers_per_read=limit)
-    return ModbusWire(client, address, patience, given=layout, registers_per_read=limit)
+        return SeriesSdDriver(client, address, policy, registers_per_read=limit)
+    return ModbusDriver(client, address, policy, given=layout, registers_per_read=limit)
 
 
-def _layout(data_map: int | str, word_order: WordOrder | str) -> Layout:
+def _layout(data_map: int | str, word_order: WordOrder | str) -> RegisterLayout:
     """What the user says of it."""
-    order = chosen("word_order", WordOrder, word_order)
+    order = as_enum("word_order", WordOrder, word_order)
     if data_map not in (1, 2, "auto") or isinstance(data_map, bool):
         raise WatlowConfigurationError(f"data_map={data_map!r}: give 1, 2 or 'auto'")
-    return Layout(
+    return RegisterLayout(
         None if isinstance(data_map, str) else data_map,
         None if order is WordOrder.AUTO else order,
     )

@@ -29,7 +29,7 @@ def identify(ctl: Controller) -> DeviceInfo:
         part = None
     if part is None:
         # Then this decides whether anybody is there.
-        ctl.wire.hail()
+        ctl.wire.ping()
     layout = ctl.wire.layout
     hardware = _whole(ctl, "hardware_id")
     return DeviceInfo(

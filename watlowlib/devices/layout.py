@@ -38,7 +38,7 @@ ORDER_SETTING = 17043
 
 
 @dataclass(frozen=True)
-class Layout:
+class RegisterLayout:
     """What is known; None for what is not.
 
     Attributes:
@@ -52,7 +52,7 @@ class Layout:
     doubt: str = ""
 
 
-def settle(known: Layout, ask: Ask) -> Layout:
+def discover_layout(known: RegisterLayout, ask: Ask) -> RegisterLayout:
     """Find out what is not known yet.
 
     Args:
@@ -72,7 +72,7 @@ def settle(known: Layout, ask: Ask) -> Layout:
     return layout
 
 
-def check_map(layout: Layout) -> int:
+def check_map(layout: RegisterLayout) -> int:
     """The data map.
 
     Raises:
@@ -86,7 +86,7 @@ def check_map(layout: Layout) -> int:
     return layout.data_map
 
 
-def check_order(layout: Layout) -> WordOrder:
+def check_order(layout: RegisterLayout) -> WordOrder:
     """The word order.
 
     Raises:
@@ -101,7 +101,7 @@ def check_order(layout: Layout) -> WordOrder:
     return layout.word_order
 
 
-def _with_map(layout: Layout, ask: Ask) -> Layout:
+def _with_map(layout: RegisterLayout, ask: Ask) -> RegisterLayout:
     found = [number for number in MAPS if _looks_like(number, ask)]
     if len(found) == 1:
         return replace(layout, data_map=found[0])
@@ -117,7 +117,7 @@ def _looks_like(data_map: int, ask: Ask) -> bool:
     )
 
 
-def _with_order(layout: Layout, ask: Ask) -> Layout:
+def _with_order(layout: RegisterLayout, ask: Ask) -> RegisterLayout:
     setting = None
     if layout.data_map is not None:
         code = _single(PARAMETERS.resolve(ORDER_SETTING), layout.data_map, ask)
@@ -154,5 +154,5 @@ def _answered(register: int, count: int, ask: Ask) -> tuple[int, ...] | None:
         return None
 
 
-def _doubting(layout: Layout, doubt: str) -> Layout:
+def _doubting(layout: RegisterLayout, doubt: str) -> RegisterLayout:
     return replace(layout, doubt=f"{layout.doubt}; {doubt}" if layout.doubt else doubt)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from watlowlib._internal.validation import chosen, whole
+from watlowlib._internal.validation import as_enum, as_int
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import ADDRESSES
 from watlowlib.devices.writing import carry_out
@@ -43,7 +43,7 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
     """
     name = "modbus_address" if ctl.protocol is ProtocolKind.MODBUS_RTU else "standard_bus_address"
     most = ADDRESSES[ctl.protocol]
-    address = whole("address", address, 1, most, f"give one from 1 to {most}")
+    address = as_int("address", address, 1, most, f"give one from 1 to {most}")
     if address == ctl.address:
         return
     order = ctl.check_write(name, address, confirm=confirm, maintenance=True)
@@ -97,7 +97,7 @@ def set_protocol(ctl: Controller, protocol: ProtocolKind, *, confirm: bool = Fal
         WatlowConfigurationError: The part number does not say that it speaks Modbus RTU.
         WatlowWriteError: It goes on as before.
     """
-    kind = chosen("protocol", ProtocolKind, protocol)
+    kind = as_enum("protocol", ProtocolKind, protocol)
     if kind is ProtocolKind.AUTO:
         raise WatlowConfigurationError("protocol='auto': give 'stdbus' or 'modbus_rtu'")
     if kind is ProtocolKind.MODBUS_RTU and ctl.protocol is not kind:

@@ -13,9 +13,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TypeAlias
 
-from watlowlib.devices.layout import ORDER_SETTING, Layout, check_map, check_order, settle
-from watlowlib.devices.read_planner import Block, Planner, Span
-from watlowlib.devices.stdbus_driver import Got, Outcome, Target
+from watlowlib.devices.layout import (
+    ORDER_SETTING,
+    RegisterLayout,
+    check_map,
+    check_order,
+    discover_layout,
+)
+from watlowlib.devices.read_planner import Block, ReadPlanner, Span
+from watlowlib.devices.stdbus_driver import DecodedReply, ReadOutcome, Target
 from watlowlib.devices.values import counts, of_counts, present
 from watlowlib.errors import (
     WatlowConfigurationError,
@@ -28,22 +34,22 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import Unit, Value, WordOrder
-from watlowlib.protocol.exchange import Answer, Patience, Storing
+from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.words import decode_words, encode_words, register_count
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.registry.parameters import DataType, ParameterSpec
 
-Fetched: TypeAlias = "tuple[Span, Answer | WatlowError]"
+Fetched: TypeAlias = "tuple[Span, Reply | WatlowError]"
 
 
-class ModbusWire:
+class ModbusDriver:
     """An EZ-ZONE PM on Modbus RTU.
 
     Args:
         client: The port's client.
         address: The slave, 1 to 247.
-        patience: How long to wait, and how often to ask again.
+        policy: How long to wait, and how often to ask again.
         given: What the user says of the data map and the word order.
         registers_per_read: The most registers in one read, to begin with.
     """
@@ -52,17 +58,17 @@ class ModbusWire:
         self,
         client: ModbusClient,
         address: int,
-        patience: Patience,
+        policy: RetryPolicy,
         *,
-        given: Layout = Layout(),  # noqa: B008 - a frozen value
+        given: RegisterLayout = RegisterLayout(),  # noqa: B008 - a frozen value
         registers_per_read: int = 32,
     ) -> None:
         self.address = address
-        self.planner = Planner(registers_per_read, client.byte_time_s)
+        self.planner = ReadPlanner(registers_per_read, client.byte_time_s)
         self._client = client
-        self._patience = patience
+        self._patience = policy
         self._given = given
-        self._layout: Layout | None = None
+        self._layout: RegisterLayout | None = None
         self.shown: dict[Target, int] = {}
         """The registers of the assembly that show a value, while there is one."""
 
@@ -72,16 +78,16 @@ class ModbusWire:
         return None
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> RegisterLayout:
         """The data map and the word order, found out if need be."""
         layout = self._layout
         if layout is None:
             # Two threads may find out at once; they find the same.
-            self._layout = layout = settle(self._given, self.ask)
+            self._layout = layout = discover_layout(self._given, self.ask)
         return layout
 
     @property
-    def _known(self) -> Layout:
+    def _known(self) -> RegisterLayout:
         """What is known without asking."""
         return self._layout or self._given
 
@@ -100,12 +106,12 @@ class ModbusWire:
         if all(spec.register(instance, each) is None for each in maps):
             raise _no_register(spec, instance, data_map)
 
-    def read(self, spec: ParameterSpec, instance: int) -> Got:
+    def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; see `ModbusClient.read`."""
         span, order = self.span((spec, instance)), self._order(spec)
         return self._got(span, self._answer(span.register, span.count), order)
 
-    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[Outcome]]:
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
         """Read several, neighbours together; a register that does not exist costs itself."""
         spans: list[Span] = []
         shown = self.shown
@@ -119,9 +125,9 @@ class ModbusWire:
             except (WatlowTimeoutError, WatlowProtocolError, WatlowConnectionError) as error:
                 # Where it is was asked for in vain: nor would it answer for the others.
                 silent = error
-                yield [Outcome(target, error)]
+                yield [ReadOutcome(target, error)]
             except WatlowError as error:
-                yield [Outcome(target, error)]
+                yield [ReadOutcome(target, error)]
         layout = self._known
         blocks = self.planner.blocks(spans)
         for n, block in enumerate(blocks):
@@ -137,26 +143,28 @@ class ModbusWire:
                     yield from self.read_each(list(moved))
                     part = [(span, found) for span, found in part if span.target not in moved]
                 order = layout.word_order
-                yield [Outcome(each.target, self._tried(each, got, order)) for each, got in part]
+                yield [
+                    ReadOutcome(each.target, self._tried(each, got, order)) for each, got in part
+                ]
 
     def write(
-        self, spec: ParameterSpec, instance: int, value: float | int, storing: Storing
-    ) -> Got:
+        self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
+    ) -> DecodedReply:
         """Store a value once map and order are certain; see `ModbusClient.write`."""
         order = self._certain_order()
         span = self.span((spec, instance))
         raw = value if spec.data_type is DataType.FLOAT else counts(spec, value)
         with self._doubting_silence():
-            answer = self._client.write(
+            reply = self._client.write(
                 self.address,
                 span.register,
                 encode_words(spec.data_type, raw, order),
                 self._patience,
-                storing,
+                options,
             )
         if spec.number == ORDER_SETTING:
             self.forget()
-        return self._got(span, answer, order)
+        return self._got(span, reply, order)
 
     def ask(self, register: int, count: int) -> tuple[int, ...]:
         """Registers as they are.
@@ -175,21 +183,21 @@ class ModbusWire:
             for word in self.ask(start, min(step, end - start))
         ]
 
-    def put(self, register: int, words: Sequence[int], storing: Storing) -> None:
+    def put(self, register: int, words: Sequence[int], options: WriteOptions) -> None:
         """Store registers as they are, and see that they arrived."""
-        self._client.write(self.address, register, words, self._patience, storing)
+        self._client.write(self.address, register, words, self._patience, options)
 
     @property
     def stats(self) -> DeviceStats:
         """The counters of this controller."""
         return self._client.stats_of(self.address)
 
-    def hail(self, *, within_s: float | None = None) -> None:
+    def ping(self, *, within_s: float | None = None) -> None:
         """Ask for the first register, of which a Series SD says that it has none."""
         with suppress(WatlowDeviceError), self._doubting_silence():
-            self._client.read(self.address, 0, 1, self._patience.once(within_s))
+            self._client.read(self.address, 0, 1, self._patience.single_attempt(within_s))
 
-    def at(self, address: int) -> ModbusWire:
+    def at(self, address: int) -> ModbusDriver:
         """The same at another address."""
         other = copy.copy(self)
         other.address = address
@@ -224,7 +232,7 @@ class ModbusWire:
     def _fetched(self, block: Block) -> Iterator[list[Fetched]]:
         """What became of each span of a block, exchange by exchange."""
         try:
-            answer = self._answer(block.register, block.count)
+            reply = self._answer(block.register, block.count)
         except (WatlowNoSuchRegisterError, WatlowIllegalValueError) as error:
             yield from self._fetched_apart(block, error)
         except WatlowError as error:
@@ -232,7 +240,7 @@ class ModbusWire:
         else:
             if len(block.spans) == 1:
                 self.planner.note(block.spans[0], refused=False)
-            yield [(span, _part_of(answer, block, span)) for span in block.spans]
+            yield [(span, _part_of(reply, block, span)) for span in block.spans]
 
     def _fetched_apart(self, block: Block, error: WatlowDeviceError) -> Iterator[list[Fetched]]:
         """A block was refused: ask for its halves, and learn."""
@@ -250,8 +258,8 @@ class ModbusWire:
             self.planner.parted(*halves)
 
     def _tried(
-        self, span: Span, found: Answer | WatlowError, order: WordOrder | None
-    ) -> Got | WatlowError:
+        self, span: Span, found: Reply | WatlowError, order: WordOrder | None
+    ) -> DecodedReply | WatlowError:
         """The value of a span, or what went wrong with it alone."""
         if isinstance(found, WatlowError):
             return found
@@ -260,13 +268,13 @@ class ModbusWire:
         except WatlowError as error:
             return error
 
-    def _got(self, span: Span, answer: Answer, order: WordOrder | None = None) -> Got:
+    def _got(self, span: Span, reply: Reply, order: WordOrder | None = None) -> DecodedReply:
         spec, _ = span.target
-        words = _words(answer)
+        words = _words(reply)
         value = decode_words(spec.data_type, words, order or self._order(spec))
-        return Got(present(spec, _scaled(spec, value)), answer)
+        return DecodedReply(present(spec, _scaled(spec, value)), reply)
 
-    def _answer(self, register: int, count: int) -> Answer:
+    def _answer(self, register: int, count: int) -> Reply:
         with self._doubting_silence():
             return self._client.read(self.address, register, count, self._patience)
 
@@ -283,13 +291,13 @@ class ModbusWire:
             raise
 
 
-def _part_of(answer: Answer, block: Block, span: Span) -> Answer:
+def _part_of(reply: Reply, block: Block, span: Span) -> Reply:
     at = 2 * (span.register - block.register)
-    return answer._replace(content=answer.content[at : at + 2 * span.count])
+    return reply._replace(content=reply.content[at : at + 2 * span.count])
 
 
-def _words(answer: Answer) -> tuple[int, ...]:
-    return struct.unpack(f">{len(answer.content) // 2}H", answer.content)
+def _words(reply: Reply) -> tuple[int, ...]:
+    return struct.unpack(f">{len(reply.content) // 2}H", reply.content)
 
 
 def _scaled(spec: ParameterSpec, value: Value) -> Value:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from numbers import Number
 from typing import Any, Protocol, TypeAlias
 
-from watlowlib._internal.validation import whole
+from watlowlib._internal.validation import as_int
 from watlowlib.devices.stdbus_driver import Target
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import Sample
@@ -115,10 +115,10 @@ def check_instance(spec: ParameterSpec, instance: int) -> int:
         WatlowConfigurationError: It is not one of 1..`spec.instances`.
     """
     allowed = f"{spec.name} has instances 1 to {spec.instances}"
-    return whole("instance", instance, 1, spec.instances, allowed)
+    return as_int("instance", instance, 1, spec.instances, allowed)
 
 
-class Halt:
+class StopCondition:
     """Whether a poll is to be broken off: it was asked to stop, and a read has failed since.
 
     A healthy line finishes its tick; one on which every read costs a timeout does not.

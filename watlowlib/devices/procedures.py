@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from watlowlib._internal.clock import Clock, SystemClock
-from watlowlib._internal.validation import positive, real
+from watlowlib._internal.validation import as_positive, finite_or_none
 from watlowlib.devices.writing import check_own_limits
 from watlowlib.errors import (
     WatlowConfigurationError,
@@ -45,8 +45,8 @@ def wait_until(
 ) -> Reading:
     """Wait until the process value has stayed within `tolerance` of `value`."""
     goal = _finite("value", value)
-    tolerance = positive("tolerance", tolerance, MOST, "degrees")
-    timeout = positive("timeout", timeout, MOST, "seconds")
+    tolerance = as_positive("tolerance", tolerance, MOST, "degrees")
+    timeout = as_positive("timeout", timeout, MOST, "seconds")
     met = 0
 
     def settled(reading: Reading) -> bool:
@@ -68,7 +68,7 @@ def ramp_to(
     clock: Clock | None = None,
 ) -> Reading:
     """Let the controller ramp its set point to `value`, and put its ramp settings back."""
-    rate = positive("rate_per_minute", rate_per_minute, MOST, "degrees a minute")
+    rate = as_positive("rate_per_minute", rate_per_minute, MOST, "degrees a minute")
     wanted = dict(zip(RAMP_SETTINGS, (PER_MINUTE, rate, AT_SETPOINT_CHANGE)))
     for name, setting in wanted.items():
         ctl.check_write(name, setting, instance=instance, confirm=confirm)
@@ -120,7 +120,7 @@ def _put_back(ctl: Controller, before: dict[str, Value], instance: int) -> None:
 
 
 def _finite(name: str, given: float) -> float:
-    number = real(given)
+    number = finite_or_none(given)
     if number is None:
         raise WatlowConfigurationError(f"{name}={given!r}: give a number")
     return number

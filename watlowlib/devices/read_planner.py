@@ -62,7 +62,7 @@ class Block:
         return Block(self.spans[:at]), Block(self.spans[at:])
 
 
-class Planner:
+class ReadPlanner:
     """Puts spans together for one controller.
 
     Args:

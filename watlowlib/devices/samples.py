@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from watlowlib.devices.stdbus_driver import Got
+from watlowlib.devices.stdbus_driver import DecodedReply
 from watlowlib.devices.values import label_of, unit_of
 from watlowlib.model import Reading, Sample
 from watlowlib.registry.parameters import ParameterSpec
 
 if TYPE_CHECKING:
-    from watlowlib.devices.session import Access
+    from watlowlib.devices.session import Session
 
 
-def reading_of(ctl: Access, spec: ParameterSpec, instance: int, got: Got) -> Reading:
+def reading_of(ctl: Session, spec: ParameterSpec, instance: int, got: DecodedReply) -> Reading:
     """What has been got, as a reading."""
-    value, answer = got
+    value, reply = got
     return Reading(
         value=value,
         unit=unit_of(spec, ctl.temperature_unit),
@@ -24,15 +24,15 @@ def reading_of(ctl: Access, spec: ParameterSpec, instance: int, got: Got) -> Rea
         parameter_id=spec.number,
         instance=instance,
         address=ctl.address,
-        requested_at=answer.requested_at,
-        received_at=answer.requested_at + timedelta(seconds=answer.latency_s),
-        latency_s=answer.latency_s,
-        raw=answer.raw,
+        requested_at=reply.requested_at,
+        received_at=reply.requested_at + timedelta(seconds=reply.latency_s),
+        latency_s=reply.latency_s,
+        raw=reply.raw,
         label=label_of(spec, value),
     )
 
 
-def sample_of(ctl: Access, device: str, reading: Reading) -> Sample:
+def sample_of(ctl: Session, device: str, reading: Reading) -> Sample:
     """A reading as the sample of a recording."""
     return Sample(
         device=device,
@@ -52,7 +52,7 @@ def sample_of(ctl: Access, device: str, reading: Reading) -> Sample:
 
 
 def gap_of(
-    ctl: Access,
+    ctl: Session,
     device: str,
     spec: ParameterSpec,
     instance: int,

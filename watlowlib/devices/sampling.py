@@ -12,8 +12,8 @@ from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias
 
-from watlowlib.devices.availability import Presence
-from watlowlib.devices.poll import Halt
+from watlowlib.devices.availability import Availability
+from watlowlib.devices.poll import StopCondition
 from watlowlib.devices.samples import gap_of, sample_of
 from watlowlib.devices.stdbus_driver import Target
 from watlowlib.errors import WatlowError, WatlowPortBusyError
@@ -51,7 +51,7 @@ class Sampler:
         *,
         device: str,
         sensor_check: bool = False,
-        presence: Presence | None = None,
+        presence: Availability | None = None,
     ) -> None:
         self._ctl = ctl
         self._wanted = wanted
@@ -72,9 +72,9 @@ class Sampler:
 
     def __call__(self, stop: Event | None = None) -> list[Sample]:
         """Read everything once, until `stop` is set and a read has failed."""
-        return [sample for sample, _ in self.reads(Halt(stop))]
+        return [sample for sample, _ in self.reads(StopCondition(stop))]
 
-    def reads(self, halt: Halt) -> list[Read]:
+    def reads(self, halt: StopCondition) -> list[Read]:
         """The same with the errors, until `halt` says so."""
         found: dict[Target, Read] = {}
         exchanges = self._ctl.read_each(self._asked)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 
-from watlowlib.devices.layout import Layout
-from watlowlib.devices.modbus_driver import ModbusWire
-from watlowlib.devices.stdbus_driver import Got, Outcome, Target
+from watlowlib.devices.layout import RegisterLayout
+from watlowlib.devices.modbus_driver import ModbusDriver
+from watlowlib.devices.stdbus_driver import DecodedReply, ReadOutcome, Target
 from watlowlib.errors import WatlowError, WatlowUncertainError
 from watlowlib.model import Unit, Value, WordOrder
-from watlowlib.protocol.exchange import Patience, Storing
+from watlowlib.protocol.exchange import RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.registry.parameters import SD_PARAMETERS, Kind, ParameterSpec
 
@@ -24,22 +24,22 @@ SCALE: Target = (SD_PARAMETERS.resolve(SCALE_REGISTER), 1)
 SCALES: dict[Value, Unit] = {0: Unit.FAHRENHEIT, 1: Unit.CELSIUS}
 
 
-class SdWire(ModbusWire):
+class SeriesSdDriver(ModbusDriver):
     """A Series SD: one map, high word first, its scale in register 18."""
 
     def __init__(
         self,
         client: ModbusClient,
         address: int,
-        patience: Patience,
+        policy: RetryPolicy,
         *,
         registers_per_read: int = 32,
     ) -> None:
         super().__init__(
             client,
             address,
-            patience,
-            given=Layout(1, WordOrder.HIGH_LOW),
+            policy,
+            given=RegisterLayout(1, WordOrder.HIGH_LOW),
             registers_per_read=registers_per_read,
         )
         self._scale: Unit | None = None
@@ -53,14 +53,14 @@ class SdWire(ModbusWire):
         """Ask for the scale anew before it matters next."""
         self._scale = None
 
-    def read(self, spec: ParameterSpec, instance: int) -> Got:
+    def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; a temperature along with its scale."""
         (outcome,) = (each for part in self.read_each([(spec, instance)]) for each in part)
         if isinstance(outcome.got, WatlowError):
             raise outcome.got
         return outcome.got
 
-    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[Outcome]]:
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
         """Read several; temperatures along with their scale, which another master may change."""
         if not any(spec.kind is Kind.TEMPERATURE for spec, _ in wanted):
             yield from super().read_each(wanted)
@@ -74,8 +74,8 @@ class SdWire(ModbusWire):
             yield [_doubted(each, doubt) for each in outcomes if each.target in wanted]
 
     def write(
-        self, spec: ParameterSpec, instance: int, value: float | int, storing: Storing
-    ) -> Got:
+        self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
+    ) -> DecodedReply:
         """Store a value, a temperature only in the scale that was read last."""
         known = self._scale
         ((outcome,),) = super().read_each([SCALE])
@@ -87,9 +87,9 @@ class SdWire(ModbusWire):
                 f"register {SCALE_REGISTER} says {self._scale} now, it said {known} before; "
                 "nothing was written: give the value in that scale"
             )
-        return super().write(spec, instance, value, storing)
+        return super().write(spec, instance, value, options)
 
-    def _scale_of(self, got: Got | WatlowError) -> WatlowError | None:
+    def _scale_of(self, got: DecodedReply | WatlowError) -> WatlowError | None:
         """Take over the scale that has been read; what is wrong if it is none."""
         if isinstance(got, WatlowError):
             self._scale = None
@@ -103,7 +103,7 @@ class SdWire(ModbusWire):
         )
 
 
-def _doubted(outcome: Outcome, doubt: WatlowError | None) -> Outcome:
+def _doubted(outcome: ReadOutcome, doubt: WatlowError | None) -> ReadOutcome:
     """What has been read, unless it is a temperature in a scale that is not known."""
     spec, _ = outcome.target
     if doubt is None or spec.kind is not Kind.TEMPERATURE:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from watlowlib.devices.availability import Presence
-from watlowlib.devices.eeprom import Wear
+from watlowlib.devices.availability import Availability
+from watlowlib.devices.eeprom import EepromCounter
 from watlowlib.devices.samples import reading_of
-from watlowlib.devices.stdbus_driver import Target, Wire
+from watlowlib.devices.stdbus_driver import Driver, Target
 from watlowlib.devices.values import is_cool_side
 from watlowlib.errors import (
     ErrorContext,
@@ -27,7 +27,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
-from watlowlib.protocol.exchange import Storing
+from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease, forget
 from watlowlib.protocol.stats import DeviceStats, PortStats
@@ -39,16 +39,16 @@ from watlowlib.registry.parameters import (
 )
 from watlowlib.registry.part_numbers import decode_part_number
 
-A = TypeVar("A", bound="Access")
+A = TypeVar("A", bound="Session")
 
 
-class Access:
+class Session:
     """One controller's place on a shared port; `Controller` is what users see of it."""
 
     def __init__(
         self,
         lease: Lease,
-        wire: Wire,
+        wire: Driver,
         *,
         name: str,
         family: ControllerFamily = ControllerFamily.UNKNOWN,
@@ -60,11 +60,11 @@ class Access:
         self.persistent_writes = True
         """Whether what is written goes into the EEPROM, as far as this program knows."""
         self._temperature_unit = temperature_unit
-        self.wear = Wear()
+        self.wear = EepromCounter()
         """The writes of this program that have reached the controller's EEPROM."""
         self.setpoint_limits: dict[int, tuple[float | None, float | None]] = {}
         """What 7003 and 7004 of each loop say, once they have been read."""
-        self.presence = Presence(self)
+        self.presence = Availability(self)
         """Whether it is there, as far as its last answers tell."""
         self._lease = lease
         self._part: PartNumber | None = None
@@ -149,12 +149,12 @@ class Access:
         return self._part
 
     def store(
-        self, spec: ParameterSpec, instance: int, value: float | int, storing: Storing
+        self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
     ) -> Reading:
-        """Send a write that has been checked; see `Wire.write`."""
+        """Send a write that has been checked; see `Driver.write`."""
         try:
             self.check_open()
-            got = self.wire.write(spec, instance, value, storing)
+            got = self.wire.write(spec, instance, value, options)
         except WatlowError as error:
             self.place(error, spec, instance)
             raise
@@ -169,7 +169,7 @@ class Access:
         """Whether anything at all comes back when `address` is asked for something."""
         self.check_open()
         try:
-            self.wire.at(address).hail()
+            self.wire.at(address).ping()
         except WatlowTimeoutError as error:
             return bool(error.context.reply)
         except WatlowCRCError:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol, TypeAlias
 
-from watlowlib.devices.layout import Layout
+from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.values import present
 from watlowlib.errors import WatlowDeviceError, WatlowError
 from watlowlib.model import Unit, Value
-from watlowlib.protocol.exchange import Answer, Patience, Storing
+from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.protocol.stdbus.frames import mac_of
@@ -43,21 +43,21 @@ _TAGS = {
 }
 
 
-class Got(NamedTuple):
+class DecodedReply(NamedTuple):
     """A value, and the answer that brought it."""
 
     value: Value
-    answer: Answer
+    reply: Reply
 
 
-class Outcome(NamedTuple):
+class ReadOutcome(NamedTuple):
     """What became of one of several reads."""
 
     target: Target
-    got: Got | WatlowError
+    got: DecodedReply | WatlowError
 
 
-class Wire(Protocol):
+class Driver(Protocol):
     """One controller's place on a line, in the protocol that is spoken there."""
 
     @property
@@ -69,7 +69,7 @@ class Wire(Protocol):
         """The scale of temperatures, where the controller itself says it reliably."""
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> RegisterLayout:
         """Where values are, found out if need be; nothing where that does not matter.
 
         Raises:
@@ -83,14 +83,14 @@ class Wire(Protocol):
             WatlowConfigurationError: There is none; nothing was sent.
         """
 
-    def read(self, spec: ParameterSpec, instance: int) -> Got:
+    def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter.
 
         Raises:
             WatlowError: Whatever went wrong.
         """
 
-    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[Outcome]]:
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
         """Read several, in as few exchanges as there can be; lazily, and in any order.
 
         Yields:
@@ -98,15 +98,15 @@ class Wire(Protocol):
         """
 
     def write(
-        self, spec: ParameterSpec, instance: int, value: float | int, storing: Storing
-    ) -> Got:
+        self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
+    ) -> DecodedReply:
         """Store a value that has been checked, and see that it arrived.
 
         Args:
             spec: What.
             instance: Which one.
             value: With what.
-            storing: Whether it can be read back, and what else there is to know.
+            options: Whether it can be read back, and what else there is to know.
 
         Raises:
             WatlowError: Whatever went wrong.
@@ -116,7 +116,7 @@ class Wire(Protocol):
     def stats(self) -> DeviceStats:
         """The counters of this controller."""
 
-    def hail(self, *, within_s: float | None = None) -> None:
+    def ping(self, *, within_s: float | None = None) -> None:
         """Have it answer anything at all, a refusal too, with one read.
 
         Args:
@@ -132,70 +132,70 @@ class Wire(Protocol):
     def forget(self) -> None:
         """Find out anew, when it matters next, what was found out about the controller."""
 
-    def at(self, address: int) -> Wire:
+    def at(self, address: int) -> Driver:
         """The same at another address."""
 
 
-class StdBusWire:
+class StdBusDriver:
     """A controller on Standard Bus: one exchange a parameter."""
 
     temperature_unit: Unit | None = None
-    layout = Layout()
+    layout = RegisterLayout()
 
-    def __init__(self, client: StdBusClient, address: int, patience: Patience) -> None:
+    def __init__(self, client: StdBusClient, address: int, policy: RetryPolicy) -> None:
         self.address = address
         self._client = client
-        self._patience = patience
+        self._patience = policy
 
     def check(self, spec: ParameterSpec, instance: int) -> None:
         """Nothing: whatever has a class, a member and an instance can be asked for."""
 
-    def read(self, spec: ParameterSpec, instance: int) -> Got:
+    def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; see `StdBusClient.read`."""
         request = ReadRequest(spec.class_id, spec.member_id, instance)
         return _got(spec, self._client.read(self.address, request, self._patience))
 
-    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[Outcome]]:
+    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
         """Read one after the other."""
         for target in wanted:
             try:
-                yield [Outcome(target, self.read(*target))]
+                yield [ReadOutcome(target, self.read(*target))]
             except WatlowError as error:
-                yield [Outcome(target, error)]
+                yield [ReadOutcome(target, error)]
 
     def write(
-        self, spec: ParameterSpec, instance: int, value: float | int, storing: Storing
-    ) -> Got:
+        self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
+    ) -> DecodedReply:
         """Store a value; see `StdBusClient.write`."""
         tag = tag_of(spec)
         assert tag is not None
         request = WriteRequest(
             spec.class_id, spec.member_id, instance, tag, encode_value(tag, value)
         )
-        answer = self._client.write(
+        reply = self._client.write(
             self.address,
             request,
             self._patience,
-            storing,
+            options,
         )
-        return _got(spec, answer)
+        return _got(spec, reply)
 
     @property
     def stats(self) -> DeviceStats:
         """The counters of this controller."""
         return self._client.stats_of(mac_of(self.address))
 
-    def hail(self, *, within_s: float | None = None) -> None:
+    def ping(self, *, within_s: float | None = None) -> None:
         """Ask for the hardware ID (1001), which every unit has."""
         with suppress(WatlowDeviceError):
-            self._client.read(self.address, HARDWARE_ID, self._patience.once(within_s))
+            self._client.read(self.address, HARDWARE_ID, self._patience.single_attempt(within_s))
 
     def forget(self) -> None:
         """Nothing is found out here."""
 
-    def at(self, address: int) -> StdBusWire:
+    def at(self, address: int) -> StdBusDriver:
         """The same at another address."""
-        return StdBusWire(self._client, address, self._patience)
+        return StdBusDriver(self._client, address, self._patience)
 
 
 def tag_of(spec: ParameterSpec) -> Tag | None:
@@ -203,6 +203,6 @@ def tag_of(spec: ParameterSpec) -> Tag | None:
     return _TAGS.get(spec.data_type)
 
 
-def _got(spec: ParameterSpec, answer: Answer) -> Got:
-    value = decode_value(answer.content[0], answer.content[1:])
-    return Got(present(spec, value), answer)
+def _got(spec: ParameterSpec, reply: Reply) -> DecodedReply:
+    value = decode_value(reply.content[0], reply.content[1:])
+    return DecodedReply(present(spec, value), reply)

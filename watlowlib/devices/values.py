@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 
-from watlowlib._internal.validation import real
+from watlowlib._internal.validation import finite_or_none
 from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, Unit, Value, WordOrder
 from watlowlib.protocol.modbus.words import encode_words
@@ -22,20 +22,20 @@ _UNWRITABLE = (DataType.STRING, DataType.POINTER, DataType.ANY)
 _UNINITIALISED: float = struct.unpack(">f", b"\xcd\xcd\xcd\xcd")[0]
 """What a float holds that the controller never set, as on the cool side without cooling."""
 
-CUTTING_OFF = {
+COMMUNICATION_SETTINGS = {
     ProtocolKind.STDBUS: frozenset({17001, 17002, 17009}),
     ProtocolKind.MODBUS_RTU: frozenset({17002, 17003, 17007, 17009}),
 }
 """The settings that can cut us off, by what is spoken: address, baud rate, parity, protocol."""
 
-WEIGHTY = frozenset({1013, 1014, 8026, 8049, 12001, 22011})
+NEEDS_CONFIRM = frozenset({1013, 1014, 8026, 8049, 12001, 22011})
 """Not kept in EEPROM themselves, but what they set going must be meant: restoring or saving
 all settings, autotune, clearing errors and limits, starting a profile."""
 
-SAVING = frozenset({1013, 1014})
+SAVES_SETTINGS = frozenset({1013, 1014})
 """Of these, those that write the EEPROM all the same."""
 
-MOMENTARY = frozenset({4029, 8049, 9013, 9014, 12001})
+ONE_SHOT_REQUESTS = frozenset({4029, 8049, 9013, 9014, 12001})
 """Requests that are over when they are done: what is read back is not what was written."""
 
 
@@ -169,7 +169,7 @@ def _code(spec: ParameterSpec, label: str, value: object) -> int:
             if text.casefold() == wanted:
                 return code
     else:
-        number = real(value)
+        number = finite_or_none(value)
         if number in spec.codes:
             return int(number or 0)
     allowed = ", ".join(f"{code} ({text})" for code, text in spec.codes.items())
@@ -177,7 +177,7 @@ def _code(spec: ParameterSpec, label: str, value: object) -> int:
 
 
 def _number(label: str, value: object, *, whole: bool) -> float | int:
-    number = real(value)
+    number = finite_or_none(value)
     if number is None or (whole and number != int(number)):
         wanted = "a whole number" if whole else "a number"
         raise WatlowConfigurationError(f"{label} = {value!r}: give {wanted}")

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from watlowlib._internal.validation import yes
+from watlowlib._internal.validation import as_bool
 from watlowlib.devices.poll import check_instance
 from watlowlib.devices.values import (
-    CUTTING_OFF,
-    MOMENTARY,
-    SAVING,
+    COMMUNICATION_SETTINGS,
+    NEEDS_CONFIRM,
+    ONE_SHOT_REQUESTS,
+    SAVES_SETTINGS,
     SETPOINT,
     SETPOINT_MAXIMUM,
     SETPOINT_MINIMUM,
-    WEIGHTY,
     check_range,
     checked_for_writing,
 )
@@ -30,14 +30,14 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.model import Reading, Value
-from watlowlib.protocol.exchange import Storing
+from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.registry.parameters import ParameterSpec
 
 if TYPE_CHECKING:
     from watlowlib.devices.controller import Controller
 
 
-class Order(NamedTuple):
+class CheckedWrite(NamedTuple):
     """A write that has been checked."""
 
     spec: ParameterSpec
@@ -53,30 +53,30 @@ def checked_order(
     instance: int,
     confirm: bool,
     maintenance: bool,
-) -> Order:
+) -> CheckedWrite:
     """Refuse what cannot be written, before anything is sent."""
     spec = ctl.registry.resolve(parameter)
     instance = check_instance(spec, instance)
     ctl.check_wire(spec, instance)
     label = f"{spec.name} ({spec.number})"
     checked = checked_for_writing(spec, value, ctl.temperature_unit)
-    if spec.number in CUTTING_OFF[ctl.protocol] and not maintenance:
+    if spec.number in COMMUNICATION_SETTINGS[ctl.protocol] and not maintenance:
         raise WatlowConfigurationError(
             f"{label} is a communications setting, and written like this could cut the program "
             "off; use the functions of watlowlib.devices.maintenance"
         )
-    if not yes("confirm", confirm) and (spec.persistent or spec.number in WEIGHTY):
+    if not as_bool("confirm", confirm) and (spec.persistent or spec.number in NEEDS_CONFIRM):
         kept = " and is kept in its EEPROM" if spec.persistent else ""
         raise WatlowConfirmationError(
             f"writing {checked} to {label} changes what the controller does{kept}; "
             "pass confirm=True if that is meant",
             context=ctl.context_of(spec, instance),
         )
-    return Order(spec, instance, checked)
+    return CheckedWrite(spec, instance, checked)
 
 
 def carry_out(
-    ctl: Controller, order: Order, *, force: bool = False, verify: bool = False
+    ctl: Controller, order: CheckedWrite, *, force: bool = False, verify: bool = False
 ) -> Reading:
     """Send a checked write, unless it would change nothing."""
     spec, instance = order.spec, order.instance
@@ -100,23 +100,23 @@ def carry_out(
 
 def _provable(spec: ParameterSpec) -> bool:
     """Whether reading it shows what was written."""
-    return spec.readable and spec.number not in MOMENTARY
+    return spec.readable and spec.number not in ONE_SHOT_REQUESTS
 
 
-def _sent(ctl: Controller, order: Order, *, spare: bool) -> Reading:
+def _sent(ctl: Controller, order: CheckedWrite, *, spare: bool) -> Reading:
     """What the controller holds then; what goes out is counted, whatever comes of it."""
     spec, instance, value = order
 
     def sending() -> None:
-        if spec.persistent or spec.number in SAVING:
+        if spec.persistent or spec.number in SAVES_SETTINGS:
             ctl.note_wear()
         if spec.number in (SETPOINT_MINIMUM, SETPOINT_MAXIMUM):
             ctl.setpoint_limits.pop(instance, None)
 
-    return ctl.store(spec, instance, value, Storing(_provable(spec), spare, sending))
+    return ctl.store(spec, instance, value, WriteOptions(_provable(spec), spare, sending))
 
 
-def check_own_limits(ctl: Controller, order: Order) -> None:
+def check_own_limits(ctl: Controller, order: CheckedWrite) -> None:
     """Keep a set point between the controller's own minimum and maximum.
 
     Raises:

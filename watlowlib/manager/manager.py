@@ -22,13 +22,13 @@ from dataclasses import replace
 from typing import TypeVar
 
 from watlowlib._internal.threads import make_pool
-from watlowlib._internal.validation import chosen
+from watlowlib._internal.validation import as_enum
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
 from watlowlib.devices.poll import Parameters
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.manager.members import Roster
-from watlowlib.manager.polling import OnePort, ReadRound, Reads, Round
+from watlowlib.manager.members import Members
+from watlowlib.manager.polling import FleetPoll, OnePort, PortTasks, Reads
 from watlowlib.manager.results import DeviceResult, ErrorPolicy, FleetStats
 from watlowlib.model import (
     AcquisitionSummary,
@@ -59,8 +59,8 @@ class WatlowManager:
     """
 
     def __init__(self, *, error_policy: ErrorPolicy = ErrorPolicy.RAISE) -> None:
-        self.error_policy = chosen("error_policy", ErrorPolicy, error_policy)
-        self._roster = Roster()
+        self.error_policy = as_enum("error_policy", ErrorPolicy, error_policy)
+        self._members = Members()
         self._pools: dict[int, ThreadPoolExecutor] = {}
 
     def __repr__(self) -> str:
@@ -69,7 +69,7 @@ class WatlowManager:
     @property
     def names(self) -> tuple[str, ...]:
         """The controllers' names, in the order they were added."""
-        return tuple(self._roster.all())
+        return tuple(self._members.all())
 
     def add(
         self,
@@ -109,10 +109,10 @@ class WatlowManager:
                 another name, the port speaks another protocol, or an argument cannot be.
             WatlowConnectionError: The port cannot be opened, or the controller was closed.
         """
-        self._roster.check_name(name)
+        self._members.check_name(name)
         if isinstance(source, Controller):
             source.check_open()
-            self._roster.enter(name, source)
+            self._members.enter(name, source)
             return source
         controller = open_device(
             source,
@@ -129,7 +129,7 @@ class WatlowManager:
             registers_per_read=registers_per_read,
         )
         try:
-            self._roster.enter(name, controller, owned=True)
+            self._members.enter(name, controller, owned=True)
         except BaseException:
             controller.close()
             raise
@@ -141,12 +141,12 @@ class WatlowManager:
         Raises:
             WatlowConfigurationError: There is none; the message says what there is.
         """
-        return self._roster.get(name)
+        return self._members.get(name)
 
     def remove(self, name: str) -> None:
         """Forget the controller called `name`, and close it unless it was added opened."""
-        self._roster.get(name)
-        self._roster.let_go(name)
+        self._members.get(name)
+        self._members.let_go(name)
 
     def poll(
         self,
@@ -254,14 +254,14 @@ class WatlowManager:
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,
         sensor_check: bool = False,
-    ) -> ReadRound:
+    ) -> FleetPoll:
         """Plan a poll for a recording; see `watlowlib.devices.poll.PollSource`."""
         round_ = self._round(names)
         samplers = {
             name: ctl.sampler(parameters, instances, name, sensor_check)
             for name, ctl in round_.fleet.items()
         }
-        return ReadRound(round_, samplers)
+        return FleetPoll(round_, samplers)
 
     def assembly(
         self,
@@ -280,7 +280,7 @@ class WatlowManager:
 
     def stats(self) -> FleetStats:
         """What went over the lines so far, by controller and by port."""
-        controllers = self._roster.all()
+        controllers = self._members.all()
         return FleetStats(
             {name: replace(ctl.stats) for name, ctl in controllers.items()},
             {ctl.port: replace(ctl.port_stats) for ctl in controllers.values()},
@@ -288,13 +288,13 @@ class WatlowManager:
 
     def close(self) -> None:
         """Close what was opened here, last in first out; the second time, nothing."""
-        self._roster.close()
+        self._members.close()
         with ExitStack() as stack:
             # Whatever interrupts one of these, the others are done all the same.
             for pool in list(self._pools.values()):
                 stack.callback(pool.shutdown, wait=True)
             for name in self.names:
-                stack.callback(self._roster.let_go, name)
+                stack.callback(self._members.let_go, name)
 
     def __enter__(self) -> WatlowManager:
         return self
@@ -302,9 +302,9 @@ class WatlowManager:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _round(self, names: str | Iterable[str] | None) -> Round:
-        fleet = self._roster.chosen(names)
-        return Round(fleet, self._pool_for(len({ctl.port_key for ctl in fleet.values()})))
+    def _round(self, names: str | Iterable[str] | None) -> PortTasks:
+        fleet = self._members.chosen(names)
+        return PortTasks(fleet, self._pool_for(len({ctl.port_key for ctl in fleet.values()})))
 
     def _pool_for(self, ports: int) -> ThreadPoolExecutor:
         """A pool for so many ports, with threads for two callers at once; made when needed."""

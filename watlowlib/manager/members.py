@@ -15,7 +15,7 @@ from watlowlib.devices.poll import chosen_names
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError
 
 
-class Roster:
+class Members:
     """Controllers by name, in the order they came."""
 
     def __init__(self) -> None:

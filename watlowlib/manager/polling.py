@@ -20,7 +20,7 @@ from threading import Event
 from typing import TypeAlias, TypeVar
 
 from watlowlib.devices.controller import Controller
-from watlowlib.devices.poll import Halt
+from watlowlib.devices.poll import StopCondition
 from watlowlib.devices.sampling import Read, Sampler
 from watlowlib.errors import (
     WatlowClosedError,
@@ -56,7 +56,7 @@ SLICE_S = 1.0
 """The longest single wait: on Windows a wait without end cannot be interrupted."""
 
 
-class Round:
+class PortTasks:
     """A fleet by ports, to be asked again and again.
 
     Args:
@@ -121,14 +121,14 @@ class _Brought:
 class _UnderWay:
     """What one port is being asked, for which poll."""
 
-    asked: ReadRound
+    asked: FleetPoll
     brings: Future[_Brought]
 
 
-class ReadRound:
+class FleetPoll:
     """A planned poll of a fleet; a `watlowlib.devices.poll.Poll`."""
 
-    def __init__(self, round_: Round, samplers: Mapping[str, Sampler]) -> None:
+    def __init__(self, round_: PortTasks, samplers: Mapping[str, Sampler]) -> None:
         self._round = round_
         self._samplers = samplers
         self._under_way: dict[int, _UnderWay] = {}
@@ -153,7 +153,7 @@ class ReadRound:
         """The same by name, with the errors."""
         return self._round.run(lambda port: self._ask(port, stop))
 
-    def take_turns_with(self, other: ReadRound) -> None:
+    def take_turns_with(self, other: FleetPoll) -> None:
         """Ask no port that is still being asked for `other`, another poll of the same fleet."""
         self._under_way = other._under_way
 
@@ -188,7 +188,7 @@ class ReadRound:
         self._under_way.clear()
 
     def _ask(self, port: OnePort, stop: Event | None) -> dict[str, Reads]:
-        halt = Halt(stop)
+        halt = StopCondition(stop)
         # Nobody who is there waits for a look in vain; of the others each has its turn.
         in_turn = sorted(port, key=lambda name: self._samplers[name].looked_s)
         return {name: self._samplers[name].reads(halt) for name in in_turn}

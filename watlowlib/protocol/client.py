@@ -27,33 +27,33 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.protocol.exchange import (
-    Answer,
     Call,
+    Decoder,
     F,
-    FrameSource,
-    Patience,
-    Question,
-    Storing,
-    Told,
+    Reply,
+    ReplyContent,
+    Request,
+    RetryPolicy,
+    WriteOptions,
 )
-from watlowlib.protocol.late_replies import OWING_S, Debts, Owed
+from watlowlib.protocol.late_replies import LATE_REPLY_S, PendingReplies, PendingReply
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stats import DeviceStats
 
 
-class _OnlyOwedError(Exception):
+class _AmbiguousReplyError(Exception):
     """What came may all have been owed from before."""
 
 
-class Conversation(ABC, Generic[F]):
+class ProtocolClient(ABC, Generic[F]):
     """Asks on one port, from any thread; the client of a protocol says what and how."""
 
-    language: ClassVar[str]
+    protocol_name: ClassVar[str]
     """What is spoken, for messages."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
-        self._debts = Debts()
+        self._pending_replies = PendingReplies()
         self._stats: defaultdict[int, DeviceStats] = defaultdict(DeviceStats)
 
     def stats_of(self, station: int) -> DeviceStats:
@@ -65,204 +65,206 @@ class Conversation(ABC, Generic[F]):
         self.port.close()
 
     @abstractmethod
-    def _listener(self) -> FrameSource[F]:
+    def _decoder(self) -> Decoder[F]:
         """What finds frames in the bytes that come."""
 
     @abstractmethod
-    def _is_refusal(self, payload: bytes) -> bool:
+    def _is_error_reply(self, payload: bytes) -> bool:
         """Whether a reply's payload is an error reply."""
 
     @abstractmethod
-    def _refusal(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
+    def _error_from(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
         """The error that an error reply stands for."""
 
     @abstractmethod
-    def _shown(self, content: bytes) -> object:
+    def _describe(self, content: bytes) -> object:
         """What an answer says, for a message."""
 
-    def _ask(self, question: Question[F], patience: Patience, *, urgent: bool = False) -> Answer:
+    def _ask(self, request: Request[F], policy: RetryPolicy, *, urgent: bool = False) -> Reply:
         """The answer to a read; each exchange has a turn of its own."""
-        call = Call(patience, urgent=urgent)
-        return call.answer(self._asked(call, question, in_turns=True))
+        call = Call(policy, urgent=urgent)
+        return call.reply(self._read_with_retries(call, request, in_turns=True))
 
     def _store(
         self,
-        write: Question[F],
-        read: Question[F],
+        write: Request[F],
+        read: Request[F],
         wanted: bytes,
-        patience: Patience,
-        storing: Storing,
-    ) -> Answer:
+        policy: RetryPolicy,
+        options: WriteOptions,
+    ) -> Reply:
         """Store one value; where the answer does not repeat it, read whether it arrived.
 
         Args:
             write: What stores it. An answer repeats what was stored, or says nothing.
             read: What reads it.
             wanted: What an answer says when the value is stored.
-            patience: How long to wait, and how often to try again.
-            storing: Whether it can be read back, and what else there is to know.
+            policy: How long to wait, and how often to try again.
+            options: Whether it can be read back, and what else there is to know.
         """
-        call = Call(patience, urgent=True)
+        call = Call(policy, urgent=True)
         try:
             # One turn for all of it: nobody else's write comes between this one and its proof.
             self.port.take(urgent=True)
-            if storing.spare:
-                held = self._asked(call, read)
+            if options.spare:
+                held = self._read_with_retries(call, read)
                 if held.content == wanted:
-                    return call.answer(held)
-            for _ in range(patience.retries + 1):
+                    return call.reply(held)
+            for _ in range(policy.retries + 1):
                 echo = b""
-                storing.sending()
+                options.sending()
                 try:
-                    told = self._talk(call, write)
-                    echo = told.content
-                    if echo == wanted or not (echo or storing.readable):
-                        return call.answer(told)
+                    stored = self._exchange_once(call, write)
+                    echo = stored.content
+                    if echo == wanted or not (echo or options.readable):
+                        return call.reply(stored)
                 except (WatlowTimeoutError, WatlowCRCError):
-                    if not storing.readable:
+                    if not options.readable:
                         raise
-                except _OnlyOwedError:
-                    if not storing.readable:
-                        raise self._unanswered(call, write, b"", damaged=False) from None
-                held = self._asked(call, read)
+                except _AmbiguousReplyError:
+                    if not options.readable:
+                        raise self._no_reply_error(call, write, b"", damaged=False) from None
+                held = self._read_with_retries(call, read)
                 if held.content == wanted:
-                    return call.answer(held)
+                    return call.reply(held)
                 if held.content == echo:
                     break  # it has said twice what it made of ours: once more is only wear
         finally:
             self.port.give()
         raise WatlowWriteError(
-            f"the write was not taken: the controller holds {self._shown(held.content)}",
+            f"the write was not taken: the controller holds {self._describe(held.content)}",
             context=self._context(call, write, held.raw),
         )
 
-    def _asked(self, call: Call, question: Question[F], *, in_turns: bool = False) -> Told:
+    def _read_with_retries(
+        self, call: Call, request: Request[F], *, in_turns: bool = False
+    ) -> ReplyContent:
         """The answer to a read, asked again after a timeout, damage, or what may be old."""
-        talk = self._in_turn if in_turns else self._talk
-        left = call.patience.retries
+        talk = self._exchange_in_turn if in_turns else self._exchange_once
+        left = call.policy.retries
         while True:
             try:
-                return talk(call, question)
-            except _OnlyOwedError:
+                return talk(call, request)
+            except _AmbiguousReplyError:
                 # Something is there and answers: what was owed is paid by now.
                 continue
             except (WatlowTimeoutError, WatlowCRCError):
                 if not left:
                     raise
                 left -= 1
-                self._count(question.station, "retries")
+                self._count(request.station, "retries")
 
-    def _in_turn(self, call: Call, question: Question[F]) -> Told:
+    def _exchange_in_turn(self, call: Call, request: Request[F]) -> ReplyContent:
         """One exchange in a turn of its own."""
         try:
             self.port.take(urgent=call.urgent)
-            return self._talk(call, question)
+            return self._exchange_once(call, request)
         finally:
             self.port.give()
 
-    def _talk(self, call: Call, question: Question[F]) -> Told:
+    def _exchange_once(self, call: Call, request: Request[F]) -> ReplyContent:
         """One exchange while the port is ours, in the way of the protocol."""
-        return self._exchange(call, question)
+        return self._exchange(call, request)
 
-    def _exchange(self, call: Call, question: Question[F]) -> Told:
+    def _exchange(self, call: Call, request: Request[F]) -> ReplyContent:
         """One exchange while the port is ours; what fits is told, unless it refuses."""
         try:
-            self._send(call, question)
-            frame = self._await(call, question)
-        except (WatlowTimeoutError, WatlowCRCError, _OnlyOwedError):
+            self._send_request(call, request)
+            frame = self._await_reply(call, request)
+        except (WatlowTimeoutError, WatlowCRCError, _AmbiguousReplyError):
             raise
         except BaseException:
             # Ctrl-C or a lost port in the middle: the answer to this one may still come.
-            self._owe(call, question)
+            self._expect_late_reply(call, request)
             self.port.line.distrust()
             raise
-        self._count(question.station, "exchanges")
-        if self._is_refusal(frame.payload):
-            raise self._refusal(frame.payload, self._context(call, question, frame.raw))
-        return Told(frame.payload[len(question.expected) :], frame.raw)
+        self._count(request.station, "exchanges")
+        if self._is_error_reply(frame.payload):
+            raise self._error_from(frame.payload, self._context(call, request, frame.raw))
+        return ReplyContent(frame.payload[len(request.expected) :], frame.raw)
 
-    def _send(self, call: Call, question: Question[F]) -> None:
+    def _send_request(self, call: Call, request: Request[F]) -> None:
         """Send the question; what had to be thrown away before may have been owed."""
         try:
-            thrown_away = self.port.line.send(question.frame)
+            thrown_away = self.port.line.send(request.frame)
         except WatlowTimeoutError:
             # The port has not taken it in time, but it may have gone out, and be answered.
-            self._owe(call, question)
+            self._expect_late_reply(call, request)
             self.port.line.distrust()
-            self._count(question.station, "timeouts")
+            self._count(request.station, "timeouts")
             raise
-        for frame in self._listener().feed(thrown_away) if thrown_away else ():
-            self._settled(frame)
+        for frame in self._decoder().feed(thrown_away) if thrown_away else ():
+            self._match_late_reply(frame)
 
-    def _await(self, call: Call, question: Question[F]) -> F:
-        line, listener, station = self.port.line, self._listener(), question.station
-        deadline = Deadline.after(call.patience.timeout_s + question.wire_s)
+    def _await_reply(self, call: Call, request: Request[F]) -> F:
+        line, decoder, station = self.port.line, self._decoder(), request.station
+        deadline = Deadline.after(call.policy.timeout_s + request.wire_s)
         found: F | None = None
-        doubt: Owed | None = None
+        doubt: PendingReply | None = None
         heard = b""
         while data := line.receive(deadline):
             heard += data
-            for frame in listener.feed(data):
-                owed = self._settled(frame, call)
-                if not question.fits(frame):
-                    if owed is None:
-                        self._pass_over(question, frame)
-                elif owed is not None:
-                    doubt, deadline = owed, Deadline.after(line.quiet_s + question.wire_s)
+            for frame in decoder.feed(data):
+                pending = self._match_late_reply(frame, call)
+                if not request.fits(frame):
+                    if pending is None:
+                        self._count_skipped(request, frame)
+                elif pending is not None:
+                    doubt, deadline = pending, Deadline.after(line.quiet_s + request.wire_s)
                 else:
                     found = frame
             if found is not None or deadline.passed():
                 break
         if found is not None:
-            if self._debts.void(station, call):
-                self._owe(call, question)
-            if listener.pending:
+            if self._pending_replies.void(station, call):
+                self._expect_late_reply(call, request)
+            if decoder.pending:
                 line.distrust()
             return found
         if doubt is not None:
             # Either that was ours, or ours is owed now: as long as that one was.
-            self._debts.add(station, question.expected, call, doubt.until_s, doubted=True)
-            raise _OnlyOwedError
+            self._pending_replies.add(station, request.expected, call, doubt.until_s, doubted=True)
+            raise _AmbiguousReplyError
         line.distrust()
-        self._owe(call, question)
-        raise self._unanswered(call, question, heard, damaged=listener.damaged > 0)
+        self._expect_late_reply(call, request)
+        raise self._no_reply_error(call, request, heard, damaged=decoder.damaged > 0)
 
-    def _owe(self, call: Call, question: Question[F]) -> None:
+    def _expect_late_reply(self, call: Call, request: Request[F]) -> None:
         """Who was asked owes us the answer from now on; it may still come."""
-        until_s = time.monotonic() + call.patience.early_s + OWING_S
-        self._debts.add(question.station, question.expected, call, until_s)
+        until_s = time.monotonic() + call.policy.early_s + LATE_REPLY_S
+        self._pending_replies.add(request.station, request.expected, call, until_s)
 
-    def _settled(self, frame: F, call: object = None) -> Owed | None:
+    def _match_late_reply(self, frame: F, call: object = None) -> PendingReply | None:
         """Which of the answers owed to other calls than `call` a frame may be."""
-        refusal = self._is_refusal(frame.payload)
-        owed = self._debts.settle(frame.source, frame.payload, call, refusal=refusal)
-        if owed is not None:
+        refused = self._is_error_reply(frame.payload)
+        pending = self._pending_replies.settle(frame.source, frame.payload, call, is_error=refused)
+        if pending is not None:
             self._count(frame.source, "late_replies")
-        return owed
+        return pending
 
-    def _pass_over(self, question: Question[F], frame: F) -> None:
+    def _count_skipped(self, request: Request[F], frame: F) -> None:
         """Count a frame that answers something else, or nothing."""
-        echo = frame.raw == question.frame
-        self._count(question.station, "echoes_skipped" if echo else "frames_skipped")
+        echo = frame.raw == request.frame
+        self._count(request.station, "echoes_skipped" if echo else "frames_skipped")
 
-    def _unanswered(
-        self, call: Call, question: Question[F], heard: bytes, *, damaged: bool
+    def _no_reply_error(
+        self, call: Call, request: Request[F], heard: bytes, *, damaged: bool
     ) -> WatlowTimeoutError | WatlowCRCError:
-        context = self._context(call, question, heard)
+        context = self._context(call, request, heard)
         if damaged:
-            self._count(question.station, "crc_errors")
+            self._count(request.station, "crc_errors")
             return WatlowCRCError(
                 "only damaged frames came back; is the line noisy, not terminated, or set to "
                 "another baud rate or parity?",
                 context=context,
             )
-        self._count(question.station, "timeouts")
+        self._count(request.station, "timeouts")
         if not heard:
             found = (
                 "nothing came back; is the controller on, at this address and set to "
-                f"{self.language}, and its line connected?"
+                f"{self.protocol_name}, and its line connected?"
             )
-        elif heard == question.frame:
+        elif heard == request.frame:
             found = (
                 "only our own question came back: the adapter hands on what it sends, and nobody "
                 "answers; look at the wires behind it"
@@ -270,7 +272,7 @@ class Conversation(ABC, Generic[F]):
         else:
             found = (
                 f"{len(heard)} bytes came, but no answer; is the line set to another baud rate or "
-                f"parity, or is it not {self.language} that is spoken on it?"
+                f"parity, or is it not {self.protocol_name} that is spoken on it?"
             )
         return WatlowTimeoutError(found, context=context)
 
@@ -283,11 +285,11 @@ class Conversation(ABC, Generic[F]):
             elif what in ("exchanges", "crc_errors"):
                 stats.unanswered = 0
 
-    def _context(self, call: Call, question: Question[F], reply: bytes) -> ErrorContext:
+    def _context(self, call: Call, request: Request[F], reply: bytes) -> ErrorContext:
         return ErrorContext(
             port=self.port.name,
-            address=question.address,
-            request=question.frame,
+            address=request.address,
+            request=request.frame,
             reply=reply,
             elapsed_s=time.monotonic() - call.started_s,
         )

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple, Protocol, TypeVar
 
-USUAL_S = 0.5
+DEFAULT_TIMEOUT_S = 0.5
 """How long to wait where nobody says that it is to be longer."""
 
 
-class Patience(NamedTuple):
+class RetryPolicy(NamedTuple):
     """How long to wait for an answer, and how often to ask again.
 
     Attributes:
@@ -21,27 +21,27 @@ class Patience(NamedTuple):
             may still come.
     """
 
-    timeout_s: float = USUAL_S
+    timeout_s: float = DEFAULT_TIMEOUT_S
     retries: int = 1
     early_s: float = 0.0
 
-    def once(self, within_s: float | None) -> Patience:
+    def single_attempt(self, within_s: float | None) -> RetryPolicy:
         """To ask once, and wait no longer than `within_s`; None for what it is.
 
         Who was given more time than is usual needs it: then once, but for as long as always.
         """
         if within_s is None:
             return self
-        slow = self.timeout_s > USUAL_S
+        slow = self.timeout_s > DEFAULT_TIMEOUT_S
         timeout_s = self.timeout_s if slow else min(self.timeout_s, within_s)
-        return Patience(timeout_s, 0, self.timeout_s - timeout_s)
+        return RetryPolicy(timeout_s, 0, self.timeout_s - timeout_s)
 
 
 def _nothing() -> None:
     """Nobody wants to know."""
 
 
-class Storing(NamedTuple):
+class WriteOptions(NamedTuple):
     """How a value is to be stored.
 
     Attributes:
@@ -55,7 +55,7 @@ class Storing(NamedTuple):
     sending: Callable[[], None] = _nothing
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What came back: what it says, the whole frame, and when."""
 
     content: bytes
@@ -64,14 +64,14 @@ class Answer(NamedTuple):
     latency_s: float
 
 
-class Told(NamedTuple):
+class ReplyContent(NamedTuple):
     """What one exchange brought: what the answer says behind what names it, and its frame."""
 
     content: bytes
     raw: bytes
 
 
-class HeardFrame(Protocol):
+class ReceivedFrame(Protocol):
     """A frame whose checksums were right."""
 
     @property
@@ -87,12 +87,12 @@ class HeardFrame(Protocol):
         """Its bytes on the wire."""
 
 
-F = TypeVar("F", bound=HeardFrame)
-F_in = TypeVar("F_in", bound=HeardFrame, contravariant=True)
-F_out = TypeVar("F_out", bound=HeardFrame, covariant=True)
+F = TypeVar("F", bound=ReceivedFrame)
+F_in = TypeVar("F_in", bound=ReceivedFrame, contravariant=True)
+F_out = TypeVar("F_out", bound=ReceivedFrame, covariant=True)
 
 
-class Question(Protocol[F_in]):
+class Request(Protocol[F_in]):
     """What is sent, to whom, and what an answer to it begins with."""
 
     @property
@@ -101,7 +101,7 @@ class Question(Protocol[F_in]):
 
     @property
     def station(self) -> int:
-        """Who is asked: what `HeardFrame.source` of an answer is."""
+        """Who is asked: what `ReceivedFrame.source` of an answer is."""
 
     @property
     def address(self) -> int:
@@ -119,7 +119,7 @@ class Question(Protocol[F_in]):
         """Whether `frame` answers this question, with a value or a refusal."""
 
 
-class FrameSource(Protocol[F_out]):
+class Decoder(Protocol[F_out]):
     """Finds frames in bytes that come in any portions."""
 
     @property
@@ -137,14 +137,14 @@ class FrameSource(Protocol[F_out]):
 class Call:
     """One call from outside: however many exchanges it takes, it began once."""
 
-    __slots__ = ("patience", "started_at", "started_s", "urgent")
+    __slots__ = ("policy", "started_at", "started_s", "urgent")
 
-    def __init__(self, patience: Patience, *, urgent: bool = False) -> None:
-        self.patience = patience
+    def __init__(self, policy: RetryPolicy, *, urgent: bool = False) -> None:
+        self.policy = policy
         self.urgent = urgent
         self.started_at = datetime.now(timezone.utc)
         self.started_s = time.monotonic()
 
-    def answer(self, told: Told) -> Answer:
+    def reply(self, content: ReplyContent) -> Reply:
         """What was told, and how long it took."""
-        return Answer(*told, self.started_at, time.monotonic() - self.started_s)
+        return Reply(*content, self.started_at, time.monotonic() - self.started_s)

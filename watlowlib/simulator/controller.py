@@ -15,7 +15,7 @@ from enum import Enum
 from typing import TypeVar
 
 from watlowlib._internal.clock import SystemClock, Ticking
-from watlowlib._internal.validation import chosen, whole
+from watlowlib._internal.validation import as_enum, as_int
 from watlowlib.devices.stdbus_driver import tag_of
 from watlowlib.devices.values import SETPOINT, as_stored, is_cool_side
 from watlowlib.errors import WatlowConfigurationError, WatlowFrameError
@@ -101,7 +101,7 @@ class SimulatedController:
     ) -> None:
         _check_unit(address, loops)
         slave = address if modbus_address is None else modbus_address
-        whole("modbus_address", slave, SLAVES[0], SLAVES[-1], "give 1 to 247")
+        as_int("modbus_address", slave, SLAVES[0], SLAVES[-1], "give 1 to 247")
         speaks = _setting("protocol", ProtocolKind, protocol, PROTOCOLS)
         order = _setting("word_order", WordOrder, word_order, ORDERS)
         bank = RegisterBank(self, PARAMETERS, data_map=data_map, gaps=gaps)
@@ -350,7 +350,7 @@ def _tag(spec: ParameterSpec) -> Tag:
 
 def _setting(name: str, kind: type[E], given: object, codes: Mapping[E, int]) -> int:
     """The code of a setting that is given by its name."""
-    code = codes.get(chosen(name, kind, given))
+    code = codes.get(as_enum(name, kind, given))
     if code is None:
         raise WatlowConfigurationError(
             f"{name}={given!r}: allowed are {', '.join(each.value for each in codes)}"

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TypeAlias
 
-from watlowlib._internal.validation import chosen
+from watlowlib._internal.validation import as_enum
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.protocol.modbus.frames import READ_HOLDING, READ_INPUT, SLAVES, RtuFrame
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder, encode_frame
@@ -68,7 +68,7 @@ class FaultPlan:
         delay_s: float = 0.1,
         late_s: float = 0.55,
     ) -> None:
-        self.rates = {chosen("fault", Fault, key): rate for key, rate in (rates or {}).items()}
+        self.rates = {as_enum("fault", Fault, key): rate for key, rate in (rates or {}).items()}
         if min(self.rates.values(), default=0.0) < 0 or sum(self.rates.values()) > 1:
             raise WatlowConfigurationError(
                 f"rates={self.rates!r}: each at least 0, together at most 1"
@@ -87,7 +87,7 @@ class FaultPlan:
     def next_are(self, *faults: Fault | None) -> None:
         """Meet the next requests with these, None for a reply in order."""
         self._script.extend(
-            None if fault is None else chosen("fault", Fault, fault) for fault in faults
+            None if fault is None else as_enum("fault", Fault, fault) for fault in faults
         )
 
     def draw(self) -> Fault | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 
 from watlowlib._internal.clock import SystemClock, Ticking
-from watlowlib._internal.validation import whole
+from watlowlib._internal.validation import as_int
 from watlowlib.model import ProtocolKind, Value, WordOrder
 from watlowlib.protocol.modbus.frames import SLAVES
 from watlowlib.registry.parameters import SD_PARAMETERS, Kind, ParameterSpec
@@ -57,7 +57,7 @@ class SimulatedSD:
         registers_per_read: int | None = None,
         gaps: str = "refuse",
     ) -> None:
-        self.address = whole("address", address, SLAVES[0], SLAVES[-1], "give 1 to 247")
+        self.address = as_int("address", address, SLAVES[0], SLAVES[-1], "give 1 to 247")
         self.modbus = ModbusSlave(RegisterBank(self, SD_PARAMETERS, gaps=gaps), registers_per_read)
         self.register_writes = self.modbus.register_writes
         self.writes: list[Write] = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from watlowlib._internal.validation import whole
+from watlowlib._internal.validation import as_int
 from watlowlib.protocol.modbus.frames import (
     EXCEPTION,
     FUNCTIONS,
@@ -63,7 +63,7 @@ class ModbusSlave:
 
     def __init__(self, bank: RegisterBank, registers_per_read: int | None = None) -> None:
         self._bank = bank
-        self._most = whole(
+        self._most = as_int(
             "registers_per_read",
             MOST_READ if registers_per_read is None else registers_per_read,
             1,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from watlowlib._internal.validation import real
+from watlowlib._internal.validation import finite_or_none
 from watlowlib.errors import WatlowConfigurationError
 
 LIKE_A_PM3 = (0.002, 0.04, 0.25)
@@ -29,8 +29,10 @@ class Turnaround:
     """
 
     def __init__(self, given: object, chance: random.Random) -> None:
-        numbers = [real(each) for each in given] if isinstance(given, (tuple, list)) else []
-        numbers = numbers or [real(given)] * 2
+        numbers = (
+            [finite_or_none(each) for each in given] if isinstance(given, (tuple, list)) else []
+        )
+        numbers = numbers or [finite_or_none(given)] * 2
         known = [each for each in numbers if each is not None and each >= 0]
         if len(known) != len(numbers) or len(known) not in (2, 3) or known != sorted(known):
             raise WatlowConfigurationError(

@@ -32,7 +32,7 @@ from typing import Protocol, TypeVar
 
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import Sample
-from watlowlib.sinks.rows import COLUMNS, KINDS, Kind, Layout, Row
+from watlowlib.sinks.rows import COLUMN_TYPES, COLUMNS, ColumnLayout, ColumnType, Row
 
 S = TypeVar("S", bound="Sink")
 
@@ -95,14 +95,14 @@ class TableSink(Sink):
             Sample, unless rows of another kind are added to a file that has such.
     """
 
-    _layout: Layout | None = None
+    _layout: ColumnLayout | None = None
 
     def __init__(self, columns: Sequence[str] | None = None) -> None:
         if isinstance(columns, str) or (columns is not None and not columns):
             raise WatlowConfigurationError(f"columns={columns!r}: give a list of names")
         self._wanted = tuple(columns or COLUMNS)
 
-    def _accept(self, names: Sequence[str]) -> Layout:
+    def _accept(self, names: Sequence[str]) -> ColumnLayout:
         """The layout of what is there already.
 
         Raises:
@@ -114,7 +114,7 @@ class TableSink(Sink):
                 f"{self} has another header ({','.join(names)!r}); give a new name, or, for rows "
                 f"that are no samples, its names as columns=[...] (it lacks {missing})"
             )
-        return Layout({name: KINDS.get(name, Kind.ANY) for name in names})
+        return ColumnLayout({name: COLUMN_TYPES.get(name, ColumnType.ANY) for name in names})
 
 
 class FileSink(TableSink):

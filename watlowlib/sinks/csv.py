@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.rows import COLUMNS, Column, Layout
+from watlowlib.sinks.rows import COLUMNS, Column, ColumnLayout
 from watlowlib.sinks.text import TextSink
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -84,9 +84,9 @@ class CsvSink(TextSink):
     def _torn_head(self, head: bytes) -> bool:
         return (",".join(COLUMNS) + "\r").encode().startswith(head)
 
-    def _header(self, layout: Layout) -> str:
-        return ",".join(map(csv_cell, layout.kinds)) + "\r\n"
+    def _header(self, layout: ColumnLayout) -> str:
+        return ",".join(map(csv_cell, layout.types)) + "\r\n"
 
-    def _lines(self, layout: Layout, columns: list[Column]) -> str:
-        rows = zip(*map(self._as_text, layout.kinds.values(), columns))
+    def _lines(self, layout: ColumnLayout, columns: list[Column]) -> str:
+        rows = zip(*map(self._as_text, layout.types.values(), columns))
         return "\r\n".join([*map(",".join, rows), ""])

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.rows import Column, Layout
+from watlowlib.sinks.rows import Column, ColumnLayout
 from watlowlib.sinks.text import TextSink
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -55,8 +55,8 @@ class JsonlSink(TextSink):
         start = b'{"device":'
         return head.startswith(start) or start.startswith(head)
 
-    def _lines(self, layout: Layout, columns: list[Column]) -> str:
-        names = (json_cell(name).replace("%", "%%") for name in layout.kinds)
+    def _lines(self, layout: ColumnLayout, columns: list[Column]) -> str:
+        names = (json_cell(name).replace("%", "%%") for name in layout.types)
         line = "{" + ",".join(f"{name}:%s" for name in names) + "}\n"
-        rows = zip(*map(self._as_text, layout.kinds.values(), columns))
+        rows = zip(*map(self._as_text, layout.types.values(), columns))
         return "".join(map(line.__mod__, rows))

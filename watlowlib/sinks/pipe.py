@@ -14,9 +14,9 @@ import logging
 import math
 import time
 
-from watlowlib._internal.queues import Handover, HandoverClosed
+from watlowlib._internal.queues import ClosableQueue, QueueClosed
 from watlowlib._internal.threads import Worker
-from watlowlib._internal.validation import real, whole
+from watlowlib._internal.validation import as_int, finite_or_none
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.sinks.base import SampleSink
@@ -49,7 +49,7 @@ class SinkWriter:
         self._sink = sink
         self._batch_size = batch_size
         self._flush_interval = flush_interval
-        self._queue: Handover[list[Sample]] = Handover(WAITING_BATCHES)
+        self._queue: ClosableQueue[list[Sample]] = ClosableQueue(WAITING_BATCHES)
         self._offered: list[Sample] = []
         self._given = 0
         self._written = 0
@@ -81,7 +81,7 @@ class SinkWriter:
             self._offered, self._given = batch, given  # nothing comes between the two
         try:
             taken = self._queue.put(batch, None if alone else patience_s)
-        except HandoverClosed:
+        except QueueClosed:
             return
         if not taken and not self._behind:
             self._behind = True
@@ -116,7 +116,7 @@ class SinkWriter:
         while True:
             try:
                 batch = self._queue.get(None if not waiting else flush_at_s - time.monotonic())
-            except HandoverClosed:
+            except QueueClosed:
                 break
             if batch and batch is not last:
                 if not waiting:
@@ -162,8 +162,8 @@ def pipe(
             that was read has been written.
     """
     _check(stream, sinks)
-    batch_size = whole("batch_size", batch_size, 1, None, "give 1 or more samples")
-    seconds = real(flush_interval)
+    batch_size = as_int("batch_size", batch_size, 1, None, "give 1 or more samples")
+    seconds = finite_or_none(flush_interval)
     if seconds is None or seconds < 0:
         raise WatlowConfigurationError(f"flush_interval={flush_interval!r}: give 0 or more seconds")
     flow = _Flow(

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from watlowlib._internal.optional import needed
+from watlowlib._internal.optional import import_optional
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.csv import csv_row
 from watlowlib.sinks.database import NAME, one_of
@@ -25,7 +25,7 @@ from watlowlib.sinks.files import whole_lines
 from watlowlib.sinks.parquet.arrow import arrow, from_batch, schema_of, to_batch
 from watlowlib.sinks.parquet.finalize import added
 from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of, read_journal
-from watlowlib.sinks.rows import KINDS, TIMES, Layout
+from watlowlib.sinks.rows import COLUMN_TYPES, TIMES, ColumnLayout
 
 ROWS_AT_ONCE = 10_000
 
@@ -66,7 +66,7 @@ class StoredSamples:
         """
         pa = arrow()
         rows = list(self)
-        layout = Layout.of(rows) if rows else Layout(KINDS)
+        layout = ColumnLayout.of(rows) if rows else ColumnLayout(COLUMN_TYPES)
         schema = schema_of(layout)
         return pa.Table.from_batches([to_batch(layout, schema, rows)], schema)
 
@@ -76,7 +76,7 @@ class StoredSamples:
         Raises:
             WatlowSinkError: pandas is not installed, or the file cannot be read.
         """
-        return needed("pandas", "pandas").DataFrame.from_records(list(self))
+        return import_optional("pandas", "pandas").DataFrame.from_records(list(self))
 
     def to_polars(self) -> Any:
         """A polars DataFrame, `value` being the numbers and `value_text` the texts.
@@ -84,7 +84,7 @@ class StoredSamples:
         Raises:
             WatlowSinkError: polars or pyarrow is not installed, or the file cannot be read.
         """
-        return needed("polars", "polars").from_arrow(self.to_arrow())
+        return import_optional("polars", "polars").from_arrow(self.to_arrow())
 
 
 def read_samples(path: str | os.PathLike[str], *, table: str = "samples") -> StoredSamples:
@@ -142,7 +142,7 @@ def _parquet(path: Path) -> Rows:
     if path.is_dir():
         yield from _folder(path)
         return
-    parquet = needed("pyarrow.parquet", "parquet")
+    parquet = import_optional("pyarrow.parquet", "parquet")
     # The journal first: it may be finished, and deleted, while the file is read.
     schema, batches = read_journal(journal_of(path))
     if path.exists():

@@ -30,7 +30,7 @@ Row: TypeAlias = "Sample | Mapping[str, Any]"
 Column: TypeAlias = "Sequence[Any]"
 
 
-class Kind(Enum):
+class ColumnType(Enum):
     """What a column holds, None aside."""
 
     TEXT = "text"
@@ -41,28 +41,28 @@ class Kind(Enum):
     """Numbers and texts in one column, each staying what it is."""
 
 
-KINDS = {
-    "device": Kind.TEXT,
-    "address": Kind.INTEGER,
-    "protocol": Kind.TEXT,
-    "parameter": Kind.TEXT,
-    "parameter_id": Kind.INTEGER,
-    "instance": Kind.INTEGER,
-    "value": Kind.ANY,
-    "unit": Kind.TEXT,
-    "requested_at": Kind.TIME,
-    "received_at": Kind.TIME,
-    "midpoint_at": Kind.TIME,
-    "latency_s": Kind.REAL,
-    "status": Kind.TEXT,
+COLUMN_TYPES = {
+    "device": ColumnType.TEXT,
+    "address": ColumnType.INTEGER,
+    "protocol": ColumnType.TEXT,
+    "parameter": ColumnType.TEXT,
+    "parameter_id": ColumnType.INTEGER,
+    "instance": ColumnType.INTEGER,
+    "value": ColumnType.ANY,
+    "unit": ColumnType.TEXT,
+    "requested_at": ColumnType.TIME,
+    "received_at": ColumnType.TIME,
+    "midpoint_at": ColumnType.TIME,
+    "latency_s": ColumnType.REAL,
+    "status": ColumnType.TEXT,
 }
-COLUMNS = tuple(KINDS)
+COLUMNS = tuple(COLUMN_TYPES)
 """The columns of a tabular sink: a `Sample` without `raw`."""
 
 TEXTS = "_text"
 """What is added to a column's name for its texts, in sinks whose columns have one type."""
 
-TIMES = frozenset(name for name, kind in KINDS.items() if kind is Kind.TIME)
+TIMES = frozenset(name for name, kind in COLUMN_TYPES.items() if kind is ColumnType.TIME)
 
 
 class Cache(dict[Any, T]):
@@ -137,7 +137,7 @@ def _samples_column(
         return [None if sample.unit is None else sample.unit._value_ for sample in samples]
     if name == "value":
         return [_words(v) if type(v) is tuple else v for v in map(_SIMPLE[name], samples)]
-    if name in KINDS:
+    if name in COLUMN_TYPES:
         return list(map(_SIMPLE[name], samples))
     return [None] * len(samples)
 
@@ -153,19 +153,19 @@ def sample_to_row(sample: Sample) -> dict[str, Any]:
     return {name: column[0] for name, column in zip(COLUMNS, columns)}
 
 
-class Layout:
+class ColumnLayout:
     """The columns of one file or table, and what goes into them.
 
     Args:
         kinds: What each column holds, in their order.
     """
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
-        self.kinds = dict(kinds)
+    def __init__(self, kinds: Mapping[str, ColumnType]) -> None:
+        self.types = dict(kinds)
         self._left_out: set[str] = set()
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> Layout:
+    def of(cls, rows: Sequence[Row]) -> ColumnLayout:
         """That of a sink whose first rows these are.
 
         Raises:
@@ -173,8 +173,8 @@ class Layout:
                 text, or no cell at all.
         """
         if any(isinstance(row, Sample) for row in rows):
-            return cls(KINDS)
-        found: dict[str, set[Kind]] = {}
+            return cls(COLUMN_TYPES)
+        found: dict[str, set[ColumnType]] = {}
         for row in rows:
             for name, cell in _plain(row).items():
                 found.setdefault(name, set()).update(_kinds(name, cell))
@@ -193,38 +193,38 @@ class Layout:
         samples = [row for row in rows if isinstance(row, Sample)]
         if len(samples) == len(rows):
             if samples:
-                self._leave_out(KINDS)
-            return [_samples_column(name, samples, time) for name in self.kinds]
+                self._leave_out(COLUMN_TYPES)
+            return [_samples_column(name, samples, time) for name in self.types]
         plain = [_plain(row) for row in rows]
         self._leave_out(dict.fromkeys(name for row in plain for name in row))
         return [
-            [_fit(kind, row.get(name), time) for row in plain] for name, kind in self.kinds.items()
+            [_fit(kind, row.get(name), time) for row in plain] for name, kind in self.types.items()
         ]
 
     def _leave_out(self, names: Iterable[str]) -> None:
         for name in names:
-            if name not in self.kinds and name not in self._left_out:
+            if name not in self.types and name not in self._left_out:
                 self._left_out.add(name)
                 log.warning(
-                    "column %r is left out: the columns are %s", name, ", ".join(self.kinds)
+                    "column %r is left out: the columns are %s", name, ", ".join(self.types)
                 )
 
 
-def columns_of(layout: Layout) -> dict[str, Kind]:
+def columns_of(layout: ColumnLayout) -> dict[str, ColumnType]:
     """The columns for `layout` in sinks whose columns have one type: see `split_numbers`.
 
     Raises:
         WatlowSinkError: A column has the name that the texts of another one need.
     """
-    columns: dict[str, Kind] = {}
-    for name, kind in layout.kinds.items():
-        if kind in (Kind.REAL, Kind.ANY) and name + TEXTS in layout.kinds:
+    columns: dict[str, ColumnType] = {}
+    for name, kind in layout.types.items():
+        if kind in (ColumnType.REAL, ColumnType.ANY) and name + TEXTS in layout.types:
             raise WatlowSinkError(
                 f"column {name + TEXTS!r} needs another name: this is where {name!r} has its texts"
             )
-        columns[name] = Kind.REAL if kind is Kind.ANY else kind
-        if kind is Kind.ANY:
-            columns[name + TEXTS] = Kind.TEXT
+        columns[name] = ColumnType.REAL if kind is ColumnType.ANY else kind
+        if kind is ColumnType.ANY:
+            columns[name + TEXTS] = ColumnType.TEXT
     return columns
 
 
@@ -274,15 +274,15 @@ def _cell(name: str, given: Any) -> Cell:
     raise WatlowSinkError(f"{name}={given!r}: a cell is a number, a text, a time or None")
 
 
-def _fit(kind: Kind, cell: Cell, time: Callable[[datetime], Any]) -> Any:
+def _fit(kind: ColumnType, cell: Cell, time: Callable[[datetime], Any]) -> Any:
     """`cell` as a column of `kind` holds it: one that was once text stays text."""
     if isinstance(cell, datetime):
-        return time(cell) if kind is Kind.TIME else TimeText()(cell)
-    if kind is Kind.TEXT:
+        return time(cell) if kind is ColumnType.TIME else TimeText()(cell)
+    if kind is ColumnType.TEXT:
         return None if cell is None else str(cell)
-    if kind is Kind.REAL and isinstance(cell, int):
+    if kind is ColumnType.REAL and isinstance(cell, int):
         return float(cell)
-    if kind is Kind.INTEGER and isinstance(cell, float) and cell.is_integer():
+    if kind is ColumnType.INTEGER and isinstance(cell, float) and cell.is_integer():
         return int(cell)
     return cell
 
@@ -297,14 +297,19 @@ def _time(name: str, text: str) -> datetime:
     return when
 
 
-def _kinds(name: str, cell: Cell) -> set[Kind]:
-    if name in KINDS:
-        return {KINDS[name]}
-    kinds = {str: Kind.TEXT, int: Kind.INTEGER, float: Kind.REAL, datetime: Kind.TIME}
+def _kinds(name: str, cell: Cell) -> set[ColumnType]:
+    if name in COLUMN_TYPES:
+        return {COLUMN_TYPES[name]}
+    kinds = {
+        str: ColumnType.TEXT,
+        int: ColumnType.INTEGER,
+        float: ColumnType.REAL,
+        datetime: ColumnType.TIME,
+    }
     return {kind for type_, kind in kinds.items() if isinstance(cell, type_)}
 
 
-def _common(kinds: set[Kind]) -> Kind:
-    if kinds == {Kind.INTEGER, Kind.REAL}:
-        return Kind.ANY
-    return kinds.pop() if len(kinds) == 1 else Kind.ANY
+def _common(kinds: set[ColumnType]) -> ColumnType:
+    if kinds == {ColumnType.INTEGER, ColumnType.REAL}:
+        return ColumnType.ANY
+    return kinds.pop() if len(kinds) == 1 else ColumnType.ANY

@@ -20,15 +20,15 @@ from watlowlib.sinks.database import (
     transaction,
 )
 from watlowlib.sinks.files import deleted
-from watlowlib.sinks.rows import Column, Kind, Layout, Row, TimeText
+from watlowlib.sinks.rows import Column, ColumnLayout, ColumnType, Row, TimeText
 
 _TYPES = {
-    Kind.TEXT: " TEXT",
-    Kind.INTEGER: " INTEGER",
-    Kind.REAL: " REAL",
-    Kind.TIME: " TEXT",
+    ColumnType.TEXT: " TEXT",
+    ColumnType.INTEGER: " INTEGER",
+    ColumnType.REAL: " REAL",
+    ColumnType.TIME: " TEXT",
     # No type: a number stays the number it is, and a text parameter has a place.
-    Kind.ANY: "",
+    ColumnType.ANY: "",
 }
 
 ROWS_AT_ONCE = 16
@@ -129,7 +129,7 @@ class SqliteSink(FileSink):
             with transaction(self._database):
                 layout = self._layout or self._look(self._database)
                 if layout is None:
-                    layout = Layout.of(samples)
+                    layout = ColumnLayout.of(samples)
                     self._create(self._database, layout)
                 self._insert(self._database, layout, layout.columns(samples, TimeText()))
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
@@ -146,7 +146,7 @@ class SqliteSink(FileSink):
             except sqlite3.Error as error:
                 raise self._failed("closed", error) from error
 
-    def _look(self, database: sqlite3.Connection) -> Layout | None:
+    def _look(self, database: sqlite3.Connection) -> ColumnLayout | None:
         names = [row[1] for row in database.execute(f"PRAGMA table_info({self._table})")]
         if names:
             return self._accept(names)
@@ -156,17 +156,19 @@ class SqliteSink(FileSink):
             )
         return None
 
-    def _create(self, database: sqlite3.Connection, layout: Layout) -> None:
-        columns = ", ".join(f"{quoted(name)}{_TYPES[kind]}" for name, kind in layout.kinds.items())
+    def _create(self, database: sqlite3.Connection, layout: ColumnLayout) -> None:
+        columns = ", ".join(f"{quoted(name)}{_TYPES[kind]}" for name, kind in layout.types.items())
         database.execute(f"CREATE TABLE {self._table} ({columns})")
-        if {"device", "requested_at"} <= set(layout.kinds):
+        if {"device", "requested_at"} <= set(layout.types):
             database.execute(
                 f"CREATE INDEX IF NOT EXISTS {self._index} ON {self._table} (device, requested_at)"
             )
 
-    def _insert(self, database: sqlite3.Connection, layout: Layout, columns: list[Column]) -> None:
+    def _insert(
+        self, database: sqlite3.Connection, layout: ColumnLayout, columns: list[Column]
+    ) -> None:
         """Insert all rows, most of them `ROWS_AT_ONCE`."""
-        names = ", ".join(map(quoted, layout.kinds))
+        names = ", ".join(map(quoted, layout.types))
         row = f"({', '.join('?' * len(columns))})"
         at_once = max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // len(columns)))
         whole = len(columns[0]) // at_once * at_once

@@ -15,7 +15,7 @@ from typing import Any
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.files import check_there, end_of_lines, lock, write_all
-from watlowlib.sinks.rows import Cache, Column, Kind, Layout, Row, TimeText
+from watlowlib.sinks.rows import Cache, Column, ColumnLayout, ColumnType, Row, TimeText
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class TextSink(FileSink):
         self._fsync = fsync
         self._file: FileIO | None = None
         self._end = 0
-        self._texts: dict[Kind, Cache[str]] = {}
+        self._texts: dict[ColumnType, Cache[str]] = {}
 
     def open(self) -> None:
         """Open the file at its end, making it if it is not there.
@@ -73,7 +73,7 @@ class TextSink(FileSink):
             raise self._not_open()
         if not samples:
             return
-        layout = self._layout or Layout.of(samples)
+        layout = self._layout or ColumnLayout.of(samples)
         lines = self._lines(layout, layout.columns(samples, TimeText()))
         if self._layout is None:
             lines = self._header(layout) + lines
@@ -126,11 +126,11 @@ class TextSink(FileSink):
     _time = "%s"
     _write: Callable[[Any], str]
 
-    def _as_text(self, kind: Kind, column: Column) -> Iterable[str]:
+    def _as_text(self, kind: ColumnType, column: Column) -> Iterable[str]:
         """The cells of a column as text; whatever is the same again and again is made once."""
-        if kind in (Kind.TEXT, Kind.INTEGER):
+        if kind in (ColumnType.TEXT, ColumnType.INTEGER):
             return map(self._texts.setdefault(kind, Cache(self._write)).__getitem__, column)
-        if kind is Kind.TIME and None not in column:
+        if kind is ColumnType.TIME and None not in column:
             return map(self._time.__mod__, column)
         return map(self._write, column)
 
@@ -142,8 +142,8 @@ class TextSink(FileSink):
         """Whether `head`, which has no whole line, is what a crash left of the first write."""
         raise NotImplementedError
 
-    def _header(self, layout: Layout) -> str:
+    def _header(self, layout: ColumnLayout) -> str:
         return ""
 
-    def _lines(self, layout: Layout, columns: list[Column]) -> str:
+    def _lines(self, layout: ColumnLayout, columns: list[Column]) -> str:
         raise NotImplementedError

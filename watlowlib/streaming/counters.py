@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     rates: tuple[int, ...]
 
 
-class Tally:
+class Counters:
     """The summary in the making.
 
     Args:

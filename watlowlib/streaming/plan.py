@@ -14,7 +14,7 @@ from itertools import combinations
 from threading import Event
 from typing import Any, TypeAlias, TypeVar
 
-from watlowlib._internal.validation import positive
+from watlowlib._internal.validation import as_positive
 from watlowlib.devices.poll import Parameters, Poll, PollSource
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import RateReport, Sample
@@ -69,7 +69,7 @@ class Plan:
         return self.polls[tuple(range(len(self.rates)))]
 
 
-def planned(
+def make_plan(
     source: PollSource,
     parameters: Parameters | Rates,
     rate_hz: float | None,
@@ -96,7 +96,7 @@ def planned(
             "nothing to read: give at least one parameter, such as 'process_value'"
         )
     if duration is not None:
-        duration = positive("duration", duration, MOST_S, "seconds, or None for no end")
+        duration = as_positive("duration", duration, MOST_S, "seconds, or None for no end")
     names, instances = _kept(names), _kept(instances)
     rates = list(dict.fromkeys(hz for _, hz in wanted))
     numbers = range(len(rates))
@@ -140,7 +140,7 @@ def _wanted(parameters: Parameters | Rates, rate_hz: float | None) -> list[tuple
             "rate_hz is missing: give it, or a rate for each parameter, such as "
             "parameters={'process_value': 10.0, 'setpoint': 0.2}"
         )
-    hz = positive("rate_hz", rate_hz, MOST_HZ, "ticks a second")
+    hz = as_positive("rate_hz", rate_hz, MOST_HZ, "ticks a second")
     given = _kept(parameters)
     return [(name, hz) for name in (given if isinstance(given, list) else [given])]
 
@@ -153,7 +153,7 @@ def _each_its_own(
             f"rate_hz={rate_hz!r}: each parameter has its own rate here; leave rate_hz out"
         )
     wanted = [
-        (name, positive(f"the rate of {name!r}", hz, MOST_HZ, "reads a second"))
+        (name, as_positive(f"the rate of {name!r}", hz, MOST_HZ, "reads a second"))
         for name, hz in parameters.items()
     ]
     rates = len({hz for _, hz in wanted})

@@ -21,14 +21,14 @@ from contextlib import ExitStack
 from enum import Enum
 
 from watlowlib._internal.clock import Clock, SystemClock
-from watlowlib._internal.queues import Handover, HandoverClosed
+from watlowlib._internal.queues import ClosableQueue, QueueClosed
 from watlowlib._internal.threads import Worker
-from watlowlib._internal.validation import chosen, whole
+from watlowlib._internal.validation import as_enum, as_int
 from watlowlib.devices.poll import Parameters, PollSource
 from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
-from watlowlib.streaming.counters import Batch, Tally
-from watlowlib.streaming.plan import Plan, Rates, planned
+from watlowlib.streaming.counters import Batch, Counters
+from watlowlib.streaming.plan import Plan, Rates, make_plan
 from watlowlib.streaming.schedule import Schedule
 
 log = logging.getLogger(__name__)
@@ -72,9 +72,9 @@ class Recording:
         self._buffer_size = buffer_size
         self._auto_reconnect = auto_reconnect
         self._clock = clock
-        self._queue: Handover[Batch] = Handover(buffer_size)
+        self._queue: ClosableQueue[Batch] = ClosableQueue(buffer_size)
         self._stop = threading.Event()
-        self._tally = Tally(plan.rates, plan.ports)
+        self._counters = Counters(plan.rates, plan.ports)
         self._start_ns = clock.now_ns()
         self._dropped_before: int | None = None
         self._around = ExitStack()
@@ -104,7 +104,7 @@ class Recording:
             self._leave()
             self._worker.join(JOIN_S)
             for batch in self._queue.clear():
-                self._tally.drop(batch)
+                self._counters.drop(batch)
         if error is None:
             self._worker.reraise()
 
@@ -122,7 +122,7 @@ class Recording:
         """
         try:
             return self._queue.move_to(hand)
-        except HandoverClosed:
+        except QueueClosed:
             self._worker.reraise()
             return False
 
@@ -137,22 +137,22 @@ class Recording:
 
     def note_sinks(self, reports: Sequence[SinkReport]) -> None:
         """Put what became of the rows into the summary; `pipe` does."""
-        self._tally.sinks = tuple(reports)
+        self._counters.sinks = tuple(reports)
 
     @property
     def summary(self) -> AcquisitionSummary:
         """What it amounts to, by now or in the end."""
-        elapsed_ns = self._clock.now_ns() - self._start_ns if self._tally.started_at else 0
-        return self._tally.summary(self._clock.utc(), elapsed_ns)
+        elapsed_ns = self._clock.now_ns() - self._start_ns if self._counters.started_at else 0
+        return self._counters.summary(self._clock.utc(), elapsed_ns)
 
     def _run(self) -> None:
         try:
             self._keep_schedule()
-        except HandoverClosed:
+        except QueueClosed:
             log.debug("the consumer has left")
         finally:
-            self._tally.duration_ns = self._clock.now_ns() - self._start_ns
-            self._tally.finished_at = self._clock.utc()
+            self._counters.duration_ns = self._clock.now_ns() - self._start_ns
+            self._counters.finished_at = self._clock.utc()
             self._queue.close()
             self._note_drops(lost=False, roomy=True)
             # A port that was held up may still be read: not beyond the end of the recording.
@@ -164,22 +164,22 @@ class Recording:
 
     def _keep_schedule(self) -> None:
         self._start_ns = self._clock.now_ns()
-        self._tally.started_at = self._clock.utc()
+        self._counters.started_at = self._clock.utc()
         schedule = Schedule(self._start_ns, self._plan.slots)
         while (due_ns := schedule.next_ns()) is not None:
             if self._clock.wait_until(due_ns, self._stop):
                 return
             rates, drift_ns = schedule.take(self._clock.now_ns())
-            self._tally.late(drift_ns)
+            self._counters.late(drift_ns)
             self._tick(rates, schedule.next_ns())
-            self._tally.skip(schedule.skip(self._clock.now_ns()))
+            self._counters.skip(schedule.skip(self._clock.now_ns()))
 
     def _tick(self, rates: tuple[int, ...], next_ns: int | None) -> None:
         began_ns = self._clock.now_ns()
         left_s = None if next_ns is None else (next_ns - began_ns) / 1e9
         samples = self._plan.read(rates, self._stop, left_s)
-        self._tally.took(self._clock.now_ns() - began_ns)
-        lost = self._tally.look_at_ports(samples)
+        self._counters.took(self._clock.now_ns() - began_ns)
+        lost = self._counters.look_at_ports(samples)
         self._hand_over(Batch(samples, rates))
         if lost is not None and not self._auto_reconnect:
             raise WatlowConnectionError(
@@ -193,9 +193,9 @@ class Recording:
         try:
             lost = self._put(batch)
         finally:
-            self._tally.emit(batch)
+            self._counters.emit(batch)
             if lost is not None:
-                self._tally.drop(lost)
+                self._counters.drop(lost)
         self._note_drops(lost is not None, roomy)
 
     def _put(self, batch: Batch) -> Batch | None:
@@ -208,10 +208,10 @@ class Recording:
     def _note_drops(self, lost: bool, roomy: bool) -> None:
         """Say once that batches begin to be dropped, and once that this is over."""
         if lost and self._dropped_before is None:
-            self._dropped_before = self._tally.dropped - 1
+            self._dropped_before = self._counters.dropped - 1
             log.warning("the consumer does not keep up: batches are being dropped")
         elif self._dropped_before is not None and not lost and roomy:
-            dropped = self._tally.dropped - self._dropped_before
+            dropped = self._counters.dropped - self._dropped_before
             self._dropped_before = None
             log.warning("no more batches are being dropped; %d were", dropped)
 
@@ -267,7 +267,7 @@ def record(
         WatlowConfigurationError: An argument that cannot be; the message says which.
     """
     return Recording(
-        planned(
+        make_plan(
             source,
             parameters,
             rate_hz,
@@ -278,8 +278,8 @@ def record(
             assembly=assembly,
             confirm=confirm,
         ),
-        overflow=chosen("overflow", OverflowPolicy, overflow),
-        buffer_size=whole("buffer_size", buffer_size, 1, None, "give 1 or more batches"),
+        overflow=as_enum("overflow", OverflowPolicy, overflow),
+        buffer_size=as_int("buffer_size", buffer_size, 1, None, "give 1 or more batches"),
         auto_reconnect=auto_reconnect,
         clock=clock or SystemClock(),
     )

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from watlowlib._internal.queues import SLICE_S, Handover, HandoverClosed
+from watlowlib._internal.queues import SLICE_S, ClosableQueue, QueueClosed
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError
 
@@ -40,7 +40,7 @@ class SyncPortal:
     """A worker thread for the calls of one `with` block; it cannot be entered again."""
 
     def __init__(self) -> None:
-        self._calls: Handover[tuple[Future[Any], Callable[[], Any]]] = Handover(WAITING)
+        self._calls: ClosableQueue[tuple[Future[Any], Callable[[], Any]]] = ClosableQueue(WAITING)
         self._worker = Worker("portal", self._run, self._calls.close)
         self._entered = False
         self._left = False
@@ -97,7 +97,7 @@ class SyncPortal:
         outcome: Future[T] = Future()
         try:
             self._calls.put((outcome, call))
-        except HandoverClosed:
+        except QueueClosed:
             raise WatlowClosedError("the portal was left; make a new SyncPortal()") from None
         while not outcome.done():
             # Every call has its own deadlines. In slices, so that Ctrl-C gets through.
@@ -119,7 +119,7 @@ class SyncPortal:
         while True:
             try:
                 call = self._calls.get()
-            except HandoverClosed:
+            except QueueClosed:
                 return
             if call is not None:
                 _carry_out(*call)

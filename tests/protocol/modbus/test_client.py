@@ -22,13 +22,13 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.model import SerialSettings
-from watlowlib.protocol.exchange import Patience, Storing
+from watlowlib.protocol.exchange import RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.protocol.port import Port
 from watlowlib.transport.scripted import ScriptedTransport
 
-ONCE, TWICE = Patience(0.5, 0), Patience(0.5, 1)
+ONCE, TWICE = RetryPolicy(0.5, 0), RetryPolicy(0.5, 1)
 QUESTION = bytes.fromhex("010301680002442b")
 """Slave 1, two registers from 360 on; the checksum is the one minimalmodbus's own code gives."""
 
@@ -62,12 +62,12 @@ class Script:
     def _answer(self, data: bytes) -> list[bytes]:
         return self._answers.pop(0) if self._answers else []
 
-    def read(self, patience: Patience = ONCE, count: int = 2) -> tuple[int, ...]:
-        answer = self.client.read(1, 360, count, patience)
+    def read(self, policy: RetryPolicy = ONCE, count: int = 2) -> tuple[int, ...]:
+        answer = self.client.read(1, 360, count, policy)
         return struct.unpack(f">{count}H", answer.content)
 
-    def write(self, *words: int, patience: Patience = ONCE, readable: bool = True) -> bytes:
-        return self.client.write(1, 2160, words, patience, Storing(readable)).content
+    def write(self, *words: int, policy: RetryPolicy = ONCE, readable: bool = True) -> bytes:
+        return self.client.write(1, 2160, words, policy, WriteOptions(readable)).content
 
     @property
     def sent(self) -> list[int]:
@@ -176,26 +176,28 @@ def test_the_echo_of_a_write_is_not_taken_for_its_answer() -> None:
 
 def test_a_write_that_did_not_arrive_is_sent_once_more() -> None:
     script = Script([], [reply(0, 0)], [stored(2160, 2)], [reply(1, 2)])
-    assert script.write(1, 2, patience=TWICE) == bytes.fromhex("00010002")
+    assert script.write(1, 2, policy=TWICE) == bytes.fromhex("00010002")
     assert script.sent == [16, 3, 16, 3]
 
 
 def test_a_write_that_did_arrive_is_not_sent_again() -> None:
     script = Script([], [reply(1, 2)])
-    script.write(1, 2, patience=TWICE)
+    script.write(1, 2, policy=TWICE)
     assert script.sent == [16, 3]
 
 
 def test_a_value_that_was_not_taken_is_said() -> None:
     script = Script([stored(2160, 2)], [reply(3, 4)], [stored(2160, 2)], [reply(3, 4)])
     with pytest.raises(WatlowWriteError, match="0003 0004"):
-        script.write(1, 2, patience=TWICE)
+        script.write(1, 2, policy=TWICE)
 
 
 def test_what_is_held_already_is_not_written() -> None:
     script = Script([reply(1, 2)])
     sent: list[int] = []
-    script.client.write(1, 2160, (1, 2), ONCE, Storing(spare=True, sending=lambda: sent.append(1)))
+    script.client.write(
+        1, 2160, (1, 2), ONCE, WriteOptions(spare=True, sending=lambda: sent.append(1))
+    )
     assert script.sent == [3]
     assert sent == []
 
@@ -203,7 +205,7 @@ def test_what_is_held_already_is_not_written() -> None:
 def test_a_refused_write_is_raised_at_once() -> None:
     script = Script([refused(3, function=16)])
     with pytest.raises(WatlowIllegalValueError, match="write"):
-        script.write(1, 2, patience=TWICE)
+        script.write(1, 2, policy=TWICE)
     assert script.sent == [16]
 
 
@@ -218,7 +220,7 @@ def test_a_long_answer_on_a_slow_line_is_waited_for() -> None:
     transport = Waiting(lambda data: [reply(*range(100))])
     transport.open()
     client = ModbusClient(Port(transport), SerialSettings(baudrate=1200))
-    client.read(1, 0, 100, Patience(0.5, 0))
+    client.read(1, 0, 100, RetryPolicy(0.5, 0))
     # 8 + 205 bytes of 10 bits at 1200 bit/s are 1.775 s.
     assert 2.2 < max(waited) <= 0.5 + 1.776
 

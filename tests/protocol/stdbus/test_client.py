@@ -21,16 +21,16 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowWriteError,
 )
-from watlowlib.protocol.exchange import Call, Patience, Storing
+from watlowlib.protocol.exchange import Call, RetryPolicy, WriteOptions
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.protocol.stdbus.frames import REPLY, REQUEST, Frame, encode_frame, mac_of
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest
-from watlowlib.protocol.stdbus.requests import read_question
+from watlowlib.protocol.stdbus.requests import frame_read_request
 from watlowlib.transport.scripted import ScriptedTransport
 
-ONCE = Patience(timeout_s=0.5, retries=0)
-TWICE = Patience(timeout_s=0.5, retries=1)
+ONCE = RetryPolicy(timeout_s=0.5, retries=0)
+TWICE = RetryPolicy(timeout_s=0.5, retries=1)
 PV = ReadRequest(4, 1, 1)
 SETPOINT = ReadRequest(7, 1, 1)
 
@@ -73,12 +73,14 @@ class Script:
     def _answer(self, data: bytes) -> list[bytes]:
         return self._answers.pop(0) if self._answers else []
 
-    def read(self, patience: Patience = ONCE, request: ReadRequest = PV) -> float:
-        return self._float(self.client.read(1, request, patience).content[1:])
+    def read(self, policy: RetryPolicy = ONCE, request: ReadRequest = PV) -> float:
+        return self._float(self.client.read(1, request, policy).content[1:])
 
-    def write(self, value: float, patience: Patience = ONCE, *, readable: bool = True) -> float:
+    def write(self, value: float, policy: RetryPolicy = ONCE, *, readable: bool = True) -> float:
         request = WriteRequest(7, 1, 1, 8, struct.pack(">f", value))
-        return self._float(self.client.write(1, request, patience, Storing(readable)).content[1:])
+        return self._float(
+            self.client.write(1, request, policy, WriteOptions(readable)).content[1:]
+        )
 
     @staticmethod
     def _float(data: bytes) -> float:
@@ -341,40 +343,40 @@ ASKED = (0.0, "write", 5.0)
 
 def test_after_a_timeout_the_line_is_listened_to_before_anything_is_sent() -> None:
     transport, client = waiting([], [reply(75.0)])
-    client.read(1, PV, Patience(5.0, 1))
+    client.read(1, PV, RetryPolicy(5.0, 1))
     assert transport.events == [*ASKED, 0.0, 2.0, "write", 5.0]
 
 
 def test_what_may_be_owed_from_before_is_not_believed_but_asked_once_more() -> None:
     transport, client = waiting([], [reply(75.0)], [reply(75.0)], [reply(76.0)])
-    client.read(1, PV, Patience(5.0, 1))
+    client.read(1, PV, RetryPolicy(5.0, 1))
     # One answer has come for two questions: the next may be the other one.
-    assert Script._float(client.read(1, PV, Patience(5.0, 0)).content[1:]) == 76.0
+    assert Script._float(client.read(1, PV, RetryPolicy(5.0, 0)).content[1:]) == 76.0
     assert transport.events[-7:] == [*ASKED, 2.0, *ASKED]
 
 
 def test_but_only_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watlowlib.protocol.client.OWING_S", 0.0)
+    monkeypatch.setattr("watlowlib.protocol.client.LATE_REPLY_S", 0.0)
     transport, client = waiting([], [reply(75.0)], [reply(76.0)])
-    client.read(1, PV, Patience(5.0, 1))
-    assert Script._float(client.read(1, PV, Patience(5.0, 0)).content[1:]) == 76.0
+    client.read(1, PV, RetryPolicy(5.0, 1))
+    assert Script._float(client.read(1, PV, RetryPolicy(5.0, 0)).content[1:]) == 76.0
     assert transport.events[-3:] == [*ASKED]
 
 
 def test_what_was_owed_and_thrown_away_is_owed_no_more() -> None:
     transport, client = waiting([], [reply(75.0)])
     with pytest.raises(WatlowTimeoutError):
-        client.read(1, PV, Patience(5.0, 0))
+        client.read(1, PV, RetryPolicy(5.0, 0))
     transport.feed(reply(666.0))
-    assert Script._float(client.read(1, PV, Patience(5.0, 0)).content[1:]) == 75.0
+    assert Script._float(client.read(1, PV, RetryPolicy(5.0, 0)).content[1:]) == 75.0
     assert transport.events[-2:] == ["write", 5.0]
 
 
 def test_what_another_controller_owes_holds_up_nobody() -> None:
     transport, client = waiting([], [reply(75.0)])
     with pytest.raises(WatlowTimeoutError):
-        client.read(2, PV, Patience(5.0, 0))
-    client.read(1, PV, Patience(5.0, 0))
+        client.read(2, PV, RetryPolicy(5.0, 0))
+    client.read(1, PV, RetryPolicy(5.0, 0))
     assert transport.events[-2:] == ["write", 5.0]
 
 
@@ -432,7 +434,7 @@ def test_a_call_that_waited_its_turn_does_not_take_the_answer_owed_to_the_one_be
     while not port._lock._patient:
         pass
     with pytest.raises(WatlowTimeoutError):
-        first = read_question(1, PV)
+        first = frame_read_request(1, PV)
         script.client._exchange(Call(ONCE, urgent=False), first)
     port.give()
     thread.join(10)
@@ -440,12 +442,12 @@ def test_a_call_that_waited_its_turn_does_not_take_the_answer_owed_to_the_one_be
 
 
 def test_what_a_dead_controller_owes_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watlowlib.protocol.client.OWING_S", 0.0)
+    monkeypatch.setattr("watlowlib.protocol.client.LATE_REPLY_S", 0.0)
     script = Script()
     for _ in range(50):
         with pytest.raises(WatlowTimeoutError):
             script.read()
-    assert len(script.client._debts._owed[0x10]) <= 1
+    assert len(script.client._pending_replies._pending[0x10]) <= 1
 
 
 class Interrupted(ScriptedTransport):
@@ -513,7 +515,7 @@ def test_a_line_that_is_never_quiet_ends_in_an_error(
         client.port.line._settle = lambda: None  # type: ignore[method-assign]
     kind: type[Exception] = WatlowTimeoutError if settled else WatlowLineNotQuietError
     with pytest.raises(kind):
-        client.read(1, PV, Patience(0.01, 0))
+        client.read(1, PV, RetryPolicy(0.01, 0))
     assert len(transport.written) == settled
 
 

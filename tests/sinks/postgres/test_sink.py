@@ -33,8 +33,8 @@ from watlowlib.cli.main import main
 from watlowlib.devices.poll import Poll
 from watlowlib.sinks.postgres import sender
 from watlowlib.sinks.postgres.server import Server
-from watlowlib.sinks.postgres.spool import Parcel, Spool
-from watlowlib.sinks.rows import KINDS, Layout
+from watlowlib.sinks.postgres.spool import Spool, SpooledRows
+from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout
 
 PATIENCE_S = 20.0
 
@@ -226,10 +226,10 @@ def test_a_pool_that_waited_in_vain_says_why() -> None:
         host="127.0.0.1", port=1, user="ann", database="lab", command_timeout_s=0.1
     )
     server = Server(config)
-    with pytest.raises(sender.Unreachable, match="refused"):
+    with pytest.raises(sender.ServerUnavailable, match="refused"):
         server.open(())
-    with pytest.raises(sender.Unreachable, match="refused"):
-        server.send(Parcel(Layout(KINDS), b"", 0, 0, 0))
+    with pytest.raises(sender.ServerUnavailable, match="refused"):
+        server.send(SpooledRows(ColumnLayout(COLUMN_TYPES), b"", 0, 0, 0))
     server.close()
 
 
@@ -237,13 +237,13 @@ def test_a_server_that_comes_back_without_the_table(
     postgres: PostgresServer, config: PostgresConfig
 ) -> None:
     """As after a crash with synchronous_commit off, or from a backup."""
-    nothing = Parcel(Layout(KINDS), b"", 0, 0, 0)
+    nothing = SpooledRows(ColumnLayout(COLUMN_TYPES), b"", 0, 0, 0)
     server = Server(dataclasses.replace(config, pool_max_size=1))
     with closing(server):
         server.open(())
         server.send(nothing)
         postgres.stop()
-        with pytest.raises(sender.Unreachable):
+        with pytest.raises(sender.ServerUnavailable):
             server.send(nothing)
         postgres.start()
         postgres.query(f"DROP TABLE {config.table}")
@@ -253,7 +253,7 @@ def test_a_server_that_comes_back_without_the_table(
 
 def test_a_disk_without_room_to_shrink_the_spool(spool: Path) -> None:
     waiting = Spool(spool, 1 << 30, "lab.public.samples")
-    waiting.put(Layout(KINDS), 1, bytes(100_000))
+    waiting.put(ColumnLayout(COLUMN_TYPES), 1, bytes(100_000))
     with size_limit(4096):
         waiting.shrink()
     assert waiting.waiting() == 1
@@ -561,7 +561,7 @@ def test_rows_that_come_while_the_sender_looks_are_sent_before_it_ends(
     looked, ending = threading.Event(), threading.Event()
     look = Spool.next
 
-    def look_and_wait(self: Spool) -> Parcel | None:
+    def look_and_wait(self: Spool) -> SpooledRows | None:
         found = look(self)
         looked.set()
         assert ending.wait(PATIENCE_S)
@@ -613,7 +613,7 @@ def test_rows_of_several_kinds_wait_in_one_spool(
 def test_what_is_sent_at_once_is_limited(spool: Path) -> None:
     waiting = Spool(spool, 1 << 30, "lab.public.samples")
     for size in (100, 100, 1 << 20, 2 << 20, 100):
-        waiting.put(Layout(KINDS), 1, bytes(size))
+        waiting.put(ColumnLayout(COLUMN_TYPES), 1, bytes(size))
     sizes = []
     while parcel := waiting.next():
         sizes.append(len(parcel.data))

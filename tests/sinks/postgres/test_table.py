@@ -22,8 +22,8 @@ from tests.sinks.samples import FIRST
 from watlowlib import PostgresConfig, PostgresSink, WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.postgres import sender
 from watlowlib.sinks.postgres.server import Server
-from watlowlib.sinks.postgres.spool import Parcel
-from watlowlib.sinks.rows import Kind, Layout
+from watlowlib.sinks.postgres.spool import SpooledRows
+from watlowlib.sinks.rows import ColumnLayout, ColumnType
 
 USUAL = (
     "device text, address int8, protocol text, parameter text, parameter_id int8, instance int8, "
@@ -171,7 +171,7 @@ def test_two_recorders_that_make_a_table_where_transactions_see_only_what_was(
 def test_what_heals_is_waited_for_and_what_does_not_is_said(
     postgres: PostgresServer, config: PostgresConfig, sqlstate: str, heals: bool
 ) -> None:
-    layout = Layout({"value": Kind.REAL})
+    layout = ColumnLayout({"value": ColumnType.REAL})
     postgres.query(
         f"CREATE TABLE {config.table} (value float8, run_id uuid, seq int8, UNIQUE (run_id, seq))"
     )
@@ -187,5 +187,5 @@ def test_what_heals_is_waited_for_and_what_does_not_is_said(
     server = Server(config)
     with closing(server):
         server.open(("value",))
-        with pytest.raises(sender.Unreachable if heals else WatlowSinkError):
-            server.send(Parcel(layout, b"", 0, 0, 0))
+        with pytest.raises(sender.ServerUnavailable if heals else WatlowSinkError):
+            server.send(SpooledRows(layout, b"", 0, 0, 0))

@@ -18,16 +18,23 @@ import minimalmodbus
 
 from watlowlib.errors import ErrorContext, WatlowDeviceError, WatlowFrameError
 from watlowlib.model import SerialSettings
-from watlowlib.protocol.client import Conversation
-from watlowlib.protocol.exchange import Answer, Call, Patience, Question, Storing, Told
+from watlowlib.protocol.client import ProtocolClient
+from watlowlib.protocol.exchange import (
+    Call,
+    Reply,
+    ReplyContent,
+    Request,
+    RetryPolicy,
+    WriteOptions,
+)
 from watlowlib.protocol.modbus.frames import RtuDecoder, RtuFrame, reply_sizes
-from watlowlib.protocol.modbus.requests import RtuQuestion, exception, is_exception
+from watlowlib.protocol.modbus.requests import RtuRequest, exception, is_exception
 from watlowlib.protocol.port import Port
 
 _numbers = itertools.count(1)
 
 
-class ModbusClient(Conversation[RtuFrame]):
+class ModbusClient(ProtocolClient[RtuFrame]):
     """Reads and writes registers of the slaves on one port, from any thread.
 
     The content of an answer is the registers' bytes, high byte first.
@@ -37,7 +44,7 @@ class ModbusClient(Conversation[RtuFrame]):
         settings: How its line is set: how long bytes take, and the silence between frames.
     """
 
-    language = "Modbus RTU"
+    protocol_name = "Modbus RTU"
 
     def __init__(self, port: Port, settings: SerialSettings) -> None:
         super().__init__(port)
@@ -47,8 +54,8 @@ class ModbusClient(Conversation[RtuFrame]):
         self._key = f"watlowlib port {next(_numbers)}"
 
     def read(
-        self, slave: int, register: int, count: int, patience: Patience, *, urgent: bool = False
-    ) -> Answer:
+        self, slave: int, register: int, count: int, policy: RetryPolicy, *, urgent: bool = False
+    ) -> Reply:
         """Read `count` registers from `register` on, again after a timeout or a damaged answer.
 
         Raises:
@@ -57,25 +64,25 @@ class ModbusClient(Conversation[RtuFrame]):
             WatlowDeviceError: The controller answered with an exception.
             WatlowConnectionError: The port is gone.
         """
-        question = RtuQuestion(slave, register, count, None, self.byte_time_s)
-        return self._ask(question, patience, urgent=urgent)
+        request = RtuRequest(slave, register, count, None, self.byte_time_s)
+        return self._ask(request, policy, urgent=urgent)
 
     def write(
         self,
         slave: int,
         register: int,
         words: Sequence[int],
-        patience: Patience,
-        storing: Storing = Storing(),  # noqa: B008 - a frozen value
-    ) -> Answer:
+        policy: RetryPolicy,
+        options: WriteOptions = WriteOptions(),  # noqa: B008 - a frozen value
+    ) -> Reply:
         """Store registers with function 16, and read them back: its answer does not name them.
 
         Args:
             slave: 1 to 247.
             register: The first one.
             words: What to store.
-            patience: How long to wait, and how often to try again.
-            storing: Whether the registers can be read back, and what else there is to know.
+            policy: How long to wait, and how often to try again.
+            options: Whether the registers can be read back, and what else there is to know.
 
         Raises:
             WatlowWriteError: The controller answers, but holds another value.
@@ -85,47 +92,47 @@ class ModbusClient(Conversation[RtuFrame]):
             WatlowConnectionError: The port is gone.
         """
         wanted = _packed(words)
-        answer = self._store(
-            RtuQuestion(slave, register, len(words), tuple(words), self.byte_time_s),
-            RtuQuestion(slave, register, len(words), None, self.byte_time_s),
+        reply = self._store(
+            RtuRequest(slave, register, len(words), tuple(words), self.byte_time_s),
+            RtuRequest(slave, register, len(words), None, self.byte_time_s),
             wanted,
-            patience,
-            storing,
+            policy,
+            options,
         )
-        return answer if answer.content else answer._replace(content=wanted)
+        return reply if reply.content else reply._replace(content=wanted)
 
     def close(self) -> None:
         """Close the port for good."""
         super().close()
         minimalmodbus._latest_read_times.pop(self._key, None)
 
-    def _talk(self, call: Call, question: Question[RtuFrame]) -> Told:
-        assert isinstance(question, RtuQuestion)
-        pipe = _Pipe(self._key, self._baudrate, lambda: self._exchange(call, question), question)
+    def _exchange_once(self, call: Call, request: Request[RtuFrame]) -> ReplyContent:
+        assert isinstance(request, RtuRequest)
+        pipe = _Pipe(self._key, self._baudrate, lambda: self._exchange(call, request), request)
         # It takes whatever has the methods of a serial port.
-        slave = minimalmodbus.Instrument(pipe, question.station)  # type: ignore[arg-type]
+        slave = minimalmodbus.Instrument(pipe, request.station)  # type: ignore[arg-type]
         try:
-            if question.words is None:
-                words = slave.read_registers(question.register, question.count)
-                return Told(_packed(words), pipe.raw)
-            slave.write_registers(question.register, list(question.words))
+            if request.words is None:
+                words = slave.read_registers(request.register, request.count)
+                return ReplyContent(_packed(words), pipe.raw)
+            slave.write_registers(request.register, list(request.words))
         except minimalmodbus.ModbusException as error:
             raise WatlowFrameError(
                 f"the reply is not what was asked for: {error}",
-                context=self._context(call, question, pipe.raw),
+                context=self._context(call, request, pipe.raw),
             ) from error
-        return Told(b"", pipe.raw)
+        return ReplyContent(b"", pipe.raw)
 
-    def _listener(self) -> RtuDecoder:
+    def _decoder(self) -> RtuDecoder:
         return RtuDecoder(reply_sizes)
 
-    def _is_refusal(self, payload: bytes) -> bool:
+    def _is_error_reply(self, payload: bytes) -> bool:
         return is_exception(payload)
 
-    def _refusal(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
+    def _error_from(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
         return exception(payload, context)
 
-    def _shown(self, content: bytes) -> object:
+    def _describe(self, content: bytes) -> object:
         return f"registers {content.hex(' ', 2)}"
 
 
@@ -136,18 +143,18 @@ class _Pipe:
     timeout = None
 
     def __init__(
-        self, port: str, baudrate: int, exchange: Callable[[], Told], question: RtuQuestion
+        self, port: str, baudrate: int, exchange: Callable[[], ReplyContent], request: RtuRequest
     ) -> None:
         self.port = port
         self.baudrate = baudrate
         """From which minimalmodbus knows the silence to keep before it writes."""
         self.raw = b""
         self._exchange = exchange
-        self._question = question
+        self._request = request
 
     def write(self, data: bytes) -> None:
         """The question is ready to be sent."""
-        self._question.frame = data
+        self._request.frame = data
 
     def read(self, size: int) -> bytes:
         """Send it and return the frame that answers it.

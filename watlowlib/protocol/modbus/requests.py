@@ -37,7 +37,7 @@ _ERRORS: dict[int, tuple[type[WatlowDeviceError], str]] = {
 
 
 @dataclass
-class RtuQuestion:
+class RtuRequest:
     """What is asked of a slave, and what an answer to it begins with, up to what it says.
 
     Attributes:
@@ -76,8 +76,8 @@ class RtuQuestion:
     @property
     def wire_s(self) -> float:
         """How long question and answer are on the wire."""
-        answer = 1 + len(self.expected) + self.content_size + CRC_BYTES
-        return (len(self.frame) + answer) * self.byte_time_s
+        reply = 1 + len(self.expected) + self.content_size + CRC_BYTES
+        return (len(self.frame) + reply) * self.byte_time_s
 
     def fits(self, frame: RtuFrame) -> bool:
         """Whether `frame` answers this question, with registers or an exception."""

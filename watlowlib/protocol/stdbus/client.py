@@ -7,29 +7,29 @@ How questions are asked, again if need be, and what is believed, stands in
 from __future__ import annotations
 
 from watlowlib.errors import ErrorContext, WatlowDeviceError
-from watlowlib.protocol.client import Conversation
-from watlowlib.protocol.exchange import Answer, Patience, Storing
+from watlowlib.protocol.client import ProtocolClient
+from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, decode_value
 from watlowlib.protocol.stdbus.requests import (
-    is_refusal,
-    read_question,
-    refusal,
-    write_question,
+    error_from_reply,
+    frame_read_request,
+    frame_write_request,
+    is_error_reply,
 )
 
 
-class StdBusClient(Conversation[Frame]):
+class StdBusClient(ProtocolClient[Frame]):
     """Reads and writes parameters of the controllers on one port, from any thread.
 
     The content of an answer is the value's tag and its bytes.
     """
 
-    language = "Standard Bus"
+    protocol_name = "Standard Bus"
 
     def read(
-        self, address: int, request: ReadRequest, patience: Patience, *, urgent: bool = False
-    ) -> Answer:
+        self, address: int, request: ReadRequest, policy: RetryPolicy, *, urgent: bool = False
+    ) -> Reply:
         """Ask for one parameter, again after a timeout or a damaged answer.
 
         Raises:
@@ -38,22 +38,22 @@ class StdBusClient(Conversation[Frame]):
             WatlowDeviceError: The controller refused.
             WatlowConnectionError: The port is gone.
         """
-        return self._ask(read_question(address, request), patience, urgent=urgent)
+        return self._ask(frame_read_request(address, request), policy, urgent=urgent)
 
     def write(
         self,
         address: int,
         request: WriteRequest,
-        patience: Patience,
-        storing: Storing = Storing(),  # noqa: B008 - a frozen value
-    ) -> Answer:
+        policy: RetryPolicy,
+        options: WriteOptions = WriteOptions(),  # noqa: B008 - a frozen value
+    ) -> Reply:
         """Store one value; when no echo confirms it, read whether it arrived.
 
         Args:
             address: Controller address, 1 to 16.
             request: What to store.
-            patience: How long to wait, and how often to try again.
-            storing: Whether the parameter can be read back, and what else there is to know.
+            policy: How long to wait, and how often to try again.
+            options: Whether the parameter can be read back, and what else there is to know.
 
         Raises:
             WatlowWriteError: The controller answers, but holds another value.
@@ -63,21 +63,21 @@ class StdBusClient(Conversation[Frame]):
             WatlowConnectionError: The port is gone.
         """
         return self._store(
-            write_question(address, request),
-            read_question(address, ReadRequest(*request[:3])),
+            frame_write_request(address, request),
+            frame_read_request(address, ReadRequest(*request[:3])),
             bytes((request.tag,)) + request.data,
-            patience,
-            storing,
+            policy,
+            options,
         )
 
-    def _listener(self) -> FrameDecoder:
+    def _decoder(self) -> FrameDecoder:
         return FrameDecoder()
 
-    def _is_refusal(self, payload: bytes) -> bool:
-        return is_refusal(payload)
+    def _is_error_reply(self, payload: bytes) -> bool:
+        return is_error_reply(payload)
 
-    def _refusal(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
-        return refusal(payload, context)
+    def _error_from(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
+        return error_from_reply(payload, context)
 
-    def _shown(self, content: bytes) -> object:
+    def _describe(self, content: bytes) -> object:
         return decode_value(content[0], content[1:])

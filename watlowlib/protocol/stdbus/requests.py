@@ -51,7 +51,7 @@ _ERRORS: dict[int, tuple[type[WatlowDeviceError], str]] = {
 }
 
 
-class Question(NamedTuple):
+class StdBusRequest(NamedTuple):
     """What is sent, and what an answer to it begins with, before the tag and the value."""
 
     frame: bytes
@@ -71,31 +71,31 @@ class Question(NamedTuple):
         payload = frame.payload
         if payload.startswith(self.expected) and len(payload) > len(self.expected):
             return True
-        return is_refusal(payload)
+        return is_error_reply(payload)
 
 
-def is_refusal(payload: bytes) -> bool:
+def is_error_reply(payload: bytes) -> bool:
     """Whether a reply's payload is an error reply."""
     return len(payload) > 1 and payload[0] == REFUSAL and payload[1] not in SERVICES
 
 
 @lru_cache(maxsize=4096)
-def read_question(address: int, request: ReadRequest) -> Question:
+def frame_read_request(address: int, request: ReadRequest) -> StdBusRequest:
     """How to ask `address` for a parameter."""
     mac = mac_of(address)
     frame = encode_frame(Frame(REQUEST, mac, HOST_MAC, encode_payload(request)))
-    return Question(frame, mac, READ_REPLY + bytes(request))
+    return StdBusRequest(frame, mac, READ_REPLY + bytes(request))
 
 
-def write_question(address: int, request: WriteRequest) -> Question:
+def frame_write_request(address: int, request: WriteRequest) -> StdBusRequest:
     """How to have `address` store a value."""
     mac = mac_of(address)
     payload = encode_payload(request)
     frame = encode_frame(Frame(REQUEST, mac, HOST_MAC, payload))
-    return Question(frame, mac, WRITE_REPLY + bytes(request[:3]))
+    return StdBusRequest(frame, mac, WRITE_REPLY + bytes(request[:3]))
 
 
-def refusal(payload: bytes, context: ErrorContext) -> WatlowDeviceError:
+def error_from_reply(payload: bytes, context: ErrorContext) -> WatlowDeviceError:
     """The error that an error reply stands for; an unknown code is kept in it."""
     code = payload[1]
     kind, meaning = _ERRORS.get(code, (WatlowDeviceError, "the meaning of this code is not known"))

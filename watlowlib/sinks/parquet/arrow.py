@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from watlowlib._internal.optional import needed
+from watlowlib._internal.optional import import_optional
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.rows import (
     TEXTS,
     Column,
-    Kind,
-    Layout,
+    ColumnLayout,
+    ColumnType,
     Row,
     TimeCount,
     columns_of,
@@ -31,22 +31,22 @@ LATENCY_STEP_S = 2.0**-20
 
 def arrow() -> Any:
     """The library pyarrow."""
-    return needed("pyarrow", "parquet")
+    return import_optional("pyarrow", "parquet")
 
 
-def schema_of(layout: Layout) -> Any:
+def schema_of(layout: ColumnLayout) -> Any:
     """The Arrow schema that `layout` has."""
     pa = arrow()
     types = {
-        Kind.TEXT: pa.string(),
-        Kind.INTEGER: pa.int64(),
-        Kind.REAL: pa.float64(),
-        Kind.TIME: pa.timestamp("us", "UTC"),
+        ColumnType.TEXT: pa.string(),
+        ColumnType.INTEGER: pa.int64(),
+        ColumnType.REAL: pa.float64(),
+        ColumnType.TIME: pa.timestamp("us", "UTC"),
     }
     return pa.schema([(name, types[kind]) for name, kind in columns_of(layout).items()])
 
 
-def layout_of(schema: Any) -> Layout:
+def layout_of(schema: Any) -> ColumnLayout:
     """The layout whose schema this is."""
     types = arrow().types
     names = set(schema.names)
@@ -54,17 +54,17 @@ def layout_of(schema: Any) -> Layout:
     kinds = {}
     for field in schema:
         if types.is_floating(field.type):
-            kinds[field.name] = Kind.ANY if field.name + TEXTS in names else Kind.REAL
+            kinds[field.name] = ColumnType.ANY if field.name + TEXTS in names else ColumnType.REAL
         elif types.is_timestamp(field.type):
-            kinds[field.name] = Kind.TIME
+            kinds[field.name] = ColumnType.TIME
         elif types.is_integer(field.type):
-            kinds[field.name] = Kind.INTEGER
+            kinds[field.name] = ColumnType.INTEGER
         elif field.name not in texts:
-            kinds[field.name] = Kind.TEXT
-    return Layout(kinds)
+            kinds[field.name] = ColumnType.TEXT
+    return ColumnLayout(kinds)
 
 
-def to_batch(layout: Layout, schema: Any, rows: Sequence[Row]) -> Any:
+def to_batch(layout: ColumnLayout, schema: Any, rows: Sequence[Row]) -> Any:
     """`rows` as a RecordBatch.
 
     Raises:
@@ -72,8 +72,8 @@ def to_batch(layout: Layout, schema: Any, rows: Sequence[Row]) -> Any:
     """
     pa = arrow()
     columns: list[Column] = []
-    for kind, column in zip(layout.kinds.values(), layout.columns(rows, TimeCount(EPOCH))):
-        columns += split_numbers(column) if kind is Kind.ANY else [column]
+    for kind, column in zip(layout.types.values(), layout.columns(rows, TimeCount(EPOCH))):
+        columns += split_numbers(column) if kind is ColumnType.ANY else [column]
     arrays = []
     for field, column in zip(schema, columns):
         try:
@@ -95,7 +95,7 @@ def _array(wanted: Any, column: Column) -> Any:
 
 def _without_noise(latency_s: Any) -> Any:
     """Latencies to the microsecond: what is below is noise, and cannot be compressed."""
-    compute = needed("pyarrow.compute", "parquet")
+    compute = import_optional("pyarrow.compute", "parquet")
     steps = compute.round(compute.divide(latency_s, LATENCY_STEP_S))
     exact = compute.equal(latency_s, compute.round(latency_s, 6))
     return compute.if_else(exact, latency_s, compute.multiply(steps, LATENCY_STEP_S))
@@ -105,9 +105,9 @@ def from_batch(batch: Any) -> list[dict[str, Any]]:
     """The rows of a RecordBatch or Table, as they were given."""
     layout = layout_of(batch.schema)
     columns: list[Any] = []
-    for name, kind in layout.kinds.items():
+    for name, kind in layout.types.items():
         cells = batch.column(name).to_pylist()
-        if kind is Kind.ANY:
+        if kind is ColumnType.ANY:
             cells = join_numbers(cells, batch.column(name + TEXTS).to_pylist())
         columns.append(cells)
-    return [dict(zip(layout.kinds, row)) for row in zip(*columns)]
+    return [dict(zip(layout.types, row)) for row in zip(*columns)]

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from watlowlib._internal.optional import needed
+from watlowlib._internal.optional import import_optional
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.files import replace
 from watlowlib.sinks.parquet.arrow import arrow
@@ -72,7 +72,7 @@ def finish(journal: Path, path: Path, packing: Packing) -> int:
         OSError: The disk is full, or the place cannot be written to.
         WatlowSinkError: The file has other columns.
     """
-    parquet = needed("pyarrow.parquet", "parquet")
+    parquet = import_optional("pyarrow.parquet", "parquet")
     schema, batches = read_journal(journal)
     if schema is None:
         return 0
@@ -97,7 +97,7 @@ def added(schema: Any, file: Any) -> bool:
 
 def _write(path: Path, schema: Any, batches: Iterator[Any], packing: Packing) -> int:
     """Put a new file in the place of `path`; how many rows it has."""
-    pa, parquet = arrow(), needed("pyarrow.parquet", "parquet")
+    pa, parquet = arrow(), import_optional("pyarrow.parquet", "parquet")
     new = path.with_name(f"_{path.name}.new")
     rows = 0
     try:

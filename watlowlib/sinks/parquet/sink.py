@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from watlowlib._internal.optional import needed
-from watlowlib._internal.validation import positive, whole
+from watlowlib._internal.optional import import_optional
+from watlowlib._internal.validation import as_int, as_positive
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.parquet.arrow import arrow, layout_of, schema_of, to_batch
 from watlowlib.sinks.parquet.finalize import ROW_GROUP, Packing, finish
 from watlowlib.sinks.parquet.journal import SUFFIX, Journal, journal_of, parquet_of
-from watlowlib.sinks.rows import KINDS, Layout, Row
+from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout, Row
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +69,13 @@ class ParquetSink(FileSink):
             )
         dictionary = use_dictionary if isinstance(use_dictionary, bool) else tuple(use_dictionary)
         rows = ROW_GROUP if row_group_size is None else row_group_size
-        rows = whole("row_group_size", rows, 1, None, "give 1 or more rows")
+        rows = as_int("row_group_size", rows, 1, None, "give 1 or more rows")
         self._packing = Packing(compression, dictionary, rows)
         self._bytes = self._seconds = float("inf")
         if rotate_bytes is not None:
-            self._bytes = whole("rotate_bytes", rotate_bytes, 1, None, "give 1 or more bytes")
+            self._bytes = as_int("rotate_bytes", rotate_bytes, 1, None, "give 1 or more bytes")
         if rotate_s is not None:
-            self._seconds = positive("rotate_s", rotate_s, 1e9, "seconds")
+            self._seconds = as_positive("rotate_s", rotate_s, 1e9, "seconds")
         self._rotates = rotate_bytes is not None or rotate_s is not None
         self._journal: Journal | None = None
         self._place = self.path
@@ -108,7 +108,7 @@ class ParquetSink(FileSink):
             raise self._not_open()
         if not samples:
             return
-        layout = self._layout or Layout.of(samples)
+        layout = self._layout or ColumnLayout.of(samples)
         schema = self._schema or schema_of(layout)
         batch = to_batch(layout, schema, samples)
         try:
@@ -134,7 +134,7 @@ class ParquetSink(FileSink):
         if journal is not None:
             try:
                 if self._layout is None and not self._rotates:
-                    journal.begin(schema_of(Layout(KINDS)))
+                    journal.begin(schema_of(ColumnLayout(COLUMN_TYPES)))
                 self._end(journal)
             except (OSError, arrow().ArrowException) as error:
                 raise WatlowSinkError(
@@ -165,9 +165,9 @@ class ParquetSink(FileSink):
         try:
             recovered(journal.path, path, self._packing)
             if path.exists():
-                schema = needed("pyarrow.parquet", "parquet").read_schema(path)
+                schema = import_optional("pyarrow.parquet", "parquet").read_schema(path)
                 layout = layout_of(schema)
-                self._accept(list(layout.kinds))
+                self._accept(list(layout.types))
                 self._layout, self._schema = layout, schema.remove_metadata()
         except BaseException:
             journal.give_up()

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from watlowlib._internal.validation import positive, whole
+from watlowlib._internal.validation import as_int, as_positive
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.sinks.database import NAME, one_of
 
@@ -63,12 +63,12 @@ class PostgresConfig:
         for name in ("schema", "table"):
             allowed = "up to 63 letters, digits and underscores"
             one_of(name, getattr(self, name), rf"(?=.{{,63}}\Z){NAME}", allowed)
-        least = whole("pool_min_size", self.pool_min_size, 0, None, "give 0 or more")
+        least = as_int("pool_min_size", self.pool_min_size, 0, None, "give 0 or more")
         least = max(1, least)
-        whole("port", self.port, 1, 65535, "give 1 to 65535")
-        whole("pool_max_size", self.pool_max_size, least, None, f"give {least} or more")
-        whole("statement_timeout_ms", self.statement_timeout_ms, 0, None, "give 0 or more")
-        positive("command_timeout_s", self.command_timeout_s, 86_400.0, "seconds")
+        as_int("port", self.port, 1, 65535, "give 1 to 65535")
+        as_int("pool_max_size", self.pool_max_size, least, None, f"give {least} or more")
+        as_int("statement_timeout_ms", self.statement_timeout_ms, 0, None, "give 0 or more")
+        as_positive("command_timeout_s", self.command_timeout_s, 86_400.0, "seconds")
 
     def table_id(self) -> str:
         """Which table it is, wherever its server may be: database.schema.table."""

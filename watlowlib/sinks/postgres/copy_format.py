@@ -16,8 +16,8 @@ from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.rows import (
     Cache,
     Column,
-    Kind,
-    Layout,
+    ColumnLayout,
+    ColumnType,
     Row,
     TimeCount,
     columns_of,
@@ -34,14 +34,14 @@ TAKEN = frozenset({"run_id", "seq", "tableoid", "ctid", "xmin", "xmax", "cmin", 
 """Columns that are there by themselves."""
 
 _NULL = b"\xff\xff\xff\xff"
-_FORMS = {Kind.INTEGER: "iq", Kind.TIME: "iq", Kind.REAL: "id"}
+_FORMS = {ColumnType.INTEGER: "iq", ColumnType.TIME: "iq", ColumnType.REAL: "id"}
 """How a number's length and the number itself stand there."""
 
 _keys = struct.Struct(">i16siq").pack
 _length = struct.Struct(">i")
 
 
-def pack(layout: Layout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> bytes:
+def pack(layout: ColumnLayout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> bytes:
     """`rows`, each with its run and a number that counts up from `first_seq`.
 
     Raises:
@@ -51,8 +51,8 @@ def pack(layout: Layout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> b
     for name in kinds:
         _check_name(name)
     columns: list[Column] = []
-    for kind, column in zip(layout.kinds.values(), layout.columns(rows, TimeCount(EPOCH))):
-        columns += split_numbers(column) if kind is Kind.ANY else [column]
+    for kind, column in zip(layout.types.values(), layout.columns(rows, TimeCount(EPOCH))):
+        columns += split_numbers(column) if kind is ColumnType.ANY else [column]
     packed: list[Iterable[bytes]] = [repeat(struct.pack(">h", len(kinds) + 2))]
     named = (Named(*each, column) for each, column in zip(kinds.items(), columns))
     for pack_all, neighbours in groupby(named, _way):
@@ -75,7 +75,7 @@ class Named(NamedTuple):
     """A column, and what it is called."""
 
     name: str
-    kind: Kind
+    kind: ColumnType
     cells: Column
 
 
@@ -83,7 +83,7 @@ def _way(column: Named) -> Callable[[Sequence[Named]], list[Iterable[bytes]]]:
     """How the column is packed, and its neighbours with it that are packed in the same way."""
     if column.name == "requested_at" and None in column.cells:
         raise WatlowSinkError("a row without requested_at: the server files rows by it")
-    if column.kind in (Kind.TEXT, Kind.INTEGER):
+    if column.kind in (ColumnType.TEXT, ColumnType.INTEGER):
         return _recurring
     return _gaps if None in column.cells else _numbers
 
@@ -115,7 +115,7 @@ def _cell(column: Named, cell: Any) -> bytes:
     if cell is None:
         return _NULL
     try:
-        if column.kind is Kind.TEXT:
+        if column.kind is ColumnType.TEXT:
             return _text(cell)
         return struct.pack(">" + _FORMS[column.kind], 8, cell)
     except (struct.error, ValueError, AttributeError) as error:
@@ -131,10 +131,10 @@ def _text(cell: str) -> bytes:
     return _length.pack(len(data)) + data
 
 
-def unpack(layout: Layout, data: bytes) -> Iterator[list[Any]]:
+def unpack(layout: ColumnLayout, data: bytes) -> Iterator[list[Any]]:
     """The rows of `data`, with run and number, as Python has them."""
     kinds = list(columns_of(layout).values())
-    readers = [*(_READERS[kind] for kind in kinds), _run, _READERS[Kind.INTEGER]]
+    readers = [*(_READERS[kind] for kind in kinds), _run, _READERS[ColumnType.INTEGER]]
     at = 0
     while at < len(data):
         at += 2
@@ -151,9 +151,9 @@ def _run(data: bytes) -> UUID:
     return UUID(bytes=data)
 
 
-_READERS: dict[Kind, Callable[[bytes], Any]] = {
-    Kind.TEXT: bytes.decode,
-    Kind.INTEGER: lambda data: struct.unpack(">q", data)[0],
-    Kind.REAL: lambda data: struct.unpack(">d", data)[0],
-    Kind.TIME: lambda data: EPOCH + timedelta(microseconds=struct.unpack(">q", data)[0]),
+_READERS: dict[ColumnType, Callable[[bytes], Any]] = {
+    ColumnType.TEXT: bytes.decode,
+    ColumnType.INTEGER: lambda data: struct.unpack(">q", data)[0],
+    ColumnType.REAL: lambda data: struct.unpack(">d", data)[0],
+    ColumnType.TIME: lambda data: EPOCH + timedelta(microseconds=struct.unpack(">q", data)[0]),
 }

@@ -27,7 +27,7 @@ LAST_ANSWER_S = 15.0
 """How long the thread may still need, once it has been told to give up."""
 
 
-class Unreachable(Exception):  # noqa: N818 - a state of things, which passes
+class ServerUnavailable(Exception):  # noqa: N818 - a state of things, which passes
     """The server cannot take rows now; it may later."""
 
 
@@ -60,7 +60,7 @@ class Sender:
         """
         try:
             self._server.open(columns)
-        except Unreachable as error:
+        except ServerUnavailable as error:
             self._failed(str(error))
         self._worker.start()
 
@@ -107,7 +107,7 @@ class Sender:
                             return
                         self._wake.wait(IDLE_S)
                     delay_s = FIRST_DELAY_S
-                except (Unreachable, sqlite3.OperationalError) as error:
+                except (ServerUnavailable, sqlite3.OperationalError) as error:
                     if self._stop.is_set():
                         return
                     mine = isinstance(error, sqlite3.Error)  # a full disk, which passes, too

@@ -21,18 +21,18 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.postgres.copy_format import HEADER, TRAILER, unpack
-from watlowlib.sinks.postgres.sender import Unreachable
-from watlowlib.sinks.postgres.spool import Parcel
+from watlowlib.sinks.postgres.sender import ServerUnavailable
+from watlowlib.sinks.postgres.spool import SpooledRows
 from watlowlib.sinks.postgres.table import Table
-from watlowlib.sinks.rows import Kind, Layout, columns_of
+from watlowlib.sinks.rows import ColumnLayout, ColumnType, columns_of
 
 RV = TypeVar("RV")
 
 AS_BINARY = {
-    Kind.TEXT: {"text", "varchar"},
-    Kind.INTEGER: {"int8"},
-    Kind.REAL: {"float8"},
-    Kind.TIME: {"timestamptz"},
+    ColumnType.TEXT: {"text", "varchar"},
+    ColumnType.INTEGER: {"int8"},
+    ColumnType.REAL: {"float8"},
+    ColumnType.TIME: {"timestamptz"},
 }
 """Types that take the binary form of a kind as it is; others get it from the server."""
 
@@ -113,7 +113,7 @@ class Server:
     def __init__(self, config: PostgresConfig) -> None:
         self._config = config
         self._table = Table(config)
-        self._ways: dict[tuple[tuple[str, Kind], ...], _Way] = {}
+        self._ways: dict[tuple[tuple[str, ColumnType], ...], _Way] = {}
         self._conninfo = ""
         with suppress(psycopg.Error):  # its message would have the password in it
             self._conninfo = make_conninfo(config.dsn or "", **_parts(config))
@@ -153,7 +153,7 @@ class Server:
         finally:
             self._pool.open()
 
-    def send(self, parcel: Parcel) -> None:
+    def send(self, parcel: SpooledRows) -> None:
         """Have the rows in the table, each of them once.
 
         Raises:
@@ -163,7 +163,7 @@ class Server:
         try:
             with self._translated():
                 self._send(parcel)
-        except Unreachable:
+        except ServerUnavailable:
             self._ways.clear()  # who comes back may be without what was not yet on its disk
             raise
 
@@ -171,7 +171,7 @@ class Server:
         """Let go."""
         self._pool.close(timeout=5.0)
 
-    def _send(self, parcel: Parcel) -> None:
+    def _send(self, parcel: SpooledRows) -> None:
         way = self._way(parcel.layout)
         if not way.binary:
             with self._pool.connection() as connection:
@@ -192,16 +192,16 @@ class Server:
         )
         connection.commit()
 
-    def _way(self, layout: Layout) -> _Way:
+    def _way(self, layout: ColumnLayout) -> _Way:
         """Make sure of the table, and find out how it takes these rows."""
-        key = tuple(layout.kinds.items())
+        key = tuple(layout.types.items())
         if key not in self._ways:
             with self._pool.connection() as connection:
                 way = self._prepare(connection, columns_of(layout))
             self._ways[key] = way  # a table is there once it is committed
         return self._ways[key]
 
-    def _prepare(self, connection: psycopg.Connection[Any], columns: dict[str, Kind]) -> _Way:
+    def _prepare(self, connection: psycopg.Connection[Any], columns: dict[str, ColumnType]) -> _Way:
         types = self._table.types(connection)
         if not types and self._config.create_table:
             self._table.create(connection, columns)
@@ -214,12 +214,12 @@ class Server:
         )
         return _Way(binary, sql.SQL(", ").join(map(sql.Identifier, keys)))
 
-    def _names(self, parcel: Parcel) -> sql.Composed:
+    def _names(self, parcel: SpooledRows) -> sql.Composed:
         names = (*columns_of(parcel.layout), "run_id", "seq")
         return sql.SQL(", ").join(map(sql.Identifier, names))
 
     def _copy(
-        self, connection: psycopg.Connection[Any], table: sql.Identifier, parcel: Parcel
+        self, connection: psycopg.Connection[Any], table: sql.Identifier, parcel: SpooledRows
     ) -> None:
         command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
         with (
@@ -231,7 +231,7 @@ class Server:
             copy.write(TRAILER)
 
     def _add_missing(
-        self, connection: psycopg.Connection[Any], parcel: Parcel, keys: sql.Composable
+        self, connection: psycopg.Connection[Any], parcel: SpooledRows, keys: sql.Composable
     ) -> None:
         names = self._names(parcel)
         self._table.run(
@@ -250,7 +250,7 @@ class Server:
         )
 
     def _insert(
-        self, connection: psycopg.Connection[Any], parcel: Parcel, keys: sql.Composable
+        self, connection: psycopg.Connection[Any], parcel: SpooledRows, keys: sql.Composable
     ) -> None:
         names = self._names(parcel)
         places = sql.SQL(", ").join([sql.Placeholder()] * (len(columns_of(parcel.layout)) + 2))
@@ -288,7 +288,7 @@ class _Translated:
         # What has a code is no word on the connection; who has waited got in at first.
         connecting = error.sqlstate is None and not isinstance(error, PoolTimeout)
         if passing and not (connecting and any(word in text for word in HOPELESS)):
-            raise Unreachable(text) from None
+            raise ServerUnavailable(text) from None
         raise WatlowSinkError(f"the server refuses: {text}") from None
 
 

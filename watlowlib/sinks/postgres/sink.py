@@ -22,15 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from watlowlib._internal.optional import needed
-from watlowlib._internal.validation import positive, whole
+from watlowlib._internal.optional import import_optional
+from watlowlib._internal.validation import as_int, as_positive
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.base import TableSink
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.postgres.copy_format import pack
 from watlowlib.sinks.postgres.sender import Sender
 from watlowlib.sinks.postgres.spool import Spool, SpoolFullError
-from watlowlib.sinks.rows import KINDS, Layout, Row, columns_of
+from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout, Row, columns_of
 
 log = logging.getLogger(__name__)
 
@@ -98,11 +98,11 @@ class PostgresSink(TableSink):
             )
         self._config = config
         self.spool = _state_file(config) if spool is None else Path(spool)
-        self._limit_bytes = whole(
+        self._limit_bytes = as_int(
             "spool_limit_bytes", spool_limit_bytes, SMALLEST_SPOOL_BYTES, None,
             f"give {SMALLEST_SPOOL_BYTES} or more bytes",
         )  # fmt: skip
-        self._close_timeout_s = positive("close_timeout_s", close_timeout_s, 86_400.0, "seconds")
+        self._close_timeout_s = as_positive("close_timeout_s", close_timeout_s, 86_400.0, "seconds")
         self._spool: Spool | None = None
         self._sender: Sender | None = None
         self._stats = SpoolStats(0, 0, 0, None)
@@ -134,12 +134,16 @@ class PostgresSink(TableSink):
         """
         if self._spool is not None:
             return
-        needed("psycopg", "postgres")
-        needed("psycopg_pool", "postgres")
+        import_optional("psycopg", "postgres")
+        import_optional("psycopg_pool", "postgres")
         from watlowlib.sinks.postgres.server import Server
 
         server = Server(self._config)
-        kinds = columns_of(Layout(KINDS)) if self._wanted == tuple(KINDS) else self._wanted
+        kinds = (
+            columns_of(ColumnLayout(COLUMN_TYPES))
+            if self._wanted == tuple(COLUMN_TYPES)
+            else self._wanted
+        )
         with ExitStack() as undo:
             spool = self._connected()
             undo.callback(spool.close)
@@ -170,7 +174,7 @@ class PostgresSink(TableSink):
         self._sender.check()
         if not samples:
             return
-        layout = self._layout or Layout.of(samples)
+        layout = self._layout or ColumnLayout.of(samples)
         data = pack(layout, samples, self._run_id, self._seq)
         self._seq += len(samples)  # given once: these may be there though Ctrl-C says otherwise
         try:

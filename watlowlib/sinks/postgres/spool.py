@@ -16,7 +16,7 @@ from pathlib import Path
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.database import connect, set_journal_mode, transaction
-from watlowlib.sinks.rows import Kind, Layout
+from watlowlib.sinks.rows import ColumnLayout, ColumnType
 
 BUSY_S = 30.0
 """How long to wait for another recorder that writes to the same spool."""
@@ -34,7 +34,7 @@ class SpoolFullError(Exception):
 
 
 @dataclass(frozen=True)
-class Parcel:
+class SpooledRows:
     """What is sent at once.
 
     Attributes:
@@ -45,7 +45,7 @@ class Parcel:
         last: The last one.
     """
 
-    layout: Layout
+    layout: ColumnLayout
     data: bytes
     rows: int
     first: int
@@ -104,14 +104,14 @@ class Spool:
                 f"the spool {path} belongs to {owner[0]}; give another one for {table}"
             )
 
-    def put(self, layout: Layout, rows: int, data: bytes) -> None:
+    def put(self, layout: ColumnLayout, rows: int, data: bytes) -> None:
         """Keep a batch.
 
         Raises:
             SpoolFullError: There is no room for it.
             sqlite3.Error: It could not be written.
         """
-        names = json.dumps({name: kind.value for name, kind in layout.kinds.items()})
+        names = json.dumps({name: kind.value for name, kind in layout.types.items()})
         with self._lock, transaction(self._database):
             if self.bytes_used() + len(data) > self._limit_bytes:
                 raise SpoolFullError
@@ -119,7 +119,7 @@ class Spool:
                 "INSERT INTO batches (layout, rows, data) VALUES (?, ?, ?)", (names, rows, data)
             )
 
-    def next(self) -> Parcel | None:
+    def next(self) -> SpooledRows | None:
         """The oldest rows, or None."""
         found = self._database.execute(
             "SELECT id, layout, rows, length(data) FROM batches ORDER BY id LIMIT ?",
@@ -138,10 +138,12 @@ class Spool:
         data = self._database.execute(
             "SELECT data FROM batches WHERE id BETWEEN ? AND ? ORDER BY id", (first, last)
         )
-        kinds = {name: Kind(kind) for name, kind in json.loads(layout).items()}
-        return Parcel(Layout(kinds), b"".join(each for (each,) in data), rows, first, last)
+        kinds = {name: ColumnType(kind) for name, kind in json.loads(layout).items()}
+        return SpooledRows(
+            ColumnLayout(kinds), b"".join(each for (each,) in data), rows, first, last
+        )
 
-    def remove(self, parcel: Parcel) -> None:
+    def remove(self, parcel: SpooledRows) -> None:
         """Forget what the server has."""
         with transaction(self._database):
             self._database.execute(

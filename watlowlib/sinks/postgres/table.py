@@ -9,13 +9,13 @@ from psycopg import sql
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.postgres.config import PostgresConfig
-from watlowlib.sinks.rows import Kind
+from watlowlib.sinks.rows import ColumnType
 
 TYPES = {
-    Kind.TEXT: "text",
-    Kind.INTEGER: "bigint",
-    Kind.REAL: "double precision",
-    Kind.TIME: "timestamptz",
+    ColumnType.TEXT: "text",
+    ColumnType.INTEGER: "bigint",
+    ColumnType.REAL: "double precision",
+    ColumnType.TIME: "timestamptz",
 }
 
 
@@ -35,7 +35,7 @@ class Table:
         )
         return dict(found.fetchall())
 
-    def create(self, connection: psycopg.Connection[Any], columns: dict[str, Kind]) -> None:
+    def create(self, connection: psycopg.Connection[Any], columns: dict[str, ColumnType]) -> None:
         """Make the table and its indexes, unless another recorder just has."""
         name = f"{self._config.schema}.{self._config.table}"
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
