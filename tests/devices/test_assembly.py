@@ -87,9 +87,9 @@ def test_values_are_right_when_the_assembly_is_put_back_in_the_middle_of_a_poll(
         with open_device(
             bus.port, protocol=MODBUS, serial_settings=LINE, registers_per_read=2
         ) as ctl:
-            targets = ctl.targets(["setpoint", "hardware_id", "control_mode"], (1,))
+            targets = ctl.session.targets(["setpoint", "hardware_id", "control_mode"], (1,))
             with ctl.assembly(["setpoint", "hardware_id", "control_mode"], confirm=True):
-                reads = ctl.wire.read_each(targets)
+                reads = ctl.session.driver.read_each(targets)
                 found = [next(reads)]
                 with ctl.assembly(["alarm_high_setpoint", "hardware_id"], confirm=True):
                     found.append(next(reads))
@@ -138,7 +138,7 @@ def test_an_assembly_that_shows_something_else_is_not_used(
 def test_what_cannot_be_assembled_is_refused_before_anything_is_written(
     ctl: Controller, unit: SimulatedController
 ) -> None:
-    with pytest.raises(WatlowConfirmationError, match="5 values writes as many pointers"):
+    with pytest.raises(WatlowConfirmationError, match="5 values writes 5 pointers"):
         with ctl.assembly(SCATTERED):
             pytest.fail("not confirmed")
     steps = ["profile_step_type", "profile_step_hours"]

@@ -34,8 +34,8 @@ def fleet(bus: SimulatedBus, retries: int = 1) -> WatlowManager:
 @pytest.fixture
 def mgr(bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch) -> Iterator[WatlowManager]:
     """It is not time to look again unless a test says so."""
-    monkeypatch.setattr(availability, "FIRST_S", LONG_S)
-    monkeypatch.setattr(availability, "MOST_S", LONG_S)
+    monkeypatch.setattr(availability, "BACKOFF_FIRST_S", LONG_S)
+    monkeypatch.setattr(availability, "BACKOFF_MOST_S", LONG_S)
     with fleet(bus) as mgr:
         yield mgr
 
@@ -70,8 +70,8 @@ def test_one_that_is_away_costs_one_read_and_then_nothing(
 def test_it_is_looked_for_with_one_question_and_is_back_with_its_answer(
     bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(availability, "FIRST_S", 0.0)
-    monkeypatch.setattr(availability, "SHARE", 0)
+    monkeypatch.setattr(availability, "BACKOFF_FIRST_S", 0.0)
+    monkeypatch.setattr(availability, "PROBE_SHARE", 0)
     with fleet(bus) as mgr:
         bus.power_off(2)
         statuses(mgr)
@@ -113,9 +113,9 @@ def test_a_lost_answer_is_not_taken_for_being_away(bus: SimulatedBus) -> None:
 def test_several_that_are_away_do_not_take_the_line_from_the_others(
     bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(availability, "FIRST_S", 0.0)
-    monkeypatch.setattr(availability, "MOST_S", 0.0)
-    monkeypatch.setattr(availability, "SHARE", LONG_S)
+    monkeypatch.setattr(availability, "BACKOFF_FIRST_S", 0.0)
+    monkeypatch.setattr(availability, "BACKOFF_MOST_S", 0.0)
+    monkeypatch.setattr(availability, "PROBE_SHARE", LONG_S)
     with fleet(bus) as mgr:
         bus.power_off(1)
         bus.power_off(2)
@@ -129,9 +129,9 @@ def test_each_of_several_that_are_away_is_looked_for(
     bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # However long the line is spared for the others, none is looked for in another's place.
-    monkeypatch.setattr(availability, "FIRST_S", 0.0)
-    monkeypatch.setattr(availability, "MOST_S", 0.0)
-    monkeypatch.setattr(availability, "SHARE", 1)
+    monkeypatch.setattr(availability, "BACKOFF_FIRST_S", 0.0)
+    monkeypatch.setattr(availability, "BACKOFF_MOST_S", 0.0)
+    monkeypatch.setattr(availability, "PROBE_SHARE", 1)
     with fleet(bus) as mgr:
         for address in (1, 2, 3):
             bus.power_off(address)
@@ -155,18 +155,18 @@ def test_one_is_left_alone_for_longer_the_more_there_are(
         return failed(self, about_s=about_s)
 
     monkeypatch.setattr(Backoff, "failed", noted)
-    monkeypatch.setattr(availability, "FIRST_S", 0.0)
+    monkeypatch.setattr(availability, "BACKOFF_FIRST_S", 0.0)
     with fleet(bus) as mgr:
         bus.power_off(1)
         statuses(mgr)
         statuses(mgr)
-        assert pauses[-1] >= availability.SHARE * 0.05
+        assert pauses[-1] >= availability.PROBE_SHARE * 0.05
         bus.power_off(2)
         statuses(mgr)
         statuses(mgr)
-        assert pauses[-1] >= 2 * availability.SHARE * 0.05
+        assert pauses[-1] >= 2 * availability.PROBE_SHARE * 0.05
         mgr.remove("oven1")
-        assert mgr.get("oven2").line.away == {2}
+        assert mgr.get("oven2").session.port.away == {2}
 
 
 def test_those_that_went_together_are_looked_for_together(
@@ -205,8 +205,8 @@ def test_it_is_said_once_each_way(
         statuses(mgr)
     said = [record.message for record in caplog.records]
     assert said == [
-        "oven2 does not answer; it is asked less often from now on",
-        "oven2 answers again",
+        "oven2 does not reply; it is probed less often from now on",
+        "oven2 replies again",
     ]
 
 

@@ -275,3 +275,13 @@ def test_a_port_taken_away_is_said_and_opened_again_when_it_is_back() -> None:
                 assert not late.passed()
             assert ctl.read_setpoint().value == 75.0
             assert ctl.port_stats.reconnects == 1
+
+
+def test_dir_lists_what_a_user_may_call_and_nothing_else(ctl: Controller) -> None:
+    assert {name for name in dir(ctl) if not name.startswith("_")} == {
+        *("address", "closed", "eeprom_writes", "family", "name", "persistent_writes", "port"),
+        *("port_stats", "protocol", "registry", "session", "stats", "temperature_unit"),
+        *("read_parameter", "write_parameter", "check_write", "set_persistent_writes"),
+        *("read_pv", "read_setpoint", "set_setpoint", "loop", "alarm", "identify"),
+        *("wait_until", "ramp_to", "poll", "prepare", "assembly", "close"),
+    }

@@ -122,7 +122,7 @@ def test_an_adapter_that_hands_on_what_it_sends_is_named() -> None:
         echo = ScriptedTransport(lambda data: [data[:3], data[3:]])
         with open_device(echo, protocol=protocol, retries=0) as ctl:
             with pytest.raises(WatlowTimeoutError, match="only our own question came back"):
-                ctl.wire.ping()
+                ctl.session.driver.ping()
 
 
 def test_answers_that_are_damaged_are_named() -> None:
@@ -131,7 +131,7 @@ def test_answers_that_are_damaged_are_named() -> None:
         transport = ScriptedTransport(lambda data, spoilt=spoilt: [spoilt])
         with open_device(transport, protocol=protocol, retries=0) as ctl:
             with pytest.raises(WatlowCRCError, match="only damaged frames"):
-                ctl.wire.ping()
+                ctl.session.driver.ping()
 
 
 def test_a_port_that_is_not_there_is_one_result(stack: ExitStack) -> None:

@@ -113,7 +113,7 @@ def test_everything_writable_takes_what_it_may_and_nothing_else(
         if spec.default_f is not None and spec.readable:
             default = spec.default_f if spec.data_type is DataType.FLOAT else int(spec.default_f)
             unit.set(spec.number, default, instance)
-            whole.setpoint_limits.clear()
+            whole.session.setpoint_limits.clear()
     assert len(unit.writes) == written > 2500
     assert refused > 5000
 
@@ -121,4 +121,4 @@ def test_everything_writable_takes_what_it_may_and_nothing_else(
 def test_what_only_can_be_written_is_refused_by_the_unit_itself(whole: Controller) -> None:
     spec = PARAMETERS.resolve("restore_settings_from")
     with pytest.raises(WatlowAccessDeniedError):
-        whole._read(spec, 1)
+        whole.session.read(spec, 1)

@@ -151,7 +151,7 @@ def test_everything_writable_takes_what_it_may_and_nothing_else(
         if spec.default_f is not None and spec.readable and spec.number != 17043:
             default = spec.default_f if spec.data_type is DataType.FLOAT else int(spec.default_f)
             unit.set(spec.number, default, instance)
-            whole.setpoint_limits.clear()
+            whole.session.setpoint_limits.clear()
     assert len(unit.writes) == written > 150
     for register, words in unit.register_writes:
         assert register in allowed, (register, words)

@@ -17,7 +17,7 @@ import pytest
 from tests.devices.turned_line import TurnedLine
 from watlowlib import Controller, WatlowDeviceError, WatlowTimeoutError, open_device
 from watlowlib._internal.clock import ManualClock
-from watlowlib.devices.availability import LOOK_S
+from watlowlib.devices.availability import PROBE_S
 from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.model import ProtocolKind
 from watlowlib.protocol.modbus.frames import RtuDecoder, RtuFrame, request_sizes
@@ -81,8 +81,8 @@ class NumberingLine(TurnedLine):
 
 def number_read(ctl: Controller, chance: random.Random) -> int:
     """What a read brings that looks like what a look asks for, or not."""
-    if isinstance(ctl.wire, ModbusDriver):
-        return ctl.wire.ask(*chance.choice([(4002, 1), (360, 2)]))[-1]
+    if isinstance(ctl.session.driver, ModbusDriver):
+        return ctl.session.driver.read_block(*chance.choice([(4002, 1), (360, 2)]))[-1]
     value = ctl.read_parameter(chance.choice(["hardware_id", "process_value"])).value
     assert isinstance(value, float)
     return int(value)
@@ -115,7 +115,7 @@ def test_no_late_answer_to_a_look_is_taken_for_another(
             began_s = time.monotonic()
             try:
                 if chance.random() < 0.5:
-                    ctl.wire.ping(within_s=LOOK_S)
+                    ctl.session.driver.ping(within_s=PROBE_S)
                 else:
                     number = number_read(ctl, chance)
                     found["right" if line.asked_s[number] >= began_s else "wrong"] += 1

@@ -141,7 +141,7 @@ def test_each_value_of_a_failed_read_has_an_error_of_its_own(
 ) -> None:
     ctl.identify()
     bus.power_off(1)
-    reads = ctl.prepare(["process_value", "input_error"]).reads(StopCondition(None))
+    reads = ctl.prepare(["process_value", "input_error"]).read(StopCondition(None))
     assert [error.context.parameter_id for _, error in reads if error] == [4001, 4002]
 
 
@@ -256,7 +256,7 @@ def test_another_address_is_taken_up_and_followed(
     with pytest.raises(WatlowConfigurationError, match="1 to 247"):
         set_address(ctl, 248, confirm=True)
     for name, value in (("modbus_address", 1), ("modbus_parity", "Even"), ("protocol", 1286)):
-        with pytest.raises(WatlowConfigurationError, match="cut the program"):
+        with pytest.raises(WatlowConfigurationError, match="cut this program"):
             ctl.write_parameter(name, value, confirm=True)
     with pytest.raises(WatlowConfigurationError, match="cut this program off"):
         set_modbus_baudrate(ctl, 19200, confirm=True)

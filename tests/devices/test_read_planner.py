@@ -55,7 +55,7 @@ def test_a_refused_block_is_parted_at_its_widest_gap_or_in_the_middle() -> None:
 def test_a_hole_is_not_read_across_again() -> None:
     planner = ReadPlanner(32, BYTE_9600_S)
     (block,) = planner.blocks(spans((100, 2), (106, 2), (108, 2)))
-    planner.parted(*block.halves())
+    planner.keep_apart(*block.halves())
     assert make_plan(planner, (100, 2), (106, 2), (108, 2)) == [(100, 2), (106, 4)]
     assert planner.limit == 32
 
@@ -64,7 +64,7 @@ def test_too_many_at_once_are_not_asked_for_again() -> None:
     planner = ReadPlanner(32, BYTE_9600_S)
     places = [(100 + 2 * n, 2) for n in range(16)]
     (block,) = planner.blocks(spans(*places))
-    planner.parted(*block.halves())
+    planner.keep_apart(*block.halves())
     assert make_plan(planner, *places) == [(100, 16), (116, 16)]
     assert make_plan(planner, (500, 2), (516, 2)) == [(500, 2), (516, 2)]
 
@@ -73,8 +73,8 @@ def test_a_limit_that_the_parts_have_taught_is_kept() -> None:
     planner = ReadPlanner(64, BYTE_9600_S)
     (block,) = planner.blocks(spans(*((100 + 2 * n, 2) for n in range(32))))
     left, right = block.halves()
-    planner.parted(*left.halves())
-    planner.parted(left, right)
+    planner.keep_apart(*left.halves())
+    planner.keep_apart(left, right)
     assert planner.limit == 16
 
 

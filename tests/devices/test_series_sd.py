@@ -82,7 +82,7 @@ def test_a_temperature_is_not_written_in_another_scale_than_was_read(
 ) -> None:
     assert ctl.read_setpoint().unit is Unit.FAHRENHEIT
     unit.set(18, 1)
-    with pytest.raises(WatlowUncertainError, match="°C now, it said °F before"):
+    with pytest.raises(WatlowUncertainError, match="°C now and was °F before"):
         ctl.set_setpoint(80.0, confirm=True)
     assert unit.register_writes == []
     held = ctl.set_setpoint(25.0, confirm=True)
@@ -157,7 +157,7 @@ def test_one_that_is_not_named_as_such_is_neither_believed_nor_written(
     bus: SimulatedBus, unit: SimulatedSD
 ) -> None:
     with open_device(bus.port, protocol=MODBUS) as ctl:
-        with pytest.raises(WatlowUncertainError, match="a Series SD must be named: family='sd'"):
+        with pytest.raises(WatlowUncertainError, match="give family='sd' for a Series SD"):
             ctl.read_setpoint()
         with pytest.raises(WatlowUncertainError):
             ctl.set_setpoint(80.0, confirm=True)

@@ -20,7 +20,9 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowWriteError,
 )
-from watlowlib.model import ControllerFamily, PidGains, ProtocolKind
+from watlowlib.model import ControllerFamily, PidGains, ProtocolKind, Reading
+from watlowlib.protocol.exchange import WriteOptions
+from watlowlib.registry.parameters import ParameterSpec
 from watlowlib.simulator import Fault, SimulatedBus, SimulatedController
 
 
@@ -83,7 +85,7 @@ def test_nobody_there_is_an_error(bus: SimulatedBus, ctl: Controller) -> None:
 
 def test_a_lost_port_is_no_controller_that_answers_nothing(bus: SimulatedBus) -> None:
     with SimulatedBus([1], transport="tcp") as line, open_device(line.port) as ctl:
-        assert ctl.part_number() is not None
+        assert ctl.session.part_number() is not None
         line.unplug()
         with pytest.raises(WatlowConnectionError):
             ctl.identify()
@@ -202,17 +204,19 @@ def test_a_broken_sensor_is_an_alarm_and_reads_as_the_captured_one(
 def test_waiting_until_it_has_settled(clock: Hurrying, ctl: Controller) -> None:
     ctl.set_setpoint(150.0, confirm=True)
     began_s = clock.now_ns() / 1e9
-    reading = wait_until(ctl, 150.0, 1.0, 3600.0, clock=clock)
+    reading = wait_until(ctl.session, 150.0, 1.0, 3600.0, clock=clock)
     assert reading.value == pytest.approx(150.0, abs=1.0)
     assert 20.0 < clock.now_ns() / 1e9 - began_s < 3600.0
 
 
 def test_waiting_has_an_end(clock: Hurrying, ctl: Controller) -> None:
     with pytest.raises(WatlowTimeoutError, match="process_value is 7.* after 5 s"):
-        wait_until(ctl, 150.0, 1.0, 5.0, clock=clock)
+        wait_until(ctl.session, 150.0, 1.0, 5.0, clock=clock)
     for wrong in ({"tolerance": 0.0}, {"timeout": -1.0}):
         with pytest.raises(WatlowConfigurationError, match="above 0"):
-            wait_until(ctl, 150.0, **{"tolerance": 1.0, "timeout": 5.0, **wrong}, clock=clock)
+            wait_until(
+                ctl.session, 150.0, **{"tolerance": 1.0, "timeout": 5.0, **wrong}, clock=clock
+            )
 
 
 def test_a_ramp_is_the_controllers_own_and_is_put_back(
@@ -220,7 +224,7 @@ def test_a_ramp_is_the_controllers_own_and_is_put_back(
 ) -> None:
     ctl.write_parameter("ramp_rate", 7.0, confirm=True)
     began_s, writes = clock.now_ns() / 1e9, len(unit.writes)
-    ramp_to(ctl, 135.0, 30.0, confirm=True, clock=clock)
+    ramp_to(ctl.session, 135.0, 30.0, confirm=True, clock=clock)
     # 60 degrees at 30 a minute are two minutes.
     assert clock.now_ns() / 1e9 - began_s == pytest.approx(120.0, abs=3.0)
     assert ctl.read_setpoint().value == 135.0
@@ -240,7 +244,7 @@ def test_a_ramp_that_is_interrupted_stays_where_it_is(
 
     monkeypatch.setattr(clock, "wait_until", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        ramp_to(ctl, 135.0, 30.0, confirm=True, clock=clock)
+        ramp_to(ctl.session, 135.0, 30.0, confirm=True, clock=clock)
     assert unit.get("ramp_action") == 62
     # A minute has gone by: half the way, and not on to the end.
     assert unit.get("setpoint") == pytest.approx(105.0, abs=2.0)
@@ -261,7 +265,7 @@ def test_a_ramp_whose_end_cannot_be_held_ramps_on(
 
     monkeypatch.setattr(clock, "wait_until", interrupted)
     with pytest.raises(WatlowTimeoutError):
-        ramp_to(ctl, 135.0, 30.0, confirm=True, clock=clock)
+        ramp_to(ctl.session, 135.0, 30.0, confirm=True, clock=clock)
     # Nobody could tell it to stay: then it must not leap, but go on as slowly as it was told.
     assert (unit.get("ramp_action"), unit.get("ramp_rate")) == (85, 30.0)
     assert unit.get("setpoint_active") == pytest.approx(80.0, abs=1.0)
@@ -271,16 +275,16 @@ def test_a_setting_that_cannot_be_put_back_is_named_and_the_others_are(
     unit: SimulatedController, clock: Hurrying, ctl: Controller
 ) -> None:
     ctl.write_parameter("ramp_rate", 7.0, confirm=True)
-    write = ctl.write_parameter
+    write = ctl.session.write
 
-    def failing(parameter: str, value: float, **options: object) -> object:
-        if parameter == "ramp_action" and value == 62:
-            raise WatlowTimeoutError("nothing came back")
-        return write(parameter, value, **options)  # type: ignore[arg-type]
+    def failing(spec: ParameterSpec, instance: int, value: float, options: WriteOptions) -> Reading:
+        if spec.name == "ramp_action" and value == 62:
+            raise WatlowTimeoutError("no reply")
+        return write(spec, instance, value, options)
 
-    ctl.write_parameter = failing  # type: ignore[method-assign, assignment]
-    with pytest.raises(WatlowWriteError, match="set by hand: {'ramp_action': 62}"):
-        ramp_to(ctl, 80.0, 600.0, confirm=True, clock=clock)
+    ctl.session.write = failing  # type: ignore[method-assign]
+    with pytest.raises(WatlowWriteError, match="set them by hand: {'ramp_action': 62}"):
+        ramp_to(ctl.session, 80.0, 600.0, confirm=True, clock=clock)
     assert unit.get("ramp_rate") == 7.0
 
 
@@ -319,7 +323,7 @@ def test_gains_that_are_cut_short_say_what_they_were(
         bus.power_off(3)
 
     bus.controllers[3].set = dying  # type: ignore[method-assign, assignment]
-    with pytest.raises(WatlowTimeoutError, match="the gains before were PidGains.*25.0"):
+    with pytest.raises(WatlowTimeoutError, match="the previous gains were PidGains.*25.0"):
         two.loop(1).write_pid(PidGains(30.0, None, 120.0), confirm=True)
 
 
@@ -357,7 +361,7 @@ def test_a_new_address_is_followed(unit: SimulatedController, ctl: Controller) -
 def test_an_address_that_is_taken_is_refused(
     bus: SimulatedBus, unit: SimulatedController, ctl: Controller
 ) -> None:
-    with pytest.raises(WatlowConfigurationError, match="address=2: another controller answers"):
+    with pytest.raises(WatlowConfigurationError, match="address=2: another controller replies"):
         maintenance.set_address(ctl, 2, confirm=True)
     with pytest.raises(WatlowConfirmationError):
         maintenance.set_address(ctl, 7)
@@ -371,7 +375,7 @@ def test_an_address_where_something_is_heard_is_not_free(
 ) -> None:
     # The neighbour's first two answers are lost, the third is damaged: still somebody is there.
     bus.faults.next_are(*[Fault.DROP] * 4, Fault.CORRUPT, Fault.CORRUPT)
-    with pytest.raises(WatlowConfigurationError, match="another controller answers"):
+    with pytest.raises(WatlowConfigurationError, match="another controller replies"):
         maintenance.set_address(ctl, 2, confirm=True)
     assert (ctl.address, unit.address) == (1, 1)
 
@@ -380,7 +384,7 @@ def test_a_dead_line_does_not_prove_a_protocol(
     bus: SimulatedBus, unit: SimulatedController, ctl: Controller
 ) -> None:
     unit.set("part_number", "PM3R1CA-1AAAAAA")
-    assert ctl.part_number() is not None
+    assert ctl.session.part_number() is not None
     bus.power_off(1)
     with pytest.raises(WatlowTimeoutError):
         maintenance.set_protocol(ctl, ProtocolKind.MODBUS_RTU, confirm=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from watlowlib.devices.controller import Controller
-from watlowlib.devices.eeprom import HOUR_S, TOO_MANY_AN_HOUR, EepromCounter
+from watlowlib.devices.eeprom import HOUR_S, MOST_PER_HOUR, EepromCounter
 from watlowlib.devices.factory import open_device
 from watlowlib.errors import (
     WatlowConfigurationError,
@@ -157,18 +157,18 @@ def test_communications_settings_are_refused(ctl: Controller, name: str) -> None
 
 def test_a_program_that_writes_too_often_is_warned_once(caplog: pytest.LogCaptureFixture) -> None:
     wear = EepromCounter()
-    every_s = HOUR_S / (TOO_MANY_AN_HOUR + 10)
+    every_s = HOUR_S / (MOST_PER_HOUR + 10)
     with caplog.at_level(logging.WARNING):
-        for n in range(2 * TOO_MANY_AN_HOUR):
+        for n in range(2 * MOST_PER_HOUR):
             wear.note("oven", now_s=n * every_s)
-    assert wear.writes == 2 * TOO_MANY_AN_HOUR
-    assert caplog.text.count("spent within a year") == 1
+    assert wear.writes == 2 * MOST_PER_HOUR
+    assert caplog.text.count("used up within a year") == 1
     assert "ramp_to" in caplog.text
 
 
 def test_one_that_writes_seldom_is_not(caplog: pytest.LogCaptureFixture) -> None:
     wear = EepromCounter()
     with caplog.at_level(logging.WARNING):
-        for n in range(3 * TOO_MANY_AN_HOUR):
-            wear.note("oven", now_s=n * 1.01 * HOUR_S / TOO_MANY_AN_HOUR)
+        for n in range(3 * MOST_PER_HOUR):
+            wear.note("oven", now_s=n * 1.01 * HOUR_S / MOST_PER_HOUR)
     assert caplog.text == ""

@@ -246,7 +246,7 @@ def test_ten_are_polled_together(judge: Judge) -> None:
     ten = range(8001, 8015)
     wanted = [n for n in ten if n not in (8002, 8003, 8005, 8011)]
     with judge.open() as ctl:
-        assert ctl.wire.layout.doubt == ""
+        assert ctl.session.driver.discover_layout().doubt == ""
         before = ctl.stats.exchanges
         samples = ctl.poll(wanted)
         assert ctl.stats.exchanges == before + 1

@@ -99,14 +99,14 @@ def test_ports_are_asked_side_by_side(mgr: WatlowManager) -> None:
     # Two ports meet inside their reads: one after the other they would wait in vain.
     meeting = threading.Barrier(2, timeout=10)
     for name in ("oven_top", "retort"):
-        controller = mgr.get(name)
-        reading = controller._read
+        driver = mgr.get(name).session.driver
+        reading = driver.read
 
         def read(*args: object, reading: object = reading) -> object:
             meeting.wait()
             return reading(*args)  # type: ignore[operator]
 
-        controller._read = read  # type: ignore[assignment, method-assign]
+        driver.read = read  # type: ignore[assignment, method-assign]
     results = mgr.poll("setpoint", names=["oven_top", "retort"])
     assert [result.error for result in results.values()] == [None, None]
 
@@ -236,7 +236,7 @@ def test_the_ports_side_by_side_and_one_after_the_other_on_a_port(mgr: WatlowMan
     overlaps = []
 
     def op(ctl: Controller) -> None:
-        here = busy.setdefault(ctl.port_key, [])
+        here = busy.setdefault(ctl.session.port_key, [])
         overlaps.extend(here)
         here.append(ctl.name)
         if ctl.address == 1:
@@ -437,7 +437,7 @@ def test_counters_can_be_asked_for_while_controllers_come_and_go(
             """As another thread may, between one controller and the next."""
             if "late" not in mgr.names:
                 mgr.add("late", bus.port, address=2)
-            return ctl.wire.stats
+            return ctl.session.driver.stats
 
         mgr.add("oven", bus.port)
         monkeypatch.setattr(Controller, "stats", property(stats))

@@ -30,7 +30,7 @@ def test_two_names_of_a_port_are_one_port(bus: SimulatedBus, tmp_path: Path) -> 
     by_id = tmp_path / "usb-FTDI_RS485-if00"
     by_id.symlink_to(bus.port)
     with open_device(bus.port, address=1) as one, open_device(str(by_id), address=2) as two:
-        assert one.port_key == two.port_key
+        assert one.session.port_key == two.session.port_key
         assert one.port_stats is two.port_stats
         assert one.read_pv().address == 1
         assert two.read_pv().address == 2
@@ -78,7 +78,7 @@ def test_the_old_name_of_an_adapter_that_has_moved_is_not_its_own(
         with open_device(bus.port) as mine:
             assert mine.read_setpoint().value == 75.0
             # Both were pulled out, and put back in the other order.
-            mine._lease.client.port.line.transport.close()
+            mine.session.port.line.transport.close()
             listed[:] = [Listed(bus.port, "ANOTHER"), Listed(other.port, "MINE")]
             back_again(mine)
             assert mine.read_setpoint().value == 222.0
@@ -124,7 +124,7 @@ def test_a_port_that_is_being_closed_is_waited_for(bus: SimulatedBus) -> None:
     closer = threading.Thread(target=slow.close)
     closer.start()
     del bus.faults.portions
-    while slow._lease.active:
+    while not slow.closed:
         pass
     with open_device(bus.port) as again:
         assert again.read_setpoint().value == 75.0
@@ -134,7 +134,7 @@ def test_a_port_that_is_being_closed_is_waited_for(bus: SimulatedBus) -> None:
 
 def test_a_second_interruption_leaves_no_port_open(bus: SimulatedBus) -> None:
     ctl = open_device(bus.port)
-    port = ctl._lease.client.port
+    port = ctl.session.port
 
     def interrupted(*args: object, **options: object) -> bool:
         raise KeyboardInterrupt

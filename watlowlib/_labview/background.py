@@ -16,7 +16,8 @@ import threading
 from collections.abc import Iterable, Mapping
 
 from watlowlib._internal.threads import Worker
-from watlowlib.devices.poll import Parameters, Poll
+from watlowlib.devices.poll import Poll
+from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowTimeoutError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.manager.polling import FleetPoll

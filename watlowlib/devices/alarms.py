@@ -1,31 +1,28 @@
-"""One alarm of a controller: what state it is in, clearing and silencing it."""
+"""One alarm of a controller: its state, and how to clear and silence it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from watlowlib.devices.session import Session
+from watlowlib.devices.writing import write_parameter
 from watlowlib.model import AlarmState, Reading
 
-if TYPE_CHECKING:
-    from watlowlib.devices.controller import Controller
-
 YES = 106
-DO_IT = 0
-"""What 9013 and 9014 are written with; they read 255 while nothing is asked for."""
+EXECUTE = 0
+"""Written to 9013 and 9014, which read 255 while no request is pending."""
 
 
 class Alarm:
-    """A view of one alarm; made by `Controller.alarm`."""
+    """One alarm; made by `Controller.alarm`."""
 
-    def __init__(self, ctl: Controller, instance: int) -> None:
-        self._ctl = ctl
+    def __init__(self, session: Session, instance: int) -> None:
+        self._session = session
         self.instance = instance
 
     def __repr__(self) -> str:
-        return f"<Alarm {self.instance} of {self._ctl!r}>"
+        return f"<Alarm {self.instance} of {self._session!r}>"
 
     def read(self) -> AlarmState:
-        """Read its state (9009 to 9012)."""
+        """Read the state (9009 to 9012)."""
         state = self._read("alarm_state")
         return AlarmState(
             instance=self.instance,
@@ -37,14 +34,14 @@ class Alarm:
         )
 
     def clear(self) -> AlarmState:
-        """Clear a latched alarm whose cause is gone (9013)."""
-        self._ctl.write_parameter("alarm_clear_request", DO_IT, instance=self.instance)
+        """Clear a latched alarm (9013), possible once its cause is gone."""
+        write_parameter(self._session, "alarm_clear_request", EXECUTE, instance=self.instance)
         return self.read()
 
     def silence(self) -> AlarmState:
-        """Silence it while its cause lasts (9014)."""
-        self._ctl.write_parameter("alarm_silence_request", DO_IT, instance=self.instance)
+        """Silence the alarm (9014) while its cause lasts."""
+        write_parameter(self._session, "alarm_silence_request", EXECUTE, instance=self.instance)
         return self.read()
 
     def _read(self, name: str) -> Reading:
-        return self._ctl.read_parameter(name, instance=self.instance)
+        return self._session.read_parameter(name, self.instance)

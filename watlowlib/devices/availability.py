@@ -1,20 +1,20 @@
-"""Whether a controller is there: one that does not answer is asked less and less often.
+"""Whether a controller replies: one that does not is polled less and less often.
 
-Each question to a controller that is switched off costs its line a timeout, which its
-neighbours wait out too. So after two questions in a row that nobody answered a fleet leaves it
-alone, for longer each time, and asks then for one thing only. With its first answer, to
-whomever, it is one like the others again.
+Each request to a controller that is switched off costs its line a timeout, which delays the
+other controllers on the line. After `OFFLINE_AFTER` attempts in a row without a reply, a poll
+skips the controller and only probes it, with a back-off that grows to `BACKOFF_MOST_S`. The
+first reply to any request makes it available again.
 
-A look in vain must fit into the rest of a tick. So it waits for `LOOK_S` only, which is
-plenty on a line. Behind a network the answer may come later: a longer timeout than usual says
-so, or the late answer itself, which is noticed as a stray. Then a look is patient.
+A probe must fit into the rest of a tick, so it waits for `PROBE_S` only, which is enough on a
+direct line. Behind a network a reply may take longer: a timeout above the default, or a late
+reply that arrives after a probe, makes the next probe wait for the whole timeout.
 
-After each the line is spared for a while, so that no tick has two; and each controller is left
-alone for longer the more of them are away: together they take about a tenth of their line's
-time. Of sixteen that are away, any one is found within a minute.
+After a failed probe no other probe is sent on the line for a while, so that no tick has two.
+The back-off also grows with the number of offline controllers on the line: together their
+probes use about a tenth of the line's time, and each of sixteen is found within a minute.
 
-When one is back, those that went together with it are looked for at once: a fuse takes
-several, and gives them back together.
+When one controller is back, those that went offline with it are probed at once: a blown fuse
+switches off several controllers and its replacement switches all of them on.
 """
 
 from __future__ import annotations
@@ -22,96 +22,120 @@ from __future__ import annotations
 import logging
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowOfflineError, WatlowTimeoutError
-
-if TYPE_CHECKING:
-    from watlowlib.devices.session import Session
+from watlowlib.protocol.port import Port
+from watlowlib.protocol.stats import DeviceStats
 
 log = logging.getLogger(__name__)
 
-GONE = 2
-"""So many questions in a row without an answer, and it is taken to be away."""
+OFFLINE_AFTER = 2
+"""Attempts in a row without a reply after which a controller counts as offline."""
 
-FIRST_S, MOST_S = 0.5, 10.0
-"""How long it is left alone at first, and after many attempts."""
+BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.5, 10.0
+"""Longest back-off after the first failure, and after many."""
 
-LOOK_S = 0.1
-"""How long a look waits. Real PM3s answer within 50 ms."""
+PROBE_S = 0.1
+"""How long a probe waits. Real PM3s reply within 50 ms."""
 
-SHARE = 9
-"""One is left alone for so many times as long as it takes to look for all, on average."""
+PROBE_SHARE = 9
+"""The average back-off, in multiples of the time that probing all offline controllers takes."""
 
-PARTS = 4
-"""After a look in vain nobody on its line is looked for for the `PARTS`th part of that."""
+PAUSES_PER_BACKOFF = 4
+"""After a failed probe, the line is not probed for the back-off of one controller / this."""
 
 TOGETHER_S = 60.0
-"""Those that went within so many seconds are taken to have gone together."""
+"""Controllers that went offline within this time are taken to have one cause."""
+
+
+class Ping(Protocol):
+    """Sends one read to the controller; any reply counts. Raises WatlowTimeoutError."""
+
+    def __call__(self, *, within_s: float | None = None) -> None:
+        """Wait at most `within_s`."""
 
 
 class Availability:
-    """What is known of one controller's being there."""
+    """Tracks whether one controller replies.
 
-    def __init__(self, ctl: Session) -> None:
-        self._ctl = ctl
-        self._again = Backoff(FIRST_S, MOST_S)
-        self._gone_s = self._looked_s = 0.0
+    Args:
+        name: Name of the controller, for messages.
+        address: Its address.
+        port: Its port, which keeps what all controllers on it share.
+        stats: Its counters.
+        ping: Probes it.
+    """
+
+    def __init__(self, name: str, address: int, port: Port, stats: DeviceStats, ping: Ping) -> None:
+        self._name = name
+        self._address = address
+        self._port = port
+        self._stats = stats
+        self._ping = ping
+        self._backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MOST_S)
+        self._offline_since_s = self._probed_s = 0.0
         self._strays = 0
 
     @property
-    def looked_s(self) -> float:
-        """When it was looked for last, on the monotonic clock; 0 for one that is there."""
-        return self._looked_s if self._away else 0.0
+    def last_probe_s(self) -> float:
+        """Time of the last probe on the monotonic clock; 0 while the controller replies."""
+        return self._probed_s if self._offline else 0.0
 
-    @property
-    def _away(self) -> bool:
-        return self._ctl.stats.unanswered >= GONE
-
-    def _noted_away(self) -> bool:
-        """Whether it has not answered lately; what has changed is noted and said."""
-        away = self._away
-        if not away and self._again.failures:
-            self._again.succeeded()
-            self._ctl.line.back(self._ctl.address, self._gone_s)
-            log.warning("%s answers again", self._ctl.name)
-        elif away and not self._again.failures:
-            self._again.failed()
-            self._gone_s = self._looked_s = time.monotonic()
-            self._strays = self._ctl.port_stats.strays
-            self._ctl.line.away.add(self._ctl.address)
-            log.warning("%s does not answer; it is asked less often from now on", self._ctl.name)
-        return away
-
-    def look(self) -> bool:
-        """Whether it is there, asking it if it is time to.
+    def check(self) -> bool:
+        """Return whether to poll the controller, probing it when the back-off has passed.
 
         Raises:
             WatlowError: The port is gone.
         """
-        if not self._noted_away():
+        if not self._update():
             return True
-        line = self._ctl.line
-        gone_s, back_s = line.last_away
-        together = back_s > self._looked_s and abs(gone_s - self._gone_s) < TOGETHER_S
-        if not together and (self._again.left_s() or line.spared.left_s()):
+        offline_s, back_s = self._port.last_away
+        together = back_s > self._probed_s and abs(offline_s - self._offline_since_s) < TOGETHER_S
+        if not together and (self._backoff.left_s() or self._port.spared.left_s()):
             return False
-        within_s = LOOK_S if self._strays == self._ctl.port_stats.strays else math.inf
-        self._strays = self._ctl.port_stats.strays
-        self._looked_s = time.monotonic()
-        try:
-            self._ctl.wire.ping(within_s=within_s)
-        except WatlowTimeoutError:
-            took_s = time.monotonic() - self._looked_s + line.line.quiet_s
-            self._again.failed(about_s=SHARE * took_s * len(line.away))
-            line.spared = Deadline.after(SHARE * took_s / PARTS)
-        return not self._noted_away()
+        self._probe()
+        return not self._update()
 
     def error(self) -> WatlowOfflineError:
-        """What a read that was not even tried failed with."""
+        """Return the error of a read that was skipped."""
         return WatlowOfflineError(
-            f"{self._ctl.name} has not answered lately and is asked again in "
-            f"{self._again.left_s():.1f} s; is it on?"
+            f"{self._name} did not reply lately and is probed again in "
+            f"{self._backoff.left_s():.1f} s; is it switched on?"
         )
+
+    def release(self) -> None:
+        """Stop counting the controller as offline on its port."""
+        self._port.away.discard(self._address)
+
+    @property
+    def _offline(self) -> bool:
+        return self._stats.unanswered >= OFFLINE_AFTER
+
+    def _update(self) -> bool:
+        """Return whether the controller is offline; log and store a change."""
+        offline = self._offline
+        if not offline and self._backoff.failures:
+            self._backoff.succeeded()
+            self._port.back(self._address, self._offline_since_s)
+            log.warning("%s replies again", self._name)
+        elif offline and not self._backoff.failures:
+            self._backoff.failed()
+            self._offline_since_s = self._probed_s = time.monotonic()
+            self._strays = self._port.stats.strays
+            self._port.away.add(self._address)
+            log.warning("%s does not reply; it is probed less often from now on", self._name)
+        return offline
+
+    def _probe(self) -> None:
+        stray_came = self._strays != self._port.stats.strays
+        self._strays = self._port.stats.strays
+        self._probed_s = time.monotonic()
+        try:
+            self._ping(within_s=math.inf if stray_came else PROBE_S)
+        except WatlowTimeoutError:
+            took_s = time.monotonic() - self._probed_s + self._port.line.quiet_s
+            self._backoff.failed(about_s=PROBE_SHARE * took_s * len(self._port.away))
+            self._port.spared = Deadline.after(PROBE_SHARE * took_s / PAUSES_PER_BACKOFF)

@@ -4,9 +4,8 @@
         print(ctl.read_pv())
         ctl.set_setpoint(75.0, confirm=True)
 
-Whatever is wrong with a call is found before anything is sent. What the controller or
-the line does wrong is raised by `read_parameter` and `write_parameter`, and is a
-sample without a value in `poll`.
+Errors in a call are found before anything is sent. `read_parameter` and `write_parameter` raise
+when the controller or the line fails; `poll` returns a sample without a value instead.
 """
 
 from __future__ import annotations
@@ -18,51 +17,129 @@ from watlowlib._internal.validation import as_bool, as_int
 from watlowlib.devices.alarms import Alarm
 from watlowlib.devices.identity import identify
 from watlowlib.devices.loops import ControllerLoop
-from watlowlib.devices.poll import (
-    Parameters,
-    check_instance,
-    chosen_names,
-    target,
-    targets,
-)
 from watlowlib.devices.procedures import ramp_to, wait_until
-from watlowlib.devices.sampling import Sampler
+from watlowlib.devices.sampling import Sampler, make_sampler
 from watlowlib.devices.session import Session
-from watlowlib.devices.stdbus_driver import Target
-from watlowlib.devices.writing import CheckedWrite, carry_out, checked_order
+from watlowlib.devices.targets import Parameters, check_instance, names_of
+from watlowlib.devices.writing import CheckedWrite, check_write, send_write
 from watlowlib.errors import WatlowConfigurationError, WatlowConfirmationError
-from watlowlib.model import DeviceInfo, Reading, Sample, Value
+from watlowlib.model import (
+    ControllerFamily,
+    DeviceInfo,
+    ProtocolKind,
+    Reading,
+    Sample,
+    Unit,
+    Value,
+)
+from watlowlib.protocol.stats import DeviceStats, PortStats
+from watlowlib.registry.parameters import Registry
 
 
-class Controller(Session):
+class Controller:
     """A controller on a port; made by `open_device` or `WatlowManager.add`.
 
-    Safe to share between threads: each exchange has the port to itself, first come,
-    first served, and a write goes ahead of waiting reads.
+    Safe to share between threads: each exchange has exclusive use of the port. Waiting requests
+    are served in order, a write before waiting reads.
     """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._session!r}>"
+
+    def __enter__(self) -> Controller:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """Name of the controller in samples and messages."""
+        return self._session.name
+
+    @property
+    def port(self) -> str:
+        """The port as the user named it."""
+        return self._session.port.name
+
+    @property
+    def address(self) -> int:
+        """Controller address."""
+        return self._session.address
+
+    @property
+    def protocol(self) -> ProtocolKind:
+        """The wire protocol."""
+        return self._session.protocol
+
+    @property
+    def family(self) -> ControllerFamily:
+        """The product family that was given to `open_device`."""
+        return self._session.family
+
+    @property
+    def registry(self) -> Registry:
+        """The parameters of the family."""
+        return self._session.registry
+
+    @property
+    def temperature_unit(self) -> Unit | None:
+        """Scale of temperatures on the wire; None where it is not known."""
+        return self._session.temperature_unit
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._session.closed
+
+    @property
+    def persistent_writes(self) -> bool:
+        """Whether the controller keeps writes in its EEPROM, as far as this program knows."""
+        return self._session.persistent_writes
+
+    @property
+    def eeprom_writes(self) -> int:
+        """Writes of this program that have reached the controller's EEPROM."""
+        return self._session.eeprom.writes
+
+    @property
+    def stats(self) -> DeviceStats:
+        """Counters of this controller since its port was opened."""
+        return self._session.driver.stats
+
+    @property
+    def port_stats(self) -> PortStats:
+        """Counters of the port, all its controllers together."""
+        return self._session.port.stats
+
+    @property
+    def session(self) -> Session:
+        """The layer below: reads and writes by `ParameterSpec`."""
+        return self._session
 
     def read_parameter(self, parameter: str | int, *, instance: int = 1) -> Reading:
         """Read one parameter.
 
         Args:
             parameter: Name, alias or number: "process_value", "pv", 4001.
-            instance: Which one of several inputs, loops or alarms, from 1.
+            instance: Which of several inputs, loops or alarms, from 1.
 
         Returns:
-            The value with its unit, where that is known. An enumeration is its code, with
-            what the code means in `label`.
+            The value, with its unit where the unit is known. The value of an enumeration is
+            its code; `label` is the meaning of the code.
 
         Raises:
             WatlowConfigurationError: No such parameter or instance; nothing was sent.
-            WatlowTimeoutError: No answer, also when asked again.
-            WatlowCRCError: Only damaged answers, also when asked again.
+            WatlowTimeoutError: No reply after all retries.
+            WatlowCRCError: Only damaged replies after all retries.
             WatlowDeviceError: The controller refused.
-            WatlowAbsentError: It answered with bits that are no value.
+            WatlowAbsentError: The reply holds bits that are no value.
             WatlowConnectionError: The port is gone.
         """
-        spec, instance = target(self.registry, parameter, instance)
-        self.check_wire(spec, instance)
-        return self._read(spec, instance)
+        return self._session.read_parameter(parameter, instance)
 
     def write_parameter(
         self,
@@ -74,37 +151,37 @@ class Controller(Session):
         force: bool = False,
         verify: bool = False,
     ) -> Reading:
-        """Write one parameter, and see that it arrived.
+        """Write one parameter and confirm that the controller stored it.
 
-        A value that a persistent parameter holds already is not written again, which
-        spares the EEPROM. When the controller's echo does not come, the parameter is
-        read; only when it holds another value is the write sent once more.
+        A value that a persistent parameter holds already is not written again; this spares
+        the EEPROM. Without an echo from the controller the parameter is read; only when it
+        holds another value is the write sent once more.
 
         Args:
             parameter: Name, alias or number: "setpoint", "sp", 7001.
-            value: The value in the wire's own unit; an enumeration by its code or label.
-            instance: Which one of several, from 1.
-            confirm: Must be True for a parameter that the controller keeps in EEPROM,
-                which is rated for about a million writes, and for what sets something
-                weighty going, such as autotune or restoring all settings.
-            force: Write also what is there already.
-            verify: Read back what was written, besides seeing the echo.
+            value: The value in the unit of the wire; an enumeration by code or label.
+            instance: Which of several, from 1.
+            confirm: Must be True for a parameter that the controller keeps in EEPROM, which
+                is rated for about a million writes, and for a write with consequences, such
+                as autotune or restoring all settings.
+            force: Write a value that the controller holds already.
+            verify: Read the value back, in addition to checking the echo.
 
         Returns:
-            What the controller holds now.
+            The value that the controller holds now.
 
         Raises:
-            WatlowConfigurationError: Unknown or read-only parameter, a value of the
-                wrong type or out of range, a setting that could cut this program off
-                (see `watlowlib.devices.maintenance`); nothing was sent.
+            WatlowConfigurationError: Unknown or read-only parameter, a value of the wrong
+                type or out of range, a setting that could cut this program off (see
+                `watlowlib.devices.maintenance`); nothing was sent.
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
-            WatlowWriteError: The controller answers, but holds another value.
-            WatlowTimeoutError: No answer; whether the value was stored is not known.
+            WatlowWriteError: The controller replies, but holds another value.
+            WatlowTimeoutError: No reply; whether the value was stored is not known.
             WatlowDeviceError: The controller refused.
             WatlowConnectionError: The port is gone.
         """
-        order = self.check_write(parameter, value, instance=instance, confirm=confirm)
-        return carry_out(self, order, force=force, verify=verify)
+        write = self.check_write(parameter, value, instance=instance, confirm=confirm)
+        return send_write(self._session, write, force=force, verify=verify)
 
     def check_write(
         self,
@@ -118,21 +195,20 @@ class Controller(Session):
         """Check a write without sending it; see `write_parameter`.
 
         Args:
-            parameter: What.
-            value: With what.
-            instance: Which one.
+            parameter: Name, alias or number.
+            value: The value that would be written.
+            instance: Which of several, from 1.
             confirm: As for `write_parameter`.
-            maintenance: Whether communications settings are allowed.
+            maintenance: Whether communication settings are allowed.
         """
-        return checked_order(
-            self, parameter, value, instance=instance, confirm=confirm, maintenance=maintenance
-        )
+        options = {"confirm": confirm, "maintenance": maintenance}
+        return check_write(self._session, parameter, value, instance=instance, **options)
 
     def read_pv(self, *, instance: int = 1) -> Reading:
-        """Read the process value (4001): what analog input `instance` measures.
+        """Read the process value (4001) of analog input `instance`.
 
-        A broken sensor reads as a number too, an open thermocouple as some 2531.8; whether
-        the sensor is good says `input_error` (4002), 61 for "None".
+        A broken sensor reads as a number too: an open thermocouple as about 2531.8. The input
+        error (4002, `input_error`) is 61 ("None") for a good sensor.
         """
         return self.read_parameter("process_value", instance=instance)
 
@@ -152,67 +228,67 @@ class Controller(Session):
         """Write the set point (7001) of control loop `instance`; see `write_parameter`.
 
         Args:
-            value: The set point in the wire's own unit, as factory set °F, between the
-                controller's own minimum and maximum (7003, 7004).
+            value: The set point in the unit of the wire (°F by factory default), between
+                the controller's own minimum and maximum (7003, 7004).
             instance: The control loop, from 1.
             confirm: Must be True: the set point is kept in EEPROM.
-            force: Write also what is there already.
-            verify: Read back what was written.
+            force: Write a value that the controller holds already.
+            verify: Read the value back.
         """
         return self.write_parameter(
             "setpoint", value, instance=instance, confirm=confirm, force=force, verify=verify
         )
 
     def loop(self, number: int) -> ControllerLoop:
-        """Control loop `number`, from 1.
+        """Return control loop `number`, from 1.
 
         Raises:
-            WatlowConfigurationError: This unit has no such loop, as far as its part
-                number says.
+            WatlowConfigurationError: The part number says that this unit has no such loop.
         """
         number = as_int("loop", number, 1, 2, "an EZ-ZONE PM has loop 1, some have loop 2 too")
-        part = self.part_number() if number > 1 else None
+        part = self._session.part_number() if number > 1 else None
         if part is not None and part.loops is not None and number > part.loops:
             raise WatlowConfigurationError(
                 f"loop={number}: by its part number {part.text} this unit has {part.loops}"
             )
-        return ControllerLoop(self, number)
+        return ControllerLoop(self._session, number)
 
     def alarm(self, instance: int) -> Alarm:
-        """Alarm `instance`, from 1 to 4."""
-        return Alarm(self, check_instance(self.registry.resolve("alarm_state"), instance))
+        """Return alarm `instance`, from 1 to 4."""
+        spec = self.registry.resolve("alarm_state")
+        return Alarm(self._session, check_instance(spec, instance))
 
     def identify(self) -> DeviceInfo:
-        """Ask for everything that identifies it; what it does not answer is None.
+        """Read everything that identifies the controller; a field without a reply is None.
 
         Raises:
-            WatlowTimeoutError: Nobody answers at all.
+            WatlowTimeoutError: No reply at all.
             WatlowConnectionError: The port is gone.
         """
-        return identify(self)
+        return identify(self._session)
 
     def set_persistent_writes(self, on: bool, *, confirm: bool = False) -> Reading:
-        """Say whether the controller keeps what is written in its EEPROM (17051; SD: 17).
+        """Set whether the controller keeps writes in its EEPROM (17051; Series SD: 17).
 
-        Off is for programs that write often. A Series SD is back to on at each power-up, and
-        has lost by then what was written meanwhile.
+        Off is for programs that write often. At each power-up a Series SD switches it on again
+        and has lost the writes since it was switched off.
 
         Args:
-            on: Whether to keep it.
-            confirm: Must be True: the setting changes what a power failure leaves.
+            on: Whether to keep writes.
+            confirm: Must be True: the setting decides which values survive a power failure.
 
         Raises:
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
-            WatlowError: What else writing raises.
+            WatlowError: The write failed.
         """
         if not as_bool("confirm", confirm):
             raise WatlowConfirmationError(
-                "whether writes are kept decides what a power failure leaves of them; "
+                "this setting decides which writes survive a power failure; "
                 "pass confirm=True if that is meant"
             )
-        kept = as_bool("on", on)
-        held = self.write_parameter("non_volatile_save", "Yes" if kept else "No", confirm=True)
-        self.persistent_writes = kept
+        keep = as_bool("on", on)
+        held = self.write_parameter("non_volatile_save", "Yes" if keep else "No", confirm=True)
+        self._session.persistent_writes = keep
         return held
 
     def wait_until(
@@ -221,40 +297,38 @@ class Controller(Session):
         """Wait until the process value has settled.
 
         Args:
-            value: Where to, in the wire's own unit.
-            tolerance: How far it may be from that, above 0.
-            timeout: Seconds to wait at most, above 0.
+            value: The goal, in the unit of the wire.
+            tolerance: Largest distance from the goal, above 0.
+            timeout: Longest wait in seconds, above 0.
             instance: Which input, from 1.
 
         Returns:
-            The last of the readings within the tolerance, of which three came in a row, a
-            second apart.
+            The last of three consecutive readings within the tolerance, taken a second apart.
 
         Raises:
             WatlowTimeoutError: It has not settled in time; the message has the last value.
         """
-        return wait_until(self, value, tolerance, timeout, instance=instance)
+        return wait_until(self._session, value, tolerance, timeout, instance=instance)
 
     def ramp_to(
         self, value: float, rate_per_minute: float, *, instance: int = 1, confirm: bool = False
     ) -> Reading:
-        """Let the controller ramp its set point, at five writes instead of thousands.
+        """Let the controller ramp its set point: five writes instead of thousands.
 
-        Blocks until the working set point (7007) has arrived, then puts the ramp
-        settings (7014, 7015, 7017) back. When it is interrupted, the set point stays
-        where the ramp has come to.
+        Blocks until the working set point (7007) has reached `value`, then restores the ramp
+        settings (7014, 7015, 7017). An interruption leaves the set point where the ramp was.
 
         Args:
-            value: Where to, in the wire's own unit.
-            rate_per_minute: Degrees a minute, above 0.
+            value: The goal, in the unit of the wire.
+            rate_per_minute: Degrees per minute, above 0.
             instance: The control loop, from 1.
             confirm: Must be True: the settings are kept in EEPROM.
 
         Raises:
-            WatlowTimeoutError: It took twice as long as it should, and a minute more.
-            WatlowError: What else reading and writing raise.
+            WatlowTimeoutError: The ramp took more than twice its duration plus a minute.
+            WatlowError: A read or write failed.
         """
-        return ramp_to(self, value, rate_per_minute, instance=instance, confirm=confirm)
+        return ramp_to(self._session, value, rate_per_minute, instance=instance, confirm=confirm)
 
     def poll(
         self, parameters: Parameters, *, instances: int | Iterable[int] = (1,)
@@ -262,13 +336,14 @@ class Controller(Session):
         """Read parameters x instances once.
 
         Returns:
-            One sample a read, in that order. A read that failed is a sample without a
-            value whose `status` says why.
+            One sample per read, in that order. A failed read is a sample without a value;
+            its `status` says why.
 
         Raises:
-            WatlowConfigurationError: Something wanted does not exist; nothing was sent.
+            WatlowConfigurationError: A parameter or instance does not exist; nothing was sent.
         """
-        return Sampler(self, self.targets(parameters, instances), device=self.name)()
+        targets = self._session.targets(parameters, instances)
+        return Sampler(self._session, targets, device=self.name)()
 
     def prepare(
         self,
@@ -278,26 +353,11 @@ class Controller(Session):
         names: str | Iterable[str] | None = None,
         sensor_check: bool = False,
     ) -> Sampler:
-        """Plan a poll for a recording; see `watlowlib.devices.poll.PollSource`."""
-        self.check_open()
-        self._check_named(names)
-        return self.sampler(parameters, instances, self.name, sensor_check)
-
-    def sampler(
-        self,
-        parameters: Parameters,
-        instances: int | Iterable[int],
-        device: str,
-        sensor_check: bool = False,
-    ) -> Sampler:
-        """The same for a fleet, in which it is called `device`."""
-        return Sampler(
-            self,
-            self.targets(parameters, instances),
-            device=device,
-            sensor_check=sensor_check,
-            presence=self.presence,
-        )
+        """Plan a poll for a recording; see `watlowlib.PollSource`."""
+        self._session.check_open()
+        self._check_names(names)
+        options = {"sensor_check": sensor_check}
+        return make_sampler(self._session, parameters, instances, self.name, **options)
 
     def assembly(
         self,
@@ -307,40 +367,34 @@ class Controller(Session):
         names: str | Iterable[str] | None = None,
         confirm: bool = False,
     ) -> AbstractContextManager[None]:
-        """Let scattered parameters be read in one go, within a `with` block.
+        """Read scattered parameters together, within a `with` block.
 
-        The controller's assembly is told to show them side by side; `poll` and a recording
-        then read them there. It is verified, and what it showed before is put back at the end.
+        The controller's assembly is set to show them in adjacent registers, where `poll` and a
+        recording read them. It is verified, and its previous contents are restored at the end.
 
         Args:
             parameters: Names, aliases or numbers; with the instances at most 40 values.
             instances: Which instances of each.
             names: This controller's name, or None.
-            confirm: Must be True: where each value is taken from is kept in EEPROM.
+            confirm: Must be True: the pointers of the assembly are kept in EEPROM.
 
         Raises:
-            WatlowConfigurationError: This controller has no assembly: it is no EZ-ZONE PM on
-                Modbus RTU in data map 1.
+            WatlowConfigurationError: This controller has no assembly: it is not an EZ-ZONE PM
+                on Modbus RTU in data map 1.
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
-            WatlowWriteError: The assembly does not show what it was told to.
+            WatlowWriteError: The assembly does not show the parameters.
         """
-        from watlowlib.devices.assembly import assembled  # which loads Modbus
+        from watlowlib.devices.assembly import assembled  # loads Modbus
 
-        self._check_named(names)
-        return assembled(self, self.targets(parameters, instances), confirm=confirm)
+        self._check_names(names)
+        targets = self._session.targets(parameters, instances)
+        return assembled(self._session, targets, confirm=confirm)
 
-    def targets(self, parameters: Parameters, instances: int | Iterable[int]) -> list[Target]:
-        """The reads that `parameters` x `instances` stands for here, in that order.
+    def close(self) -> None:
+        """Release the port. It is closed when no other controller uses it."""
+        self._session.close()
 
-        Raises:
-            WatlowConfigurationError: One that this controller cannot be asked for.
-        """
-        wanted = targets(self.registry, parameters, instances)
-        for spec, instance in wanted:
-            self.check_wire(spec, instance)
-        return wanted
-
-    def _check_named(self, names: str | Iterable[str] | None) -> None:
-        chosen = chosen_names(names)
-        if chosen is not None and chosen != [self.name]:
+    def _check_names(self, names: str | Iterable[str] | None) -> None:
+        given = names_of(names)
+        if given is not None and given != [self.name]:
             raise WatlowConfigurationError(f"names={names!r}: here is only {self.name!r}")

@@ -1,7 +1,7 @@
-"""Looking for controllers: which ports, at which speed, in which protocol, at which address.
+"""Discovery: finds the port, speed, protocol and address of each controller, with reads only.
 
-Everything is asked with reads. Each probe leaves a result: a controller, or why there is
-none, as far as what came back tells. Ports are looked through side by side.
+Each probe has a result: a controller, or the reason why there is none, as far as the bytes
+received tell. Ports are searched in parallel.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from watlowlib._internal.validation import as_enum, as_int, as_positive
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import ADDRESSES, open_device
 from watlowlib.devices.modbus_driver import ModbusDriver
+from watlowlib.devices.targets import as_list
 from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowDeviceError,
@@ -26,26 +27,25 @@ from watlowlib.model import BAUDRATES, ControllerFamily, DeviceInfo, ProtocolKin
 from watlowlib.transport.serial_port import port_names
 
 USUAL = {ProtocolKind.STDBUS: (38400,), ProtocolKind.MODBUS_RTU: (9600, 19200, 38400)}
-"""The baud rates that an EZ-ZONE can be set to."""
+"""The baud rates of an EZ-ZONE."""
 
 TIMEOUT_S = 0.25
 MOST_PORTS = 64
 SERIES_SD = ((17, (0, 1)), (18, (0, 1)), (24, (0, 1)), (25, (0, 1)))
-"""Registers that only these values can be in, and that a PM has not, or not with these."""
+"""Registers of a Series SD and their possible values; a PM lacks them or holds others."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One question put to see who is there, and what came of it.
+    """One probe and its result.
 
     Attributes:
         port: The port as it was named.
-        protocol: In which protocol.
-        baudrate: At which speed, bit/s.
-        address: At which address; None where the port itself could not be used,
-            or its line is never quiet.
-        info: Who answered; None for nobody.
-        reason: Why there is nobody, as far as can be told; empty where there is.
+        protocol: Protocol of the probe.
+        baudrate: Speed in bit/s.
+        address: Address; None where the port could not be used or its line is never quiet.
+        info: The controller that replied, or None.
+        reason: Why there is no controller, as far as known; empty where there is one.
     """
 
     port: str
@@ -69,46 +69,46 @@ def find_devices(
     timeout_s: float = TIMEOUT_S,
     progress: ProbeCallback | None = None,
 ) -> list[Probe]:
-    """Look for controllers with reads alone; nothing is written.
+    """Search for controllers with reads only; nothing is written.
 
-    At the defaults a port takes some 20 s when nobody is there.
+    With the defaults, a port without controllers takes about 20 s.
 
     Args:
         ports: Port names; None for every serial port of this machine.
-        baudrates: Speeds to try; None for 38400 on Standard Bus, which has no other, and
-            9600, 19200 and 38400 on Modbus RTU.
-        protocols: What to try.
-        addresses: Where; those above 16 on Modbus RTU only.
+        baudrates: Speeds to try; None for 38400 on Standard Bus, its only speed, and 9600,
+            19200 and 38400 on Modbus RTU.
+        protocols: Protocols to try.
+        addresses: Addresses to try; those above 16 on Modbus RTU only.
         parity: "N", "E" or "O", on Modbus RTU.
-        timeout_s: Seconds to wait for each answer.
-        progress: Called with each result as it comes, from the thread of its port.
+        timeout_s: Seconds to wait for each reply.
+        progress: Called with each result, in the thread of its port.
 
     Returns:
-        One result a probe, ports in the order given; those with `info` have been found.
+        One result per probe, ports in the order given. A result with `info` is a controller.
 
     Raises:
-        WatlowConfigurationError: An argument that cannot be.
-        WatlowConnectionError: The ports of this machine cannot be listed just now.
+        WatlowConfigurationError: An argument out of range.
+        WatlowConnectionError: The ports of this machine cannot be listed now.
     """
-    names = _listed(port_names() if ports is None else ports, "ports", str)
-    kinds = [as_enum("protocols", ProtocolKind, kind) for kind in _listed(protocols, "protocols")]
-    places = _listed(addresses, "addresses")
+    names = _unique("ports", port_names() if ports is None else ports, item=(str,))
+    kinds = [as_enum("protocols", ProtocolKind, kind) for kind in _unique("protocols", protocols)]
+    tried = _unique("addresses", addresses)
     most = ADDRESSES[ProtocolKind.MODBUS_RTU]
-    for each in places:
+    for each in tried:
         as_int("addresses", each, 1, most, f"an address is from 1 to {most}")
-    speeds = None if baudrates is None else _listed(baudrates, "baudrates")
+    speeds = None if baudrates is None else _unique("baudrates", baudrates)
     for each in speeds or ():
         if each not in BAUDRATES:
             raise WatlowConfigurationError(f"baudrates: {each!r} is none of {BAUDRATES}")
-    if ProtocolKind.AUTO in kinds or not kinds or not places:
+    if ProtocolKind.AUTO in kinds or not kinds or not tried:
         raise WatlowConfigurationError(
             "give at least one address, and protocols 'stdbus', 'modbus_rtu' or both"
         )
-    SerialSettings(parity=parity)  # refuses what no line has
+    SerialSettings(parity=parity)  # checks it
     search = _Search(
         kinds,
         speeds,
-        places,
+        tried,
         parity,
         as_positive("timeout_s", timeout_s, 60.0, "seconds"),
         progress,
@@ -128,14 +128,14 @@ def find_devices(
 class _Search:
     kinds: list[ProtocolKind]
     speeds: list[int] | None
-    places: list[int]
+    addresses: list[int]
     parity: str
     timeout_s: float
     progress: ProbeCallback | None
     stopped: bool = False
 
     def port(self, name: str) -> list[Probe]:
-        """Everything that is to be tried on one port."""
+        """Run all probes on one port."""
         return [
             probe
             for kind in self.kinds
@@ -149,25 +149,25 @@ class _Search:
         return self.speeds
 
     def _at_speed(self, blank: Probe) -> Iterator[Probe]:
-        with ExitStack() as kept:
-            for address in self.places:
+        with ExitStack() as open_controllers:
+            for address in self.addresses:
                 if self.stopped or address > ADDRESSES[blank.protocol]:
                     continue
                 try:
-                    ctl = kept.enter_context(self._opened(blank, address))
-                    probe = self._probed(ctl, replace(blank, address=address))
+                    ctl = open_controllers.enter_context(self._open(blank, address))
+                    probe = self._probe(ctl, replace(blank, address=address))
                 except WatlowError as error:
-                    # Of the port or its line: it is the same for every address.
-                    yield self._told(replace(blank, reason=error.message))
+                    # An error of the port or its line is the same for every address.
+                    yield self._report(replace(blank, reason=error.message))
                     return
-                yield self._told(probe)
+                yield self._report(probe)
 
-    def _probed(self, ctl: Controller, blank: Probe) -> Probe:
+    def _probe(self, ctl: Controller, blank: Probe) -> Probe:
         try:
-            ctl.wire.ping()
+            ctl.session.driver.ping()
             info = ctl.identify()
             if info.data_map is None and _is_series_sd(ctl):
-                with self._opened(blank, ctl.address, ControllerFamily.SD) as sd:
+                with self._open(blank, ctl.address, ControllerFamily.SD) as sd:
                     info = sd.identify()
         except WatlowLineNotQuietError:
             raise
@@ -175,7 +175,7 @@ class _Search:
             return replace(blank, reason=error.message)
         return replace(blank, info=info)
 
-    def _opened(
+    def _open(
         self, blank: Probe, address: int, family: ControllerFamily = ControllerFamily.UNKNOWN
     ) -> Controller:
         parity = "N" if blank.protocol is ProtocolKind.STDBUS else self.parity
@@ -189,26 +189,22 @@ class _Search:
             retries=0,
         )
 
-    def _told(self, probe: Probe) -> Probe:
+    def _report(self, probe: Probe) -> Probe:
         if self.progress is not None:
             self.progress(probe)
         return probe
 
 
 def _is_series_sd(ctl: Controller) -> bool:
-    """Whether the registers of a Series SD are there, with values that they can have."""
-    wire = ctl.wire
-    if not isinstance(wire, ModbusDriver):
+    """Whether the registers of a Series SD exist and hold possible values."""
+    driver = ctl.session.driver
+    if not isinstance(driver, ModbusDriver):
         return False
     try:
-        return all(wire.ask(register, 1)[0] in values for register, values in SERIES_SD)
+        return all(driver.read_block(register, 1)[0] in values for register, values in SERIES_SD)
     except WatlowDeviceError:
         return False
 
 
-def _listed(given: Any, name: str, *single: type) -> list[Any]:
-    """One thing or several, each once."""
-    several = [given] if isinstance(given, single or (int, str)) else given
-    if not isinstance(several, Iterable):
-        raise WatlowConfigurationError(f"{name}={given!r}: give one or a list of them")
-    return list(dict.fromkeys(several))
+def _unique(name: str, given: Any, **item: Any) -> list[Any]:
+    return list(dict.fromkeys(as_list(name, given, **item)))

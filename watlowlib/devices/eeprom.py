@@ -1,4 +1,4 @@
-"""How often a program has written to a controller's EEPROM, which lasts about a million writes."""
+"""Counts the writes of this program to a controller's EEPROM, rated for a million writes."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from collections import deque
 
 log = logging.getLogger(__name__)
 
-LIFETIME_WRITES = 1_000_000
+RATED_WRITES = 1_000_000
 """Writes the EEPROM is rated for. Source: Watlow's manuals."""
 
 HOUR_S = 3600.0
 YEAR_H = 8766
-TOO_MANY_AN_HOUR = LIFETIME_WRITES // YEAR_H
-"""More writes an hour than this spend the EEPROM within a year: 114."""
+MOST_PER_HOUR = RATED_WRITES // YEAR_H
+"""More writes per hour than this use up the EEPROM within a year: 114."""
 
 
 class EepromCounter:
-    """Counts the writes of one program to one controller; warns once an hour at the most."""
+    """Counts the EEPROM writes to one controller; warns at most once an hour."""
 
     def __init__(self) -> None:
         self.writes = 0
-        self._last: deque[float] = deque(maxlen=TOO_MANY_AN_HOUR + 1)
+        self._recent: deque[float] = deque(maxlen=MOST_PER_HOUR + 1)
         self._warned_s = float("-inf")
         self._lock = threading.Lock()
 
-    def note(self, who: str, now_s: float | None = None) -> None:
+    def note(self, controller: str, now_s: float | None = None) -> None:
         """Count one write.
 
         Args:
-            who: The controller, for the warning.
+            controller: Name of the controller, for the warning.
             now_s: Seconds on the monotonic clock; None for now.
         """
         now_s = time.monotonic() if now_s is None else now_s
         with self._lock:
             self.writes += 1
-            self._last.append(now_s)
-            often = len(self._last) > TOO_MANY_AN_HOUR and now_s - self._last[0] < HOUR_S
-            warn = often and now_s - self._warned_s >= HOUR_S
+            self._recent.append(now_s)
+            too_many = len(self._recent) > MOST_PER_HOUR and now_s - self._recent[0] < HOUR_S
+            warn = too_many and now_s - self._warned_s >= HOUR_S
             if warn:
                 self._warned_s = now_s
         if warn:
             log.warning(
-                "%s: %d writes to its EEPROM within an hour; at this rate its %d writes are "
-                "spent within a year. Let the controller ramp by itself (ramp_to), write less "
-                "often, or set non_volatile_save (17051) to No on its keys",
-                who,
-                len(self._last),
-                LIFETIME_WRITES,
+                "%s: %d EEPROM writes within an hour; at this rate its %d writes are used up "
+                "within a year. Use ramp_to for ramps, write less often, or set "
+                "non_volatile_save (17051) to No on the controller's keys",
+                controller,
+                len(self._recent),
+                RATED_WRITES,
             )

@@ -1,4 +1,4 @@
-"""`open_device`: from a port and an address to a `Controller`."""
+"""Open a controller by its port and address: `open_device`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 from watlowlib._internal.validation import as_enum, as_int, as_positive
 from watlowlib.devices.controller import Controller
+from watlowlib.devices.driver import Driver
 from watlowlib.devices.layout import RegisterLayout
-from watlowlib.devices.stdbus_driver import Driver, StdBusDriver
+from watlowlib.devices.session import Session
+from watlowlib.devices.stdbus_driver import StdBusDriver
 from watlowlib.errors import (
     ErrorContext,
     WatlowConfigurationError,
@@ -29,7 +31,9 @@ SETTINGS = {
     ProtocolKind.STDBUS: SerialSettings(baudrate=38400),
     ProtocolKind.MODBUS_RTU: SerialSettings(baudrate=9600),
 }
-"""How a line is set from the factory. Source: 17002, 17003 and the Series SD's manual."""
+"""Factory settings of a line. Source: 17002, 17003 and the Series SD's manual."""
+
+_FAHRENHEIT_OR_CELSIUS = {"C": Unit.CELSIUS, "F": Unit.FAHRENHEIT}
 
 
 def open_device(
@@ -49,49 +53,46 @@ def open_device(
 ) -> Controller:
     """Open a controller.
 
-    Opening sends nothing, unless the protocol is to be found out. Several controllers on one
-    port share it by themselves, under whatever names the port was given; the last one closed
-    closes it.
+    Opening sends nothing, except with `ProtocolKind.AUTO`. Several controllers on one port
+    share it, whatever names the port was given; closing the last one closes the port.
 
     Args:
         port: A device name (`/dev/ttyUSB0`, `COM3`), a pyserial URL
             (`socket://host:4001`, `rfc2217://host:4001`) or a transport.
-        protocol: What the controller is set to (17009); Standard Bus from the factory. With
-            AUTO it is asked on Standard Bus, then on Modbus RTU, with reads alone.
-        address: Its address, 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU; 1 from the
-            factory.
-        serial_settings: How the line is set; without it 8 data bits, no parity, 1 stop bit,
-            and 38400 baud on Standard Bus, which is never otherwise, or 9600 baud on Modbus
-            RTU, as from the factory.
-        family: The product family. A Series SD must be named: it has other parameters, and
+        protocol: The protocol that the controller is set to (17009); Standard Bus by factory
+            default. AUTO sends reads on Standard Bus, then on Modbus RTU.
+        address: Controller address, 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU; 1 by
+            factory default.
+        serial_settings: Settings of the line. Default: 8 data bits, no parity, 1 stop bit,
+            and 38400 baud on Standard Bus (its only speed) or 9600 baud on Modbus RTU (the
+            factory default).
+        family: The product family. A Series SD must be named: it has other parameters and
             speaks Modbus RTU only.
-        name: What it is called in samples; without it `1@ttyUSB0`.
-        temperature_unit: "C" or "F" where the scale of the temperatures on the wire is
-            known; without it they carry no unit. The controllers speak °F from the factory.
-        timeout_s: Seconds to wait for an answer, above 0. A real controller mostly answers
-            within 50 ms, seldom after 250; an adapter or network adds its own delay. Keep
-            it above the longest of that. An answer up to a second later than the timeout
-            is told from the next one and thrown away; one still later may not be.
-        retries: How often a read is asked again, 0 or more.
+        name: Name of the controller in samples; default such as `1@ttyUSB0`.
+        temperature_unit: "C" or "F" where the scale of temperatures on the wire is known;
+            without it they have no unit. The factory default of the controllers is °F.
+        timeout_s: Seconds to wait for a reply, above 0. A real controller mostly replies
+            within 50 ms, rarely after 250; an adapter or network adds its own delay. Keep the
+            timeout above the longest of these. A reply up to a second later than the timeout
+            is recognised as late and discarded; a later one may not be.
+        retries: How often a failed read is repeated, 0 or more.
         word_order: Over Modbus, which word of a 32-bit value comes first (17043); "auto"
-            reads it from the controller when it matters first.
-        data_map: Over Modbus, where the parameters are: 1, 2, or "auto" to find it out, by
-            reads alone.
-        registers_per_read: Over Modbus, the most registers to ask for at once, 2 to 125.
-            What a controller takes is not published; what it refuses is split, and
-            remembered.
+            reads the setting from the controller when it is first needed.
+        data_map: Over Modbus, the data map: 1, 2, or "auto" to discover it, with reads only.
+        registers_per_read: Over Modbus, the most registers per read, 2 to 125. The limit of
+            the controllers is not published; a refused read is split and the limit remembered.
 
     Raises:
-        WatlowConfigurationError: An argument that cannot be, or a port that is open here
-            with other settings.
+        WatlowConfigurationError: An argument out of range, or a port that is open in this
+            process with other settings.
         WatlowPortNotFoundError: There is no such port.
-        WatlowPortBusyError: Another program has it.
-        WatlowPortPermissionError: This user may not open it.
-        WatlowConnectionError: It cannot be opened for another reason.
-        WatlowTimeoutError: With AUTO, nobody answers; the message says what was tried.
+        WatlowPortBusyError: Another program uses the port.
+        WatlowPortPermissionError: This user may not open the port.
+        WatlowConnectionError: The port cannot be opened for another reason.
+        WatlowTimeoutError: With AUTO, no reply; the message says what was tried.
     """
     source = _source(port)
-    kind, family = _spoken(protocol, family)
+    kind, family = _protocol_and_family(protocol, family)
     if not isinstance(serial_settings, (SerialSettings, type(None))):
         raise WatlowConfigurationError(
             f"serial_settings={serial_settings!r}: give SerialSettings(baudrate=...)"
@@ -103,25 +104,26 @@ def open_device(
         as_int("retries", retries, 0, 100, "give 0 or a whole number above"),
     )
     unit = _temperature_unit(temperature_unit)
-    layout = _layout(data_map, word_order)
+    layout = _given_layout(data_map, word_order)
     limit = as_int("registers_per_read", registers_per_read, 2, MOST_READ, "give 2 to 125")
     label = source if isinstance(source, str) else source.port
 
-    def opened(kind: ProtocolKind) -> Controller:
+    def open_as(kind: ProtocolKind) -> Controller:
         lease = take_lease(source, serial_settings or SETTINGS[kind], kind)
-        return Controller(
+        session = Session(
             lease,
-            _wire(lease, address, policy, family, layout, limit),
+            _driver(lease, address, policy, family, layout, limit),
             name=name or f"{address}@{label.removeprefix('/dev/')}",
             family=family,
             temperature_unit=unit,
         )
+        return Controller(session)
 
-    return _answering(opened, address, family) if kind is ProtocolKind.AUTO else opened(kind)
+    return _detect(open_as, address, family) if kind is ProtocolKind.AUTO else open_as(kind)
 
 
 def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
-    """A port's name, or a transport."""
+    """Return the name of a port, or a transport."""
     source = os.fspath(port) if isinstance(port, os.PathLike) else port
     transport = isinstance(getattr(source, "port", None), str) and not hasattr(source, "baudrate")
     if not source or not (isinstance(source, str) or transport):
@@ -129,10 +131,10 @@ def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
     return source
 
 
-def _spoken(
+def _protocol_and_family(
     protocol: ProtocolKind, family: ControllerFamily
 ) -> tuple[ProtocolKind, ControllerFamily]:
-    """The protocol and the family, which must go together."""
+    """Return both, checked to go together."""
     kind = as_enum("protocol", ProtocolKind, protocol)
     family = as_enum("family", ControllerFamily, family)
     if family is ControllerFamily.SD and kind is ProtocolKind.STDBUS:
@@ -143,21 +145,21 @@ def _spoken(
     return kind, family
 
 
-def _answering(
-    opened: Callable[[ProtocolKind], Controller], address: int, family: ControllerFamily
+def _detect(
+    open_as: Callable[[ProtocolKind], Controller], address: int, family: ControllerFamily
 ) -> Controller:
-    """The controller in the protocol in which it answers."""
+    """Return the controller in the first protocol in which it replies."""
     tried = []
     for kind, most in ADDRESSES.items():
         if address > most or (family is ControllerFamily.SD and kind is ProtocolKind.STDBUS):
             continue
         try:
-            ctl = opened(kind)
-        except WatlowConfigurationError as error:  # the port is in use here, in the other one
+            ctl = open_as(kind)
+        except WatlowConfigurationError as error:  # the port is open here in the other protocol
             tried.append(f"{kind.value}: {error.message}")
             continue
         try:
-            ctl.wire.ping()
+            ctl.session.driver.ping()
             return ctl
         except (WatlowTimeoutError, WatlowCRCError) as error:
             tried.append(f"{kind.value}: {error.message}")
@@ -166,12 +168,12 @@ def _answering(
             ctl.close()
             raise
     raise WatlowTimeoutError(
-        f"no controller answers; tried {'; tried '.join(tried)}",
+        f"no controller replies; tried {'; tried '.join(tried)}",
         context=ErrorContext(address=address),
     )
 
 
-def _wire(
+def _driver(
     lease: Lease,
     address: int,
     policy: RetryPolicy,
@@ -182,7 +184,7 @@ def _wire(
     client = lease.client
     if isinstance(client, StdBusClient):
         return StdBusDriver(client, address, policy)
-    # Only who speaks Modbus waits until it is loaded.
+    # Modbus is loaded only where it is used.
     from watlowlib.devices.modbus_driver import ModbusDriver
     from watlowlib.devices.series_sd import SeriesSdDriver
 
@@ -191,8 +193,8 @@ def _wire(
     return ModbusDriver(client, address, policy, given=layout, registers_per_read=limit)
 
 
-def _layout(data_map: int | str, word_order: WordOrder | str) -> RegisterLayout:
-    """What the user says of it."""
+def _given_layout(data_map: int | str, word_order: WordOrder | str) -> RegisterLayout:
+    """Return what the user has given of the layout."""
     order = as_enum("word_order", WordOrder, word_order)
     if data_map not in (1, 2, "auto") or isinstance(data_map, bool):
         raise WatlowConfigurationError(f"data_map={data_map!r}: give 1, 2 or 'auto'")
@@ -205,8 +207,7 @@ def _layout(data_map: int | str, word_order: WordOrder | str) -> RegisterLayout:
 def _temperature_unit(given: Unit | str | None) -> Unit | None:
     if given is None:
         return None
-    units = {"C": Unit.CELSIUS, "F": Unit.FAHRENHEIT}
-    found = units.get(str(given).removeprefix("°").upper())
-    if found is None:
+    unit = _FAHRENHEIT_OR_CELSIUS.get(str(given).removeprefix("°").upper())
+    if unit is None:
         raise WatlowConfigurationError(f"temperature_unit={given!r}: give 'C', 'F' or None")
-    return found
+    return unit

@@ -1,14 +1,14 @@
-"""Where a controller's values are over Modbus: which data map, which word order.
+"""The register layout of a controller over Modbus: its data map and its word order.
 
-Both are settings of the controller, and a program that is wrong about one writes into another
-parameter. So they are found out, by reads alone:
+Both are settings of the controller, and a program that assumes the wrong one writes into
+another parameter. They are discovered with reads only:
 
-- The map by the control mode that is active (8002) and the heat algorithm (8003): only
-  in one of the two maps do their registers hold codes that these have.
-- The word order by its own setting (17043), a single register, and by the hardware ID
-  (1001), a small number in two registers, of which the low one is not 0 and the high one is.
+- The data map by the active control mode (8002) and the heat algorithm (8003): only in one of
+  the two maps do their registers hold codes of these enumerations.
+- The word order by its own setting (17043), a single register, and by the hardware ID (1001),
+  a small number in two registers, of which the low one is not 0 and the high one is.
 
-What a controller refuses is a no; what it does not answer is neither, and is raised.
+An error reply counts as "no such register". A timeout or a damaged reply is raised.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from watlowlib.errors import (
 from watlowlib.model import WordOrder
 from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
 
-Ask: TypeAlias = "Callable[[int, int], tuple[int, ...]]"
-"""Reads so many registers from one on."""
+ReadBlock: TypeAlias = "Callable[[int, int], tuple[int, ...]]"
+"""Reads a number of registers, given the first register and the count."""
 
 MAPS = (1, 2)
 HARDWARE_IDS = (19, 28)
-"""Those that the register list names."""
+"""The hardware IDs in the register list."""
 
 ORDERS = {1330: WordOrder.HIGH_LOW, 1331: WordOrder.LOW_HIGH}
 ORDER_SETTING = 17043
@@ -39,12 +39,12 @@ ORDER_SETTING = 17043
 
 @dataclass(frozen=True)
 class RegisterLayout:
-    """What is known; None for what is not.
+    """What is known of a controller's registers; None for what is not known.
 
     Attributes:
         data_map: 1 or 2.
-        word_order: Which word comes first.
-        doubt: Why something is not known, in words for the user.
+        word_order: Which word of a 32-bit value comes first.
+        doubt: Why something is not known, for the message to the user.
     """
 
     data_map: int | None = None
@@ -52,28 +52,28 @@ class RegisterLayout:
     doubt: str = ""
 
 
-def discover_layout(known: RegisterLayout, ask: Ask) -> RegisterLayout:
-    """Find out what is not known yet.
+def discover_layout(known: RegisterLayout, read: ReadBlock) -> RegisterLayout:
+    """Discover what is not known yet.
 
     Args:
-        known: What was given by the user, which is not asked for.
-        ask: How to read registers.
+        known: What the user has given; it is not read.
+        read: Reads registers.
 
     Raises:
-        WatlowTimeoutError: No answer; nothing is settled.
-        WatlowCRCError: Only damaged answers; likewise.
+        WatlowTimeoutError: No reply.
+        WatlowCRCError: Only damaged replies.
         WatlowConnectionError: The port is gone.
     """
     layout = known
     if layout.data_map is None:
-        layout = _with_map(layout, ask)
+        layout = _with_map(layout, read)
     if layout.word_order is None:
-        layout = _with_order(layout, ask)
+        layout = _with_order(layout, read)
     return layout
 
 
 def check_map(layout: RegisterLayout) -> int:
-    """The data map.
+    """Return the data map.
 
     Raises:
         WatlowUncertainError: It is not known.
@@ -87,7 +87,7 @@ def check_map(layout: RegisterLayout) -> int:
 
 
 def check_order(layout: RegisterLayout) -> WordOrder:
-    """The word order.
+    """Return the word order.
 
     Raises:
         WatlowUncertainError: It is not known.
@@ -101,58 +101,60 @@ def check_order(layout: RegisterLayout) -> WordOrder:
     return layout.word_order
 
 
-def _with_map(layout: RegisterLayout, ask: Ask) -> RegisterLayout:
-    found = [number for number in MAPS if _looks_like(number, ask)]
+def _with_map(layout: RegisterLayout, read: ReadBlock) -> RegisterLayout:
+    found = [data_map for data_map in MAPS if _matches(data_map, read)]
     if len(found) == 1:
         return replace(layout, data_map=found[0])
-    where = "in both maps" if found else "in neither map; a Series SD must be named: family='sd'"
-    return _doubting(layout, f"8002 and 8003 hold codes of theirs {where}")
+    where = "in both maps" if found else "in neither map; give family='sd' for a Series SD"
+    return _with_doubt(layout, f"8002 and 8003 hold valid codes {where}")
 
 
-def _looks_like(data_map: int, ask: Ask) -> bool:
-    """Whether 8002 and 8003 hold codes of theirs where this map has them."""
+def _matches(data_map: int, read: ReadBlock) -> bool:
+    """Whether the registers of 8002 and 8003 in this map hold codes of these enumerations."""
     return all(
-        _single(spec, data_map, ask) in spec.codes
+        _read_one(spec, data_map, read) in spec.codes
         for spec in (PARAMETERS.resolve(8002), PARAMETERS.resolve(8003))
     )
 
 
-def _with_order(layout: RegisterLayout, ask: Ask) -> RegisterLayout:
+def _with_order(layout: RegisterLayout, read: ReadBlock) -> RegisterLayout:
     setting = None
     if layout.data_map is not None:
-        code = _single(PARAMETERS.resolve(ORDER_SETTING), layout.data_map, ask)
+        code = _read_one(PARAMETERS.resolve(ORDER_SETTING), layout.data_map, read)
         setting = ORDERS.get(-1 if code is None else code)
-    words = _answered(0, 2, ask) or (0, 0)
-    hardware = _order_of_small(words)
-    sure = setting or max(words) in HARDWARE_IDS
-    if hardware is not None and sure and setting in (hardware, None):
-        return replace(layout, word_order=hardware)
-    said = "does not tell" if setting is None else f"says {setting}"
-    return _doubting(layout, f"17043 {said}, and the hardware ID is {words[0]:04X} {words[1]:04X}")
+    words = _read_or_none(0, 2, read) or (0, 0)
+    by_hardware_id = _order_of_small(words)
+    confirmed = setting or max(words) in HARDWARE_IDS
+    if by_hardware_id is not None and confirmed and setting in (by_hardware_id, None):
+        return replace(layout, word_order=by_hardware_id)
+    shown = "gives no order" if setting is None else f"is {setting}"
+    return _with_doubt(
+        layout, f"17043 {shown}, and the hardware ID is {words[0]:04X} {words[1]:04X}"
+    )
 
 
 def _order_of_small(words: tuple[int, ...]) -> WordOrder | None:
-    """The order in which two words make a number below 65536 that is not 0."""
+    """Return the order in which two words make a number from 1 to 65535."""
     first, second = words
     if first and not second:
         return WordOrder.LOW_HIGH
     return WordOrder.HIGH_LOW if second and not first else None
 
 
-def _single(spec: ParameterSpec, data_map: int, ask: Ask) -> int | None:
+def _read_one(spec: ParameterSpec, data_map: int, read: ReadBlock) -> int | None:
     register = spec.register(1, data_map)
     assert register is not None
-    words = _answered(register, 1, ask)
+    words = _read_or_none(register, 1, read)
     return words[0] if words else None
 
 
-def _answered(register: int, count: int, ask: Ask) -> tuple[int, ...] | None:
-    """The registers; None where the controller says that it has none there."""
+def _read_or_none(register: int, count: int, read: ReadBlock) -> tuple[int, ...] | None:
+    """Read registers; None where the controller has none."""
     try:
-        return ask(register, count)
+        return read(register, count)
     except (WatlowIllegalFunctionError, WatlowNoSuchRegisterError, WatlowIllegalValueError):
         return None
 
 
-def _doubting(layout: RegisterLayout, doubt: str) -> RegisterLayout:
+def _with_doubt(layout: RegisterLayout, doubt: str) -> RegisterLayout:
     return replace(layout, doubt=f"{layout.doubt}; {doubt}" if layout.doubt else doubt)

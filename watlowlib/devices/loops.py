@@ -1,4 +1,4 @@
-"""One control loop of a controller: its value, set point, mode, tuning and output.
+"""One control loop of a controller: process value, set point, mode, tuning and output.
 
 loop = ctl.loop(2)
 loop.read_pv()
@@ -8,8 +8,9 @@ loop.write_pid(PidGains(time_integral=120.0), confirm=True)
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
+from watlowlib.devices.session import Session
+from watlowlib.devices.writing import check_write, send_write, write_parameter
 from watlowlib.errors import (
     WatlowAbsentError,
     WatlowConfigurationError,
@@ -18,112 +19,111 @@ from watlowlib.errors import (
 )
 from watlowlib.model import PidGains, Reading
 
-if TYPE_CHECKING:
-    from watlowlib.devices.controller import Controller
-
 AUTOTUNE_ON, AUTOTUNE_OFF = 106, 59
 
 
 class ControllerLoop:
-    """A view of one control loop; made by `Controller.loop`."""
+    """One control loop; made by `Controller.loop`."""
 
-    def __init__(self, ctl: Controller, number: int) -> None:
-        self._ctl = ctl
+    def __init__(self, session: Session, number: int) -> None:
+        self._session = session
         self.number = number
 
     def __repr__(self) -> str:
-        return f"<ControllerLoop {self.number} of {self._ctl!r}>"
+        return f"<ControllerLoop {self.number} of {self._session!r}>"
 
     def read_pv(self) -> Reading:
         """Read the process value (4001)."""
-        return self._ctl.read_pv(instance=self.number)
+        return self._read("process_value")
 
     def read_setpoint(self) -> Reading:
         """Read the set point (7001)."""
-        return self._ctl.read_setpoint(instance=self.number)
+        return self._read("setpoint")
 
     def set_setpoint(
         self, value: float, *, confirm: bool = False, force: bool = False, verify: bool = False
     ) -> Reading:
         """Write the set point (7001); see `Controller.set_setpoint`."""
-        return self._ctl.set_setpoint(
-            value, instance=self.number, confirm=confirm, force=force, verify=verify
-        )
+        write = check_write(self._session, "setpoint", value, instance=self.number, confirm=confirm)
+        return send_write(self._session, write, force=force, verify=verify)
 
     def read_output_power(self) -> Reading:
         """Read the output power (8033), -100 to 100 percent."""
-        return self._ctl.read_parameter("output_power", instance=self.number)
+        return self._read("output_power")
 
     def read_control_mode(self) -> Reading:
-        """Read the control mode that is active (8002): off, auto or manual."""
-        return self._ctl.read_parameter("control_mode_active", instance=self.number)
+        """Read the active control mode (8002): off, auto or manual."""
+        return self._read("control_mode_active")
 
     def set_control_mode(self, mode: str | int, *, confirm: bool = False) -> Reading:
-        """Write the control mode (8001): "off", "auto" or "manual", or a code."""
-        return self._ctl.write_parameter(
-            "control_mode", mode, instance=self.number, confirm=confirm
-        )
+        """Write the control mode (8001): "off", "auto", "manual" or a code."""
+        return self._write("control_mode", mode, confirm=confirm)
 
     def read_pid(self) -> PidGains:
-        """Read the tuning; a field this unit does not have is None."""
-        return PidGains(**{name: self._gain(name) for name in asdict(PidGains())})
+        """Read the tuning; a field that this unit does not have is None."""
+        return PidGains(**{name: self._read_gain(name) for name in asdict(PidGains())})
 
     def write_pid(self, gains: PidGains, *, confirm: bool = False) -> PidGains:
         """Write the fields of `gains` that are not None.
 
-        All of them are checked before the first is sent. When the line fails between
-        two of them, the error says what the gains were before.
+        All fields are checked before the first is sent. When the line fails between two
+        writes, the error contains the previous gains.
 
         Returns:
-            The tuning that is held then.
+            The tuning after the writes.
 
         Raises:
-            WatlowConfigurationError: No field is given, or one cannot be; nothing was sent.
+            WatlowConfigurationError: No field is given, or one is refused; nothing was sent.
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
         """
-        given = {}
+        fields = {}
         if isinstance(gains, PidGains):
-            given = {name: value for name, value in asdict(gains).items() if value is not None}
-        if not given:
+            fields = {name: value for name, value in asdict(gains).items() if value is not None}
+        if not fields:
             raise WatlowConfigurationError(
                 f"write_pid({gains!r}): give at least one field: PidGains(time_integral=120.0)"
             )
-        for name, value in given.items():
-            order = self._ctl.check_write(name, value, instance=self.number, confirm=confirm)
-            self._ctl.check_cooling(order.spec)
+        writes = [
+            check_write(self._session, name, value, instance=self.number, confirm=confirm)
+            for name, value in fields.items()
+        ]
+        for write in writes:
+            self._session.check_cooling(write.spec)
         before = self.read_pid()
-        for name, value in given.items():
+        for write in writes:
             try:
-                self._ctl.write_parameter(name, value, instance=self.number, confirm=confirm)
+                send_write(self._session, write)
             except WatlowError as error:
-                error.message += f"; the gains before were {before}"
+                error.message += f"; the previous gains were {before}"
                 raise
         return self.read_pid()
 
     def start_autotune(self, *, confirm: bool = False) -> Reading:
-        """Let the controller find its tuning; it heats while it does (8026 = Yes).
+        """Start the autotune (8026 = Yes); the controller heats while it runs.
 
         Args:
-            confirm: Must be True: it goes up and down about the set point, and the gains
-                it finds replace those it has.
+            confirm: Must be True: the temperature oscillates about the set point, and the
+                new gains replace the present ones.
         """
-        return self._ctl.write_parameter(
-            "autotune_request", AUTOTUNE_ON, instance=self.number, confirm=confirm
-        )
+        return self._write("autotune_request", AUTOTUNE_ON, confirm=confirm)
 
     def stop_autotune(self) -> Reading:
-        """Stop finding the tuning; what was held before is kept (8026 = No)."""
-        return self._ctl.write_parameter(
-            "autotune_request", AUTOTUNE_OFF, instance=self.number, confirm=True
-        )
+        """Stop the autotune (8026 = No); the present gains stay."""
+        return self._write("autotune_request", AUTOTUNE_OFF, confirm=True)
 
     def read_autotune_status(self) -> Reading:
-        """Read how far it is (8027); `Reading.label` is "Complete" in the end."""
-        return self._ctl.read_parameter("autotune_status", instance=self.number)
+        """Read the progress of the autotune (8027); `Reading.label` is "Complete" at the end."""
+        return self._read("autotune_status")
 
-    def _gain(self, name: str) -> float | None:
+    def _read(self, name: str) -> Reading:
+        return self._session.read_parameter(name, self.number)
+
+    def _write(self, name: str, value: str | int, *, confirm: bool) -> Reading:
+        return write_parameter(self._session, name, value, instance=self.number, confirm=confirm)
+
+    def _read_gain(self, name: str) -> float | None:
         try:
-            value = self._ctl.read_parameter(name, instance=self.number).value
+            value = self._read(name).value
         except (WatlowAbsentError, WatlowDeviceError):
             return None
         return float(value) if isinstance(value, (int, float)) else None

@@ -1,7 +1,7 @@
-"""A controller on Modbus RTU: parameters as registers, read together where that pays.
+"""The driver of an EZ-ZONE PM on Modbus RTU: parameters as registers, read together.
 
-Where a parameter is, and which of its words comes first, is settled before it matters
-(`device/layout.py`); which registers are read together is planned (`device/blocks.py`).
+`devices/layout.py` discovers the registers of a parameter and the order of their words;
+`devices/read_planner.py` plans which registers are read together.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TypeAlias
 
+from watlowlib.devices.driver import DecodedReply, ReadOutcome, Target
 from watlowlib.devices.layout import (
     ORDER_SETTING,
     RegisterLayout,
@@ -21,7 +22,6 @@ from watlowlib.devices.layout import (
     discover_layout,
 )
 from watlowlib.devices.read_planner import Block, ReadPlanner, Span
-from watlowlib.devices.stdbus_driver import DecodedReply, ReadOutcome, Target
 from watlowlib.devices.values import counts, of_counts, present
 from watlowlib.errors import (
     WatlowConfigurationError,
@@ -33,25 +33,25 @@ from watlowlib.errors import (
     WatlowProtocolError,
     WatlowTimeoutError,
 )
-from watlowlib.model import Unit, Value, WordOrder
+from watlowlib.model import Unit, WordOrder
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.words import decode_words, encode_words, register_count
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.registry.parameters import DataType, ParameterSpec
 
-Fetched: TypeAlias = "tuple[Span, Reply | WatlowError]"
+SpanResult: TypeAlias = "tuple[Span, Reply | WatlowError]"
 
 
 class ModbusDriver:
     """An EZ-ZONE PM on Modbus RTU.
 
     Args:
-        client: The port's client.
-        address: The slave, 1 to 247.
-        policy: How long to wait, and how often to ask again.
-        given: What the user says of the data map and the word order.
-        registers_per_read: The most registers in one read, to begin with.
+        client: The client of the port.
+        address: Slave address, 1 to 247.
+        policy: Timeout and retries.
+        given: The data map and word order, as far as the user has given them.
+        registers_per_read: The most registers in one read, before any is refused.
     """
 
     def __init__(
@@ -66,42 +66,46 @@ class ModbusDriver:
         self.address = address
         self.planner = ReadPlanner(registers_per_read, client.byte_time_s)
         self._client = client
-        self._patience = policy
+        self._policy = policy
         self._given = given
-        self._layout: RegisterLayout | None = None
-        self.shown: dict[Target, int] = {}
-        """The registers of the assembly that show a value, while there is one."""
+        self._discovered: RegisterLayout | None = None
+        self.assembled: dict[Target, int] = {}
+        """The register of the assembly that shows each target, while there is one."""
 
     @property
     def temperature_unit(self) -> Unit | None:
-        """None: which scale a PM has on the wire only its user knows."""
+        """None: a PM does not report the scale of its values on the wire."""
         return None
 
     @property
-    def layout(self) -> RegisterLayout:
-        """The data map and the word order, found out if need be."""
-        layout = self._layout
+    def stats(self) -> DeviceStats:
+        """Counters of this controller."""
+        return self._client.stats_of(self.address)
+
+    def discover_layout(self) -> RegisterLayout:
+        """Return the data map and word order, reading them from the controller if needed."""
+        layout = self._discovered
         if layout is None:
-            # Two threads may find out at once; they find the same.
-            self._layout = layout = discover_layout(self._given, self.ask)
+            # Two threads may discover it at once; both get the same result.
+            self._discovered = layout = discover_layout(self._given, self.read_block)
         return layout
 
     @property
-    def _known(self) -> RegisterLayout:
-        """What is known without asking."""
-        return self._layout or self._given
+    def known_layout(self) -> RegisterLayout:
+        """The layout as far as it is known without a read."""
+        return self._discovered or self._given
 
     def forget(self) -> None:
-        """Find out the data map and the word order anew when they matter next."""
-        self._layout = None
+        """Discover the data map and word order again when they are next needed."""
+        self._discovered = None
 
     def check(self, spec: ParameterSpec, instance: int) -> None:
-        """Refuse what has no register, as far as that is known without asking.
+        """Refuse a parameter without a register in any data map that is possible.
 
         Raises:
             WatlowConfigurationError: It has none.
         """
-        data_map = self._known.data_map
+        data_map = self.known_layout.data_map
         maps = (1, 2) if data_map is None else (data_map,)
         if all(spec.register(instance, each) is None for each in maps):
             raise _no_register(spec, instance, data_map)
@@ -109,132 +113,134 @@ class ModbusDriver:
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; see `ModbusClient.read`."""
         span, order = self.span((spec, instance)), self._order(spec)
-        return self._got(span, self._answer(span.register, span.count), order)
+        return self._decode(span, self._read(span.register, span.count), order)
 
-    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
-        """Read several, neighbours together; a register that does not exist costs itself."""
+    def read_each(self, targets: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
+        """Read several parameters, adjacent registers together.
+
+        A register that does not exist makes only its own parameter fail.
+        """
         spans: list[Span] = []
-        shown = self.shown
-        silent: WatlowError | None = None
-        for target in wanted:
+        assembled = self.assembled
+        no_layout: WatlowError | None = None
+        for target in targets:
             try:
-                if silent is not None:
-                    raise copy.copy(silent)
+                if no_layout is not None:
+                    raise copy.copy(no_layout)
                 span = self.span(target)
-                spans.append(replace(span, register=shown.get(target, span.register)))
+                spans.append(replace(span, register=assembled.get(target, span.register)))
             except (WatlowTimeoutError, WatlowProtocolError, WatlowConnectionError) as error:
-                # Where it is was asked for in vain: nor would it answer for the others.
-                silent = error
+                # The layout could not be read: the other targets would fail the same way.
+                no_layout = error
                 yield [ReadOutcome(target, error)]
             except WatlowError as error:
                 yield [ReadOutcome(target, error)]
-        layout = self._known
+        yield from self._read_blocks(spans, assembled)
+
+    def _read_blocks(
+        self, spans: list[Span], assembled: dict[Target, int]
+    ) -> Iterator[list[ReadOutcome]]:
+        layout = self.known_layout
         blocks = self.planner.blocks(spans)
         for n, block in enumerate(blocks):
-            if self._known != layout:
-                # It has been silent since this was planned, and may be another one by now.
+            if self.known_layout != layout:
+                # A timeout has discarded the layout: the controller may have been replaced.
                 rest = [span.target for block in blocks[n:] for span in block.spans]
                 yield from self.read_each(rest)
                 return
-            for part in self._fetched(block):
-                moved = {each.target for each, _ in part if each.target in shown}
-                if moved and self.shown is not shown:
-                    # Another thread has told the assembly to show something else since.
+            for results in self._read_block(block):
+                moved = {span.target for span, _ in results if span.target in assembled}
+                if moved and self.assembled is not assembled:
+                    # Another thread has changed the assembly since the read was planned.
                     yield from self.read_each(list(moved))
-                    part = [(span, found) for span, found in part if span.target not in moved]
+                    results = [each for each in results if each[0].target not in moved]
                 order = layout.word_order
                 yield [
-                    ReadOutcome(each.target, self._tried(each, got, order)) for each, got in part
+                    ReadOutcome(span.target, self._decode_or_error(span, got, order))
+                    for span, got in results
                 ]
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
     ) -> DecodedReply:
-        """Store a value once map and order are certain; see `ModbusClient.write`."""
-        order = self._certain_order()
+        """Write one value once the map and order are known; see `ModbusClient.write`."""
+        layout = self.discover_layout()
+        check_map(layout)
+        order = check_order(layout)
         span = self.span((spec, instance))
         raw = value if spec.data_type is DataType.FLOAT else counts(spec, value)
-        with self._doubting_silence():
-            reply = self._client.write(
-                self.address,
-                span.register,
-                encode_words(spec.data_type, raw, order),
-                self._patience,
-                options,
-            )
+        words = encode_words(spec.data_type, raw, order)
+        with self._forgetting_on_silence():
+            reply = self._client.write(self.address, span.register, words, self._policy, options)
         if spec.number == ORDER_SETTING:
             self.forget()
-        return self._got(span, reply, order)
+        return self._decode(span, reply, order)
 
-    def ask(self, register: int, count: int) -> tuple[int, ...]:
-        """Registers as they are.
+    def read_block(self, register: int, count: int) -> tuple[int, ...]:
+        """Read registers as they are.
 
         Raises:
-            WatlowError: Whatever went wrong.
+            WatlowError: The read failed.
         """
-        return _words(self._answer(register, count))
+        return _words(self._read(register, count))
 
-    def ask_all(self, register: int, count: int) -> list[int]:
-        """The same for more than one read may bring."""
+    def read_registers(self, register: int, count: int) -> list[int]:
+        """Read registers as they are, in several reads if they exceed the limit of one."""
         step, end = self.planner.limit, register + count
         return [
             word
             for start in range(register, end, step)
-            for word in self.ask(start, min(step, end - start))
+            for word in self.read_block(start, min(step, end - start))
         ]
 
-    def put(self, register: int, words: Sequence[int], options: WriteOptions) -> None:
-        """Store registers as they are, and see that they arrived."""
-        self._client.write(self.address, register, words, self._patience, options)
-
-    @property
-    def stats(self) -> DeviceStats:
-        """The counters of this controller."""
-        return self._client.stats_of(self.address)
+    def write_block(self, register: int, words: Sequence[int], options: WriteOptions) -> None:
+        """Write registers as they are and confirm that they are stored."""
+        self._client.write(self.address, register, words, self._policy, options)
 
     def ping(self, *, within_s: float | None = None) -> None:
-        """Ask for the first register, of which a Series SD says that it has none."""
-        with suppress(WatlowDeviceError), self._doubting_silence():
-            self._client.read(self.address, 0, 1, self._patience.single_attempt(within_s))
+        """Read register 0; a Series SD replies with an exception."""
+        with suppress(WatlowDeviceError), self._forgetting_on_silence():
+            self._client.read(self.address, 0, 1, self._policy.single_attempt(within_s))
 
     def at(self, address: int) -> ModbusDriver:
-        """The same at another address."""
+        """Return a driver for another address on the same port."""
         other = copy.copy(self)
         other.address = address
         return other
 
-    def _certain_order(self) -> WordOrder:
-        """The word order; both it and the data map are certain then.
+    def span(self, target: Target) -> Span:
+        """Return the registers of a target.
 
         Raises:
-            WatlowUncertainError: One of them is not.
+            WatlowUncertainError: The data map or word order matters and is not known.
+            WatlowConfigurationError: It has no register.
         """
-        check_map(self.layout)
-        return check_order(self.layout)
-
-    def _order(self, spec: ParameterSpec) -> WordOrder:
-        """The order of the words of `spec`, which does not matter to a single one."""
-        single = register_count(spec.data_type) == 1
-        return WordOrder.HIGH_LOW if single else check_order(self.layout)
-
-    def span(self, target: Target) -> Span:
-        """The registers of a target; its map and order are certain then."""
         spec, instance = target
         self._order(spec)
         if spec.map1 == spec.map2:
             register = spec.register(instance, 1)
         else:
-            register = spec.register(instance, check_map(self.layout))
+            register = spec.register(instance, check_map(self.discover_layout()))
         if register is None:
-            raise _no_register(spec, instance, self.layout.data_map)
+            raise _no_register(spec, instance, self.known_layout.data_map)
         return Span(register, register_count(spec.data_type), target)
 
-    def _fetched(self, block: Block) -> Iterator[list[Fetched]]:
-        """What became of each span of a block, exchange by exchange."""
+    def _order(self, spec: ParameterSpec) -> WordOrder:
+        """Return the word order of `spec`; it does not matter to a single register."""
+        if register_count(spec.data_type) == 1:
+            return WordOrder.HIGH_LOW
+        return check_order(self.discover_layout())
+
+    def _read(self, register: int, count: int) -> Reply:
+        with self._forgetting_on_silence():
+            return self._client.read(self.address, register, count, self._policy)
+
+    def _read_block(self, block: Block) -> Iterator[list[SpanResult]]:
+        """Read one block and yield the results of each exchange."""
         try:
-            reply = self._answer(block.register, block.count)
+            reply = self._read(block.register, block.count)
         except (WatlowNoSuchRegisterError, WatlowIllegalValueError) as error:
-            yield from self._fetched_apart(block, error)
+            yield from self._read_halves(block, error)
         except WatlowError as error:
             yield [(span, copy.copy(error)) for span in block.spans]
         else:
@@ -242,47 +248,43 @@ class ModbusDriver:
                 self.planner.note(block.spans[0], refused=False)
             yield [(span, _part_of(reply, block, span)) for span in block.spans]
 
-    def _fetched_apart(self, block: Block, error: WatlowDeviceError) -> Iterator[list[Fetched]]:
-        """A block was refused: ask for its halves, and learn."""
+    def _read_halves(self, block: Block, error: WatlowDeviceError) -> Iterator[list[SpanResult]]:
+        """Read the halves of a refused block and let the planner learn from them."""
         if len(block.spans) == 1:
             self.planner.note(block.spans[0], refused=True)
             yield [(block.spans[0], error)]
             return
-        answered = True
+        all_read = True
         halves = block.halves()
         for half in halves:
-            for part in self._fetched(half):
-                answered = answered and not any(isinstance(got, WatlowError) for _, got in part)
-                yield part
-        if answered:
-            self.planner.parted(*halves)
+            for results in self._read_block(half):
+                all_read = all_read and not any(isinstance(got, WatlowError) for _, got in results)
+                yield results
+        if all_read:
+            self.planner.keep_apart(*halves)
 
-    def _tried(
-        self, span: Span, found: Reply | WatlowError, order: WordOrder | None
+    def _decode_or_error(
+        self, span: Span, got: Reply | WatlowError, order: WordOrder | None
     ) -> DecodedReply | WatlowError:
-        """The value of a span, or what went wrong with it alone."""
-        if isinstance(found, WatlowError):
-            return found
+        if isinstance(got, WatlowError):
+            return got
         try:
-            return self._got(span, found, order)
+            return self._decode(span, got, order)
         except WatlowError as error:
             return error
 
-    def _got(self, span: Span, reply: Reply, order: WordOrder | None = None) -> DecodedReply:
+    def _decode(self, span: Span, reply: Reply, order: WordOrder | None = None) -> DecodedReply:
         spec, _ = span.target
-        words = _words(reply)
-        value = decode_words(spec.data_type, words, order or self._order(spec))
-        return DecodedReply(present(spec, _scaled(spec, value)), reply)
-
-    def _answer(self, register: int, count: int) -> Reply:
-        with self._doubting_silence():
-            return self._client.read(self.address, register, count, self._patience)
+        value = decode_words(spec.data_type, _words(reply), order or self._order(spec))
+        if isinstance(value, int):
+            value = of_counts(spec, value)
+        return DecodedReply(present(spec, value), reply)
 
     @contextmanager
-    def _doubting_silence(self) -> Iterator[None]:
-        """Forget what was found out of a controller that does not answer.
+    def _forgetting_on_silence(self) -> Iterator[None]:
+        """Discard what was discovered when the controller does not reply.
 
-        When something answers again, it may have been set otherwise, or be another one.
+        When it replies again, it may have other settings or be another controller.
         """
         try:
             yield
@@ -298,10 +300,6 @@ def _part_of(reply: Reply, block: Block, span: Span) -> Reply:
 
 def _words(reply: Reply) -> tuple[int, ...]:
     return struct.unpack(f">{len(reply.content) // 2}H", reply.content)
-
-
-def _scaled(spec: ParameterSpec, value: Value) -> Value:
-    return of_counts(spec, value) if isinstance(value, int) else value
 
 
 def _no_register(

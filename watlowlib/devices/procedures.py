@@ -1,4 +1,4 @@
-"""Two habits of scripts: wait until a temperature has settled, and go to one slowly."""
+"""Procedures of scripts: wait until a temperature has settled, and ramp to a set point."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
 from watlowlib._internal.clock import Clock, SystemClock
 from watlowlib._internal.validation import as_positive, finite_or_none
-from watlowlib.devices.writing import check_own_limits
+from watlowlib.devices.session import Session
+from watlowlib.devices.writing import check_own_limits, check_write, send_write, write_parameter
 from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowCRCError,
@@ -20,22 +20,19 @@ from watlowlib.errors import (
 )
 from watlowlib.model import Reading, Value
 
-if TYPE_CHECKING:
-    from watlowlib.devices.controller import Controller
-
 MOST = 1e9
 INTERVAL_S = 1.0
-"""How often the controller is asked meanwhile."""
+"""Time between two reads while waiting."""
 
 IN_A_ROW = 3
-"""So many readings within the tolerance one after the other are settled."""
+"""Consecutive readings within the tolerance that count as settled."""
 
 AT_SETPOINT_CHANGE, PER_MINUTE = 85, 57
 RAMP_SETTINGS = ("ramp_scale", "ramp_rate", "ramp_action")
 
 
 def wait_until(
-    ctl: Controller,
+    session: Session,
     value: float,
     tolerance: float,
     timeout: float,
@@ -43,23 +40,25 @@ def wait_until(
     instance: int = 1,
     clock: Clock | None = None,
 ) -> Reading:
-    """Wait until the process value has stayed within `tolerance` of `value`."""
-    goal = _finite("value", value)
+    """Wait until the process value stays within `tolerance` of `value`."""
+    goal = finite_or_none(value)
+    if goal is None:
+        raise WatlowConfigurationError(f"value={value!r}: give a number")
     tolerance = as_positive("tolerance", tolerance, MOST, "degrees")
     timeout = as_positive("timeout", timeout, MOST, "seconds")
-    met = 0
+    in_a_row = 0
 
     def settled(reading: Reading) -> bool:
-        nonlocal met
+        nonlocal in_a_row
         near = isinstance(reading.value, float) and abs(reading.value - goal) <= tolerance
-        met = met + 1 if near else 0
-        return met >= IN_A_ROW
+        in_a_row = in_a_row + 1 if near else 0
+        return in_a_row >= IN_A_ROW
 
-    return _watch(ctl, "process_value", instance, settled, timeout, clock or SystemClock())
+    return _read_until(session, "process_value", instance, settled, timeout, clock or SystemClock())
 
 
 def ramp_to(
-    ctl: Controller,
+    session: Session,
     value: float,
     rate_per_minute: float,
     *,
@@ -67,67 +66,65 @@ def ramp_to(
     confirm: bool = False,
     clock: Clock | None = None,
 ) -> Reading:
-    """Let the controller ramp its set point to `value`, and put its ramp settings back."""
+    """Let the controller ramp its set point to `value`, then restore its ramp settings."""
     rate = as_positive("rate_per_minute", rate_per_minute, MOST, "degrees a minute")
-    wanted = dict(zip(RAMP_SETTINGS, (PER_MINUTE, rate, AT_SETPOINT_CHANGE)))
-    for name, setting in wanted.items():
-        ctl.check_write(name, setting, instance=instance, confirm=confirm)
-    goal = ctl.check_write("setpoint", value, instance=instance, confirm=confirm)
-    check_own_limits(ctl, goal)
-    before = {name: ctl.read_parameter(name, instance=instance).value for name in wanted}
-    from_ = ctl.read_parameter("setpoint_active", instance=instance).value
-    distance = abs(goal.value - from_) if isinstance(from_, float) else 0.0
-    # Twice what the ramp takes, and a minute: after that the controller is not ramping.
+    settings = dict(zip(RAMP_SETTINGS, (PER_MINUTE, rate, AT_SETPOINT_CHANGE)))
+    ramp = [
+        check_write(session, name, setting, instance=instance, confirm=confirm)
+        for name, setting in settings.items()
+    ]
+    goal = check_write(session, "setpoint", value, instance=instance, confirm=confirm)
+    check_own_limits(session, goal)
+    before = {name: session.read_parameter(name, instance).value for name in settings}
+    start = session.read_parameter("setpoint_active", instance).value
+    distance = abs(goal.value - start) if isinstance(start, float) else 0.0
+    # Twice the duration of the ramp plus a minute: after that the controller does not ramp.
     timeout_s = 120.0 * distance / rate + 60.0
-    moved = False
+    setpoint_sent = False
     try:
-        for name, setting in wanted.items():
-            ctl.write_parameter(name, setting, instance=instance, confirm=True)
-        moved = True  # from here on it may be stored, whether its echo comes or not
-        ctl.set_setpoint(goal.value, instance=instance, confirm=True)
-        there = partial(_at, goal.value)
-        reading = _watch(ctl, "setpoint_active", instance, there, timeout_s, clock or SystemClock())
+        for write in ramp:
+            send_write(session, write)
+        setpoint_sent = True  # from here on it may be stored, with or without an echo
+        send_write(session, goal)
+        reached = partial(_near, goal.value)
+        reading = _read_until(
+            session, "setpoint_active", instance, reached, timeout_s, clock or SystemClock()
+        )
     except BaseException:
-        if moved:
-            # Without its ramp the set point would leap to the end. Only once it is held where
-            # it has come to may the ramp go: if this fails, the controller ramps on.
-            here = ctl.read_parameter("setpoint_active", instance=instance).value
-            ctl.write_parameter("setpoint", here, instance=instance, confirm=True)
-        _put_back(ctl, before, instance)
+        if setpoint_sent:
+            # Without the ramp the set point would jump to its goal. So the ramp settings are
+            # restored only after the present set point is written; if that fails, the
+            # controller continues the ramp.
+            here = session.read_parameter("setpoint_active", instance).value
+            write_parameter(session, "setpoint", here, instance=instance, confirm=True)
+        _restore(session, before, instance)
         raise
-    _put_back(ctl, before, instance)
+    _restore(session, before, instance)
     return reading
 
 
-def _at(goal: float, reading: Reading) -> bool:
+def _near(goal: float, reading: Reading) -> bool:
     return isinstance(reading.value, float) and abs(reading.value - goal) < 0.05
 
 
-def _put_back(ctl: Controller, before: dict[str, Value], instance: int) -> None:
-    """Restore each ramp setting; one that fails does not keep the others from it."""
-    left: dict[str, Value] = {}
+def _restore(session: Session, before: dict[str, Value], instance: int) -> None:
+    """Restore each ramp setting; after a failure continue with the others."""
+    failed: dict[str, Value] = {}
     cause: WatlowError | None = None
     for name in reversed(RAMP_SETTINGS):
         try:
-            ctl.write_parameter(name, before[name], instance=instance, confirm=True)
+            write_parameter(session, name, before[name], instance=instance, confirm=True)
         except WatlowError as error:
-            left[name], cause = before[name], error
+            failed[name], cause = before[name], error
     if cause is not None:
         raise WatlowWriteError(
-            f"the ramp settings could not all be put back; set by hand: {left}",
+            f"not all ramp settings could be restored; set them by hand: {failed}",
             context=cause.context,
         ) from cause
 
 
-def _finite(name: str, given: float) -> float:
-    number = finite_or_none(given)
-    if number is None:
-        raise WatlowConfigurationError(f"{name}={given!r}: give a number")
-    return number
-
-
-def _watch(
-    ctl: Controller,
+def _read_until(
+    session: Session,
     name: str,
     instance: int,
     done: Callable[[Reading], bool],
@@ -135,19 +132,19 @@ def _watch(
     clock: Clock,
 ) -> Reading:
     start_ns, never = clock.now_ns(), threading.Event()
-    asked = 0
+    reads = 0
     last: object = "not known"
     while True:
-        # A reading that is lost now and then does not end an afternoon's waiting.
+        # A single lost reading does not end a wait of hours.
         with suppress(WatlowTimeoutError, WatlowCRCError):
-            reading = ctl.read_parameter(name, instance=instance)
+            reading = session.read_parameter(name, instance)
             last = reading.value
             if done(reading):
                 return reading
         if clock.now_ns() - start_ns >= timeout_s * 1e9:
             raise WatlowTimeoutError(
-                f"{name} is {last} after {timeout_s:g} s and not yet where it should be",
-                context=ctl.context_of(ctl.registry.resolve(name), instance),
+                f"{name} is {last} after {timeout_s:g} s and has not reached its goal",
+                context=session.context_of(session.registry.resolve(name), instance),
             )
-        asked += 1
-        clock.wait_until(start_ns + round(asked * INTERVAL_S * 1e9), never)
+        reads += 1
+        clock.wait_until(start_ns + round(reads * INTERVAL_S * 1e9), never)

@@ -1,10 +1,9 @@
-"""Which registers to read together: pure planning, and what refusals teach.
+"""Plans which registers to read together, and learns from refused reads. No I/O.
 
-Neighbours go into one read, across a gap too when the registers in it cost less wire time
-than another exchange. How many registers a controller gives in one read, and which
-registers between two parameters it does not have, is not published: it is learnt. A read that is
-refused is split; when both parts are answered, they are kept apart from then on, and a
-register that is refused by itself is asked for by itself.
+Adjacent registers share one read, also across a gap when the gap costs less wire time than
+another exchange. How many registers a controller returns in one read, and which registers it
+lacks between two parameters, is not published. A refused read is split; when both halves
+succeed they are kept apart from then on. A register that is refused by itself is read by itself.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from watlowlib.devices.stdbus_driver import Target
+from watlowlib.devices.driver import Target
 
 FRAMING_BYTES = 8 + 5 + 7
-"""What an exchange costs besides its registers: the question, the answer's head and checksum,
+"""Bytes of an exchange besides the registers: the request, the head and checksum of the reply,
 and two silences of 3.5 characters."""
 
 TURNAROUND_S = 0.005
-"""What a controller takes before it answers, at least."""
+"""The shortest time a controller takes before it replies."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,13 @@ class Span:
 
     @property
     def end(self) -> int:
-        """The register behind the last one."""
+        """The register after the last one."""
         return self.register + self.count
 
 
 @dataclass(frozen=True)
 class Block:
-    """Registers that are read together: spans in order, the first of them first."""
+    """Registers that are read together: spans in ascending order."""
 
     spans: tuple[Span, ...]
 
@@ -49,11 +48,11 @@ class Block:
 
     @property
     def count(self) -> int:
-        """How many, gaps included."""
+        """The number of registers, gaps included."""
         return max(span.end for span in self.spans) - self.register
 
     def halves(self) -> tuple[Block, Block]:
-        """The block in two, parted at its widest gap, or in the middle."""
+        """Split the block at its widest gap, or in the middle."""
         middle = len(self.spans) / 2
         at = max(
             range(1, len(self.spans)),
@@ -63,11 +62,11 @@ class Block:
 
 
 class ReadPlanner:
-    """Puts spans together for one controller.
+    """Combines spans into blocks for one controller.
 
     Args:
-        limit: The most registers in one read, to begin with.
-        byte_time_s: How long a byte is on the wire.
+        limit: The most registers in one read, before any is refused.
+        byte_time_s: Time of one byte on the wire.
     """
 
     def __init__(self, limit: int, byte_time_s: float) -> None:
@@ -78,7 +77,7 @@ class ReadPlanner:
         self._refused: set[int] = set()
 
     def blocks(self, spans: Iterable[Span]) -> list[Block]:
-        """The fewest reads for `spans`, in the order of their registers."""
+        """Return the fewest reads for `spans`, in ascending order."""
         blocks: list[list[Span]] = []
         for span in sorted(spans, key=lambda span: span.register):
             if blocks and self._joins(blocks[-1], span):
@@ -87,16 +86,16 @@ class ReadPlanner:
                 blocks.append([span])
         return [Block(tuple(block)) for block in blocks]
 
-    def parted(self, left: Block, right: Block) -> None:
-        """Both were answered, but not together."""
+    def keep_apart(self, left: Block, right: Block) -> None:
+        """Remember that both halves of a refused block succeeded."""
         if right.register > left.register + left.count:
             self._borders.add(right.register)
         else:
-            # The parts may have been parted themselves, which has taught more than they do.
+            # The halves may have been split too, and have set a lower limit.
             self.limit = min(self.limit, max(left.count, right.count))
 
     def note(self, span: Span, *, refused: bool) -> None:
-        """A register was asked for by itself."""
+        """Remember the result of reading one span by itself."""
         (self._refused.add if refused else self._refused.discard)(span.register)
 
     def _joins(self, block: list[Span], span: Span) -> bool:

@@ -1,142 +1,194 @@
-"""The reads of one controller that a recording asks for again and again, as samples.
+"""The reads of one controller that a poll repeats, as samples.
 
-Also what a number is worth: with `sensor_check` the input error is read with each process
-value, and a value whose sensor is in error says so in its `status`.
+With `sensor_check` the sampler also reads the input error with each process value. A value
+whose sensor is in error keeps its number and gets the status "sensor_error".
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from threading import Event
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from watlowlib.devices.availability import Availability
+from watlowlib.devices.driver import Target
 from watlowlib.devices.poll import StopCondition
-from watlowlib.devices.samples import gap_of, sample_of
-from watlowlib.devices.stdbus_driver import Target
+from watlowlib.devices.session import Session
+from watlowlib.devices.targets import Parameters
+from watlowlib.devices.values import unit_of
 from watlowlib.errors import WatlowError, WatlowPortBusyError
-from watlowlib.model import Sample
+from watlowlib.model import Reading, Sample
 from watlowlib.protocol.stats import DeviceStats
 
-if TYPE_CHECKING:
-    from watlowlib.devices.controller import Controller
-
-Read: TypeAlias = "tuple[Sample, WatlowError | None]"
+SampleResult: TypeAlias = "tuple[Sample, WatlowError | None]"
 """A sample, and the error that left it without a value."""
 
 MEASURED = ("process_value", "filtered_process_value", "process_value_active")
-"""What comes from a sensor."""
+"""Parameters whose values come from a sensor."""
 NO_ERROR = "None"
 SENSOR_ERROR, SENSOR_UNKNOWN = "sensor_error", "sensor_unknown"
-"""What the status of a value says whose sensor is in error, or did not tell."""
+"""Status of a value whose sensor is in error, or whose input error could not be read."""
+
+
+def make_sampler(
+    session: Session,
+    parameters: Parameters,
+    instances: int | Iterable[int],
+    device: str,
+    *,
+    sensor_check: bool = False,
+) -> Sampler:
+    """Return a sampler that skips the controller while it is offline.
+
+    Raises:
+        WatlowConfigurationError: The controller cannot read one of the parameters.
+    """
+    targets = session.targets(parameters, instances)
+    return Sampler(session, targets, device=device, sensor_check=sensor_check, skip_offline=True)
 
 
 class Sampler:
-    """Reads the same of one controller each time it is called; a `Poll`.
+    """Reads the same targets of one controller at each call; a `Poll`.
 
     Args:
-        ctl: The controller.
-        wanted: What to read.
-        device: What it is called in samples.
-        sensor_check: Whether to read the input error with what comes from a sensor.
-        presence: What is known of its being there; None to ask in any case.
+        session: The controller.
+        targets: What to read.
+        device: Name of the controller in samples.
+        sensor_check: Whether to read the input error with each value from a sensor.
+        skip_offline: Whether to skip the controller while it does not reply.
     """
 
     def __init__(
         self,
-        ctl: Controller,
-        wanted: list[Target],
+        session: Session,
+        targets: list[Target],
         *,
         device: str,
         sensor_check: bool = False,
-        presence: Availability | None = None,
+        skip_offline: bool = False,
     ) -> None:
-        self._ctl = ctl
-        self._wanted = wanted
+        self._session = session
+        self._targets = targets
         self._device = device
-        self._presence = presence
-        self._sensors = _sensors(ctl, wanted) if sensor_check else {}
-        self._asked = list(dict.fromkeys([*wanted, *self._sensors.values()]))
+        self._skip_offline = skip_offline
+        self._sensors = _input_errors(session, targets) if sensor_check else {}
+        self._all_reads = list(dict.fromkeys([*targets, *self._sensors.values()]))
 
     @property
     def stats(self) -> Mapping[str, DeviceStats]:
-        """The counters of the controller and its port, for the log."""
-        return {self._device: self._ctl.stats, self._ctl.port: self._ctl.port_stats}
+        """Counters of the controller and its port, for the log."""
+        port = self._session.port
+        return {self._device: self._session.driver.stats, port.name: port.stats}
 
     @property
-    def looked_s(self) -> float:
-        """When the controller was looked for last; 0 for one that is there."""
-        return self._ctl.presence.looked_s
+    def last_probe_s(self) -> float:
+        """Time of the last probe on the monotonic clock; 0 while the controller replies."""
+        return self._session.availability.last_probe_s
 
     def __call__(self, stop: Event | None = None) -> list[Sample]:
-        """Read everything once, until `stop` is set and a read has failed."""
-        return [sample for sample, _ in self.reads(StopCondition(stop))]
+        """Read everything once; break off when `stop` is set and a read has failed."""
+        return [sample for sample, _ in self.read(StopCondition(stop))]
 
-    def reads(self, halt: StopCondition) -> list[Read]:
-        """The same with the errors, until `halt` says so."""
-        found: dict[Target, Read] = {}
-        exchanges = self._ctl.read_each(self._asked)
-        while not halt.now and self._there():
+    def read(self, stop: StopCondition) -> list[SampleResult]:
+        """Read everything once, with the errors; break off when `stop` is reached."""
+        results: dict[Target, SampleResult] = {}
+        exchanges = self._session.read_each(self._all_reads)
+        while not stop.reached and self._available():
             started_s = time.monotonic()
-            brought = next(exchanges, None)
-            if brought is None:
+            exchange = next(exchanges, None)
+            if exchange is None:
                 break
-            for target, got in brought.items():
+            for target, got in exchange.items():
                 if isinstance(got, WatlowError):
-                    halt.note(failed=True)
+                    stop.note_failure()
                     elapsed_s = got.context.elapsed_s or time.monotonic() - started_s
-                    found[target] = self._gap(target, got.status, elapsed_s), got
+                    results[target] = self._gap(target, got.status, elapsed_s), got
                 else:
-                    found[target] = sample_of(self._ctl, self._device, got), None
-        unasked = self._stopped if halt.now else self._offline
+                    results[target] = self._sample(got), None
+        not_read = self._stopped if stop.reached else self._offline
         return [
-            self._judged(target, found) if target in found else unasked(target)
-            for target in self._wanted
+            self._with_sensor_status(target, results) if target in results else not_read(target)
+            for target in self._targets
         ]
 
-    def busy(self) -> list[Read]:
-        """What a tick has of this controller while its port is held up."""
-        error = WatlowPortBusyError("the port is held up by what it was asked before")
-        return [(self._gap(target, error.status), error) for target in self._wanted]
+    def busy(self) -> list[SampleResult]:
+        """Return the results of a tick during which the port is still busy with an earlier one."""
+        error = WatlowPortBusyError("the port is still busy with the requests of an earlier tick")
+        return [(self._gap(target, error.status), error) for target in self._targets]
 
-    def _there(self) -> bool:
-        """Whether the controller is to be asked."""
-        if self._presence is None or self._ctl.closed:
+    def _available(self) -> bool:
+        if not self._skip_offline or self._session.closed:
             return True
         try:
-            return self._presence.look()
+            return self._session.availability.check()
         except WatlowError:
-            return True  # each read says itself what is wrong with the port
+            return True  # each read reports the failure of the port itself
 
-    def _judged(self, target: Target, found: Mapping[Target, Read]) -> Read:
-        """What became of a target, its sensor considered."""
-        sample, error = found[target]
+    def _with_sensor_status(
+        self, target: Target, results: Mapping[Target, SampleResult]
+    ) -> SampleResult:
+        sample, error = results[target]
         if sample.value is None or target not in self._sensors:
             return sample, error
-        return replace(sample, status=_sensor_status(self._sensors[target], found)), None
+        return replace(sample, status=_sensor_status(self._sensors[target], results)), None
 
-    def _stopped(self, target: Target) -> Read:
+    def _stopped(self, target: Target) -> SampleResult:
         return self._gap(target, "stopped"), None
 
-    def _offline(self, target: Target) -> Read:
-        error = self._ctl.presence.error()
+    def _offline(self, target: Target) -> SampleResult:
+        error = self._session.availability.error()
         return self._gap(target, error.status), error
 
+    def _sample(self, reading: Reading) -> Sample:
+        return Sample(
+            device=self._device,
+            address=reading.address,
+            protocol=self._session.protocol,
+            parameter=reading.parameter,
+            parameter_id=reading.parameter_id,
+            instance=reading.instance,
+            value=reading.value,
+            unit=reading.unit,
+            requested_at=reading.requested_at,
+            received_at=reading.received_at,
+            midpoint_at=reading.requested_at + timedelta(seconds=reading.latency_s / 2),
+            latency_s=reading.latency_s,
+            raw=reading.raw,
+        )
+
     def _gap(self, target: Target, status: str, elapsed_s: float = 0.0) -> Sample:
-        return gap_of(self._ctl, self._device, *target, status, elapsed_s)
+        """Return the sample of a read that brought no value and took `elapsed_s`."""
+        spec, instance = target
+        received_at = datetime.now(timezone.utc)
+        return Sample(
+            device=self._device,
+            address=self._session.address,
+            protocol=self._session.protocol,
+            parameter=spec.name,
+            parameter_id=spec.number,
+            instance=instance,
+            value=None,
+            unit=unit_of(spec, self._session.temperature_unit),
+            requested_at=received_at - timedelta(seconds=elapsed_s),
+            received_at=received_at,
+            midpoint_at=received_at - timedelta(seconds=elapsed_s / 2),
+            latency_s=elapsed_s,
+            raw=None,
+            status=status,
+        )
 
 
-def _sensors(ctl: Controller, wanted: list[Target]) -> dict[Target, Target]:
-    """For each target that comes from a sensor, the input error of that one."""
-    spec = ctl.registry.resolve("input_error")
-    return {target: (spec, target[1]) for target in wanted if target[0].name in MEASURED}
+def _input_errors(session: Session, targets: list[Target]) -> dict[Target, Target]:
+    """Return the input error that belongs to each target that comes from a sensor."""
+    spec = session.registry.resolve("input_error")
+    return {target: (spec, target[1]) for target in targets if target[0].name in MEASURED}
 
 
-def _sensor_status(sensor: Target, found: Mapping[Target, Read]) -> str:
-    if sensor not in found or found[sensor][0].value is None:
+def _sensor_status(input_error: Target, results: Mapping[Target, SampleResult]) -> str:
+    if input_error not in results or results[input_error][0].value is None:
         return SENSOR_UNKNOWN
-    code = found[sensor][0].value
-    good = isinstance(code, int) and sensor[0].codes.get(code) == NO_ERROR
+    code = results[input_error][0].value
+    good = isinstance(code, int) and input_error[0].codes.get(code) == NO_ERROR
     return "ok" if good else SENSOR_ERROR

@@ -1,8 +1,7 @@
-"""A Series SD on Modbus RTU: one data map, and always the high word first.
+"""The driver of a Series SD on Modbus RTU: one data map, high word first.
 
-In which scale its temperatures are it says itself, in register 18, which its own keys and
-every other master can change. So that register is read along with each temperature, and before
-each write.
+Register 18 holds the scale of its temperatures; the keys and every other master can change it.
+So that register is read together with each temperature, and before each write.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 
+from watlowlib.devices.driver import DecodedReply, ReadOutcome, Target
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.modbus_driver import ModbusDriver
-from watlowlib.devices.stdbus_driver import DecodedReply, ReadOutcome, Target
 from watlowlib.errors import WatlowError, WatlowUncertainError
 from watlowlib.model import Unit, Value, WordOrder
 from watlowlib.protocol.exchange import RetryPolicy, WriteOptions
@@ -25,7 +24,7 @@ SCALES: dict[Value, Unit] = {0: Unit.FAHRENHEIT, 1: Unit.CELSIUS}
 
 
 class SeriesSdDriver(ModbusDriver):
-    """A Series SD: one map, high word first, its scale in register 18."""
+    """A Series SD: one data map, high word first, the scale in register 18."""
 
     def __init__(
         self,
@@ -46,51 +45,53 @@ class SeriesSdDriver(ModbusDriver):
 
     @property
     def temperature_unit(self) -> Unit | None:
-        """The scale on the wire, once it has been asked for."""
+        """The scale on the wire, once it has been read."""
         return self._scale
 
     def forget(self) -> None:
-        """Ask for the scale anew before it matters next."""
+        """Read the scale again when it is next needed."""
         self._scale = None
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
-        """Read one parameter; a temperature along with its scale."""
-        (outcome,) = (each for part in self.read_each([(spec, instance)]) for each in part)
+        """Read one parameter; a temperature together with its scale."""
+        (outcome,) = (
+            outcome for outcomes in self.read_each([(spec, instance)]) for outcome in outcomes
+        )
         if isinstance(outcome.got, WatlowError):
             raise outcome.got
         return outcome.got
 
-    def read_each(self, wanted: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
-        """Read several; temperatures along with their scale, which another master may change."""
-        if not any(spec.kind is Kind.TEMPERATURE for spec, _ in wanted):
-            yield from super().read_each(wanted)
+    def read_each(self, targets: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
+        """Read several parameters; temperatures together with their scale."""
+        if not any(spec.kind is Kind.TEMPERATURE for spec, _ in targets):
+            yield from super().read_each(targets)
             return
-        doubt: WatlowError | None = None
-        # The scale has the lower register: it comes before the temperatures.
-        for outcomes in super().read_each(list(dict.fromkeys([SCALE, *wanted]))):
+        no_scale: WatlowError | None = None
+        # The scale has the lower register, so its outcome precedes the temperatures.
+        for outcomes in super().read_each(list(dict.fromkeys([SCALE, *targets]))):
             for target, got in outcomes:
                 if target == SCALE:
-                    doubt = self._scale_of(got)
-            yield [_doubted(each, doubt) for each in outcomes if each.target in wanted]
+                    no_scale = self._take_scale(got)
+            yield [_with_scale(each, no_scale) for each in outcomes if each.target in targets]
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
     ) -> DecodedReply:
-        """Store a value, a temperature only in the scale that was read last."""
+        """Write a value; a temperature only if the scale is still the one read last."""
         known = self._scale
         ((outcome,),) = super().read_each([SCALE])
-        doubt = self._scale_of(outcome.got)
-        if doubt is not None:
-            raise doubt
+        no_scale = self._take_scale(outcome.got)
+        if no_scale is not None:
+            raise no_scale
         if spec.kind is Kind.TEMPERATURE and known not in (None, self._scale):
             raise WatlowUncertainError(
-                f"register {SCALE_REGISTER} says {self._scale} now, it said {known} before; "
-                "nothing was written: give the value in that scale"
+                f"register {SCALE_REGISTER} is {self._scale} now and was {known} before; "
+                "nothing was written: give the value in the present scale"
             )
         return super().write(spec, instance, value, options)
 
-    def _scale_of(self, got: DecodedReply | WatlowError) -> WatlowError | None:
-        """Take over the scale that has been read; what is wrong if it is none."""
+    def _take_scale(self, got: DecodedReply | WatlowError) -> WatlowError | None:
+        """Keep the scale that was read; return an error if it is not a scale."""
         if isinstance(got, WatlowError):
             self._scale = None
             return got
@@ -98,14 +99,14 @@ class SeriesSdDriver(ModbusDriver):
         if self._scale is not None:
             return None
         return WatlowUncertainError(
-            f"register {SCALE_REGISTER} holds {got.value}, not 0 (°F) or 1 (°C): this is no "
+            f"register {SCALE_REGISTER} holds {got.value}, not 0 (°F) or 1 (°C): this is not a "
             "Series SD; open it without family='sd'"
         )
 
 
-def _doubted(outcome: ReadOutcome, doubt: WatlowError | None) -> ReadOutcome:
-    """What has been read, unless it is a temperature in a scale that is not known."""
+def _with_scale(outcome: ReadOutcome, no_scale: WatlowError | None) -> ReadOutcome:
+    """Return the outcome; a temperature without a known scale becomes an error."""
     spec, _ = outcome.target
-    if doubt is None or spec.kind is not Kind.TEMPERATURE:
+    if no_scale is None or spec.kind is not Kind.TEMPERATURE:
         return outcome
-    return outcome._replace(got=copy.copy(doubt))
+    return outcome._replace(got=copy.copy(no_scale))

@@ -1,21 +1,21 @@
-"""What a controller object is below its methods: an address on a port, read and written.
+"""Reads and writes parameters of one controller on a shared port.
 
-Everything that knows a parameter by name stands above, in `controller.py` and the files
-beside it; here a `ParameterSpec` and an instance go in and a `Reading` comes out.
+A `Session` is what `Controller`, its views (loops, alarms) and its procedures have in common:
+a `ParameterSpec` and an instance go in, a `Reading` comes out. `Controller` is what users see.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from datetime import timedelta
 
 from watlowlib.devices.availability import Availability
+from watlowlib.devices.driver import DecodedReply, Driver, Target
 from watlowlib.devices.eeprom import EepromCounter
-from watlowlib.devices.samples import reading_of
-from watlowlib.devices.stdbus_driver import Driver, Target
-from watlowlib.devices.values import is_cool_side
+from watlowlib.devices.targets import Parameters, target_of, targets_of
+from watlowlib.devices.values import is_cool_side, label_of, unit_of
 from watlowlib.errors import (
     ErrorContext,
     WatlowAbsentError,
@@ -30,7 +30,6 @@ from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading,
 from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease, forget
-from watlowlib.protocol.stats import DeviceStats, PortStats
 from watlowlib.registry.parameters import (
     PARAMETERS,
     SD_PARAMETERS,
@@ -39,156 +38,214 @@ from watlowlib.registry.parameters import (
 )
 from watlowlib.registry.part_numbers import decode_part_number
 
-A = TypeVar("A", bound="Session")
-
 
 class Session:
-    """One controller's place on a shared port; `Controller` is what users see of it."""
+    """One controller on a leased port.
+
+    Args:
+        lease: The share of the port, returned by `close`.
+        driver: The controller in the port's protocol.
+        name: Name of the controller in samples and messages.
+        family: Product family; decides the registry.
+        temperature_unit: Scale of temperatures on the wire, as declared by the user.
+    """
 
     def __init__(
         self,
         lease: Lease,
-        wire: Driver,
+        driver: Driver,
         *,
         name: str,
         family: ControllerFamily = ControllerFamily.UNKNOWN,
         temperature_unit: Unit | None = None,
     ) -> None:
-        self.wire = wire
+        self.driver = driver
         self.name = name
         self.family = family
         self.persistent_writes = True
-        """Whether what is written goes into the EEPROM, as far as this program knows."""
-        self._temperature_unit = temperature_unit
-        self.wear = EepromCounter()
-        """The writes of this program that have reached the controller's EEPROM."""
+        """Whether writes go into the EEPROM, as far as this program knows."""
+        self.eeprom = EepromCounter()
+        """Writes of this program that have reached the controller's EEPROM."""
         self.setpoint_limits: dict[int, tuple[float | None, float | None]] = {}
-        """What 7003 and 7004 of each loop say, once they have been read."""
-        self.presence = Availability(self)
-        """Whether it is there, as far as its last answers tell."""
+        """7003 and 7004 of each loop, once they have been read."""
         self._lease = lease
+        self.availability = self._track(driver)
+        self._temperature_unit = temperature_unit
         self._part: PartNumber | None = None
-        # A controller nobody holds any more must not keep its port from others.
-        self._forgotten = weakref.finalize(self, forget, lease)
-        self._forgotten.atexit = False
+        # The port is released when the last reference is dropped without `close`.
+        self._finalizer = weakref.finalize(self, forget, lease)
+        self._finalizer.atexit = False
 
     def __repr__(self) -> str:
         state = ", closed" if self.closed else ""
-        kind = type(self).__name__
-        return f"<{kind} {self.name!r} on {self.port} address {self.address}{state}>"
+        return f"{self.name!r} on {self.port.name} address {self.address}{state}"
 
     @property
     def address(self) -> int:
-        """Its address on the line."""
-        return self.wire.address
+        """Controller address."""
+        return self.driver.address
 
     @property
     def registry(self) -> Registry:
-        """The parameters it can have."""
+        """The parameters of the family."""
         return SD_PARAMETERS if self.family is ControllerFamily.SD else PARAMETERS
 
     @property
     def temperature_unit(self) -> Unit | None:
-        """The scale of temperatures on the wire; None where it is not known."""
-        return self.wire.temperature_unit or self._temperature_unit
+        """Scale of temperatures on the wire; None where it is not known."""
+        return self.driver.temperature_unit or self._temperature_unit
 
     @property
     def closed(self) -> bool:
-        """Whether it has let go of the port."""
+        """Whether the session has released its port."""
         return not self._lease.active
 
     @property
-    def port(self) -> str:
-        """The port as it was named."""
-        return self.line.name
+    def port(self) -> Port:
+        """The port, which other controllers may share."""
+        return self._lease.client.port
 
     @property
     def port_key(self) -> str:
-        """The same text for all controllers that share a port, whatever it was called."""
+        """A key that is the same for all controllers on one port, whatever it was called."""
         return self._lease.key
 
     @property
     def protocol(self) -> ProtocolKind:
-        """The wire protocol spoken."""
+        """The wire protocol."""
         return self._lease.shared.protocol
 
-    @property
-    def stats(self) -> DeviceStats:
-        """Counters of this controller, since the port was opened."""
-        return self.wire.stats
+    def target(self, parameter: str | int, instance: int) -> Target:
+        """Return the read that a name, alias or number stands for.
 
-    @property
-    def port_stats(self) -> PortStats:
-        """Counters of the port; shared by all controllers on it."""
-        return self.line.stats
+        Raises:
+            WatlowConfigurationError: This controller has no such parameter or instance.
+        """
+        spec, instance = target_of(self.registry, parameter, instance)
+        self.driver.check(spec, instance)
+        return spec, instance
 
-    @property
-    def line(self) -> Port:
-        """The port, which may be shared."""
-        return self._lease.client.port
+    def targets(self, parameters: Parameters, instances: int | Iterable[int]) -> list[Target]:
+        """Return the reads that `parameters` x `instances` stands for, in that order.
 
-    @property
-    def eeprom_writes(self) -> int:
-        """How many writes of this program have reached the controller's EEPROM."""
-        return self.wear.writes
+        Raises:
+            WatlowConfigurationError: This controller cannot read one of them.
+        """
+        targets = targets_of(self.registry, parameters, instances)
+        for target in targets:
+            self.driver.check(*target)
+        return targets
 
-    def part_number(self, *, again: bool = False) -> PartNumber | None:
-        """The part number (1009); None when the controller does not tell it.
+    def read_parameter(self, parameter: str | int, instance: int = 1) -> Reading:
+        """Read one parameter by name, alias or number; see `Controller.read_parameter`."""
+        return self.read(*self.target(parameter, instance))
+
+    def read(self, spec: ParameterSpec, instance: int) -> Reading:
+        """Read one parameter.
+
+        Raises:
+            WatlowError: The read failed; its context names the parameter.
+        """
+        try:
+            self.check_open()
+            self.check_cooling(spec)
+            decoded = self.driver.read(spec, instance)
+        except WatlowError as error:
+            self._add_context(error, spec, instance)
+            raise
+        return self._reading(spec, instance, decoded)
+
+    def read_each(self, targets: Sequence[Target]) -> Iterator[dict[Target, Reading | WatlowError]]:
+        """Read several parameters lazily, in as few exchanges as the protocol allows.
+
+        Yields:
+            The results of one exchange.
+        """
+        readable: list[Target] = []
+        for target in targets:
+            try:
+                self.check_open()
+                self.check_cooling(target[0])
+                readable.append(target)
+            except WatlowError as error:
+                self._add_context(error, *target)
+                yield {target: error}
+        for outcomes in self.driver.read_each(readable):
+            results: dict[Target, Reading | WatlowError] = {}
+            for target, got in outcomes:
+                if isinstance(got, WatlowError):
+                    self._add_context(got, *target)
+                    results[target] = got
+                else:
+                    results[target] = self._reading(*target, got)
+            yield results
+
+    def write(
+        self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
+    ) -> Reading:
+        """Write a checked value; see `Driver.write`.
+
+        Raises:
+            WatlowError: The write failed; its context names the parameter.
+        """
+        try:
+            self.check_open()
+            decoded = self.driver.write(spec, instance, value, options)
+        except WatlowError as error:
+            self._add_context(error, spec, instance)
+            raise
+        return self._reading(spec, instance, decoded)
+
+    def part_number(self, *, refresh: bool = False) -> PartNumber | None:
+        """Return the decoded part number (1009); None when the controller does not report it.
 
         Args:
-            again: Whether to ask also when it is known already.
+            refresh: Whether to read it again when it is known.
         """
-        if self._part is None or again:
+        if self._part is None or refresh:
             try:
-                spec = self.registry.resolve("part_number")
-                self.check_wire(spec, 1)
-                text = self._read(spec, 1).value
+                text = self.read(*self.target("part_number", 1)).value
             except (WatlowConfigurationError, WatlowDeviceError, WatlowAbsentError):
                 return None
             self._part = decode_part_number(text) if isinstance(text, str) and text else None
         return self._part
 
-    def store(
-        self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
-    ) -> Reading:
-        """Send a write that has been checked; see `Driver.write`."""
-        try:
-            self.check_open()
-            got = self.wire.write(spec, instance, value, options)
-        except WatlowError as error:
-            self.place(error, spec, instance)
-            raise
-        return reading_of(self, spec, instance, got)
-
-    def note_wear(self) -> None:
-        """Count a write to the EEPROM, unless the controller was told to keep none."""
+    def note_eeprom_write(self) -> None:
+        """Count an EEPROM write, unless the controller was told not to keep writes."""
         if self.persistent_writes:
-            self.wear.note(self.name)
+            self.eeprom.note(self.name)
 
-    def heard_at(self, address: int) -> bool:
-        """Whether anything at all comes back when `address` is asked for something."""
+    def replies_at(self, address: int) -> bool:
+        """Return whether anything replies at `address`, damaged or not."""
         self.check_open()
         try:
-            self.wire.at(address).ping()
+            self.driver.at(address).ping()
         except WatlowTimeoutError as error:
             return bool(error.context.reply)
         except WatlowCRCError:
             return True
         return True
 
-    def check_wire(self, spec: ParameterSpec, instance: int) -> None:
-        """Refuse what the protocol has no way to ask for, before anything is sent.
+    def move_to(self, address: int) -> None:
+        """Continue at another address, which the controller has just been given."""
+        self.availability.release()
+        self.driver = self.driver.at(address)
+        self.availability = self._track(self.driver)
+
+    def check_open(self) -> None:
+        """Refuse to use a closed session.
 
         Raises:
-            WatlowConfigurationError: It has none.
+            WatlowClosedError: It is closed.
         """
-        self.wire.check(spec, instance)
+        if self.closed:
+            raise WatlowClosedError("the controller was closed; open it again")
 
     def check_cooling(self, spec: ParameterSpec) -> None:
-        """Refuse the cool side of a unit that has none.
+        """Refuse a cool-side parameter of a controller without a cooling output.
 
         Raises:
-            WatlowAbsentError: By its part number it has no cooling output.
+            WatlowAbsentError: The part number says that there is no cooling output.
         """
         part = self.part_number() if is_cool_side(spec) else None
         if part is not None and part.cooling is False:
@@ -198,17 +255,25 @@ class Session:
             )
 
     def context_of(self, spec: ParameterSpec, instance: int) -> ErrorContext:
-        """Where an error about a parameter of this controller has happened."""
+        """Return the context of an error about one parameter of this controller."""
         return ErrorContext(
-            port=self.port,
+            port=self.port.name,
             address=self.address,
             parameter=spec.name,
             parameter_id=spec.number,
             instance=instance,
         )
 
-    def place(self, error: WatlowError, spec: ParameterSpec, instance: int) -> None:
-        """Let `error` tell also which parameter of which controller it was about."""
+    def close(self) -> None:
+        """Release the port; the last session on it closes it."""
+        self._finalizer.detach()
+        self.availability.release()
+        self._lease.give_back()
+
+    def _track(self, driver: Driver) -> Availability:
+        return Availability(self.name, driver.address, self.port, driver.stats, driver.ping)
+
+    def _add_context(self, error: WatlowError, spec: ParameterSpec, instance: int) -> None:
         known = error.context
         error.context = replace(
             self.context_of(spec, instance),
@@ -217,57 +282,18 @@ class Session:
             elapsed_s=known.elapsed_s,
         )
 
-    def close(self) -> None:
-        """Let go of the port; it is closed when no other controller uses it."""
-        self._forgotten.detach()
-        self.line.away.discard(self.address)
-        self._lease.give_back()
-
-    def __enter__(self: A) -> A:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def _read(self, spec: ParameterSpec, instance: int) -> Reading:
-        try:
-            self.check_open()
-            self.check_cooling(spec)
-            got = self.wire.read(spec, instance)
-        except WatlowError as error:
-            self.place(error, spec, instance)
-            raise
-        return reading_of(self, spec, instance, got)
-
-    def read_each(self, wanted: Sequence[Target]) -> Iterator[dict[Target, Reading | WatlowError]]:
-        """Read several, lazily, in as few exchanges as the protocol has it.
-
-        Yields:
-            What one exchange has brought.
-        """
-        asked: list[Target] = []
-        for target in wanted:
-            try:
-                self.check_open()
-                self.check_cooling(target[0])
-                asked.append(target)
-            except WatlowError as error:
-                self.place(error, *target)
-                yield {target: error}
-        for outcomes in self.wire.read_each(asked):
-            for target, got in outcomes:
-                if isinstance(got, WatlowError):
-                    self.place(got, *target)
-            yield {
-                target: got if isinstance(got, WatlowError) else reading_of(self, *target, got)
-                for target, got in outcomes
-            }
-
-    def check_open(self) -> None:
-        """Refuse to work with one that was closed.
-
-        Raises:
-            WatlowClosedError: It was.
-        """
-        if self.closed:
-            raise WatlowClosedError("the controller was closed; open it again")
+    def _reading(self, spec: ParameterSpec, instance: int, decoded: DecodedReply) -> Reading:
+        value, reply = decoded
+        return Reading(
+            value=value,
+            unit=unit_of(spec, self.temperature_unit),
+            parameter=spec.name,
+            parameter_id=spec.number,
+            instance=instance,
+            address=self.address,
+            requested_at=reply.requested_at,
+            received_at=reply.requested_at + timedelta(seconds=reply.latency_s),
+            latency_s=reply.latency_s,
+            raw=reply.raw,
+            label=label_of(spec, value),
+        )

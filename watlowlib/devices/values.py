@@ -1,4 +1,4 @@
-"""What may be written, what came back as a value, and what unit it has; on either wire."""
+"""Values of parameters: checked before a write, checked after a read, and their units."""
 
 from __future__ import annotations
 
@@ -20,30 +20,29 @@ _UNITS = {
 }
 _UNWRITABLE = (DataType.STRING, DataType.POINTER, DataType.ANY)
 _UNINITIALISED: float = struct.unpack(">f", b"\xcd\xcd\xcd\xcd")[0]
-"""What a float holds that the controller never set, as on the cool side without cooling."""
+"""A float that the controller never set, as on the cool side of a unit without cooling."""
 
 COMMUNICATION_SETTINGS = {
     ProtocolKind.STDBUS: frozenset({17001, 17002, 17009}),
     ProtocolKind.MODBUS_RTU: frozenset({17002, 17003, 17007, 17009}),
 }
-"""The settings that can cut us off, by what is spoken: address, baud rate, parity, protocol."""
+"""Settings that can cut this program off: address, baud rate, parity, protocol."""
 
 NEEDS_CONFIRM = frozenset({1013, 1014, 8026, 8049, 12001, 22011})
-"""Not kept in EEPROM themselves, but what they set going must be meant: restoring or saving
-all settings, autotune, clearing errors and limits, starting a profile."""
+"""Not kept in EEPROM, but with consequences: restore or save all settings, autotune, clear
+errors and limits, start a profile."""
 
 SAVES_SETTINGS = frozenset({1013, 1014})
-"""Of these, those that write the EEPROM all the same."""
+"""Those of `NEEDS_CONFIRM` that write the EEPROM."""
 
 ONE_SHOT_REQUESTS = frozenset({4029, 8049, 9013, 9014, 12001})
-"""Requests that are over when they are done: what is read back is not what was written."""
-
+"""Requests that end by themselves: a read does not show the value that was written."""
 
 SETPOINT, SETPOINT_MINIMUM, SETPOINT_MAXIMUM = 7001, 7003, 7004
 
 
 def unit_of(spec: ParameterSpec, temperature_unit: Unit | None) -> Unit | None:
-    """The unit of `spec`; of a temperature only what was declared for the wire.
+    """Return the unit of `spec`; for a temperature the scale declared for the wire.
 
     A rate has none: whether it is per minute or per hour is a setting of the controller.
     """
@@ -53,29 +52,29 @@ def unit_of(spec: ParameterSpec, temperature_unit: Unit | None) -> Unit | None:
 
 
 def is_cool_side(spec: ParameterSpec) -> bool:
-    """Whether `spec` means nothing on a controller without a cooling output."""
+    """Whether `spec` has no meaning on a controller without a cooling output."""
     return spec.name.startswith("cool_")
 
 
 def present(spec: ParameterSpec, value: Value) -> Value:
-    """`value`, which a controller has answered.
+    """Return `value`, which a controller has sent.
 
     Raises:
-        WatlowAbsentError: It is no number, or the controller never set it.
+        WatlowAbsentError: It is not a number, or the controller never set it.
     """
-    if isinstance(value, float) and _is_none(value):
+    if isinstance(value, float) and _is_unset(value):
         raise WatlowAbsentError(
             f"{spec.name} ({spec.number}) holds no value: this controller does not use it"
         )
     return value
 
 
-def _is_none(value: float) -> bool:
+def _is_unset(value: float) -> bool:
     return not math.isfinite(value) or value == _UNINITIALISED
 
 
 def as_stored(spec: ParameterSpec, value: float | int) -> float | int:
-    """`value` as it is after its way over the wire: a float of 32 bits, or whole counts."""
+    """Return `value` as the wire transports it: a 32-bit float, or whole counts of `scale`."""
     if spec.data_type is DataType.FLOAT:
         single: float = struct.unpack(">f", struct.pack(">f", value))[0]
         return single
@@ -85,32 +84,32 @@ def as_stored(spec: ParameterSpec, value: float | int) -> float | int:
 
 
 def counts(spec: ParameterSpec, value: float | int) -> int:
-    """How many counts of `spec.scale` make `value`; the number itself where that is 1."""
+    """Return `value` in counts of `spec.scale`."""
     return round(value / spec.scale)
 
 
 def of_counts(spec: ParameterSpec, number: int) -> float | int:
-    """What so many counts are worth, as the decimal number that is meant."""
+    """Return the value of `number` counts, rounded to six decimals."""
     return number if spec.scale == 1 else round(number * spec.scale, 6)
 
 
 def label_of(spec: ParameterSpec, value: Value | None) -> str | None:
-    """What an enumeration's code means; None for what is no enumeration, or an unknown code."""
+    """Return the meaning of an enumeration's code; None for another type or an unknown code."""
     return spec.codes.get(value) if isinstance(value, int) else None
 
 
 def checked_for_writing(
     spec: ParameterSpec, value: object, temperature_unit: Unit | None
 ) -> float | int:
-    """`value` as it may be written to `spec`.
+    """Return `value` as it can be written to `spec`.
 
     Args:
-        spec: What is to be written.
+        spec: The parameter.
         value: A number, or the code or label of an enumeration.
-        temperature_unit: The scale whose limits count; None for the wider range.
+        temperature_unit: The scale whose limits apply; None for the wider range.
 
     Raises:
-        WatlowConfigurationError: The parameter cannot be written, or not with this value.
+        WatlowConfigurationError: The parameter is read-only, or the value is not allowed.
     """
     label = f"{spec.name} ({spec.number})"
     if not spec.writable:
@@ -131,20 +130,20 @@ def checked_for_writing(
 def check_range(
     spec: ParameterSpec, label: str, number: float, low: float | None, high: float | None
 ) -> None:
-    """Refuse a number out of range, as it will be on the wire.
+    """Refuse a number that is out of range once it is rounded for the wire.
 
     Raises:
         WatlowConfigurationError: It is below `low` or above `high`.
     """
-    below = low is not None and _wire(spec, number) < _wire(spec, low)
-    above = high is not None and _wire(spec, number) > _wire(spec, high)
+    below = low is not None and _rounded(spec, number) < _rounded(spec, low)
+    above = high is not None and _rounded(spec, number) > _rounded(spec, high)
     if below or above:
         least, most = ("anything" if limit is None else f"{limit:.7g}" for limit in (low, high))
         raise WatlowConfigurationError(f"{label} = {number!r}: allowed is {least} to {most}")
 
 
-def _wire(spec: ParameterSpec, number: float) -> float:
-    """`number` as it is on the wire; unchanged where it does not fit there at all."""
+def _rounded(spec: ParameterSpec, number: float) -> float:
+    """Return `number` as the wire transports it; unchanged where it does not fit."""
     try:
         return as_stored(spec, number)
     except OverflowError:
@@ -152,7 +151,7 @@ def _wire(spec: ParameterSpec, number: float) -> float:
 
 
 def _check_width(spec: ParameterSpec, label: str, number: float | int) -> None:
-    """Refuse what the wire's type cannot hold, where the list names no limits."""
+    """Refuse a number that the wire's type cannot hold."""
     raw = number if spec.data_type is DataType.FLOAT else counts(spec, number)
     try:
         encode_words(spec.data_type, raw, WordOrder.LOW_HIGH)
@@ -164,9 +163,9 @@ def _check_width(spec: ParameterSpec, label: str, number: float | int) -> None:
 
 def _code(spec: ParameterSpec, label: str, value: object) -> int:
     if isinstance(value, str):
-        wanted = value.strip().casefold()
+        label_given = value.strip().casefold()
         for code, text in spec.codes.items():
-            if text.casefold() == wanted:
+            if text.casefold() == label_given:
                 return code
     else:
         number = finite_or_none(value)
@@ -179,6 +178,6 @@ def _code(spec: ParameterSpec, label: str, value: object) -> int:
 def _number(label: str, value: object, *, whole: bool) -> float | int:
     number = finite_or_none(value)
     if number is None or (whole and number != int(number)):
-        wanted = "a whole number" if whole else "a number"
-        raise WatlowConfigurationError(f"{label} = {value!r}: give {wanted}")
+        expected = "a whole number" if whole else "a number"
+        raise WatlowConfigurationError(f"{label} = {value!r}: give {expected}")
     return int(number) if whole else number

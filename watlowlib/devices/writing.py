@@ -1,16 +1,17 @@
-"""A write, from its check to its proof.
+"""Checked writes: everything that can be refused is refused before anything is sent.
 
-Everything that can be refused is refused before anything is sent: the name, the type, the
-range, the missing `confirm`. Then, for the set point, the controller's own limits are
-asked for once; what it holds already is not written again; what it took is counted.
+`check_write` checks the name, the type, the range and `confirm`. `send_write` then reads the
+controller's own limits of a set point once, skips a value that the controller holds already,
+counts the EEPROM write, and optionally reads the value back.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from watlowlib._internal.validation import as_bool
-from watlowlib.devices.poll import check_instance
+from watlowlib.devices.session import Session
+from watlowlib.devices.targets import check_instance
 from watlowlib.devices.values import (
     COMMUNICATION_SETTINGS,
     NEEDS_CONFIRM,
@@ -33,36 +34,46 @@ from watlowlib.model import Reading, Value
 from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.registry.parameters import ParameterSpec
 
-if TYPE_CHECKING:
-    from watlowlib.devices.controller import Controller
-
 
 class CheckedWrite(NamedTuple):
-    """A write that has been checked."""
+    """A write that has passed `check_write`."""
 
     spec: ParameterSpec
     instance: int
     value: float | int
 
 
-def checked_order(
-    ctl: Controller,
+def check_write(
+    session: Session,
     parameter: str | int,
     value: Value,
     *,
-    instance: int,
-    confirm: bool,
-    maintenance: bool,
+    instance: int = 1,
+    confirm: bool = False,
+    maintenance: bool = False,
 ) -> CheckedWrite:
-    """Refuse what cannot be written, before anything is sent."""
-    spec = ctl.registry.resolve(parameter)
+    """Check a write without sending it; see `Controller.write_parameter`.
+
+    Args:
+        session: The controller.
+        parameter: Name, alias or number.
+        value: The value to write.
+        instance: Instance of the parameter.
+        confirm: Must be True for a persistent write.
+        maintenance: Whether communication settings are allowed.
+
+    Raises:
+        WatlowConfigurationError: The write is refused.
+        WatlowConfirmationError: `confirm=True` is missing.
+    """
+    spec = session.registry.resolve(parameter)
     instance = check_instance(spec, instance)
-    ctl.check_wire(spec, instance)
+    session.driver.check(spec, instance)
     label = f"{spec.name} ({spec.number})"
-    checked = checked_for_writing(spec, value, ctl.temperature_unit)
-    if spec.number in COMMUNICATION_SETTINGS[ctl.protocol] and not maintenance:
+    checked = checked_for_writing(spec, value, session.temperature_unit)
+    if spec.number in COMMUNICATION_SETTINGS[session.protocol] and not maintenance:
         raise WatlowConfigurationError(
-            f"{label} is a communications setting, and written like this could cut the program "
+            f"{label} is a communications setting; written like this it could cut this program "
             "off; use the functions of watlowlib.devices.maintenance"
         )
     if not as_bool("confirm", confirm) and (spec.persistent or spec.number in NEEDS_CONFIRM):
@@ -70,73 +81,89 @@ def checked_order(
         raise WatlowConfirmationError(
             f"writing {checked} to {label} changes what the controller does{kept}; "
             "pass confirm=True if that is meant",
-            context=ctl.context_of(spec, instance),
+            context=session.context_of(spec, instance),
         )
     return CheckedWrite(spec, instance, checked)
 
 
-def carry_out(
-    ctl: Controller, order: CheckedWrite, *, force: bool = False, verify: bool = False
+def write_parameter(
+    session: Session, parameter: str | int, value: Value, *, instance: int, confirm: bool = False
 ) -> Reading:
-    """Send a checked write, unless it would change nothing."""
-    spec, instance = order.spec, order.instance
-    if verify and not _provable(spec):
+    """Check one write and send it; see `Controller.write_parameter`."""
+    return send_write(
+        session, check_write(session, parameter, value, instance=instance, confirm=confirm)
+    )
+
+
+def send_write(
+    session: Session, write: CheckedWrite, *, force: bool = False, verify: bool = False
+) -> Reading:
+    """Send a checked write, unless the controller holds the value already.
+
+    Raises:
+        WatlowConfigurationError: A set point outside the controller's own limits, or
+            `verify` for a parameter that cannot be read back; nothing was written.
+        WatlowWriteError: The controller holds another value.
+    """
+    spec, instance, value = write
+    if verify and not _readable_back(spec):
         raise WatlowConfigurationError(
-            f"{spec.name} ({spec.number}) cannot be read back: verify=True is of no use"
+            f"{spec.name} ({spec.number}) cannot be read back; leave verify=True out"
         )
-    ctl.check_cooling(spec)
-    check_own_limits(ctl, order)
-    reading = _sent(ctl, order, spare=spec.persistent and spec.readable and not force)
+    session.check_cooling(spec)
+    check_own_limits(session, write)
+    options = WriteOptions(
+        readable=_readable_back(spec),
+        spare=spec.persistent and spec.readable and not force,
+        sending=lambda: _note_write(session, write),
+    )
+    reading = session.write(spec, instance, value, options)
     if not verify:
         return reading
-    held = ctl.read_parameter(spec.number, instance=instance)
+    held = session.read(spec, instance)
     if held.value != reading.value:
         raise WatlowWriteError(
             f"read back after the write, {spec.name} is {held.value}, not {reading.value}",
-            context=ctl.context_of(spec, instance),
+            context=session.context_of(spec, instance),
         )
     return held
 
 
-def _provable(spec: ParameterSpec) -> bool:
-    """Whether reading it shows what was written."""
+def check_own_limits(session: Session, write: CheckedWrite) -> None:
+    """Refuse a set point outside the controller's own minimum and maximum (7003, 7004).
+
+    Raises:
+        WatlowConfigurationError: It is outside; nothing was written.
+    """
+    if write.spec.number != SETPOINT:
+        return
+    instance = write.instance
+    if instance not in session.setpoint_limits:
+        session.setpoint_limits[instance] = (
+            _own_limit(session, SETPOINT_MINIMUM, instance),
+            _own_limit(session, SETPOINT_MAXIMUM, instance),
+        )
+    label = f"setpoint ({SETPOINT}) within the controller's own limits (7003, 7004)"
+    check_range(write.spec, label, write.value, *session.setpoint_limits[instance])
+
+
+def _readable_back(spec: ParameterSpec) -> bool:
+    """Whether a read shows the value that was written."""
     return spec.readable and spec.number not in ONE_SHOT_REQUESTS
 
 
-def _sent(ctl: Controller, order: CheckedWrite, *, spare: bool) -> Reading:
-    """What the controller holds then; what goes out is counted, whatever comes of it."""
-    spec, instance, value = order
-
-    def sending() -> None:
-        if spec.persistent or spec.number in SAVES_SETTINGS:
-            ctl.note_wear()
-        if spec.number in (SETPOINT_MINIMUM, SETPOINT_MAXIMUM):
-            ctl.setpoint_limits.pop(instance, None)
-
-    return ctl.store(spec, instance, value, WriteOptions(_provable(spec), spare, sending))
+def _note_write(session: Session, write: CheckedWrite) -> None:
+    """Count a write just before it is sent, whether it succeeds or not."""
+    spec, instance, _ = write
+    if spec.persistent or spec.number in SAVES_SETTINGS:
+        session.note_eeprom_write()
+    if spec.number in (SETPOINT_MINIMUM, SETPOINT_MAXIMUM):
+        session.setpoint_limits.pop(instance, None)
 
 
-def check_own_limits(ctl: Controller, order: CheckedWrite) -> None:
-    """Keep a set point between the controller's own minimum and maximum.
-
-    Raises:
-        WatlowConfigurationError: It is not; nothing has been written.
-    """
-    if order.spec.number != SETPOINT:
-        return
-    instance = order.instance
-    if instance not in ctl.setpoint_limits:
-        ctl.setpoint_limits[instance] = (
-            _own_limit(ctl, SETPOINT_MINIMUM, instance),
-            _own_limit(ctl, SETPOINT_MAXIMUM, instance),
-        )
-    label = f"setpoint ({SETPOINT}) within the controller's own limits (7003, 7004)"
-    check_range(order.spec, label, order.value, *ctl.setpoint_limits[instance])
-
-
-def _own_limit(ctl: Controller, number: int, instance: int) -> float | None:
+def _own_limit(session: Session, number: int, instance: int) -> float | None:
     try:
-        value = ctl.read_parameter(number, instance=instance).value
+        value = session.read_parameter(number, instance).value
     except (WatlowAbsentError, WatlowDeviceError):
         return None
     return value if isinstance(value, float) else None

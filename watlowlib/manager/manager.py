@@ -25,7 +25,8 @@ from watlowlib._internal.threads import make_pool
 from watlowlib._internal.validation import as_enum
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
-from watlowlib.devices.poll import Parameters
+from watlowlib.devices.sampling import make_sampler
+from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.members import Members
 from watlowlib.manager.polling import FleetPoll, OnePort, PortTasks, Reads
@@ -111,7 +112,7 @@ class WatlowManager:
         """
         self._members.check_name(name)
         if isinstance(source, Controller):
-            source.check_open()
+            source.session.check_open()
             self._members.enter(name, source)
             return source
         controller = open_device(
@@ -258,7 +259,7 @@ class WatlowManager:
         """Plan a poll for a recording; see `watlowlib.devices.poll.PollSource`."""
         round_ = self._round(names)
         samplers = {
-            name: ctl.sampler(parameters, instances, name, sensor_check)
+            name: make_sampler(ctl.session, parameters, instances, name, sensor_check=sensor_check)
             for name, ctl in round_.fleet.items()
         }
         return FleetPoll(round_, samplers)
@@ -304,7 +305,9 @@ class WatlowManager:
 
     def _round(self, names: str | Iterable[str] | None) -> PortTasks:
         fleet = self._members.chosen(names)
-        return PortTasks(fleet, self._pool_for(len({ctl.port_key for ctl in fleet.values()})))
+        return PortTasks(
+            fleet, self._pool_for(len({ctl.session.port_key for ctl in fleet.values()}))
+        )
 
     def _pool_for(self, ports: int) -> ThreadPoolExecutor:
         """A pool for so many ports, with threads for two callers at once; made when needed."""

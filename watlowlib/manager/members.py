@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable
 
 from watlowlib.devices.controller import Controller
-from watlowlib.devices.poll import chosen_names
+from watlowlib.devices.targets import names_of
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError
 
 
@@ -49,7 +49,7 @@ class Members:
             WatlowClosedError: The fleet was closed.
         """
         self.check_open()
-        picked = chosen_names(names)
+        picked = names_of(names)
         fleet = self.all() if picked is None else {name: self.get(name) for name in picked}
         if not fleet:
             raise WatlowConfigurationError("no controllers to ask: add one first, or name one")
@@ -107,7 +107,10 @@ class Members:
 
     def _check_new(self, controller: Controller) -> None:
         for name, other in self._controllers.items():
-            if (other.port_key, other.address) == (controller.port_key, controller.address):
+            if (other.session.port_key, other.address) == (
+                controller.session.port_key,
+                controller.address,
+            ):
                 raise WatlowConfigurationError(
                     f"the controller at address {controller.address} on this port is here already, "
                     f"as {name!r}",

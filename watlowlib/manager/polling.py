@@ -21,7 +21,7 @@ from typing import TypeAlias, TypeVar
 
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.poll import StopCondition
-from watlowlib.devices.sampling import Read, Sampler
+from watlowlib.devices.sampling import Sampler, SampleResult
 from watlowlib.errors import (
     WatlowClosedError,
     WatlowConnectionError,
@@ -35,7 +35,7 @@ from watlowlib.protocol.stats import DeviceStats
 T = TypeVar("T")
 OnePort: TypeAlias = "dict[str, Controller]"
 """The controllers of one port, by name."""
-Reads: TypeAlias = "list[Read]"
+Reads: TypeAlias = "list[SampleResult]"
 
 HOLDING_UP = (WatlowTimeoutError, WatlowConnectionError, WatlowProtocolError)
 """What goes wrong on a line, not in a controller, and costs time."""
@@ -69,9 +69,9 @@ class PortTasks:
         self._pool = pool
         by_port: dict[str, OnePort] = {}
         for name, controller in fleet.items():
-            by_port.setdefault(controller.port_key, {})[name] = controller
+            by_port.setdefault(controller.session.port_key, {})[name] = controller
         self.by_port = list(by_port.values())
-        self.ports = {name: controller.port_key for name, controller in fleet.items()}
+        self.ports = {name: controller.session.port_key for name, controller in fleet.items()}
         """By name, which port it is on."""
 
     def run(self, task: Callable[[OnePort], dict[str, T]]) -> dict[str, T]:
@@ -190,8 +190,8 @@ class FleetPoll:
     def _ask(self, port: OnePort, stop: Event | None) -> dict[str, Reads]:
         halt = StopCondition(stop)
         # Nobody who is there waits for a look in vain; of the others each has its turn.
-        in_turn = sorted(port, key=lambda name: self._samplers[name].looked_s)
-        return {name: self._samplers[name].reads(halt) for name in in_turn}
+        in_turn = sorted(port, key=lambda name: self._samplers[name].last_probe_s)
+        return {name: self._samplers[name].read(halt) for name in in_turn}
 
     def _timed(self, port: OnePort, stop: Event | None) -> _Brought:
         began_s = time.monotonic()

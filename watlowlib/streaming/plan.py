@@ -15,7 +15,8 @@ from threading import Event
 from typing import Any, TypeAlias, TypeVar
 
 from watlowlib._internal.validation import as_positive
-from watlowlib.devices.poll import Parameters, Poll, PollSource
+from watlowlib.devices.poll import Poll, PollSource
+from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import RateReport, Sample
 from watlowlib.streaming.schedule import Slots

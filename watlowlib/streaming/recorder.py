@@ -24,7 +24,8 @@ from watlowlib._internal.clock import Clock, SystemClock
 from watlowlib._internal.queues import ClosableQueue, QueueClosed
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import as_enum, as_int
-from watlowlib.devices.poll import Parameters, PollSource
+from watlowlib.devices.poll import PollSource
+from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.streaming.counters import Batch, Counters

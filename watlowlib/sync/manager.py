@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from watlowlib.devices.controller import Controller
-from watlowlib.devices.poll import Parameters
+from watlowlib.devices.targets import Parameters
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.manager.results import DeviceResult, ErrorPolicy
 from watlowlib.model import Sample

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from watlowlib.devices.poll import Parameters, PollSource
+from watlowlib.devices.poll import PollSource
+from watlowlib.devices.targets import Parameters
 from watlowlib.model import AcquisitionSummary
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.pipe import pipe as native_pipe

@@ -1,0 +1,108 @@
+"""The interface between a session and the wire protocol of its controller.
+
+A driver takes parameters and instances and returns values. `StdBusDriver` implements it for
+Standard Bus, `ModbusDriver` for Modbus RTU, `SeriesSdDriver` for a Series SD on Modbus RTU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from watlowlib.devices.layout import RegisterLayout
+from watlowlib.errors import WatlowError
+from watlowlib.model import Unit, Value
+from watlowlib.protocol.exchange import Reply, WriteOptions
+from watlowlib.protocol.stats import DeviceStats
+from watlowlib.registry.parameters import ParameterSpec
+
+Target: TypeAlias = "tuple[ParameterSpec, int]"
+"""One read: a parameter and its instance."""
+
+
+class DecodedReply(NamedTuple):
+    """A value and the reply that contained it."""
+
+    value: Value
+    reply: Reply
+
+
+class ReadOutcome(NamedTuple):
+    """The result of one of several reads: a value or an error."""
+
+    target: Target
+    got: DecodedReply | WatlowError
+
+
+class Driver(Protocol):
+    """One controller on a port, in the wire protocol of that port."""
+
+    @property
+    def address(self) -> int:
+        """Controller address."""
+
+    @property
+    def temperature_unit(self) -> Unit | None:
+        """Scale of temperatures, where the controller itself reports it reliably."""
+
+    @property
+    def stats(self) -> DeviceStats:
+        """Counters of this controller."""
+
+    def discover_layout(self) -> RegisterLayout:
+        """Return the data map and word order, reading them from the controller if needed.
+
+        An empty layout on Standard Bus, which has neither.
+
+        Raises:
+            WatlowError: The controller does not reply.
+        """
+
+    def check(self, spec: ParameterSpec, instance: int) -> None:
+        """Refuse a parameter that this protocol cannot address. Sends nothing.
+
+        Raises:
+            WatlowConfigurationError: The parameter has no register.
+        """
+
+    def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
+        """Read one parameter.
+
+        Raises:
+            WatlowError: The read failed.
+        """
+
+    def read_each(self, targets: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
+        """Read several parameters lazily, in as few exchanges as possible and in any order.
+
+        Yields:
+            The outcomes of one exchange.
+        """
+
+    def write(
+        self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
+    ) -> DecodedReply:
+        """Write a checked value and confirm that the controller stored it.
+
+        Raises:
+            WatlowError: The write failed.
+        """
+
+    def ping(self, *, within_s: float | None = None) -> None:
+        """Send one read; any reply counts, an error reply too.
+
+        Args:
+            within_s: Send once and wait at most this long. A timeout above the default
+                means a slow line: then wait the whole timeout. None: usual timeout and retries.
+
+        Raises:
+            WatlowTimeoutError: No reply.
+            WatlowCRCError: Only damaged frames.
+            WatlowConnectionError: The port is gone.
+        """
+
+    def forget(self) -> None:
+        """Discard what was discovered about the controller; discover it again when needed."""
+
+    def at(self, address: int) -> Driver:
+        """Return a driver for another address on the same port."""

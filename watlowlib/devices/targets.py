@@ -1,0 +1,80 @@
+"""Which parameters and instances a caller means: checked before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Number
+from typing import Any, TypeAlias
+
+from watlowlib._internal.validation import as_int
+from watlowlib.devices.driver import Target
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.registry.parameters import ParameterSpec, Registry
+
+Parameters: TypeAlias = "str | int | Iterable[str | int]"
+"""One parameter or several, each by name, alias or number."""
+
+
+def targets_of(
+    registry: Registry, parameters: Parameters, instances: int | Iterable[int]
+) -> list[Target]:
+    """Return the reads that `parameters` x `instances` stands for, in that order.
+
+    Raises:
+        WatlowUnknownParameterError: A parameter does not exist.
+        WatlowConfigurationError: No parameter or instance, a parameter that cannot be read,
+            or an instance that no controller has.
+    """
+    names = as_list("parameters", parameters)
+    numbers = as_list("instances", instances)
+    if not names or not numbers:
+        raise WatlowConfigurationError(
+            "nothing to read: give at least one parameter, such as 'process_value', "
+            "and at least one instance"
+        )
+    return list(
+        dict.fromkeys(target_of(registry, name, number) for name in names for number in numbers)
+    )
+
+
+def target_of(registry: Registry, parameter: str | int, instance: int) -> Target:
+    """Return one readable parameter and its instance.
+
+    Raises:
+        WatlowUnknownParameterError: The parameter does not exist.
+        WatlowConfigurationError: No controller has the instance, or the parameter cannot
+            be read.
+    """
+    spec = registry.resolve(parameter)
+    instance = check_instance(spec, instance)
+    if not spec.readable:
+        raise WatlowConfigurationError(f"{spec.name} ({spec.number}) cannot be read")
+    return spec, instance
+
+
+def check_instance(spec: ParameterSpec, instance: int) -> int:
+    """Return `instance` as an int.
+
+    Raises:
+        WatlowConfigurationError: It is not in 1..`spec.instances`.
+    """
+    allowed = f"{spec.name} has instances 1 to {spec.instances}"
+    return as_int("instance", instance, 1, spec.instances, allowed)
+
+
+def names_of(given: str | Iterable[str] | None) -> list[str] | None:
+    """Return the controller names as a list without duplicates; None means all."""
+    return None if given is None else list(dict.fromkeys(as_list("names", given)))
+
+
+def as_list(name: str, given: object, *, item: tuple[type, ...] = (str, Number)) -> list[Any]:
+    """Return `given`, one item (of a type in `item`) or several, as a list.
+
+    Raises:
+        WatlowConfigurationError: It is neither an item nor an iterable.
+    """
+    if isinstance(given, item):
+        return [given]
+    if isinstance(given, Iterable):
+        return list(given)
+    raise WatlowConfigurationError(f"{name}={given!r}: give one or a list of them")
