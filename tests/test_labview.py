@@ -326,7 +326,7 @@ def test_a_recording_that_cannot_be_is_refused(
     oven = session.open(line)
     with pytest.raises(Refused, match="there is no folder"):
         session.call("start_recording", [oven], ["pv"], 2.0, str(tmp_path / "no" / "run.csv"))
-    with pytest.raises(Refused, match="the file's ending says how to write it"):
+    with pytest.raises(Refused, match="the file extension selects the format"):
         session.call("start_recording", [oven], ["pv"], 2.0, "run.tdms")
     with pytest.raises(Refused, match="is no open controller"):
         session.call("start_recording", [oven, 77], ["pv"], 2.0)

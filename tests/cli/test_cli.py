@@ -295,7 +295,7 @@ def test_simulate_serves_modbus_masters(
         ("read /dev/ttyUSB77", 1, "there is no port"),
         ("simulate 0", 2, "one line has 1 to 16"),
         ("record --simulate 1 --rate 2 run", 2, "the file to write comes last"),
-        ("record /dev/ttyUSB77 --rate 2 run", 2, "'run': the file's ending says how to write it"),
+        ("record /dev/ttyUSB77 --rate 2 run", 2, "'run': the file extension selects the format"),
         ("record /dev/ttyUSB77 --ratee 2 run.csv", 2, "cannot make sense of '--ratee'"),
         ("record /dev/ttyUSB77 --frob", 2, "cannot make sense of '--frob'"),
         ("record --simulate 1 -- run.csv", 2, "the file to write comes last"),

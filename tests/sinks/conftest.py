@@ -1,4 +1,4 @@
-"""A PostgreSQL server for all tests of the sinks, and a table for each."""
+"""Fixtures: one PostgreSQL server for all tests of the sinks, and a table for each test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def running_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def postgres(running_server: PostgresServer) -> PostgresServer:
-    running_server.start()  # a test may have failed while it was down
+    running_server.start()  # a failed test may have left it stopped
     return running_server
 
 
@@ -35,7 +35,7 @@ def table() -> str:
 
 
 @pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_send_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "LONGEST_DELAY_S", 0.2)
 
 

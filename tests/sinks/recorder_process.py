@@ -1,8 +1,8 @@
 """A program that writes rows until it is killed: `python recorder_process.py FILE SPOOL`.
 
-It says each number it has flushed, and now and then closes the sink and opens it again, so
-that the end may come at any moment of a sink's life. The first number not yet in the file
-comes on standard input.
+It reads the number of the first row from standard input and prints the next number after
+each flush. It also closes and reopens the sink every `BATCHES` batches: the kill may then
+come at any stage of a sink.
 """
 
 from __future__ import annotations

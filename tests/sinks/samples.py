@@ -1,4 +1,4 @@
-"""Samples for the sinks' tests, of every kind a recording can hold."""
+"""Samples for the tests of the sinks, of every kind that a recording can contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One suite over every sink: what was written reads back equal, types included, in order."""
+"""Tests that every sink must pass: rows read back equal, with their types, in order."""
 
 from __future__ import annotations
 
@@ -46,38 +46,38 @@ COLUMNS = [field.name for field in dataclasses.fields(Sample) if field.name != "
 
 
 @dataclass
-class Place:
-    """A sink, and how its rows are read."""
+class Target:
+    """How to create a sink and read its rows."""
 
     make: Callable[..., Sink]
     read: Callable[[], list[Row]]
     path: Path
 
 
-def in_files(kind: type[Any], **options: Any) -> Callable[[Path, Any], Place]:
-    def place(folder: Path, request: Any) -> Place:
-        ending = {CsvSink: "csv", JsonlSink: "jsonl", SqliteSink: "sqlite"}.get(kind, "parquet")
-        path = folder / f"run.{ending}"
+def file_target(cls: type[Any], **options: Any) -> Callable[[Path, Any], Target]:
+    def target(folder: Path, request: Any) -> Target:
+        suffix = {CsvSink: "csv", JsonlSink: "jsonl", SqliteSink: "sqlite"}.get(cls, "parquet")
+        path = folder / f"run.{suffix}"
 
         def make(**more: Any) -> Sink:
-            made: Sink = kind(path, **options, **more)
+            made: Sink = cls(path, **options, **more)
             return made
 
-        return Place(make, lambda: list(read_samples(path)), path)
+        return Target(make, lambda: list(read_samples(path)), path)
 
-    return place
+    return target
 
 
-def in_memory(folder: Path, request: Any) -> Place:
+def memory_target(folder: Path, request: Any) -> Target:
     sink = InMemorySink()
-    return Place(
+    return Target(
         lambda **more: sink,
-        lambda: [plain(each) if isinstance(each, Sample) else dict(each) for each in sink.samples],
+        lambda: [row_of(each) if isinstance(each, Sample) else dict(each) for each in sink.samples],
         folder,
     )
 
 
-def in_postgres(folder: Path, request: Any, **options: Any) -> Place:
+def postgres_target(folder: Path, request: Any, **options: Any) -> Target:
     server: PostgresServer = request.getfixturevalue("postgres")
     table = request.getfixturevalue("table")
     config = PostgresConfig(dsn=server.url, table=table, create_table=True, **options)
@@ -94,7 +94,7 @@ def in_postgres(folder: Path, request: Any, **options: Any) -> Place:
             )
         ]
         rows = []
-        # In the order of the runs, whose time of beginning is that of their first row.
+        # In the order of the transactions, then of `seq`.
         for cells in server.query(f"SELECT * FROM {table} ORDER BY xmin::text::bigint, seq"):
             row = dict(zip(names, cells, strict=True))
             del row["run_id"], row["seq"]
@@ -105,103 +105,105 @@ def in_postgres(folder: Path, request: Any, **options: Any) -> Place:
             rows.append(row)
         return rows
 
-    return Place(lambda **more: PostgresSink(config, spool=spool, **more), read, spool)
+    return Target(lambda **more: PostgresSink(config, spool=spool, **more), read, spool)
 
 
-PLACES = {
-    "memory": in_memory,
-    "csv": in_files(CsvSink),
-    "csv-fsync": in_files(CsvSink, fsync=True),
-    "jsonl": in_files(JsonlSink),
-    "sqlite": in_files(SqliteSink),
-    "parquet": in_files(ParquetSink),
-    "parquet-parts": in_files(ParquetSink, rotate_bytes=1),
-    "postgres": in_postgres,
-    "postgres-insert": lambda folder, request: in_postgres(folder, request, use_copy=False),
+TARGETS = {
+    "memory": memory_target,
+    "csv": file_target(CsvSink),
+    "csv-fsync": file_target(CsvSink, fsync=True),
+    "jsonl": file_target(JsonlSink),
+    "sqlite": file_target(SqliteSink),
+    "parquet": file_target(ParquetSink),
+    "parquet-parts": file_target(ParquetSink, rotate_bytes=1),
+    "postgres": postgres_target,
+    "postgres-insert": lambda folder, request: postgres_target(folder, request, use_copy=False),
 }
-FILES = [name for name in PLACES if not name.startswith(("memory", "postgres"))]
+FILE_TARGETS = [name for name in TARGETS if not name.startswith(("memory", "postgres"))]
 
 
-@pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    return PLACES[request.param](tmp_path, request)
+@pytest.fixture(params=TARGETS)
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
+    return TARGETS[request.param](tmp_path, request)
 
 
-@pytest.fixture(params=FILES)
-def file(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    return PLACES[request.param](tmp_path, request)
+@pytest.fixture(params=FILE_TARGETS)
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
+    return TARGETS[request.param](tmp_path, request)
 
 
-def plain(sample: Sample) -> Row:
-    """What a row holds, by hand."""
+def row_of(sample: Sample) -> Row:
+    """Return the expected row of a sample."""
     row = {name: getattr(sample, name) for name in COLUMNS}
     row["protocol"] = "stdbus"
     row["unit"] = None if sample.unit is None else str(sample.unit)
     return row
 
 
-def typed(rows: list[Row]) -> list[list[tuple[str, type, Any]]]:
-    """With the types, since 71 == 71.0."""
+def with_types(rows: list[Row]) -> list[list[tuple[str, type, Any]]]:
+    """Return the cells with their types, because 71 == 71.0."""
     return [[(name, type(cell), cell) for name, cell in row.items()] for row in rows]
 
 
-def test_what_was_written_reads_back_equal(place: Place) -> None:
-    with place.make() as sink:
+def test_rows_read_back_equal(target: Target) -> None:
+    with target.make() as sink:
         sink.write_many(EVERY_KIND)
-    rows = place.read()
-    assert typed(rows) == typed([plain(sample) for sample in EVERY_KIND])
+    rows = target.read()
+    assert with_types(rows) == with_types([row_of(sample) for sample in EVERY_KIND])
 
 
-def test_a_first_batch_of_nothing_but_gaps_fixes_nothing(place: Place) -> None:
+def test_first_batch_of_gaps_does_not_fix_column_types(target: Target) -> None:
     gaps = [replace(FIRST, value=None, unit=None, raw=None, status="timeout")] * 3
-    with place.make() as sink:
+    with target.make() as sink:
         sink.write_many(gaps)
         sink.write_many(EVERY_KIND)
-    assert typed(place.read()) == typed([plain(sample) for sample in [*gaps, *EVERY_KIND]])
+    assert with_types(target.read()) == with_types(
+        [row_of(sample) for sample in [*gaps, *EVERY_KIND]]
+    )
 
 
-def test_batches_of_all_sizes_are_in_order(place: Place) -> None:
+def test_batches_of_all_sizes_keep_their_order(target: Target) -> None:
     rows = many(400)
-    with place.make() as sink:
+    with target.make() as sink:
         for start, stop in ((0, 1), (1, 2), (2, 33), (33, 100), (100, 400)):
             sink.write_many(rows[start:stop])
-    assert [row["value"] for row in place.read()] == [float(n) for n in range(400)]
+    assert [row["value"] for row in target.read()] == [float(n) for n in range(400)]
 
 
-def test_opening_again_goes_on_where_it_ended(place: Place) -> None:
+def test_reopened_sink_appends(target: Target) -> None:
     for start in (0, 2):
-        with place.make() as sink:
+        with target.make() as sink:
             sink.write_many([replace(FIRST, value=float(start + n)) for n in range(2)])
-    assert [row["value"] for row in place.read()] == [0.0, 1.0, 2.0, 3.0]
+    assert [row["value"] for row in target.read()] == [0.0, 1.0, 2.0, 3.0]
 
 
-def test_opening_and_closing_twice_is_once(place: Place) -> None:
-    sink = place.make()
+def test_open_and_close_are_idempotent(target: Target) -> None:
+    sink = target.make()
     sink.open()
     sink.open()
     sink.write_many(many(1))
     sink.close()
     sink.close()
-    assert len(place.read()) == 1
+    assert len(target.read()) == 1
 
 
-def test_no_rows_are_no_rows(place: Place) -> None:
-    with place.make() as sink:
+def test_empty_batch_writes_nothing(target: Target) -> None:
+    with target.make() as sink:
         sink.write_many([])
-    assert place.read() == []
+    assert target.read() == []
 
 
-def test_one_that_is_not_open_says_so(place: Place) -> None:
-    sink = place.make()
+def test_write_to_a_closed_sink_is_refused(target: Target) -> None:
+    sink = target.make()
     for _ in range(2):
         with pytest.raises(WatlowSinkError, match="is not open; use it in a with statement"):
             sink.write_many(many(1))
         sink.open()
         sink.close()
-    assert place.read() == []
+    assert target.read() == []
 
 
-ALICAT = [
+ALICAT_ROWS = [
     {
         "device": "argon",
         "address": "A",
@@ -223,112 +225,112 @@ ALICAT = [
 ]
 
 
-def test_rows_of_others_read_back_equal(place: Place) -> None:
+def test_rows_of_other_instruments_read_back_equal(target: Target) -> None:
     for _ in range(2):
-        # Names that are there already are given when rows of this kind are added.
-        with place.make(columns=list(ALICAT[0])) as sink:
-            sink.write_many([{**row, "address": 1} for row in ALICAT])
-    read = [row for row in place.read() if isinstance(row["requested_at"], datetime)]
+        # `columns` is needed to append rows that are not samples.
+        with target.make(columns=list(ALICAT_ROWS[0])) as sink:
+            sink.write_many([{**row, "address": 1} for row in ALICAT_ROWS])
+    read = [row for row in target.read() if isinstance(row["requested_at"], datetime)]
     expected = [
-        {**ALICAT[n], "address": 1, "requested_at": datetime(2026, 3, 1, 12, 0, n, tzinfo=UTC)}
+        {**ALICAT_ROWS[n], "address": 1, "requested_at": datetime(2026, 3, 1, 12, 0, n, tzinfo=UTC)}
         for n in range(2)
     ]
     if not isinstance(sink, InMemorySink):
-        assert typed(read) == typed(expected * 2)
+        assert with_types(read) == with_types(expected * 2)
 
 
 UTC = timezone.utc
 
 
-def test_a_column_that_appears_later_is_left_out_with_one_warning(
-    place: Place, caplog: pytest.LogCaptureFixture
+def test_new_column_is_left_out_with_one_warning(
+    target: Target, caplog: pytest.LogCaptureFixture
 ) -> None:
     row = {**sample_to_row(FIRST), "humidity": 40.0}
-    with place.make() as sink:
+    with target.make() as sink:
         sink.write_many([FIRST])
         for _ in range(3):
             sink.write_many([row, FIRST])
     if isinstance(sink, InMemorySink):
-        return  # it has no columns
-    assert typed(place.read()) == typed([plain(FIRST)] * 7)
+        return  # no columns
+    assert with_types(target.read()) == with_types([row_of(FIRST)] * 7)
     assert caplog.text.count("column 'humidity' is left out") == 1
 
 
-def test_a_sample_in_the_first_batch_fixes_the_columns(place: Place) -> None:
-    with place.make() as sink:
-        sink.write_many([{**plain(FIRST), "humidity": 40.0}, FIRST])
+def test_sample_in_the_first_batch_sets_the_columns(target: Target) -> None:
+    with target.make() as sink:
+        sink.write_many([{**row_of(FIRST), "humidity": 40.0}, FIRST])
     if not isinstance(sink, InMemorySink):
-        assert place.read() == [plain(FIRST)] * 2
+        assert target.read() == [row_of(FIRST)] * 2
 
 
-def test_columns_that_samples_have_too_hold_what_they_hold_there(place: Place) -> None:
+def test_columns_of_samples_keep_their_types_in_mappings(target: Target) -> None:
     rows = [
         {"device": "argon", "gas": "Ar", "value": value, "requested_at": FIRST.requested_at}
         for value in (1, None, 1.5, "off")
     ]
-    with place.make() as sink:
+    with target.make() as sink:
         for row in rows:
             sink.write_many([row])
-    assert typed(place.read()) == typed(rows)
+    assert with_types(target.read()) == with_types(rows)
 
 
-def test_a_column_that_was_text_stays_text(place: Place) -> None:
+def test_text_column_stays_text(target: Target) -> None:
     row = {"device": "argon", "gas": "Ar", "requested_at": FIRST.requested_at}
-    with place.make() as sink:
+    with target.make() as sink:
         sink.write_many([row])
         sink.write_many([{**row, "gas": 5}])
     if not isinstance(sink, InMemorySink):
-        assert typed(place.read()) == typed([row, {**row, "gas": "5"}])
+        assert with_types(target.read()) == with_types([row, {**row, "gas": "5"}])
 
 
-def test_a_column_that_is_missing_later_is_none(place: Place) -> None:
-    row = {name: cell for name, cell in plain(FIRST).items() if name != "status"}
-    with place.make() as sink:
+def test_missing_column_reads_as_none(target: Target) -> None:
+    row = {name: cell for name, cell in row_of(FIRST).items() if name != "status"}
+    with target.make() as sink:
         sink.write_many([FIRST])
         sink.write_many([row])
     if not isinstance(sink, InMemorySink):
-        assert place.read() == [plain(FIRST), {**plain(FIRST), "status": None}]
+        assert target.read() == [row_of(FIRST), {**row_of(FIRST), "status": None}]
 
 
-def test_a_cell_that_cannot_be_is_said_and_the_rest_of_the_batch_is_not_kept(place: Place) -> None:
-    rows = [plain(FIRST), {**plain(FIRST), "value": ["a", "list"]}]
-    with place.make() as sink:
+def test_invalid_cell_is_refused_with_its_whole_batch(target: Target) -> None:
+    rows = [row_of(FIRST), {**row_of(FIRST), "value": ["a", "list"]}]
+    with target.make() as sink:
         sink.write_many([FIRST])
         if isinstance(sink, InMemorySink):
             return
-        with pytest.raises(WatlowSinkError, match=r"value=.*'list'.*: a cell is a number"):
+        with pytest.raises(WatlowSinkError, match=r"value=.*'list'.*: a cell must be a number"):
             sink.write_many(rows)
-        with pytest.raises(WatlowSinkError, match="give a time with its zone"):
+        with pytest.raises(WatlowSinkError, match="give a time with a time zone"):
             sink.write_many([{**rows[0], "requested_at": datetime(2026, 1, 1)}])
         sink.write_many([FIRST])
-    assert place.read() == [plain(FIRST)] * 2
+    assert target.read() == [row_of(FIRST)] * 2
 
 
 class Source:
-    """Ticks as fast as they are taken."""
+    """A source that is polled without delay."""
 
     def prepare(self, parameters: object, **options: object) -> Poll:
         return lambda stop=None: [FIRST]
 
 
-class Hurrying(ManualClock):
-    """A clock on which whoever waits has waited already."""
+class InstantClock(ManualClock):
+    """A clock whose waits return at once."""
 
     def wait_until(self, due_ns: int, stop: Any) -> bool:
         self._now_ns = max(self._now_ns, due_ns)
         return stop.is_set()
 
 
-def test_a_recording_goes_into_it(place: Place) -> None:
-    stream = record(Source(), parameters="pv", rate_hz=1e6, duration=1e-4, clock=Hurrying())
-    with place.make() as sink, stream:
+def test_recording_is_piped_into_the_sink(target: Target) -> None:
+    stream = record(Source(), parameters="pv", rate_hz=1e6, duration=1e-4, clock=InstantClock())
+    with target.make() as sink, stream:
         summary = pipe(stream, sink, batch_size=7)
-    assert summary.sinks[0].rows_written == len(place.read()) == 100
+    assert summary.sinks[0].rows_written == len(target.read()) == 100
 
 
-def test_what_ends_the_writer_reaches_the_caller_with_the_rows_countable(place: Place) -> None:
-    sink = place.make()
-    stream = record(Source(), parameters="pv", rate_hz=1e6, duration=1e-4, clock=Hurrying())
+def test_writer_error_is_raised_and_lost_rows_are_counted(target: Target) -> None:
+    sink = target.make()
+    stream = record(Source(), parameters="pv", rate_hz=1e6, duration=1e-4, clock=InstantClock())
     with pytest.raises(WatlowSinkError, match=r"did not keep \d+ rows .*is not open"), stream:
         pipe(stream, sink, batch_size=7)
     (report,) = stream.summary.sinks
@@ -336,32 +338,32 @@ def test_what_ends_the_writer_reaches_the_caller_with_the_rows_countable(place: 
     assert report.rows_lost == stream.summary.rows > 0
 
 
-def test_a_sink_has_no_columns_by_the_name_of_a_text(place: Place) -> None:
-    if place.make() is place.make():
-        return  # memory: it has no columns
+def test_columns_must_be_a_list_of_names(target: Target) -> None:
+    if target.make() is target.make():
+        return  # memory: no columns
     for wrong in ("device", []):
         with pytest.raises(WatlowConfigurationError, match="columns=.*: give a list of names"):
-            place.make(columns=wrong)
+            target.make(columns=wrong)
 
 
-# Of those that are files only.
+# Tests of the file sinks only.
 
 
-def test_every_write_can_be_read_at_once_by_others(file: Place) -> None:
+def test_each_write_can_be_read_immediately(file: Target) -> None:
     with file.make() as sink:
         for count in (1, 2, 3):
             sink.write_many(many(1))
             assert len(file.read()) == count
 
 
-def test_a_folder_that_is_not_there(file: Place, tmp_path: Path) -> None:
+def test_missing_folder_is_refused(file: Target, tmp_path: Path) -> None:
     sink = file.make()
     sink.path = tmp_path / "nowhere/run.file"  # type: ignore[attr-defined]
     with pytest.raises(WatlowSinkError, match="there is no folder .*nowhere.*; make it first"):
         sink.open()
 
 
-def test_a_place_that_is_of_another_kind(file: Place, request: pytest.FixtureRequest) -> None:
+def test_folder_in_place_of_a_file_is_refused(file: Target, request: pytest.FixtureRequest) -> None:
     if "parts" in request.node.name:
         file.path.write_text("a file, not a folder")
     else:
@@ -371,7 +373,7 @@ def test_a_place_that_is_of_another_kind(file: Place, request: pytest.FixtureReq
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs permissions")
-def test_a_folder_that_cannot_be_written_to(file: Place) -> None:
+def test_read_only_folder_is_refused(file: Target) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         file.path = folder / file.path.name
@@ -390,7 +392,7 @@ def test_a_folder_that_cannot_be_written_to(file: Place) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs permissions")
-def test_a_database_without_a_journal_of_its_own_that_cannot_be_written_to() -> None:
+def test_read_only_database_with_delete_journal_is_refused() -> None:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         sink = SqliteSink(Path(name) / "run.sqlite", journal_mode="DELETE")
@@ -403,7 +405,7 @@ def test_a_database_without_a_journal_of_its_own_that_cannot_be_written_to() -> 
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Permissions count, also when the tests are run by root."""
+    """Run as a user without rights, also if the tests are run by root."""
     before = os.geteuid()
     if before == 0:
         os.seteuid(65534)
@@ -414,11 +416,9 @@ def as_nobody() -> Iterator[None]:
 
 
 @pytest.mark.skipif(resource is None, reason="needs a limit on file sizes")
-def test_a_disk_that_is_full_keeps_what_was_written(
-    file: Place, request: pytest.FixtureRequest
-) -> None:
+def test_full_disk_keeps_earlier_rows(file: Target, request: pytest.FixtureRequest) -> None:
     if "parts" in request.node.name:
-        return  # each of its files is small
+        return  # each file is small
     with file.make() as sink:
         with size_limit(60_000):
             kept = 0
@@ -438,7 +438,7 @@ def test_a_disk_that_is_full_keeps_what_was_written(
 
 @contextmanager
 def size_limit(size: int) -> Iterator[None]:
-    """No file may grow beyond `size`: to the program, the disk is full."""
+    """Limit the size of files to `size` bytes, to simulate a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -447,7 +447,7 @@ def size_limit(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_two_sinks_on_one_text_or_parquet_file(file: Place, request: Any) -> None:
+def test_second_sink_on_a_text_or_parquet_file_is_refused(file: Target, request: Any) -> None:
     with file.make() as sink:
         sink.write_many(many(1))
         if isinstance(sink, SqliteSink):

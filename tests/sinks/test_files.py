@@ -1,4 +1,4 @@
-"""What is particular to one kind of file."""
+"""Tests of single sinks: memory, CSV, JSON Lines, SQLite, and `open_sink`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from watlowlib.sinks.csv import csv_cell, csv_row
 from watlowlib.sinks.rows import ColumnLayout, columns_of
 
 
-def test_memory_keeps_the_samples_themselves() -> None:
+def test_memory_keeps_the_samples_unchanged() -> None:
     with InMemorySink() as sink:
         sink.write_many(EVERY_KIND)
     assert sink.samples == EVERY_KIND
@@ -44,7 +44,7 @@ def test_memory_keeps_the_samples_themselves() -> None:
         sink.write_many(EVERY_KIND)
 
 
-def test_a_csv_file_with_another_header_is_left_alone(tmp_path: Path) -> None:
+def test_csv_file_with_another_header_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "notes.csv"
     path.write_text("time,temperature\n1,2\n")
     with pytest.raises(WatlowSinkError, match=r"another header .'time,temperature'.; give a new"):
@@ -52,28 +52,28 @@ def test_a_csv_file_with_another_header_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == "time,temperature\n1,2\n"
 
 
-NOTES = {"no line": b"remember the milk", "a line": b"remember the milk\nand", "empty": b"\n"}
+FOREIGN = {"no line": b"remember the milk", "a line": b"remember the milk\nand", "empty": b"\n"}
 
 
-@pytest.mark.parametrize("text", NOTES.values(), ids=NOTES)
-@pytest.mark.parametrize("kind", [CsvSink, JsonlSink])
-def test_a_file_that_is_not_ours_is_left_alone(
-    tmp_path: Path, kind: type[CsvSink | JsonlSink], text: bytes
+@pytest.mark.parametrize("text", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("sink_type", [CsvSink, JsonlSink])
+def test_foreign_file_is_not_changed(
+    tmp_path: Path, sink_type: type[CsvSink | JsonlSink], text: bytes
 ) -> None:
     path = tmp_path / "notes"
     path.write_bytes(text)
     with pytest.raises(WatlowSinkError, match="give a new name"):
-        kind(path).open()
+        sink_type(path).open()
     assert path.read_bytes() == text
 
 
-@pytest.mark.parametrize("kind", [CsvSink, JsonlSink])
-def test_a_torn_last_line_is_cut_off_wherever_it_is_torn(
-    tmp_path: Path, kind: type[CsvSink | JsonlSink], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("sink_type", [CsvSink, JsonlSink])
+def test_torn_last_line_is_cut_off_at_any_length(
+    tmp_path: Path, sink_type: type[CsvSink | JsonlSink], caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = tmp_path / ("run.csv" if kind is CsvSink else "run.jsonl")
+    path = tmp_path / ("run.csv" if sink_type is CsvSink else "run.jsonl")
     odd = replace(FIRST, device='a "quoted",\r\n name\n', value=1.0)
-    with kind(path) as sink:
+    with sink_type(path) as sink:
         sink.write_many([odd])
         whole = path.stat().st_size
         sink.write_many([odd])
@@ -81,7 +81,7 @@ def test_a_torn_last_line_is_cut_off_wherever_it_is_torn(
     for torn in range(whole + 1, len(data)):
         path.write_bytes(data[:torn])
         before = list(read_samples(path))
-        with kind(path) as sink:
+        with sink_type(path) as sink:
             assert path.read_bytes() == data[:whole]
             sink.write_many([odd])
         assert path.read_bytes() == data
@@ -89,20 +89,20 @@ def test_a_torn_last_line_is_cut_off_wherever_it_is_torn(
     assert f"a torn last line of {len(data) - whole - 1} bytes is cut off" in caplog.text
 
 
-@pytest.mark.parametrize("kind", [CsvSink, JsonlSink])
-def test_a_torn_first_line_is_begun_again(tmp_path: Path, kind: type[CsvSink | JsonlSink]) -> None:
+@pytest.mark.parametrize("sink_type", [CsvSink, JsonlSink])
+def test_torn_first_line_is_rewritten(tmp_path: Path, sink_type: type[CsvSink | JsonlSink]) -> None:
     path = tmp_path / "run.csv"
-    with kind(path) as sink:
+    with sink_type(path) as sink:
         sink.write_many(many(1))
     data = path.read_bytes()
     for torn in range(data.index(b"\n")):
         path.write_bytes(data[:torn])
-        with kind(path) as sink:
+        with sink_type(path) as sink:
             sink.write_many(many(1))
         assert path.read_bytes() == data
 
 
-def test_csv_and_json_as_others_read_them(tmp_path: Path) -> None:
+def test_standard_csv_and_json_readers_read_the_files(tmp_path: Path) -> None:
     with CsvSink(tmp_path / "run.csv") as csv_sink, JsonlSink(tmp_path / "run.jsonl") as jsonl:
         csv_sink.write_many(EVERY_KIND)
         jsonl.write_many(EVERY_KIND)
@@ -118,7 +118,7 @@ def test_csv_and_json_as_others_read_them(tmp_path: Path) -> None:
     assert rows == texts
 
 
-def test_a_row_is_what_the_sample_says() -> None:
+def test_sample_to_row() -> None:
     assert sample_to_row(FIRST) == {
         "device": "oven_top",
         "address": 1,
@@ -146,12 +146,12 @@ def test_a_row_is_what_the_sample_says() -> None:
         min_size=1,
     )
 )
-def test_any_cell_comes_back_from_csv(cells: list[Any]) -> None:
+def test_any_cell_reads_back_from_csv(cells: list[Any]) -> None:
     back = csv_row(",".join(map(csv_cell, cells)) + "\r\n")
     assert [(type(cell), cell) for cell in back] == [(type(cell), cell) for cell in cells]
 
 
-def test_a_number_json_does_not_have(tmp_path: Path) -> None:
+def test_nan_is_refused_in_json(tmp_path: Path) -> None:
     with JsonlSink(tmp_path / "run.jsonl") as sink:
         sink.write_many(many(1))
         with pytest.raises(WatlowSinkError, match="nan cannot be written"):
@@ -160,7 +160,9 @@ def test_a_number_json_does_not_have(tmp_path: Path) -> None:
     assert len(list(read_samples(tmp_path / "run.jsonl"))) == 2
 
 
-def test_fsync_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fsync_is_called_per_write_if_requested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waited_for: list[int] = []
     monkeypatch.setattr("os.fsync", lambda number: waited_for.append(number))
     for fsync in (False, True):
@@ -170,7 +172,7 @@ def test_fsync_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(waited_for) == 2
 
 
-def test_sqlite_finds_a_device_and_an_hour_by_an_index(tmp_path: Path) -> None:
+def test_sqlite_index_serves_device_and_time_range_queries(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     with SqliteSink(path, table="ovens") as sink:
         sink.write_many(EVERY_KIND)
@@ -182,7 +184,7 @@ def test_sqlite_finds_a_device_and_an_hour_by_an_index(tmp_path: Path) -> None:
     assert "USING INDEX ovens_device_requested_at (device=? AND requested_at>?" in plan[0][3]
 
 
-def test_readers_in_other_processes_see_each_flush(tmp_path: Path) -> None:
+def test_another_process_reads_each_flush_from_sqlite(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     code = (
         "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone())"
@@ -195,32 +197,32 @@ def test_readers_in_other_processes_see_each_flush(tmp_path: Path) -> None:
             assert seen.stdout.split() == [str(start + 3), str(start + 2.0)]
 
 
-def test_a_table_whose_name_is_a_word_of_sql(tmp_path: Path) -> None:
+def test_table_name_may_be_an_sql_keyword(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     with SqliteSink(path, table="order") as sink:
         sink.write_many(many(2))
     assert [row["value"] for row in read_samples(path, table="order")] == [0.0, 1.0]
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "sqlite", "parquet"])
-def test_rows_that_cannot_be_are_said(tmp_path: Path, ending: str) -> None:
-    with open_sink(tmp_path / f"run.{ending}") as sink:
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "sqlite", "parquet"])
+def test_invalid_rows_are_refused(tmp_path: Path, suffix: str) -> None:
+    with open_sink(tmp_path / f"run.{suffix}") as sink:
         for rows in ([{}], [{1: 2.0}], [{"a": "\ud800"}]):
             with pytest.raises(WatlowSinkError):
                 sink.write_many(rows)  # type: ignore[arg-type]
         sink.write_many([{"a": "b"}])
-    assert list(read_samples(tmp_path / f"run.{ending}")) == [{"a": "b"}]
+    assert list(read_samples(tmp_path / f"run.{suffix}")) == [{"a": "b"}]
 
 
-def test_a_column_that_takes_the_name_of_anothers_texts() -> None:
+def test_reserved_name_of_a_text_column_is_refused() -> None:
     for value in (1.5, "x"):
-        layout = ColumnLayout.of([{"v": value, "v_text": "a"}, {"v": 1.5}])
+        layout = ColumnLayout.infer([{"v": value, "v_text": "a"}, {"v": 1.5}])
         with pytest.raises(WatlowSinkError, match=r"'v_text' needs another name"):
             columns_of(layout)
-    assert list(columns_of(ColumnLayout.of([{"v": "x", "v_text": "a"}]))) == ["v", "v_text"]
+    assert list(columns_of(ColumnLayout.infer([{"v": "x", "v_text": "a"}]))) == ["v", "v_text"]
 
 
-def test_a_mark_that_an_editor_has_put_first_is_no_part_of_a_name(tmp_path: Path) -> None:
+def test_byte_order_mark_is_not_part_of_a_column_name(tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     with CsvSink(path) as sink:
         sink.write_many(many(1))
@@ -230,12 +232,12 @@ def test_a_mark_that_an_editor_has_put_first_is_no_part_of_a_name(tmp_path: Path
     assert [row["device"] for row in read_samples(path)] == ["oven_top", "oven_top"]
 
 
-def test_a_table_that_is_not_to_be_made(tmp_path: Path) -> None:
-    with pytest.raises(WatlowSinkError, match='has no table "samples"; make it, or give create'):
+def test_missing_table_is_refused_without_create_table(tmp_path: Path) -> None:
+    with pytest.raises(WatlowSinkError, match='has no table "samples"; create it, or give create'):
         SqliteSink(tmp_path / "run.sqlite", create_table=False).open()
 
 
-def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "notes.sqlite"
     path.write_text("these are notes, and long enough to be looked at " * 100)
     before = path.read_bytes()
@@ -244,7 +246,7 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_table_with_other_columns_is_said_at_opening(tmp_path: Path) -> None:
+def test_table_with_other_columns_is_refused_at_open(tmp_path: Path) -> None:
     path = tmp_path / "old.sqlite"
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE samples (device, value)")
@@ -252,7 +254,7 @@ def test_a_table_with_other_columns_is_said_at_opening(tmp_path: Path) -> None:
         SqliteSink(path).open()
 
 
-def test_sqlite_writes_all_or_nothing(tmp_path: Path) -> None:
+def test_sqlite_writes_a_whole_batch_or_nothing(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     with SqliteSink(path) as sink, closing(sqlite3.connect(path)) as other:
         sink.write_many(many(3))
@@ -267,7 +269,7 @@ def test_sqlite_writes_all_or_nothing(tmp_path: Path) -> None:
     assert values == [0.0, 1.0, 2.0, 0.0, 1.0]
 
 
-def test_sqlite_waits_for_another_writer(tmp_path: Path) -> None:
+def test_sqlite_write_waits_for_another_writer(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     with SqliteSink(path, busy_timeout_ms=20_000) as sink:
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -280,7 +282,7 @@ def test_sqlite_waits_for_another_writer(tmp_path: Path) -> None:
         other.close()
 
 
-def test_sqlite_waits_for_another_who_opens_the_file_for_the_first_time(tmp_path: Path) -> None:
+def test_sqlite_open_waits_for_another_writer(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("CREATE TABLE notes (text)")
@@ -294,7 +296,7 @@ def test_sqlite_waits_for_another_who_opens_the_file_for_the_first_time(tmp_path
     assert len(list(read_samples(path))) == 1
 
 
-def test_but_not_for_ever(tmp_path: Path) -> None:
+def test_sqlite_write_fails_after_the_busy_timeout(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     with SqliteSink(path, busy_timeout_ms=10) as sink, closing(sqlite3.connect(path)) as other:
         other.isolation_level = None
@@ -305,7 +307,7 @@ def test_but_not_for_ever(tmp_path: Path) -> None:
         sink.write_many(many(1))
 
 
-def test_sqlite_is_set_as_it_says(tmp_path: Path) -> None:
+def test_sqlite_default_modes(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     with SqliteSink(path) as sink:
         assert sink._database is not None
@@ -325,14 +327,14 @@ def test_sqlite_is_set_as_it_says(tmp_path: Path) -> None:
         {"busy_timeout_ms": -1},
     ],
 )
-def test_names_and_modes_that_sqlite_does_not_have(tmp_path: Path, wrong: dict[str, str]) -> None:
+def test_invalid_sqlite_options_are_refused(tmp_path: Path, wrong: dict[str, str]) -> None:
     with pytest.raises(WatlowConfigurationError, match="allowed are"):
         SqliteSink(tmp_path / "run.sqlite", **wrong)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
+    ("name", "sink_type"),
     [
         ("a.csv", CsvSink),
         ("a.JSONL", JsonlSink),
@@ -341,11 +343,11 @@ def test_names_and_modes_that_sqlite_does_not_have(tmp_path: Path, wrong: dict[s
         ("a.parquet", ParquetSink),
     ],
 )
-def test_the_ending_chooses_the_sink(tmp_path: Path, name: str, kind: type) -> None:
-    assert type(open_sink(tmp_path / name)) is kind
+def test_extension_selects_the_sink(tmp_path: Path, name: str, sink_type: type) -> None:
+    assert type(open_sink(tmp_path / name)) is sink_type
 
 
-def test_a_url_is_a_database() -> None:
+def test_url_selects_the_postgres_sink() -> None:
     sink = open_sink("postgresql://ann:secret@db.example/lab")
     assert isinstance(sink, PostgresSink)
     assert repr(sink) == "PostgresSink('db.example:5432/lab.public.samples')"
@@ -359,7 +361,7 @@ def test_a_url_is_a_database() -> None:
         ("postgresql://ann@db.example/lab", "psycopg_pool", "postgres"),
     ],
 )
-def test_a_missing_library_is_named_with_the_line_that_brings_it(
+def test_missing_library_error_has_the_install_command(
     name: str, module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -370,39 +372,37 @@ def test_a_missing_library_is_named_with_the_line_that_brings_it(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_importing_the_library_loads_none_of_them() -> None:
+def test_import_loads_no_optional_library() -> None:
     code = "import sys, watlowlib; print({'pyarrow', 'psycopg', 'rich', 'pandas'} & {*sys.modules})"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert shown.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("name", ["a", "a.xls", "csv", ""])
-def test_an_ending_nobody_knows(name: str) -> None:
+def test_unknown_extension_is_refused(name: str) -> None:
     with pytest.raises(WatlowConfigurationError, match=r"known are \.csv, \.jsonl, \.sqlite"):
         open_sink(name)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be deleted")
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_a_file_that_was_deleted_under_the_sink_is_an_error(tmp_path: Path, ending: str) -> None:
-    sink = open_sink(tmp_path / f"run.{ending}")
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted")
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_deleted_file_is_an_error(tmp_path: Path, suffix: str) -> None:
+    sink = open_sink(tmp_path / f"run.{suffix}")
     with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"), sink:
         sink.write_many(many(2))
         (written,) = tmp_path.iterdir()
         written.unlink()
         with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"):
             sink.write_many(many(2))
-        if ending != "parquet":
+        if suffix != "parquet":
             sink.write_many(many(2))
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be replaced")
-@pytest.mark.parametrize("ending", ["csv", "jsonl"])
-def test_a_file_in_whose_place_an_editor_has_put_another_is_an_error(
-    tmp_path: Path, ending: str
-) -> None:
-    path = tmp_path / f"run.{ending}"
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced")
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_replaced_file_is_an_error(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"run.{suffix}"
     with open_sink(path) as sink:
         sink.write_many(many(2))
         edited = tmp_path / "edited"
@@ -412,8 +412,8 @@ def test_a_file_in_whose_place_an_editor_has_put_another_is_an_error(
             sink.write_many(many(2))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a link needs rights there")
-def test_a_link_to_a_database_is_not_the_database(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="links need special rights on Windows")
+def test_deleted_link_is_no_error_but_a_deleted_database_is(tmp_path: Path) -> None:
     path, link, other = tmp_path / "run.sqlite", tmp_path / "now.sqlite", tmp_path / "other.sqlite"
     link.symlink_to(path)
     other.touch()
@@ -428,15 +428,15 @@ def test_a_link_to_a_database_is_not_the_database(tmp_path: Path) -> None:
             sink.write_many(many(2))
 
 
-def test_a_database_in_memory_has_no_file_that_could_be_deleted() -> None:
+def test_database_in_memory_needs_no_file() -> None:
     with SqliteSink(":memory:") as sink:
         sink.write_many(many(2))
         sink.write_many(many(2))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs a folder that nobody may enter")
-def test_a_program_that_may_not_look_for_its_database_writes_on(tmp_path: Path) -> None:
-    """Such as a service that has given up its rights once all was open."""
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs a folder without access rights")
+def test_sqlite_writes_on_without_access_to_the_folder(tmp_path: Path) -> None:
+    """For example a service that drops its rights after it has opened its files."""
     folder, me = tmp_path / "closed", os.geteuid()
     folder.mkdir()
     with SqliteSink(folder / "run.sqlite") as sink:
@@ -452,8 +452,8 @@ def test_a_program_that_may_not_look_for_its_database_writes_on(tmp_path: Path) 
     assert len(list(read_samples(folder / "run.sqlite"))) == 4
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be deleted")
-def test_a_database_that_was_deleted_under_the_sink_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted")
+def test_deleted_database_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     with SqliteSink(path) as sink:
         sink.write_many(many(2))
@@ -462,11 +462,11 @@ def test_a_database_that_was_deleted_under_the_sink_is_an_error(tmp_path: Path) 
             sink.write_many(many(2))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be renamed")
-@pytest.mark.parametrize("ending", ["csv", "jsonl"])
-def test_one_that_was_renamed_is_none(tmp_path: Path, ending: str) -> None:
-    with open_sink(tmp_path / f"run.{ending}") as sink:
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be renamed")
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_renamed_file_is_no_error(tmp_path: Path, suffix: str) -> None:
+    with open_sink(tmp_path / f"run.{suffix}") as sink:
         sink.write_many(many(2))
-        (tmp_path / f"run.{ending}").rename(tmp_path / f"moved.{ending}")
+        (tmp_path / f"run.{suffix}").rename(tmp_path / f"moved.{suffix}")
         sink.write_many(many(2))
-    assert len(list(read_samples(tmp_path / f"moved.{ending}"))) == 4
+    assert len(list(read_samples(tmp_path / f"moved.{suffix}"))) == 4

@@ -1,4 +1,4 @@
-"""SIGKILL at any moment: what was flushed is there, once, and nothing needs repair by hand."""
+"""SIGKILL at random moments: flushed rows are stored once, and nothing needs manual repair."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.sinks.recorder_process import BATCH
 from watlowlib import PostgresConfig, PostgresSink, open_sink, read_samples
 
 ROOT = Path(__file__).parents[2]
-ENDINGS = ["csv", "jsonl", "sqlite", "parquet"]
+SUFFIXES = ["csv", "jsonl", "sqlite", "parquet"]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
 
-def record_and_kill(name: str, spool: Path, first: int, chance: random.Random) -> int:
-    """Record until a random moment; the number after the last that was surely flushed."""
-    # Python would write its .pyc files again and again: the child is always killed.
+def record_and_kill(name: str, spool: Path, first: int, rng: random.Random) -> int:
+    """Record until a random moment; return the number after the last row printed as flushed."""
+    # -B: no .pyc files; each child is killed, and the next one would write them again.
     with subprocess.Popen(
         [sys.executable, "-B", "-m", "tests.sinks.recorder_process", name, str(spool)],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -33,66 +33,66 @@ def record_and_kill(name: str, spool: Path, first: int, chance: random.Random) -
         assert process.stdout is not None
         process.stdin.write(f"{first}\n")
         process.stdin.flush()
-        said = [process.stdout.readline() for _ in range(chance.randrange(1, 60))]
+        printed = [process.stdout.readline() for _ in range(rng.randrange(1, 60))]
         try:
-            process.wait(chance.uniform(0.0, 0.01))
+            process.wait(rng.uniform(0.0, 0.01))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
-        said += process.stdout.readlines()
-    assert process.returncode == -signal.SIGKILL, "it ended by itself"
-    return int([line for line in said if line.endswith("\n")][-1])
+        printed += process.stdout.readlines()
+    assert process.returncode == -signal.SIGKILL, "the process ended by itself"
+    return int([line for line in printed if line.endswith("\n")][-1])
 
 
-def check(ending: str, folder: Path, times: int, seed: int) -> None:
-    path = folder / f"run.{ending}"
-    chance = random.Random(seed)
+def kill_and_check_file(suffix: str, folder: Path, times: int, seed: int) -> None:
+    path = folder / f"run.{suffix}"
+    rng = random.Random(seed)
     first = 0
     for _ in range(times):
-        flushed = record_and_kill(str(path), folder, first, chance)
+        flushed = record_and_kill(str(path), folder, first, rng)
         values = [row["value"] for row in read_samples(path)]
-        assert values == [float(n) for n in range(len(values))], "a row is lost, torn or doubled"
-        # What was flushed, and perhaps the batch whose number was not yet said.
+        assert values == [float(n) for n in range(len(values))], "a row is lost, torn or duplicated"
+        # The flushed rows, and possibly a batch whose number was not yet printed.
         assert first <= flushed <= len(values) <= flushed + BATCH
         first = len(values)
     with open_sink(path):
         pass
     left = {each.name for each in folder.iterdir()} - {path.name}
-    assert not left, "something is left that nobody will clear away"
+    assert not left, "files are left behind"
     assert [row["value"] for row in read_samples(path)] == [float(n) for n in range(first)]
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_file_after_a_kill(ending: str, tmp_path: Path) -> None:
-    check(ending, tmp_path, 6, random.randrange(1 << 30))
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_file_keeps_flushed_rows_after_kills(suffix: str, tmp_path: Path) -> None:
+    kill_and_check_file(suffix, tmp_path, 6, random.randrange(1 << 30))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_file_after_many_kills(ending: str, tmp_path: Path) -> None:
-    check(ending, tmp_path, 200, random.randrange(1 << 30))
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_file_keeps_flushed_rows_after_many_kills(suffix: str, tmp_path: Path) -> None:
+    kill_and_check_file(suffix, tmp_path, 200, random.randrange(1 << 30))
 
 
-def check_postgres(server: PostgresServer, spool: Path, times: int) -> None:
+def kill_and_check_postgres(server: PostgresServer, spool: Path, times: int) -> None:
     server.query("DROP TABLE IF EXISTS samples")
-    chance = random.Random()
+    rng = random.Random()
     first = 0
     config = PostgresConfig(dsn=server.url, create_table=True)
     for _ in range(times):
-        flushed = record_and_kill(server.url, spool, first, chance)
+        flushed = record_and_kill(server.url, spool, first, rng)
         with PostgresSink(config, spool=spool):
             pass
         values = [n for (n,) in server.query("SELECT value FROM samples ORDER BY value")]
-        assert values == [float(n) for n in range(len(values))], "a row is lost or doubled"
+        assert values == [float(n) for n in range(len(values))], "a row is lost or duplicated"
         assert flushed <= len(values) <= flushed + BATCH
         first = len(values)
 
 
-def test_a_server_has_all_rows_after_a_kill(postgres: PostgresServer, tmp_path: Path) -> None:
-    check_postgres(postgres, tmp_path / "run.spool", 4)
+def test_server_has_all_rows_after_kills(postgres: PostgresServer, tmp_path: Path) -> None:
+    kill_and_check_postgres(postgres, tmp_path / "run.spool", 4)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
-def test_a_server_has_all_rows_after_many_kills(postgres: PostgresServer, tmp_path: Path) -> None:
-    check_postgres(postgres, tmp_path / "run.spool", 200)
+def test_server_has_all_rows_after_many_kills(postgres: PostgresServer, tmp_path: Path) -> None:
+    kill_and_check_postgres(postgres, tmp_path / "run.spool", 200)

@@ -1,4 +1,4 @@
-"""From a recording into several sinks, each with its own fate."""
+"""Tests of `pipe`: one recording, several sinks, independent failures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ pipe_module = import_module("watlowlib.sinks.pipe")
 
 
 class Source:
-    """Ticks as fast as they are taken; `before(n)` runs before tick n."""
+    """A source that is polled without delay; `before(n)` runs before tick n."""
 
     def __init__(self, before: Callable[[int], object] = lambda n: None) -> None:
         self._before = before
@@ -66,20 +66,20 @@ def recording(ticks: int | None, source: Source | None = None) -> Recording:
         parameters="pv",
         rate_hz=1e6,
         duration=duration,
-        clock=Hurrying(),
+        clock=InstantClock(),
     )
 
 
-class Hurrying(ManualClock):
-    """A clock on which whoever waits has waited already."""
+class InstantClock(ManualClock):
+    """A clock whose waits return at once."""
 
     def wait_until(self, due_ns: int, stop: threading.Event) -> bool:
         self._now_ns = max(self._now_ns, due_ns)
         return stop.is_set()
 
 
-class Noting(InMemorySink):
-    """Notes the sizes it was given, and lets the test hold it up or break it."""
+class ObservedSink(InMemorySink):
+    """Stores the batch sizes; `before(n)` runs before write n and may block or fail."""
 
     def __init__(self, before: Callable[[int], object] = lambda n: None) -> None:
         super().__init__()
@@ -94,57 +94,57 @@ class Noting(InMemorySink):
         self.sizes.append(len(samples))
 
 
-def piped(stream: Recording, *sinks: InMemorySink, **options: float) -> AcquisitionSummary:
+def pipe_into(stream: Recording, *sinks: InMemorySink, **options: float) -> AcquisitionSummary:
     with stream, ExitStack() as stack:
         for sink in sinks:
             stack.enter_context(sink)
         return pipe(stream, *sinks, **options)  # type: ignore[arg-type]
 
 
-def test_batches_are_as_large_as_was_asked_and_the_rest_is_flushed() -> None:
-    sink = Noting()
-    summary = piped(recording(10), sink, batch_size=4, flush_interval=1000.0)
+def test_batches_have_the_requested_size_and_the_rest_is_flushed() -> None:
+    sink = ObservedSink()
+    summary = pipe_into(recording(10), sink, batch_size=4, flush_interval=1000.0)
     assert sink.sizes == [4, 4, 2]
     assert (summary.rows, summary.samples_emitted) == (10, 10)
     (report,) = summary.sinks
     assert (report.rows_written, report.rows_lost, report.error) == (10, 0, None)
 
 
-def test_each_sink_is_written_in_a_thread_of_its_own() -> None:
-    one, two = Noting(), Noting()
-    piped(recording(3), one, two)
-    assert one.thread.startswith("watlowlib-writer-noting-")
-    assert two.thread.startswith("watlowlib-writer-noting-")
+def test_each_sink_has_its_own_writer_thread() -> None:
+    one, two = ObservedSink(), ObservedSink()
+    pipe_into(recording(3), one, two)
+    assert one.thread.startswith("watlowlib-writer-observed-")
+    assert two.thread.startswith("watlowlib-writer-observed-")
     assert one.thread != two.thread
     assert one.samples == two.samples == [FIRST] * 3
 
 
-def test_the_flush_interval_holds_when_nothing_new_comes() -> None:
+def test_flush_interval_expires_without_new_samples() -> None:
     flushed = threading.Event()
     # Tick 1 does not come before tick 0 has been written.
     source = Source(lambda n: n == 1 and not flushed.wait(PATIENCE_S) and pytest.fail("late"))
-    sink = Noting()
+    sink = ObservedSink()
     sink._before = lambda n: flushed.set()
-    piped(recording(2, source), sink, batch_size=1000, flush_interval=0.01)
+    pipe_into(recording(2, source), sink, batch_size=1000, flush_interval=0.01)
     assert sink.sizes == [1, 1]
 
 
-def test_a_sink_that_fails_does_not_stop_the_others() -> None:
+def test_failed_sink_does_not_stop_the_others() -> None:
     def fail(n: int) -> None:
         if n == 2:
             raise WatlowSinkError("the disk is full")
 
-    good, bad, also_good = Noting(), Noting(fail), Noting()
+    good, bad, also_good = ObservedSink(), ObservedSink(fail), ObservedSink()
     stream = recording(50)
     with pytest.raises(WatlowSinkError, match="did not keep 46 rows .the disk is full."):
-        piped(stream, good, bad, also_good, batch_size=2)
+        pipe_into(stream, good, bad, also_good, batch_size=2)
     assert [len(sink.samples) for sink in (good, bad, also_good)] == [50, 4, 50]
     reports = stream.summary.sinks
     assert [(each.rows_written, each.rows_lost) for each in reports] == [(50, 0), (4, 46), (50, 0)]
     assert reports[1].error == "the disk is full"
 
 
-def test_a_database_that_is_locked_does_not_stop_two_files(tmp_path: Path) -> None:
+def test_locked_database_does_not_stop_two_files(tmp_path: Path) -> None:
     database = tmp_path / "run.sqlite"
     files = [CsvSink(tmp_path / "run.csv"), JsonlSink(tmp_path / "run.jsonl")]
     stream = recording(500)
@@ -159,41 +159,41 @@ def test_a_database_that_is_locked_does_not_stop_two_files(tmp_path: Path) -> No
     assert [report.rows_lost for report in stream.summary.sinks] == [0, 500, 0]
 
 
-def test_what_is_no_error_of_ours_is_raised_as_its_cause() -> None:
+def test_foreign_exception_becomes_the_cause() -> None:
     def fail(n: int) -> None:
-        raise ZeroDivisionError("a fault in somebody's sink")
+        raise ZeroDivisionError("a fault in a custom sink")
 
-    with pytest.raises(WatlowSinkError, match="a fault in somebody's sink") as caught:
-        piped(recording(3), Noting(fail))
+    with pytest.raises(WatlowSinkError, match="a fault in a custom sink") as caught:
+        pipe_into(recording(3), ObservedSink(fail))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_when_all_have_failed_the_recording_stops() -> None:
+def test_recording_stops_when_all_sinks_have_failed() -> None:
     def fail(n: int) -> None:
         raise WatlowSinkError("gone")
 
     stream = recording(None)
     with pytest.raises(WatlowSinkError, match="gone.*; .*gone"):
-        piped(stream, Noting(fail), Noting(fail), batch_size=1)
+        pipe_into(stream, ObservedSink(fail), ObservedSink(fail), batch_size=1)
 
 
-def test_a_slow_sink_does_not_hold_up_the_others(caplog: pytest.LogCaptureFixture) -> None:
+def test_slow_sink_does_not_delay_the_others(caplog: pytest.LogCaptureFixture) -> None:
     ticks = 2000
-    go_on = threading.Event()
-    fast = Noting()
+    release = threading.Event()
+    fast = ObservedSink()
 
     def hold(n: int) -> None:
-        assert go_on.wait(PATIENCE_S)
+        assert release.wait(PATIENCE_S)
 
     def last(n: int) -> None:
         if len(fast.samples) >= ticks - 100:
-            go_on.set()
+            release.set()
 
     fast._before = last
-    slow = Noting(hold)
+    slow = ObservedSink(hold)
     stream = recording(ticks)
     with pytest.raises(WatlowSinkError, match=r"rows .it fell behind."):
-        piped(stream, fast, slow, batch_size=50)
+        pipe_into(stream, fast, slow, batch_size=50)
     assert len(fast.samples) == ticks
     report = stream.summary.sinks[1]
     assert report.rows_written == len(slow.samples)
@@ -202,23 +202,23 @@ def test_a_slow_sink_does_not_hold_up_the_others(caplog: pytest.LogCaptureFixtur
     assert caplog.text.count("falls behind") == 1
 
 
-def test_the_only_sink_is_waited_for() -> None:
+def test_recording_waits_for_the_only_sink() -> None:
     release = threading.Event()
 
     def hold(n: int) -> None:
-        # Only when the recorder has filled everything there is does the sink go on.
+        # The sink continues only once the recorder has filled both queues.
         assert n or release.wait(PATIENCE_S)
 
-    sink = Noting(hold)
+    sink = ObservedSink(hold)
     source = Source(lambda n: n == 256 + 64 and release.set())
-    summary = piped(recording(3000, source), sink, batch_size=1)
+    summary = pipe_into(recording(3000, source), sink, batch_size=1)
     assert len(sink.samples) == summary.rows == 3000
     assert summary.sinks[0].rows_lost == 0
 
 
-def test_ctrl_c_flushes_everything_and_is_then_raised(ctl: Controller, tmp_path: Path) -> None:
-    class Pressing(InMemorySink):
-        """Presses Ctrl-C in the main thread once it has 20 rows."""
+def test_ctrl_c_is_raised_after_all_rows_are_flushed(ctl: Controller, tmp_path: Path) -> None:
+    class InterruptingSink(InMemorySink):
+        """Raises Ctrl-C in the main thread once it has 20 rows."""
 
         def write_many(self, samples: Sequence[Sample]) -> None:
             super().write_many(samples)
@@ -226,26 +226,26 @@ def test_ctrl_c_flushes_everything_and_is_then_raised(ctl: Controller, tmp_path:
                 _thread.interrupt_main()
 
     database = SqliteSink(tmp_path / "run.sqlite")
-    with Pressing() as pressing, database, CsvSink(tmp_path / "run.csv") as csv:
+    with InterruptingSink() as interrupting, database, CsvSink(tmp_path / "run.csv") as csv:
         with record(ctl, parameters="pv", rate_hz=500.0) as stream:
             with pytest.raises(KeyboardInterrupt):
-                pipe(stream, pressing, database, csv, batch_size=1)
+                pipe(stream, interrupting, database, csv, batch_size=1)
         summary = stream.summary
         assert database._database is not None
         (rows,) = database._database.execute("SELECT count(*) FROM samples").fetchone()
-    assert rows == len(pressing.samples) == summary.rows >= 20
+    assert rows == len(interrupting.samples) == summary.rows >= 20
     assert len((tmp_path / "run.csv").read_text().splitlines()) == rows + 1
     assert [report.rows_written for report in summary.sinks] == [rows] * 3
 
 
-def test_what_kills_the_recorder_comes_through_and_the_rest_is_kept() -> None:
+def test_recorder_error_is_raised_and_earlier_rows_are_kept() -> None:
     def fail(n: int) -> None:
         if n == 5:
-            raise ZeroDivisionError("a fault of our own")
+            raise ZeroDivisionError("a fault in the source")
 
-    sink = Noting()
+    sink = ObservedSink()
     with pytest.raises(ZeroDivisionError):
-        piped(recording(10, Source(fail)), sink)
+        pipe_into(recording(10, Source(fail)), sink)
     assert len(sink.samples) == 5
 
 
@@ -258,28 +258,28 @@ def test_what_kills_the_recorder_comes_through_and_the_rest_is_kept() -> None:
         ({"flush_interval": float("nan")}, "flush_interval=nan"),
     ],
 )
-def test_options_that_cannot_be(options: dict[str, float], message: str) -> None:
+def test_invalid_options_are_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(WatlowConfigurationError, match=message):
-        piped(recording(1), Noting(), **options)
+        pipe_into(recording(1), ObservedSink(), **options)
 
 
 @pytest.mark.parametrize("sink", [InMemorySink, "run.csv", [InMemorySink()], None])
-def test_what_is_no_sink(sink: object) -> None:
-    with pytest.raises(WatlowConfigurationError, match="is no sink: give open sinks"):
+def test_non_sink_is_refused(sink: object) -> None:
+    with pytest.raises(WatlowConfigurationError, match="is not a sink: give open sinks"):
         with recording(1) as stream:
             pipe(stream, sink)  # type: ignore[arg-type]
 
 
-def test_what_is_no_recording() -> None:
-    with pytest.raises(WatlowConfigurationError, match="is no recording: give what record"):
+def test_non_recording_is_refused() -> None:
+    with pytest.raises(WatlowConfigurationError, match="is not a recording: make one with record"):
         pipe([[FIRST]], InMemorySink())  # type: ignore[arg-type]
 
 
-def test_an_interruption_while_a_sink_is_waited_for_loses_nothing() -> None:
+def test_ctrl_c_while_waiting_for_a_sink_loses_no_rows() -> None:
     release = threading.Event()
 
-    class Interrupted(Noting):
-        """Holds everything up until all buffers are full, then Ctrl-C comes."""
+    class BlockedSink(ObservedSink):
+        """Blocks until all queues are full, then raises Ctrl-C in the main thread."""
 
         def write_many(self, samples: Sequence[Sample]) -> None:
             if not self.sizes:
@@ -293,14 +293,14 @@ def test_an_interruption_while_a_sink_is_waited_for_loses_nothing() -> None:
     stream = recording(None, source)
     stop = stream.stop
     stream.stop = lambda: (stop(), release.set())  # type: ignore[method-assign, assignment]
-    sink = Interrupted()
+    sink = BlockedSink()
     with pytest.raises(KeyboardInterrupt):
-        piped(stream, sink, batch_size=1)
+        pipe_into(stream, sink, batch_size=1)
     assert len(sink.samples) == stream.summary.rows > 256
     assert stream.summary.sinks[0].rows_lost == 0
 
 
-def test_a_batch_that_comes_again_after_ctrl_c_is_written_and_counted_once() -> None:
+def test_batch_offered_twice_is_written_and_counted_once() -> None:
     batches = [[FIRST], [FIRST]]
     with InMemorySink() as sink:
         writer = SinkWriter(sink, batch_size=1, flush_interval=1000.0)
@@ -313,14 +313,14 @@ def test_a_batch_that_comes_again_after_ctrl_c_is_written_and_counted_once() -> 
     assert (writer.report().rows_written, writer.report().rows_lost) == (2, 0)
 
 
-def test_ctrl_c_wherever_it_comes_loses_no_batch() -> None:
-    places = 0
+def test_ctrl_c_at_any_place_loses_no_batch() -> None:
+    place = 0
     came = True
     while came:
         batches: list[Sample] = []
 
         class Numbered(Source):
-            """Each of its samples says which one it is."""
+            """Numbers its samples in `instance`."""
 
             def prepare(self, parameters: object, **options: object) -> Poll:
                 def poll(stop: threading.Event | None = None) -> list[Sample]:
@@ -330,29 +330,29 @@ def test_ctrl_c_wherever_it_comes_loses_no_batch() -> None:
                 return poll
 
         stream = recording(3, Numbered())
-        sinks = Noting(), Noting()
+        sinks = ObservedSink(), ObservedSink()
         with stream, ExitStack() as stack, suppress(KeyboardInterrupt):
             for sink in sinks:
                 stack.enter_context(sink)
-            with Pressed(places, queues, recorder, pipe_module) as pressed:
+            with Pressed(place, queues, recorder, pipe_module) as pressed:
                 pipe(stream, *sinks, batch_size=2)
         came = pressed.came
         rows = stream.summary.rows
         for sink in sinks:
-            assert sink.samples == batches[:rows], places
+            assert sink.samples == batches[:rows], place
         assert rows == 3 or came
         assert [each.rows_lost for each in stream.summary.sinks] in ([0, 0], [])
-        places += 1
-    assert places > 50
+        place += 1
+    assert place > 50
 
 
-def test_no_sink() -> None:
+def test_pipe_without_sinks_is_refused() -> None:
     with pytest.raises(WatlowConfigurationError, match="at least one sink"):
-        piped(recording(1))
+        pipe_into(recording(1))
 
 
-def test_a_sink_of_ones_own_as_the_documentation_has_it(capsys: pytest.CaptureFixture[str]) -> None:
-    text = textwrap.dedent((base.__doc__ or "").split("in no time:\n")[1].split("\nWhat it")[0])
+def test_custom_sink_example_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
+    text = textwrap.dedent((base.__doc__ or "").split("three methods:\n")[1].split("\nAn exc")[0])
     names = {"Sequence": Sequence, "Sample": Sample, "sample_to_row": sample_to_row, "pipe": pipe}
     with recording(2) as stream:
         exec(text, {**names, "stream": stream})

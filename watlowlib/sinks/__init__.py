@@ -1,1 +1,1 @@
-"""Where samples are kept."""
+"""Sinks: files, databases and lists that store samples."""

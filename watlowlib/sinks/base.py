@@ -1,7 +1,7 @@
-"""What a sink is: something that is opened, takes samples and is closed.
+"""The sink interface: an object that is opened, receives samples and is closed.
 
-A sink is dumb: it has no queue of its own. When `write_many` returns, the rows have left
-this program, and a crash of it does not lose them. One of your own is written in no time:
+A sink has no queue of its own. When `write_many` returns, the rows have left this
+program, and a crash of the program does not lose them. A custom sink needs three methods:
 
     class PrintSink:
         def open(self) -> None:
@@ -19,8 +19,8 @@ this program, and a crash of it does not lose them. One of your own is written i
     pipe(stream, sink)
     sink.close()
 
-What it raises in `write_many` ends its part of the recording, is counted in its
-`SinkReport`, and is raised by `pipe` in the end.
+An exception from `write_many` ends the writing to this sink. Its `SinkReport` has the error
+and counts the rows that were lost; `pipe` raises the error at the end.
 """
 
 from __future__ import annotations
@@ -38,39 +38,39 @@ S = TypeVar("S", bound="Sink")
 
 
 class SampleSink(Protocol):
-    """Anything samples can be written to."""
+    """Interface of everything that samples can be written to."""
 
     def open(self) -> None:
-        """Make ready; nothing when it is open.
+        """Open the sink; do nothing if it is already open.
 
         Raises:
-            WatlowSinkError: It cannot be; the message says what to do.
+            WatlowSinkError: The sink cannot be opened; the message says what to do.
         """
 
     def write_many(self, samples: Sequence[Sample]) -> None:
-        """Keep `samples`, all of them or none.
+        """Store `samples`, all of them or none.
 
         Raises:
-            WatlowSinkError: They could not be kept.
+            WatlowSinkError: They could not be stored.
         """
 
     def close(self) -> None:
-        """Let go; nothing when it is closed."""
+        """Close the sink; do nothing if it is already closed."""
 
 
 class Sink:
-    """What our own sinks share: a `with` statement that opens and closes them."""
+    """Base class of the sinks in this package; a `with` statement opens and closes them."""
 
     def open(self) -> None:
-        """Make ready."""
+        """Open the sink."""
         raise NotImplementedError
 
     def write_many(self, samples: Sequence[Row]) -> None:
-        """Append `samples`, or mappings of column names to cells."""
+        """Append `samples`; a row may also be a mapping of column names to cells."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Let go."""
+        """Close the sink."""
         raise NotImplementedError
 
     def __enter__(self: S) -> S:
@@ -88,11 +88,11 @@ class Sink:
 
 
 class TableSink(Sink):
-    """What the sinks with columns share: which they are.
+    """Base class of the sinks with columns.
 
     Args:
-        columns: Names of the columns that what is there already must have: those of a
-            Sample, unless rows of another kind are added to a file that has such.
+        columns: Names of the columns that an existing file or table must have. Default: the
+            columns of a Sample. Give them to add other rows than samples.
     """
 
     _layout: ColumnLayout | None = None
@@ -100,25 +100,25 @@ class TableSink(Sink):
     def __init__(self, columns: Sequence[str] | None = None) -> None:
         if isinstance(columns, str) or (columns is not None and not columns):
             raise WatlowConfigurationError(f"columns={columns!r}: give a list of names")
-        self._wanted = tuple(columns or COLUMNS)
+        self._required_columns = tuple(columns or COLUMNS)
 
     def _accept(self, names: Sequence[str]) -> ColumnLayout:
-        """The layout of what is there already.
+        """Return the layout of an existing file or table, whose columns are `names`.
 
         Raises:
-            WatlowSinkError: It is made for other rows.
+            WatlowSinkError: A required column is missing.
         """
-        missing = ", ".join(name for name in self._wanted if name not in names)
+        missing = ", ".join(name for name in self._required_columns if name not in names)
         if missing:
             raise WatlowSinkError(
-                f"{self} has another header ({','.join(names)!r}); give a new name, or, for rows "
-                f"that are no samples, its names as columns=[...] (it lacks {missing})"
+                f"{self} has another header ({','.join(names)!r}); give a new name, or, if the "
+                f"rows are not samples, its column names as columns=[...] (missing: {missing})"
             )
         return ColumnLayout({name: COLUMN_TYPES.get(name, ColumnType.ANY) for name in names})
 
 
 class FileSink(TableSink):
-    """What the sinks that write a file share: a path that is checked.
+    """Base class of the sinks that write a file; it checks the path.
 
     Args:
         path: The file. Its folder must exist.

@@ -1,6 +1,6 @@
-"""A sink by its file's ending, or by the URL of a database.
+"""Select a sink by file extension or database URL.
 
-Parquet and PostgreSQL are imported only when they are chosen.
+The modules for Parquet and PostgreSQL are imported only when they are needed.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ ENDINGS: dict[str, Callable[[str], TableSink]] = {
 
 
 def open_sink(path: str | os.PathLike[str]) -> TableSink:
-    """The sink for `path`, to be used in a `with` statement.
+    """Return the sink for `path`, for use in a `with` statement.
 
     Args:
-        path: A file, whose ending says which sink it is, or postgresql://user@host/database
-            for its table `samples`, which is made if it is not there.
+        path: A file, whose extension selects the sink, or postgresql://user@host/database.
+            For a database, rows go to the table `samples`, which is created if missing.
 
     Raises:
-        WatlowConfigurationError: No sink has this ending; the message says which there are.
+        WatlowConfigurationError: Unknown extension; the message lists the known ones.
     """
     text = os.fspath(path)
     if text.startswith(URLS):
@@ -57,7 +57,7 @@ def open_sink(path: str | os.PathLike[str]) -> TableSink:
     sink = ENDINGS.get(Path(text).suffix.lower())
     if sink is None:
         raise WatlowConfigurationError(
-            f"{text!r}: the file's ending says how to write it; "
+            f"{text!r}: the file extension selects the format; "
             f"known are {', '.join(ENDINGS)}, and {URLS[0]}"
         )
     return sink(text)

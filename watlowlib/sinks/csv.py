@@ -1,7 +1,7 @@
-"""A CSV file that grows at the end, with a header and one line a row.
+"""CSV files: a header, then one line per row, appended at the end.
 
-The same cell comes out that went in, though CSV has no types: an empty cell is None, what
-looks like a number is one, and a text that could be taken for either is quoted.
+CSV has no types, but each cell reads back as it was written: an empty cell is None, an
+unquoted number is a number, and a string that looks like either of them is quoted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TO_QUOTE = re.compile(r'[",\r\n]')
 
 
 def csv_cell(cell: Any) -> str:
-    """`cell` as it stands in a CSV file."""
+    """Return `cell` as text for a CSV file."""
     if type(cell) is float:
         return repr(cell)
     if cell is None:
@@ -33,24 +33,24 @@ def csv_cell(cell: Any) -> str:
 
 
 def csv_row(line: str) -> list[Any]:
-    """The cells of one CSV line, with its end.
+    """Return the cells of one CSV line; the line may end in a line break.
 
     Raises:
-        ValueError: It is no such line.
+        ValueError: `line` is not CSV.
     """
     row: list[Any] = []
-    at, end = 0, ","
+    position, end = 0, ","
     while end == ",":
-        found = _CELL.match(line, at)
-        if found is None:
-            raise ValueError(f"no CSV cell begins with {line[at : at + 40]!r}")
-        quoted, bare, end = found.groups()
-        row.append(_from_csv(bare) if quoted is None else quoted.replace('""', '"'))
-        at = found.end()
+        match = _CELL.match(line, position)
+        if match is None:
+            raise ValueError(f"{line[position : position + 40]!r} is not a CSV cell")
+        quoted, unquoted, end = match.groups()
+        row.append(_parse_unquoted(unquoted) if quoted is None else quoted.replace('""', '"'))
+        position = match.end()
     return row
 
 
-def _from_csv(text: str) -> Any:
+def _parse_unquoted(text: str) -> Any:
     if not text:
         return None
     if _INTEGER.fullmatch(text):
@@ -61,32 +61,32 @@ def _from_csv(text: str) -> Any:
 class CsvSink(TextSink):
     """A CSV file with a header; a missing value is an empty cell.
 
-    A text that looks like a number, or is empty, is put between quotation marks.
+    A string that is empty or looks like a number is quoted.
 
     Args:
         path: The file. Its folder must exist.
-        fsync: Whether each `write_many` also waits for the disk: it then survives a
-            power cut, and takes some milliseconds.
-        columns: Names of the columns a file that is there must have, by default those of
-            a Sample.
+        fsync: Whether each `write_many` also waits for the disk. The rows then survive a
+            power cut, but each call takes some milliseconds.
+        columns: Names of the columns that an existing file must have. Default: the columns
+            of a Sample.
     """
 
-    _quoted = True
-    _write = staticmethod(csv_cell)
+    _quotes = True
+    _format_cell = staticmethod(csv_cell)
 
-    def _names(self, head: bytes) -> list[str]:
+    def _column_names(self, head: bytes) -> list[str]:
         text = head.decode("utf-8", "replace").removeprefix("\N{BYTE ORDER MARK}")
         try:
             return [str(name) for name in csv_row(text)]
         except ValueError as error:
-            raise WatlowSinkError(f"{self} has no header: {error}; give a new name") from error
+            raise WatlowSinkError(f"{self} has no CSV header: {error}; give a new name") from error
 
-    def _torn_head(self, head: bytes) -> bool:
+    def _is_torn_first_write(self, head: bytes) -> bool:
         return (",".join(COLUMNS) + "\r").encode().startswith(head)
 
     def _header(self, layout: ColumnLayout) -> str:
         return ",".join(map(csv_cell, layout.types)) + "\r\n"
 
     def _lines(self, layout: ColumnLayout, columns: list[Column]) -> str:
-        rows = zip(*map(self._as_text, layout.types.values(), columns))
+        rows = zip(*map(self._format_column, layout.types.values(), columns))
         return "\r\n".join([*map(",".join, rows), ""])

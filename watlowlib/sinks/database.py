@@ -1,4 +1,4 @@
-"""What the two users of sqlite3 share: a connection, a transaction, a quoted name."""
+"""Helpers for sqlite3, for `SqliteSink` and the spool of `PostgresSink`."""
 
 from __future__ import annotations
 
@@ -12,56 +12,55 @@ from pathlib import Path
 from watlowlib.errors import WatlowConfigurationError
 
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-"""What a table or schema may be called."""
-
+"""Pattern of a valid table or schema name."""
 
 RETRY_S = 0.02
-"""How long to leave others alone with a file whose journal they are changing."""
+"""Delay before the next try, while another program changes the journal mode of the file."""
 
 
-def one_of(name: str, given: object, pattern: str, what: str | None) -> None:
-    """Raises a WatlowConfigurationError unless `given` is a text that `pattern` allows."""
+def check_pattern(name: str, given: object, pattern: str, allowed: str | None) -> None:
+    """Raise WatlowConfigurationError unless `given` is a string that matches `pattern`."""
     if not isinstance(given, str) or not re.fullmatch(pattern, given, re.ASCII):
-        allowed = what or pattern.replace("|", ", ")
+        allowed = allowed or pattern.replace("|", ", ")
         raise WatlowConfigurationError(f"{name}={given!r}: allowed are {allowed}")
 
 
-def quoted(name: str) -> str:
-    """A column's name, whatever is in it, as SQL writes it."""
+def quote_identifier(name: str) -> str:
+    """Return `name`, which may have any characters, as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
-    """A connection whose transactions are begun and ended by hand."""
+    """Return a connection in autocommit mode; see `transaction`."""
     return sqlite3.connect(
         path,
         timeout=busy_timeout_s,
         isolation_level=None,
-        # Opened by the caller, used by a writer thread: never both at once.
+        # The caller opens it, a writer thread uses it; they never use it at the same time.
         check_same_thread=False,
     )
 
 
 def set_journal_mode(database: sqlite3.Connection, mode: str, busy_timeout_s: float) -> None:
-    """Have the journal of `mode`; SQLite itself does not wait for others with that.
+    """Set the journal mode; wait for other programs, which SQLite does not do here itself.
 
     Raises:
-        sqlite3.Error: Others have the file for longer than `busy_timeout_s`, or it is none.
+        sqlite3.Error: The file is locked for longer than `busy_timeout_s`, or is not a database.
     """
-    until_s = time.monotonic() + busy_timeout_s
+    deadline_s = time.monotonic() + busy_timeout_s
     while True:
         try:
             database.execute(f"PRAGMA journal_mode={mode}")
             return
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until_s:
+            if "locked" not in str(error) or time.monotonic() > deadline_s:
                 raise
         time.sleep(RETRY_S)
 
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All that is done within, or nothing; nobody else writes meanwhile."""
+    """Commit the statements of the `with` block, or roll all back; other writers wait."""
     try:
         database.execute("BEGIN IMMEDIATE")
         yield

@@ -1,4 +1,4 @@
-"""What keeps a file whole: one writer at a time, names that change at once, torn ends."""
+"""File operations for the sinks: locks, atomic replacement, and torn last lines."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from watlowlib.errors import WatlowSinkError
 
 try:
     import fcntl
-except ImportError:  # Windows does not let two programs rename or cut what both have open
+except ImportError:  # Windows refuses to rename or truncate a file that two programs have open
     fcntl = None  # type: ignore[assignment]
 
 BLOCK = 1 << 20
 
 
 def lock(file: FileIO, name: object) -> None:
-    """Keep other sinks off `file` until it is closed.
+    """Lock `file` against other sinks until it is closed.
 
     Raises:
-        WatlowSinkError: One has it already; `name` says which file it is.
+        WatlowSinkError: Another sink has locked it; the message begins with `name`.
     """
     if fcntl is not None:
-        # Some network drives have no locks: then nobody is kept off.
+        # Some network drives do not support locks: then the file stays unlocked.
         with suppress(OSError):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,38 +33,38 @@ def lock(file: FileIO, name: object) -> None:
                 raise WatlowSinkError(f"{name} is being written to by another sink") from None
 
 
-def check_there(file: FileIO, path: Path) -> None:
-    """See that who looks for `path` finds what is written to `file`.
+def check_not_deleted(file: FileIO, path: Path) -> None:
+    """Check that the open `file` was not deleted, nor replaced by another file at `path`.
 
     Raises:
-        WatlowSinkError: Somebody has deleted or replaced it: nobody can read it any more.
+        WatlowSinkError: The file was deleted or replaced: its rows can no longer be read.
     """
-    written = os.fstat(file.fileno())
-    if written.st_nlink:
+    status = os.fstat(file.fileno())
+    if status.st_nlink:
         return
-    # Some network drives count no names of a file: it is looked for as well.
+    # Some network drives do not count the names of a file: compare it with `path`.
     with suppress(OSError):
-        if os.path.samestat(written, path.stat()):
+        if os.path.samestat(status, path.stat()):
             return
-    raise deleted(path)
+    raise deleted_error(path)
 
 
-def deleted(path: Path) -> WatlowSinkError:
-    """What is wrong with a file that is not there any more."""
+def deleted_error(path: Path) -> WatlowSinkError:
+    """Return the error for a file that was deleted or replaced while it was written."""
     return WatlowSinkError(
-        f"{path} was deleted or moved while it was written; what it had is not to be found there"
+        f"{path} was deleted or moved while it was written; its rows are no longer at this path"
     )
 
 
 def write_all(file: FileIO, data: bytes) -> None:
-    """Write all of `data`, in as many steps as the system takes."""
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]
+    """Write all of `data`, in as many calls as the operating system needs."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def replace(new: Path, old: Path) -> None:
-    """Put `new` in the place of `old`, so that a power cut leaves one of them whole."""
+    """Replace `old` by `new` atomically: a power cut leaves one of them complete."""
     with new.open("rb+") as file:
         os.fsync(file.fileno())
     new.replace(old)
@@ -76,50 +76,50 @@ def replace(new: Path, old: Path) -> None:
             os.close(folder)
 
 
-def end_of_lines(file: FileIO, *, quoted: bool) -> int:
-    """Where the last whole line of `file` ends.
+def end_of_last_line(file: FileIO, *, quotes: bool) -> int:
+    """Return the offset at which the last complete line of `file` ends, in bytes.
 
     Args:
         file: An open file.
-        quoted: Whether a line break between quotation marks belongs to the line, as in
-            CSV. Then the whole file is read, because only its beginning says where the
-            quotation marks pair up.
+        quotes: Whether a line break between quotation marks belongs to the line, as in
+            CSV. Then the whole file is read, because quotation marks can be paired only
+            from the beginning of the file.
     """
-    return _end_with_quotes(file) if quoted else _end_without(file)
+    return _end_with_quotes(file) if quotes else _end_without_quotes(file)
 
 
 def _end_with_quotes(file: FileIO) -> int:
     file.seek(0)
-    start, end, inside = 0, 0, False
+    start, end, inside_quotes = 0, 0, False
     while block := file.read(BLOCK):
-        at = start
+        offset = start
         for number, part in enumerate(block.split(b'"')):
-            inside ^= number > 0
-            found = -1 if inside else part.rfind(b"\n")
-            if found >= 0:
-                end = at + found + 1
-            at += len(part) + 1
+            inside_quotes ^= number > 0
+            line_break = -1 if inside_quotes else part.rfind(b"\n")
+            if line_break >= 0:
+                end = offset + line_break + 1
+            offset += len(part) + 1
         start += len(block)
     return end
 
 
-def _end_without(file: FileIO) -> int:
+def _end_without_quotes(file: FileIO) -> int:
     start = file.seek(0, os.SEEK_END)
     while start > 0:
         size = min(BLOCK, start)
         start = file.seek(start - size)
-        found = file.read(size).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
+        line_break = file.read(size).rfind(b"\n")
+        if line_break >= 0:
+            return start + line_break + 1
     return 0
 
 
-def whole_lines(path: Path, *, quoted: bool) -> Iterator[str]:
-    """The whole lines of a UTF-8 file, each with its end; see `end_of_lines` for `quoted`."""
-    line, code = b"", "utf-8-sig"  # some editors put a mark before the first
+def complete_lines(path: Path, *, quotes: bool) -> Iterator[str]:
+    """Yield the complete lines of a UTF-8 file with their ends; `quotes`: `end_of_last_line`."""
+    line, encoding = b"", "utf-8-sig"  # some editors add a byte order mark
     with path.open("rb") as file:
         for part in file:
             line += part
-            if line.endswith(b"\n") and not (quoted and line.count(b'"') % 2):
-                yield line.decode(code)
-                line, code = b"", "utf-8"
+            if line.endswith(b"\n") and not (quotes and line.count(b'"') % 2):
+                yield line.decode(encoding)
+                line, encoding = b"", "utf-8"

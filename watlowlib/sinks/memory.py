@@ -1,4 +1,4 @@
-"""A list of samples, for notebooks and tests."""
+"""In-memory storage of samples, for notebooks and tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from watlowlib.sinks.rows import Row
 
 
 class InMemorySink(Sink):
-    """Keeps samples as they are, in `samples`, also after it was closed."""
+    """A list of samples, `samples`; it stays available after `close`."""
 
     def __init__(self) -> None:
         self.samples: list[Any] = []
@@ -20,7 +20,7 @@ class InMemorySink(Sink):
         return f"<InMemorySink of {len(self.samples)} samples>"
 
     def open(self) -> None:
-        """Take samples from now on."""
+        """Open the sink."""
         self._open = True
 
     def write_many(self, samples: Sequence[Row]) -> None:
@@ -30,5 +30,5 @@ class InMemorySink(Sink):
         self.samples.extend(samples)
 
     def close(self) -> None:
-        """Take no more samples."""
+        """Close the sink; keep `samples`."""
         self._open = False

@@ -1,11 +1,11 @@
-"""From a recording into sinks, each with a writer thread of its own.
+"""Write a recording into sinks, each with its own writer thread.
 
     with record(mgr, ...) as stream, SqliteSink("run.sqlite") as db, CsvSink("run.csv") as csv:
         summary = pipe(stream, db, csv)
 
-A writer collects samples until there are `batch_size` of them, or the first one has
-waited `flush_interval`, and writes them in one go. A sink that fails does not stop the
-others; its error is raised when all is over. When all have failed the recording stops.
+A writer collects samples until it has `batch_size` of them, or until the first one has
+waited for `flush_interval`, and writes them in one call. A sink that fails does not stop the
+others; `pipe` raises its error at the end. When all sinks have failed the recording stops.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from watlowlib.streaming.recorder import Recording
 log = logging.getLogger(__name__)
 
 WAITING_BATCHES = 256
-"""Batches that may wait for a slow sink, apart from what the recording itself buffers."""
+"""Capacity of a sink's queue, in batches; the recording has its own buffer in addition."""
 
 GRACE_S = 0.2
-"""How long the others wait for a sink that has so many waiting, before it loses rows."""
+"""How long the other sinks wait for one with a full queue, before rows for it are dropped."""
 
 JOIN_S = 60.0
-"""How long a sink may take for its last rows."""
+"""Time limit for a sink to write its last rows."""
 
 
 class SinkWriter:
@@ -40,8 +40,8 @@ class SinkWriter:
 
     Args:
         sink: An open sink.
-        batch_size: Samples to write at once.
-        flush_interval: Seconds the first of them may wait.
+        batch_size: Samples per write.
+        flush_interval: Seconds that the first of them may wait.
     """
 
     def __init__(self, sink: SampleSink, *, batch_size: int, flush_interval: float) -> None:
@@ -50,8 +50,8 @@ class SinkWriter:
         self._batch_size = batch_size
         self._flush_interval = flush_interval
         self._queue: ClosableQueue[list[Sample]] = ClosableQueue(WAITING_BATCHES)
-        self._offered: list[Sample] = []
-        self._given = 0
+        self._last_batch: list[Sample] = []
+        self._offered = 0
         self._written = 0
         self._behind = False
         role = type(sink).__name__.removesuffix("Sink").lower() or "sink"
@@ -59,49 +59,49 @@ class SinkWriter:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the writer before its time."""
+        """The exception that ended the writer early, or None."""
         return self._worker.failure
 
     def start(self) -> None:
-        """Let the thread run."""
+        """Start the thread."""
         self._worker.start()
 
     def offer(self, batch: list[Sample], *, alone: bool) -> None:
-        """Hand over a batch; one that is not taken is counted as lost.
+        """Put a batch into the queue; count its rows as lost if the queue stays full.
 
-        One that comes again, because Ctrl-C came before it was known to be taken, is one.
+        A batch may be offered twice, when Ctrl-C interrupts the first call. It counts once.
 
         Args:
             batch: The samples.
-            alone: Whether nobody else is held up by waiting for this sink.
+            alone: Whether this is the only working sink; then wait for room without a limit.
         """
-        patience_s = 0.0 if self._behind else GRACE_S
-        if batch is not self._offered:
-            given = self._given + len(batch)
-            self._offered, self._given = batch, given  # nothing comes between the two
+        timeout_s = 0.0 if self._behind else GRACE_S
+        if batch is not self._last_batch:
+            offered = self._offered + len(batch)
+            self._last_batch, self._offered = batch, offered  # no Ctrl-C in between
         try:
-            taken = self._queue.put(batch, None if alone else patience_s)
+            accepted = self._queue.put(batch, None if alone else timeout_s)
         except QueueClosed:
             return
-        if not taken and not self._behind:
+        if not accepted and not self._behind:
             self._behind = True
             log.warning("%s falls behind: rows are being lost", self.name)
-        elif taken and self._behind and len(self._queue) < WAITING_BATCHES // 2:
+        elif accepted and self._behind and len(self._queue) < WAITING_BATCHES // 2:
             self._behind = False
             log.warning("%s keeps up again", self.name)
 
     def end(self) -> None:
-        """Take nothing more; write what is left."""
+        """Close the queue; the thread writes the remaining rows and ends."""
         self._queue.close()
 
     def finish(self) -> None:
-        """Wait until what is left has been written."""
+        """Wait until the remaining rows have been written."""
         self._worker.join(JOIN_S)
 
     def report(self) -> SinkReport:
-        """What became of the rows."""
+        """Return how many rows were written and lost."""
         error = None if self.failure is None else str(self.failure) or repr(self.failure)
-        return SinkReport(self.name, self._written, self._given - self._written, error)
+        return SinkReport(self.name, self._written, self._offered - self._written, error)
 
     def _run(self) -> None:
         try:
@@ -142,26 +142,26 @@ def pipe(
 ) -> AcquisitionSummary:
     """Write a recording into `sinks` until it ends.
 
-    With one sink that is slow the recording waits for it (or drops, as its overflow
-    policy says). With several, one that is slow or has failed does not hold up the
-    others: once `WAITING_BATCHES` wait for it, the rows it misses are counted in its report.
+    If the only sink is slow, the recording waits for it (or drops samples, according to its
+    overflow policy). With several sinks, a slow or failed one does not delay the others: once
+    `WAITING_BATCHES` batches wait for it, further rows are dropped and counted in its report.
 
     Args:
         stream: A recording, within its `with` statement.
         *sinks: Open sinks, at least one.
-        batch_size: Samples a sink is given at once, 1 or more.
-        flush_interval: Seconds a sample may wait for that, 0 or more.
+        batch_size: Samples per write, 1 or more.
+        flush_interval: Seconds that a sample may wait for a full batch, 0 or more.
 
     Returns:
         The recording's summary, with a report for each sink.
 
     Raises:
-        WatlowConfigurationError: No sink, or a size or interval that cannot be.
-        WatlowSinkError: A sink did not keep all its rows; the others have theirs.
-        KeyboardInterrupt: Ctrl-C, after the schedule has been stopped and everything
-            that was read has been written.
+        WatlowConfigurationError: No sink, or an invalid size or interval.
+        WatlowSinkError: A sink did not keep all its rows; the other sinks have theirs.
+        KeyboardInterrupt: Ctrl-C, raised after the schedule has stopped and all samples
+            read so far have been written.
     """
-    _check(stream, sinks)
+    _check_arguments(stream, sinks)
     batch_size = as_int("batch_size", batch_size, 1, None, "give 1 or more samples")
     seconds = finite_or_none(flush_interval)
     if seconds is None or seconds < 0:
@@ -184,46 +184,46 @@ def pipe(
 
 
 class _Flow:
-    """Hands each batch to each writer; goes on where an interruption has left it."""
+    """Offers each batch to each writer; `run` can be called again after an interruption."""
 
     def __init__(self, stream: Recording, writers: list[SinkWriter]) -> None:
         self.writers = writers
         self._stream = stream
         self._started = False
-        self._hand: list[Batch] = []
+        self._pending: list[Batch] = []
 
     def start(self) -> None:
-        """Let the writers' threads run."""
+        """Start the threads of the writers."""
         for writer in self.writers:
             writer.start()
         self._started = True
 
     def run(self) -> None:
-        """Until the recording has ended and everything is written; nothing if not started."""
+        """Run until the recording has ended and all is written; do nothing if not started."""
         if not self._started:
             return
         self._offer()
-        while self._stream.move_to(self._hand):
+        while self._stream.move_to(self._pending):
             self._offer()
         self.end()
         for writer in self.writers:
             writer.finish()
 
     def end(self) -> list[SinkReport]:
-        """Give the writers nothing more; what has become of the rows by now."""
+        """Close the queues of the writers and return their reports up to now."""
         for writer in self.writers:
             writer.end()
         return [writer.report() for writer in self.writers]
 
     def _offer(self) -> None:
-        """Offer what is in the hand; after an interruption again, which a writer notices."""
-        for batch in self._hand:
+        """Offer the pending batches; a writer detects a batch that is offered a second time."""
+        for batch in self._pending:
             for writer in self.writers:
                 alive = sum(each.failure is None for each in self.writers)
                 if not alive:
                     self._stream.stop()
                 writer.offer(batch.samples, alone=alive == 1)
-        self._hand.clear()
+        self._pending.clear()
 
 
 def _raise_failures(writers: list[SinkWriter]) -> None:
@@ -238,14 +238,14 @@ def _raise_failures(writers: list[SinkWriter]) -> None:
         raise WatlowSinkError(text) from cause
 
 
-def _check(stream: object, sinks: tuple[object, ...]) -> None:
+def _check_arguments(stream: object, sinks: tuple[object, ...]) -> None:
     if not isinstance(stream, Recording):
-        raise WatlowConfigurationError(f"{stream!r} is no recording: give what record(...) yields")
+        raise WatlowConfigurationError(f"{stream!r} is not a recording: make one with record(...)")
     if not sinks:
         raise WatlowConfigurationError("give at least one sink to write to")
     for sink in sinks:
         if isinstance(sink, type) or not hasattr(sink, "write_many"):
             raise WatlowConfigurationError(
-                f"{sink!r} is no sink: give open sinks, one after the other, "
+                f"{sink!r} is not a sink: give open sinks as separate arguments, "
                 "such as pipe(stream, db, csv)"
             )

@@ -1,4 +1,4 @@
-"""Reading back what the file sinks have written, also while they write, or after a crash.
+"""Read back the rows of the file sinks, also while they are writing or after a crash.
 
 for row in read_samples("run.parquet"):
     print(row["device"], row["value"])
@@ -20,12 +20,12 @@ from typing import Any
 from watlowlib._internal.optional import import_optional
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.csv import csv_row
-from watlowlib.sinks.database import NAME, one_of
-from watlowlib.sinks.files import whole_lines
+from watlowlib.sinks.database import NAME, check_pattern
+from watlowlib.sinks.files import complete_lines
 from watlowlib.sinks.parquet.arrow import arrow, from_batch, schema_of, to_batch
 from watlowlib.sinks.parquet.finalize import added
 from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of, read_journal
-from watlowlib.sinks.rows import COLUMN_TYPES, TIMES, ColumnLayout
+from watlowlib.sinks.rows import COLUMN_TYPES, TIME_COLUMNS, ColumnLayout
 
 ROWS_AT_ONCE = 10_000
 
@@ -33,10 +33,10 @@ Rows = Iterator[dict[str, Any]]
 
 
 class StoredSamples:
-    """The rows of a file: iterate it, as often as you like, or ask for a table.
+    """The rows of a file; iterate over it any number of times, or convert it to a table.
 
-    A row is a dict. `requested_at`, `received_at` and `midpoint_at` are datetimes in UTC,
-    all else is what was written. What a crash has torn is left out.
+    A row is a dict. `requested_at`, `received_at` and `midpoint_at` are datetimes in UTC;
+    other cells are as written. A row that a crash has torn is left out.
     """
 
     def __init__(self, path: Path, read: Callable[[], Rows]) -> None:
@@ -51,7 +51,7 @@ class StoredSamples:
             for row in self._read():
                 yield {
                     name: datetime.fromisoformat(cell)
-                    if name in TIMES and isinstance(cell, str)
+                    if name in TIME_COLUMNS and isinstance(cell, str)
                     else cell
                     for name, cell in row.items()
                 }
@@ -59,19 +59,19 @@ class StoredSamples:
             raise WatlowSinkError(f"{self._path} could not be read: {error}") from error
 
     def to_arrow(self) -> Any:
-        """A pyarrow Table, `value` being the numbers and `value_text` the texts.
+        """Return a pyarrow Table, with numbers in `value` and text in `value_text`.
 
         Raises:
             WatlowSinkError: pyarrow is not installed, or the file cannot be read.
         """
         pa = arrow()
         rows = list(self)
-        layout = ColumnLayout.of(rows) if rows else ColumnLayout(COLUMN_TYPES)
+        layout = ColumnLayout.infer(rows) if rows else ColumnLayout(COLUMN_TYPES)
         schema = schema_of(layout)
         return pa.Table.from_batches([to_batch(layout, schema, rows)], schema)
 
     def to_pandas(self) -> Any:
-        """A pandas DataFrame with the columns as they were written.
+        """Return a pandas DataFrame with the columns as written.
 
         Raises:
             WatlowSinkError: pandas is not installed, or the file cannot be read.
@@ -79,7 +79,7 @@ class StoredSamples:
         return import_optional("pandas", "pandas").DataFrame.from_records(list(self))
 
     def to_polars(self) -> Any:
-        """A polars DataFrame, `value` being the numbers and `value_text` the texts.
+        """Return a polars DataFrame, with numbers in `value` and text in `value_text`.
 
         Raises:
             WatlowSinkError: polars or pyarrow is not installed, or the file cannot be read.
@@ -88,22 +88,22 @@ class StoredSamples:
 
 
 def read_samples(path: str | os.PathLike[str], *, table: str = "samples") -> StoredSamples:
-    """The rows of a CSV, JSON Lines, SQLite or Parquet file, or of a folder of Parquet files.
+    """Return the rows of a CSV, JSON Lines, SQLite or Parquet file or a Parquet folder.
 
     Args:
-        path: The file; its ending says what it is.
+        path: The file, whose extension selects the format, or a folder of Parquet files.
         table: The table in a SQLite file.
 
     Raises:
-        WatlowConfigurationError: An ending nobody knows, or no such name for a table.
-        WatlowSinkError: There is no such file.
+        WatlowConfigurationError: An unknown extension, or an invalid table name.
+        WatlowSinkError: The file does not exist.
     """
-    one_of("table", table, NAME, "letters, digits and underscores")
+    check_pattern("table", table, NAME, "letters, digits and underscores")
     file = Path(path)
     read = READERS.get(file.suffix.lower(), _folder if file.is_dir() else None)
     if read is None:
         raise WatlowConfigurationError(
-            f"{os.fspath(path)!r}: the file's ending says how to read it; "
+            f"{os.fspath(path)!r}: the file extension selects the format; "
             f"known are {', '.join(READERS)}, and folders of Parquet files"
         )
     if not file.exists() and not journal_of(file).exists():
@@ -114,14 +114,14 @@ def read_samples(path: str | os.PathLike[str], *, table: str = "samples") -> Sto
 
 
 def _csv(path: Path) -> Rows:
-    lines = map(csv_row, whole_lines(path, quoted=True))
+    lines = map(csv_row, complete_lines(path, quotes=True))
     names = [str(name) for name in next(lines, [])]
     for cells in lines:
         yield dict(zip(names, cells))
 
 
 def _jsonl(path: Path) -> Rows:
-    for line in whole_lines(path, quoted=False):
+    for line in complete_lines(path, quotes=False):
         yield json.loads(line)
 
 
@@ -143,7 +143,7 @@ def _parquet(path: Path) -> Rows:
         yield from _folder(path)
         return
     parquet = import_optional("pyarrow.parquet", "parquet")
-    # The journal first: it may be finished, and deleted, while the file is read.
+    # Open the journal first: a sink may finish and delete it while the file is read.
     schema, batches = read_journal(journal_of(path))
     if path.exists():
         with parquet.ParquetFile(path) as file:

@@ -1,12 +1,12 @@
-"""From rows to columns of cells: what all tabular sinks have in common.
+"""Conversion of rows to columns of cells, for all sinks with columns.
 
-A row is a `Sample`, or a mapping of column names to cells for what other instruments say.
-Samples always have the same columns, `COLUMNS`, whatever is in the first of them. A file
-that begins with mappings has the columns of the first batch. Once a file has its columns
-they stay: a mapping's cell for another column is left out, with one warning a column.
+A row is a `Sample`, or a mapping of column names to cells, for data of other instruments.
+Samples always have the columns `COLUMNS`. A file that begins with mappings has the columns
+of its first batch. The columns of a file do not change: a cell of a later mapping for
+another column is left out, with one warning per column.
 
-The sinks work on whole columns: a list a column is made, and written, several times
-faster than a tuple a row.
+The sinks work on columns because one list per column is several times faster to build and
+write than one tuple per row.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Column: TypeAlias = "Sequence[Any]"
 
 
 class ColumnType(Enum):
-    """What a column holds, None aside."""
+    """The type of the cells in a column; any cell may also be None."""
 
     TEXT = "text"
     INTEGER = "integer"
     REAL = "real"
     TIME = "time"
     ANY = "any"
-    """Numbers and texts in one column, each staying what it is."""
+    """Numbers and text in one column; each cell keeps its type."""
 
 
 COLUMN_TYPES = {
@@ -57,36 +57,37 @@ COLUMN_TYPES = {
     "status": ColumnType.TEXT,
 }
 COLUMNS = tuple(COLUMN_TYPES)
-"""The columns of a tabular sink: a `Sample` without `raw`."""
+"""The columns of a `Sample` in a sink: all fields except `raw`."""
 
 TEXTS = "_text"
-"""What is added to a column's name for its texts, in sinks whose columns have one type."""
+"""Suffix of the column with the text of an ANY column, in sinks whose columns have one type."""
 
-TIMES = frozenset(name for name, kind in COLUMN_TYPES.items() if kind is ColumnType.TIME)
+TIME_COLUMNS = frozenset(n for n, type_ in COLUMN_TYPES.items() if type_ is ColumnType.TIME)
 
 
 class Cache(dict[Any, T]):
-    """What the cells of a column are written as, which occur again and again.
+    """Cache of formatted cells, for columns with few different cells.
 
-    At most `LIMIT` are kept: a column may hold a different cell in each row.
+    It holds at most `LIMIT` cells, because a column may have a different cell in each row.
     """
 
     LIMIT = 10_000
 
-    def __init__(self, write: Callable[[Any], T]) -> None:
-        self._write = write
+    def __init__(self, format_cell: Callable[[Any], T]) -> None:
+        self._format_cell = format_cell
 
     def __missing__(self, cell: Any) -> T:
         if len(self) >= self.LIMIT:
             self.clear()
-        self[cell] = written = self._write(cell)
-        return written
+        self[cell] = formatted = self._format_cell(cell)
+        return formatted
 
 
 class TimeText:
-    """Writes times as ISO 8601 in UTC: all but the microseconds is made once a second.
+    """Formatter of times as ISO 8601 in UTC.
 
-    Else writing the times would cost more than all the rest of a row.
+    It formats all but the microseconds once a second. Formatting each time completely would
+    take longer than the rest of the row.
     """
 
     def __init__(self) -> None:
@@ -94,7 +95,7 @@ class TimeText:
         self._text = ""
 
     def __call__(self, when: datetime) -> str:
-        """`when` as text."""
+        """Return `when` as text."""
         if not self._begin <= when < self._end:
             self._begin = when.astimezone(timezone.utc).replace(microsecond=0)
             self._end = self._begin + timedelta(seconds=1)
@@ -103,7 +104,7 @@ class TimeText:
 
 
 class TimeCount:
-    """Counts the microseconds from `epoch` to times, in the same way."""
+    """Converter of times to microseconds since `epoch`; it works like `TimeText`."""
 
     def __init__(self, epoch: datetime) -> None:
         self._epoch = epoch
@@ -111,7 +112,7 @@ class TimeCount:
         self._count = 0
 
     def __call__(self, when: datetime) -> int:
-        """Microseconds to `when`."""
+        """Return the microseconds from `epoch` to `when`."""
         if not self._begin <= when < self._end:
             self._begin = when.astimezone(timezone.utc).replace(microsecond=0)
             self._end = self._begin + timedelta(seconds=1)
@@ -119,89 +120,90 @@ class TimeCount:
         return self._count + when.microsecond
 
 
-def _words(value: Any) -> Any:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else value
+_GETTERS = {name: attrgetter(name) for name in COLUMNS}
 
 
-_SIMPLE = {name: attrgetter(name) for name in COLUMNS}
-
-
-def _samples_column(
-    name: str, samples: Sequence[Sample], time: Callable[[datetime], Any]
+def _sample_column(
+    name: str, samples: Sequence[Sample], convert_time: Callable[[datetime], Any]
 ) -> Column:
-    if name in TIMES:
-        return list(map(time, map(_SIMPLE[name], samples)))
+    if name in TIME_COLUMNS:
+        return list(map(convert_time, map(_GETTERS[name], samples)))
     if name == "protocol":
         return [sample.protocol._value_ for sample in samples]
     if name == "unit":
         return [None if sample.unit is None else sample.unit._value_ for sample in samples]
     if name == "value":
-        return [_words(v) if type(v) is tuple else v for v in map(_SIMPLE[name], samples)]
+        return [
+            " ".join(map(str, v)) if type(v) is tuple else v for v in map(_GETTERS[name], samples)
+        ]
     if name in COLUMN_TYPES:
-        return list(map(_SIMPLE[name], samples))
+        return list(map(_GETTERS[name], samples))
     return [None] * len(samples)
 
 
-def samples_to_columns(samples: Sequence[Sample], time: Callable[[datetime], Any]) -> list[Column]:
-    """One list of cells for each of `COLUMNS`; times are put through `time`."""
-    return [_samples_column(name, samples, time) for name in COLUMNS]
+def samples_to_columns(
+    samples: Sequence[Sample], convert_time: Callable[[datetime], Any]
+) -> list[Column]:
+    """Return one list of cells for each of `COLUMNS`; `convert_time` converts the times."""
+    return [_sample_column(name, samples, convert_time) for name in COLUMNS]
 
 
 def sample_to_row(sample: Sample) -> dict[str, Any]:
-    """One row as a dict, in the order of `COLUMNS`; times as ISO 8601 text in UTC."""
+    """Return the row as a dict in the order of `COLUMNS`; times are ISO 8601 text in UTC."""
     columns = samples_to_columns((sample,), TimeText())
     return {name: column[0] for name, column in zip(COLUMNS, columns)}
 
 
 class ColumnLayout:
-    """The columns of one file or table, and what goes into them.
+    """The names and types of the columns of one file or table.
 
     Args:
-        kinds: What each column holds, in their order.
+        types: The type of each column by its name, in the order of the columns.
     """
 
-    def __init__(self, kinds: Mapping[str, ColumnType]) -> None:
-        self.types = dict(kinds)
+    def __init__(self, types: Mapping[str, ColumnType]) -> None:
+        self.types = dict(types)
         self._left_out: set[str] = set()
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> ColumnLayout:
-        """That of a sink whose first rows these are.
+    def infer(cls, rows: Sequence[Row]) -> ColumnLayout:
+        """Return the layout for `rows`, the first rows of a file or table.
 
         Raises:
-            WatlowSinkError: A cell that is no number, text, time or None, a name that is no
-                text, or no cell at all.
+            WatlowSinkError: A cell is not a number, string, time or None, a column name is
+                not a string, or there are no cells.
         """
         if any(isinstance(row, Sample) for row in rows):
             return cls(COLUMN_TYPES)
         found: dict[str, set[ColumnType]] = {}
         for row in rows:
-            for name, cell in _plain(row).items():
-                found.setdefault(name, set()).update(_kinds(name, cell))
+            for name, cell in _cells(row).items():
+                found.setdefault(name, set()).update(_cell_types(name, cell))
         if not found or not all(isinstance(name, str) for name in found):
             raise WatlowSinkError(
-                f"the columns would be {list(found)}: give rows whose cells have names, as texts"
+                f"the columns would be {list(found)}: give rows with column names, as strings"
             )
-        return cls({name: _common(kinds) for name, kinds in found.items()})
+        return cls({name: _common_type(types) for name, types in found.items()})
 
-    def columns(self, rows: Sequence[Row], time: Callable[[datetime], Any]) -> list[Column]:
-        """One list of cells a column; times are put through `time`.
+    def columns(self, rows: Sequence[Row], convert_time: Callable[[datetime], Any]) -> list[Column]:
+        """Return one list of cells per column; `convert_time` converts the times.
 
         Raises:
-            WatlowSinkError: A cell that is no number, text, time or None.
+            WatlowSinkError: A cell is not a number, string, time or None.
         """
         samples = [row for row in rows if isinstance(row, Sample)]
         if len(samples) == len(rows):
             if samples:
-                self._leave_out(COLUMN_TYPES)
-            return [_samples_column(name, samples, time) for name in self.types]
-        plain = [_plain(row) for row in rows]
-        self._leave_out(dict.fromkeys(name for row in plain for name in row))
+                self._warn_left_out(COLUMN_TYPES)
+            return [_sample_column(name, samples, convert_time) for name in self.types]
+        mappings = [_cells(row) for row in rows]
+        self._warn_left_out(dict.fromkeys(name for row in mappings for name in row))
         return [
-            [_fit(kind, row.get(name), time) for row in plain] for name, kind in self.types.items()
+            [_convert(type_, row.get(name), convert_time) for row in mappings]
+            for name, type_ in self.types.items()
         ]
 
-    def _leave_out(self, names: Iterable[str]) -> None:
+    def _warn_left_out(self, names: Iterable[str]) -> None:
         for name in names:
             if name not in self.types and name not in self._left_out:
                 self._left_out.add(name)
@@ -211,27 +213,27 @@ class ColumnLayout:
 
 
 def columns_of(layout: ColumnLayout) -> dict[str, ColumnType]:
-    """The columns for `layout` in sinks whose columns have one type: see `split_numbers`.
+    """Return the columns of `layout` in sinks whose columns have one type; see `split_numbers`.
 
     Raises:
-        WatlowSinkError: A column has the name that the texts of another one need.
+        WatlowSinkError: A column has the name that is reserved for the text of another one.
     """
     columns: dict[str, ColumnType] = {}
-    for name, kind in layout.types.items():
-        if kind in (ColumnType.REAL, ColumnType.ANY) and name + TEXTS in layout.types:
+    for name, type_ in layout.types.items():
+        if type_ in (ColumnType.REAL, ColumnType.ANY) and name + TEXTS in layout.types:
             raise WatlowSinkError(
-                f"column {name + TEXTS!r} needs another name: this is where {name!r} has its texts"
+                f"column {name + TEXTS!r} needs another name: it is for the text of {name!r}"
             )
-        columns[name] = ColumnType.REAL if kind is ColumnType.ANY else kind
-        if kind is ColumnType.ANY:
+        columns[name] = ColumnType.REAL if type_ is ColumnType.ANY else type_
+        if type_ is ColumnType.ANY:
             columns[name + TEXTS] = ColumnType.TEXT
     return columns
 
 
 def split_numbers(column: Column) -> tuple[list[float | None], list[str | None]]:
-    """An ANY column as one of numbers and one of texts, for sinks whose columns have one type.
+    """Split an ANY column into numbers and text, for sinks whose columns have one type.
 
-    A text has no number; a whole number is in both, so that it reads back as what it was.
+    Text has no number. An integer is in both columns, and reads back as an integer.
     """
     if set(map(type, column)) <= {float}:
         return list(column), [None] * len(column)
@@ -242,74 +244,72 @@ def split_numbers(column: Column) -> tuple[list[float | None], list[str | None]]
 
 
 def join_numbers(numbers: Iterable[float | None], texts: Iterable[str | None]) -> list[Cell]:
-    """What `split_numbers` has split."""
+    """Return the column that `split_numbers` has split."""
     return [
         number if text is None else text if number is None else int(text)
         for number, text in zip(numbers, texts)
     ]
 
 
-def _plain(row: Row) -> dict[str, Cell]:
+def _cells(row: Row) -> dict[str, Cell]:
     if isinstance(row, Sample):
         (cells,) = zip(*samples_to_columns((row,), lambda when: when))
         return dict(zip(COLUMNS, cells))
-    return {name: _cell(name, given) for name, given in row.items()}
+    return {name: _check_cell(name, given) for name, given in row.items()}
 
 
-def _cell(name: str, given: Any) -> Cell:
+def _check_cell(name: str, given: Any) -> Cell:
     if isinstance(given, Enum):
         given = given.value
     if isinstance(given, str):
-        return _time(name, given) if name in TIMES else given
+        return _parse_time(name, given) if name in TIME_COLUMNS else given
     if given is None:
         return None
     if isinstance(given, datetime):
         if given.tzinfo is None:
-            raise WatlowSinkError(f"{name}={given!r}: give a time with its zone, such as UTC")
+            raise WatlowSinkError(f"{name}={given!r}: give a time with a time zone, such as UTC")
         return given
     if isinstance(given, Integral):
         return int(given)
     if isinstance(given, Real):
         return float(given)
-    raise WatlowSinkError(f"{name}={given!r}: a cell is a number, a text, a time or None")
+    raise WatlowSinkError(f"{name}={given!r}: a cell must be a number, a string, a time or None")
 
 
-def _fit(kind: ColumnType, cell: Cell, time: Callable[[datetime], Any]) -> Any:
-    """`cell` as a column of `kind` holds it: one that was once text stays text."""
+def _convert(type_: ColumnType, cell: Cell, convert_time: Callable[[datetime], Any]) -> Any:
+    """Return `cell` converted for a column of `type_`; a TEXT column stores numbers as text."""
     if isinstance(cell, datetime):
-        return time(cell) if kind is ColumnType.TIME else TimeText()(cell)
-    if kind is ColumnType.TEXT:
+        return convert_time(cell) if type_ is ColumnType.TIME else TimeText()(cell)
+    if type_ is ColumnType.TEXT:
         return None if cell is None else str(cell)
-    if kind is ColumnType.REAL and isinstance(cell, int):
+    if type_ is ColumnType.REAL and isinstance(cell, int):
         return float(cell)
-    if kind is ColumnType.INTEGER and isinstance(cell, float) and cell.is_integer():
+    if type_ is ColumnType.INTEGER and isinstance(cell, float) and cell.is_integer():
         return int(cell)
     return cell
 
 
-def _time(name: str, text: str) -> datetime:
+def _parse_time(name: str, text: str) -> datetime:
     try:
         when = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
-        raise WatlowSinkError(f"{name}={text!r}: give a time, or one as ISO 8601 text") from None
+        raise WatlowSinkError(f"{name}={text!r}: give a datetime or ISO 8601 text") from None
     if when.tzinfo is None:
-        raise WatlowSinkError(f"{name}={text!r}: give a time with its zone, such as +00:00")
+        raise WatlowSinkError(f"{name}={text!r}: give a time with a time zone, such as +00:00")
     return when
 
 
-def _kinds(name: str, cell: Cell) -> set[ColumnType]:
+def _cell_types(name: str, cell: Cell) -> set[ColumnType]:
     if name in COLUMN_TYPES:
         return {COLUMN_TYPES[name]}
-    kinds = {
+    types = {
         str: ColumnType.TEXT,
         int: ColumnType.INTEGER,
         float: ColumnType.REAL,
         datetime: ColumnType.TIME,
     }
-    return {kind for type_, kind in kinds.items() if isinstance(cell, type_)}
+    return {column for python, column in types.items() if isinstance(cell, python)}
 
 
-def _common(kinds: set[ColumnType]) -> ColumnType:
-    if kinds == {ColumnType.INTEGER, ColumnType.REAL}:
-        return ColumnType.ANY
-    return kinds.pop() if len(kinds) == 1 else ColumnType.ANY
+def _common_type(types: set[ColumnType]) -> ColumnType:
+    return types.pop() if len(types) == 1 else ColumnType.ANY

@@ -1,4 +1,4 @@
-"""A SQLite table: one transaction a `write_many`, readable by others while it grows."""
+"""SQLite tables: one transaction per `write_many`; other programs can read meanwhile."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.database import (
     NAME,
+    check_pattern,
     connect,
-    one_of,
-    quoted,
+    quote_identifier,
     set_journal_mode,
     transaction,
 )
-from watlowlib.sinks.files import deleted
+from watlowlib.sinks.files import deleted_error
 from watlowlib.sinks.rows import Column, ColumnLayout, ColumnType, Row, TimeText
 
-_TYPES = {
+_SQL_TYPES = {
     ColumnType.TEXT: " TEXT",
     ColumnType.INTEGER: " INTEGER",
     ColumnType.REAL: " REAL",
     ColumnType.TIME: " TEXT",
-    # No type: a number stays the number it is, and a text parameter has a place.
+    # No type: SQLite then stores numbers and text as they are.
     ColumnType.ANY: "",
 }
 
 ROWS_AT_ONCE = 16
-"""Rows one INSERT takes: a third faster than one by one."""
+"""Rows per INSERT statement: a third faster than one row at a time."""
 
 VALUES_AT_ONCE = 999
-"""Values one INSERT takes, in the oldest SQLite that Python can have."""
+"""Limit of values per statement in the oldest SQLite version that Python supports."""
 
 
 class SqliteSink(FileSink):
-    """A table in a SQLite file, made with the first rows if it is not there.
+    """A table in a SQLite file; the first rows create it if it does not exist.
 
-    A table we make has an index on `device` and `requested_at`, which makes "this
-    device, this hour" fast. Times are ISO 8601 text in UTC, which sorts as the times do.
-    NaN becomes NULL: SQLite has no such number.
+    A new table has an index on `device` and `requested_at`, for fast queries of one device
+    and a time range. Times are ISO 8601 text in UTC, which sorts in order of time. NaN
+    becomes NULL: SQLite has no NaN.
 
     Args:
         path: The file.
         table: The table: letters, digits and underscores, not beginning with a digit.
-        create_table: Whether to make the table when it is not there.
-        journal_mode: SQLite's journal; with WAL others can read while we write.
+        create_table: Whether to create the table if it does not exist.
+        journal_mode: SQLite's journal mode; WAL lets others read while the sink writes.
         synchronous: With WAL, NORMAL survives a crash of the program, FULL also a power cut.
-        busy_timeout_ms: How long to wait for another program that writes to the file.
-        columns: Names of the columns a table that is there must have, by default those
-            of a Sample.
+        busy_timeout_ms: Milliseconds to wait for another program that writes to the file.
+        columns: Names of the columns that an existing table must have. Default: the
+            columns of a Sample.
 
     Raises:
-        WatlowConfigurationError: A name or mode that SQLite does not have.
+        WatlowConfigurationError: An invalid table name, mode or timeout.
     """
 
     def __init__(
@@ -71,25 +71,25 @@ class SqliteSink(FileSink):
         columns: Sequence[str] | None = None,
     ) -> None:
         super().__init__(path, columns=columns)
-        one_of("table", table, NAME, "letters, digits and underscores")
-        one_of("journal_mode", journal_mode, "WAL|DELETE|TRUNCATE|PERSIST|MEMORY|OFF", None)
-        one_of("synchronous", synchronous, "OFF|NORMAL|FULL|EXTRA", None)
-        one_of("busy_timeout_ms", str(busy_timeout_ms), r"\d+", "milliseconds, 0 or more")
-        self._table = quoted(table)  # it may be a word of SQL, such as order
-        self._index = quoted(f"{table}_device_requested_at")
+        check_pattern("table", table, NAME, "letters, digits and underscores")
+        check_pattern("journal_mode", journal_mode, "WAL|DELETE|TRUNCATE|PERSIST|MEMORY|OFF", None)
+        check_pattern("synchronous", synchronous, "OFF|NORMAL|FULL|EXTRA", None)
+        check_pattern("busy_timeout_ms", str(busy_timeout_ms), r"\d+", "milliseconds, 0 or more")
+        self._table = quote_identifier(table)  # it may be an SQL keyword, such as order
+        self._index = quote_identifier(f"{table}_device_requested_at")
         self._create_table = create_table
         self._journal_mode = journal_mode
         self._synchronous = synchronous
         self._busy_timeout_s = busy_timeout_ms / 1000
         self._database: sqlite3.Connection | None = None
-        self._place: Path | None = None
+        self._resolved_path: Path | None = None
 
     def open(self) -> None:
-        """Open the file, and look at the table if there is one.
+        """Open the file and check the columns of an existing table.
 
         Raises:
-            WatlowSinkError: No such folder, no permission, not a SQLite file, or a table
-                with other columns.
+            WatlowSinkError: The folder does not exist, permission is denied, the file is
+                not a SQLite file, or the table has other columns.
         """
         if self._database is not None:
             return
@@ -102,18 +102,19 @@ class SqliteSink(FileSink):
             set_journal_mode(database, self._journal_mode, self._busy_timeout_s)
             database.execute(f"PRAGMA synchronous={self._synchronous}")
             with transaction(database):
-                # SQLite says only at a write that a file cannot be written to.
+                # SQLite reports a read-only file only at a write.
                 (version,) = database.execute("PRAGMA user_version").fetchone()
                 database.execute(f"PRAGMA user_version={version}")
-                self._layout = self._look(database)
+                self._layout = self._existing_layout(database)
         except BaseException as error:
             database.close()
             if isinstance(error, sqlite3.Error):
                 raise self._failed("opened", error) from error
             raise
         self._database = database
-        place = self.path.resolve()  # wherever the program, or a link to it, goes meanwhile
-        self._place = place if place.exists() else None  # it may be in memory
+        # Resolved now: the working directory or a link may change while the file is open.
+        resolved = self.path.resolve()
+        self._resolved_path = resolved if resolved.exists() else None  # None: in memory
 
     def write_many(self, samples: Sequence[Row]) -> None:
         """Insert `samples` in one transaction."""
@@ -121,15 +122,15 @@ class SqliteSink(FileSink):
             raise self._not_open()
         if not samples:
             return
-        with suppress(PermissionError):  # who may not look may have been let in before
-            # SQLite goes on with what nobody can read.
-            if self._place is not None and not self._place.exists():
-                raise deleted(self.path)
+        with suppress(PermissionError):  # the program may have lost its rights on the folder
+            # SQLite itself keeps writing to a deleted file.
+            if self._resolved_path is not None and not self._resolved_path.exists():
+                raise deleted_error(self.path)
         try:
             with transaction(self._database):
-                layout = self._layout or self._look(self._database)
+                layout = self._layout or self._existing_layout(self._database)
                 if layout is None:
-                    layout = ColumnLayout.of(samples)
+                    layout = ColumnLayout.infer(samples)
                     self._create(self._database, layout)
                 self._insert(self._database, layout, layout.columns(samples, TimeText()))
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
@@ -146,18 +147,18 @@ class SqliteSink(FileSink):
             except sqlite3.Error as error:
                 raise self._failed("closed", error) from error
 
-    def _look(self, database: sqlite3.Connection) -> ColumnLayout | None:
+    def _existing_layout(self, database: sqlite3.Connection) -> ColumnLayout | None:
         names = [row[1] for row in database.execute(f"PRAGMA table_info({self._table})")]
         if names:
             return self._accept(names)
         if not self._create_table:
             raise WatlowSinkError(
-                f"{self} has no table {self._table}; make it, or give create_table=True"
+                f"{self} has no table {self._table}; create it, or give create_table=True"
             )
         return None
 
     def _create(self, database: sqlite3.Connection, layout: ColumnLayout) -> None:
-        columns = ", ".join(f"{quoted(name)}{_TYPES[kind]}" for name, kind in layout.types.items())
+        columns = ", ".join(quote_identifier(n) + _SQL_TYPES[t] for n, t in layout.types.items())
         database.execute(f"CREATE TABLE {self._table} ({columns})")
         if {"device", "requested_at"} <= set(layout.types):
             database.execute(
@@ -167,13 +168,13 @@ class SqliteSink(FileSink):
     def _insert(
         self, database: sqlite3.Connection, layout: ColumnLayout, columns: list[Column]
     ) -> None:
-        """Insert all rows, most of them `ROWS_AT_ONCE`."""
-        names = ", ".join(map(quoted, layout.types))
+        """Insert all rows, up to `ROWS_AT_ONCE` per statement."""
+        names = ", ".join(map(quote_identifier, layout.types))
         row = f"({', '.join('?' * len(columns))})"
         at_once = max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // len(columns)))
-        whole = len(columns[0]) // at_once * at_once
-        cells = chain.from_iterable(zip(*(column[:whole] for column in columns)))
+        grouped = len(columns[0]) // at_once * at_once
+        cells = chain.from_iterable(zip(*(column[:grouped] for column in columns)))
         several = ", ".join([row] * at_once)
         insert = f"INSERT INTO {self._table} ({names}) VALUES "
         database.executemany(insert + several, zip(*[cells] * (at_once * len(columns))))
-        database.executemany(insert + row, zip(*(column[whole:] for column in columns)))
+        database.executemany(insert + row, zip(*(column[grouped:] for column in columns)))

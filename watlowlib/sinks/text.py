@@ -1,7 +1,7 @@
-"""Text files that grow at the end: CSV and JSON Lines, UTF-8, one line a row.
+"""Base class of the text files, CSV and JSON Lines: UTF-8, one line per row.
 
-An existing file is appended to. Each `write_many` goes to the system at once, to the disk
-as well on request. A line that a crash has torn is cut off when the file is opened again.
+Rows are appended to an existing file. Each `write_many` passes its rows to the operating
+system, and with `fsync` waits for the disk. Opening a file cuts off a torn last line.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Any
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
-from watlowlib.sinks.files import check_there, end_of_lines, lock, write_all
+from watlowlib.sinks.files import check_not_deleted, end_of_last_line, lock, write_all
 from watlowlib.sinks.rows import Cache, Column, ColumnLayout, ColumnType, Row, TimeText
 
 log = logging.getLogger(__name__)
 
 HEAD = 1 << 20
-"""The longest first line, in bytes."""
+"""Length limit of the first line, in bytes."""
 
 
 class TextSink(FileSink):
-    """What both have in common.
+    """Base class of `CsvSink` and `JsonlSink`.
 
     Args:
         path: The file. Its folder must exist.
-        fsync: Whether each `write_many` also waits for the disk: it then survives a
-            power cut, and takes some milliseconds.
-        columns: Names of the columns a file that is there must have, by default those of
-            a Sample.
+        fsync: Whether each `write_many` also waits for the disk. The rows then survive a
+            power cut, but each call takes some milliseconds.
+        columns: Names of the columns that an existing file must have. Default: the columns
+            of a Sample.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class TextSink(FileSink):
         self._fsync = fsync
         self._file: FileIO | None = None
         self._end = 0
-        self._texts: dict[ColumnType, Cache[str]] = {}
+        self._caches: dict[ColumnType, Cache[str]] = {}
 
     def open(self) -> None:
-        """Open the file at its end, making it if it is not there.
+        """Open the file for appending; create it if it does not exist.
 
         Raises:
-            WatlowSinkError: No such folder, no permission, a file of another kind, or
-                one that another sink writes to.
+            WatlowSinkError: The folder does not exist, permission is denied, the file has
+                another format or other columns, or another sink is writing to it.
         """
         if self._file is not None:
             return
@@ -60,7 +60,7 @@ class TextSink(FileSink):
         try:
             self._file = FileIO(self.path, "a+")
             lock(self._file, self)
-            self._begin(self._file)
+            self._check_contents(self._file)
         except BaseException as error:
             self.close()
             if isinstance(error, OSError):
@@ -68,12 +68,12 @@ class TextSink(FileSink):
             raise
 
     def write_many(self, samples: Sequence[Row]) -> None:
-        """Append `samples` and hand them to the system; all of them or none."""
+        """Append `samples`, all or none, and pass them to the operating system."""
         if self._file is None:
             raise self._not_open()
         if not samples:
             return
-        layout = self._layout or ColumnLayout.of(samples)
+        layout = self._layout or ColumnLayout.infer(samples)
         lines = self._lines(layout, layout.columns(samples, TimeText()))
         if self._layout is None:
             lines = self._header(layout) + lines
@@ -87,15 +87,15 @@ class TextSink(FileSink):
         if file is not None:
             file.close()
 
-    def _begin(self, file: FileIO) -> None:
-        """Look at what is there already, and cut off a torn last line."""
+    def _check_contents(self, file: FileIO) -> None:
+        """Read the columns of an existing file and cut off a torn last line."""
         file.seek(0)
         head = file.read(HEAD)
         self._end = 0
         if b"\n" in head:
-            self._layout = self._accept(self._names(head))
-            self._end = end_of_lines(file, quoted=self._quoted)
-        elif not self._torn_head(head):
+            self._layout = self._accept(self._column_names(head))
+            self._end = end_of_last_line(file, quotes=self._quotes)
+        elif not self._is_torn_first_write(head):
             shown = head[:100].decode("utf-8", "replace")
             raise WatlowSinkError(f"{self} has another header ({shown!r}); give a new name")
         torn = file.seek(0, os.SEEK_END) - self._end
@@ -104,11 +104,11 @@ class TextSink(FileSink):
             file.truncate(self._end)
 
     def _append(self, file: FileIO, text: str) -> None:
-        check_there(file, self.path)
+        check_not_deleted(file, self.path)
         try:
             data = text.encode("utf-8")
-            # A full disk takes the beginning of a write: no torn line is left, and if
-            # it could not be cut off then, it is now.
+            # A full disk stores only the first part of a write. That part is cut off after
+            # the failure, or here if the cut failed as well.
             if file.seek(0, os.SEEK_END) != self._end:
                 file.truncate(self._end)
             try:
@@ -122,24 +122,24 @@ class TextSink(FileSink):
             raise self._failed("written", error) from error
         self._end += len(data)
 
-    _quoted = False
-    _time = "%s"
-    _write: Callable[[Any], str]
+    _quotes = False
+    _time_format = "%s"
+    _format_cell: Callable[[Any], str]
 
-    def _as_text(self, kind: ColumnType, column: Column) -> Iterable[str]:
-        """The cells of a column as text; whatever is the same again and again is made once."""
-        if kind in (ColumnType.TEXT, ColumnType.INTEGER):
-            return map(self._texts.setdefault(kind, Cache(self._write)).__getitem__, column)
-        if kind is ColumnType.TIME and None not in column:
-            return map(self._time.__mod__, column)
-        return map(self._write, column)
+    def _format_column(self, type_: ColumnType, column: Column) -> Iterable[str]:
+        """Return the cells of a column as text; text and integers are cached."""
+        if type_ in (ColumnType.TEXT, ColumnType.INTEGER):
+            return map(self._caches.setdefault(type_, Cache(self._format_cell)).__getitem__, column)
+        if type_ is ColumnType.TIME and None not in column:
+            return map(self._time_format.__mod__, column)
+        return map(self._format_cell, column)
 
-    def _names(self, head: bytes) -> list[str]:
-        """The columns of the file that begins with `head`."""
+    def _column_names(self, head: bytes) -> list[str]:
+        """Return the columns of the file that begins with `head`."""
         raise NotImplementedError
 
-    def _torn_head(self, head: bytes) -> bool:
-        """Whether `head`, which has no whole line, is what a crash left of the first write."""
+    def _is_torn_first_write(self, head: bytes) -> bool:
+        """Whether `head`, which has no complete line, is a first write torn by a crash."""
         raise NotImplementedError
 
     def _header(self, layout: ColumnLayout) -> str:

@@ -18,7 +18,7 @@ import pytest
 
 from tests.sinks.postgres_server import PostgresServer, Proxy
 from tests.sinks.samples import EVERY_KIND, FIRST, many
-from tests.sinks.test_conformance import Hurrying, size_limit
+from tests.sinks.test_conformance import InstantClock, size_limit
 from watlowlib import (
     InMemorySink,
     PostgresConfig,
@@ -76,7 +76,7 @@ def test_a_server_that_is_stopped_and_killed_during_a_recording(
 
     memory = InMemorySink()
     sink = PostgresSink(config, spool=spool, close_timeout_s=PATIENCE_S)
-    stream = record(Source(), parameters="pv", rate_hz=1e6, duration=1e-3, clock=Hurrying())
+    stream = record(Source(), parameters="pv", rate_hz=1e6, duration=1e-3, clock=InstantClock())
     with sink, memory, stream:
         summary = pipe(stream, sink, memory, batch_size=5)
     assert [each.rows_lost for each in summary.sinks] == [0, 0]

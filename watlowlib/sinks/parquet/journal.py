@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from watlowlib.sinks.files import check_there, lock, write_all
+from watlowlib.sinks.files import check_not_deleted, lock, write_all
 from watlowlib.sinks.parquet.arrow import arrow
 
 ID = b"watlowlib.journal"
@@ -69,7 +69,7 @@ class Journal:
             WatlowSinkError: Somebody has deleted it.
         """
         if not self._file.closed:
-            check_there(self._file, self.path)
+            check_not_deleted(self._file, self.path)
 
     def _write(self, data: Any) -> None:
         self.check()

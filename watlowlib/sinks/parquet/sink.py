@@ -108,7 +108,7 @@ class ParquetSink(FileSink):
             raise self._not_open()
         if not samples:
             return
-        layout = self._layout or ColumnLayout.of(samples)
+        layout = self._layout or ColumnLayout.infer(samples)
         schema = self._schema or schema_of(layout)
         batch = to_batch(layout, schema, samples)
         try:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from watlowlib._internal.validation import as_int, as_positive
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.sinks.database import NAME, one_of
+from watlowlib.sinks.database import NAME, check_pattern
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class PostgresConfig:
             raise WatlowConfigurationError("give dsn, or host, user and database, not both")
         for name in ("schema", "table"):
             allowed = "up to 63 letters, digits and underscores"
-            one_of(name, getattr(self, name), rf"(?=.{{,63}}\Z){NAME}", allowed)
+            check_pattern(name, getattr(self, name), rf"(?=.{{,63}}\Z){NAME}", allowed)
         least = as_int("pool_min_size", self.pool_min_size, 0, None, "give 0 or more")
         least = max(1, least)
         as_int("port", self.port, 1, 65535, "give 1 to 65535")

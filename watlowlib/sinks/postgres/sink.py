@@ -141,8 +141,8 @@ class PostgresSink(TableSink):
         server = Server(self._config)
         kinds = (
             columns_of(ColumnLayout(COLUMN_TYPES))
-            if self._wanted == tuple(COLUMN_TYPES)
-            else self._wanted
+            if self._required_columns == tuple(COLUMN_TYPES)
+            else self._required_columns
         )
         with ExitStack() as undo:
             spool = self._connected()
@@ -174,7 +174,7 @@ class PostgresSink(TableSink):
         self._sender.check()
         if not samples:
             return
-        layout = self._layout or ColumnLayout.of(samples)
+        layout = self._layout or ColumnLayout.infer(samples)
         data = pack(layout, samples, self._run_id, self._seq)
         self._seq += len(samples)  # given once: these may be there though Ctrl-C says otherwise
         try:
