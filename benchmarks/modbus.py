@@ -35,11 +35,11 @@ from watlowlib import Controller, open_device
 from watlowlib.model import ProtocolKind, SerialSettings
 from watlowlib.registry.parameters import PARAMETERS, DataType
 from watlowlib.simulator import SimulatedBus, SimulatedController
-from watlowlib.simulator.turnaround import LIKE_A_PM3, SLOW_ONES
+from watlowlib.simulator.turnaround import PM3_TURNAROUND_S, SLOW_SHARE
 
 NEIGHBOURS = (8009, 8012, 8006, 8007, 8008, 8010, 8013, 8011, 8014, 8033)
 SCATTERED = (4001, 4002, 7001, 7007, 8002, 8011, 8014, 8027, 9009, 17009)
-TURNAROUNDS_S = (LIKE_A_PM3, (0.002, 0.01))
+TURNAROUNDS_S = (PM3_TURNAROUND_S, (0.002, 0.01))
 BAUDRATE = 9600
 BYTE_S = 10 / BAUDRATE
 SECONDS = 6.0
@@ -161,7 +161,7 @@ def compare(title: str, wanted: tuple[int, ...], turnaround_s: tuple[float, ...]
         [(name, f"{each * 1000:.1f}", f"{first_s / each:.2f}") for name, each in found.items()],
     )
     ordinary, slow = mean(turnaround_s[:2]), mean(turnaround_s[-2:])
-    rare = SLOW_ONES if len(turnaround_s) == 3 else 0.0
+    rare = SLOW_SHARE if len(turnaround_s) == 3 else 0.0
     best = limit(wanted, (1 - rare) * ordinary + rare * slow)
     # Ten that are scattered are several exchanges for a poll: one is what the assembly is for.
     at_once = ("poll", "assembly") if wanted is NEIGHBOURS else ("assembly",)

@@ -1,7 +1,7 @@
-"""Other people's drivers, as they come from the registry, read and write our simulated unit.
+"""Third-party Standard Bus drivers, as published, read and write a simulated controller.
 
-They were written against real controllers; that they are content with ours says that it
-speaks as those do. They come with the extra `judges`.
+They were written against real controllers, so they show that the simulated one behaves like
+those. The extra `judges` installs them.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ def test_pywatlow_reads_and_writes(line: SimulatedBus, unit: SimulatedController
         assert client.readParam(8003, int)["data"] == 71
         assert client.write(C_180)["data"] == C_180
         assert client.readSetpoint()["data"] == C_180
-        # Integers it writes from MAC 03, and expects the answer there.
+        # It writes integers from MAC 03, and expects the reply there.
         assert client.writeParam(8003, 62, int)["data"] == 62
     finally:
         client.close()
     assert unit.writes == [Write(7001, 1, C_180), Write(8003, 1, 62)]
 
 
-def test_pywatlow_finds_another_address_and_is_refused(line: SimulatedBus) -> None:
+def test_pywatlow_at_another_address_gets_an_error_reply(line: SimulatedBus) -> None:
     watlow = pytest.importorskip("pywatlow.watlow")
     client = watlow.Watlow(port=line.port, timeout=0.5, address=5)
     try:
         assert client.readSetpoint()["data"] == 55.5
-        # A write to a read-only parameter is answered by an error, which it cannot parse.
-        answer = client.writeParam(4001, 5.0, float)
-        assert answer["data"] is None
-        assert "could not be parsed" in str(answer["error"])
+        # The reply to a write of a read-only parameter is an error reply, which it cannot parse.
+        reply = client.writeParam(4001, 5.0, float)
+        assert reply["data"] is None
+        assert "could not be parsed" in str(reply["error"])
     finally:
         client.close()
 
@@ -63,7 +63,7 @@ def test_the_watlow_package_reads_and_writes(line: SimulatedBus, unit: Simulated
     watlow = pytest.importorskip("watlow")
     client = watlow.TemperatureController(line.port, timeout=2.0)
     try:
-        # It speaks °C to its user and °F to the line.
+        # Its values are in °C; on the line they are in °F.
         assert client.get()["setpoint"] == pytest.approx((100.0 - 32.0) / 1.8)
         client.set(180.0)
         read = client.get()

@@ -1,7 +1,7 @@
-"""Other people's Modbus clients read, write and are refused by our simulated slaves.
+"""Third-party Modbus clients read and write simulated slaves, and get exceptions from them.
 
-minimalmodbus and pymodbus know nothing of this package; that they are content with a slave
-says that it speaks Modbus RTU. They come with the extra `judges`.
+minimalmodbus and pymodbus are independent of this package, so they show that a slave complies
+with Modbus RTU. The extra `judges` installs pymodbus.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from watlowlib.model import ProtocolKind, WordOrder
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD, Write
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 F_392 = 392.0
 
 
@@ -41,7 +41,7 @@ def line(units: list[Any]) -> Iterator[SimulatedBus]:
 def instrument(bus: SimulatedBus, slave: int) -> Any:
     minimalmodbus = pytest.importorskip("minimalmodbus")
     made = minimalmodbus.Instrument(bus.port, slave)
-    made.serial.timeout = PATIENCE_S
+    made.serial.timeout = TIMEOUT_S
     return made
 
 
@@ -49,7 +49,7 @@ def instrument(bus: SimulatedBus, slave: int) -> Any:
 def instruments(line: SimulatedBus) -> Iterator[list[Any]]:
     made = [instrument(line, slave) for slave in (1, 2, 3)]
     yield made
-    # They share one port, which minimalmodbus would remember.
+    # They share one port, which minimalmodbus keeps in a module variable.
     made[0].serial.close()
     pytest.importorskip("minimalmodbus")._serialports.pop(line.port)
 
@@ -84,11 +84,11 @@ def test_minimalmodbus_reads_an_sd(instruments: list[Any], units: list[Any]) -> 
     assert units[2].writes == [Write(27, 1, -1.0), Write(26, 1, -12.5)]
 
 
-def test_minimalmodbus_is_refused(instruments: list[Any], units: list[Any]) -> None:
+def test_minimalmodbus_raises_the_exceptions(instruments: list[Any], units: list[Any]) -> None:
     minimalmodbus = pytest.importorskip("minimalmodbus")
     client = instruments[0]
-    # It waits for as many bytes as the answer would have, and an exception has fewer: each of
-    # these lasts as long as its timeout.
+    # It waits for the length of a normal reply. An exception is shorter, so each call lasts for the
+    # timeout.
     client.serial.timeout = 1.0
     with pytest.raises(minimalmodbus.IllegalRequestError, match="illegal function"):
         client.read_bit(0)
@@ -102,7 +102,7 @@ def test_minimalmodbus_is_refused(instruments: list[Any], units: list[Any]) -> N
 @pytest.fixture
 def client(line: SimulatedBus) -> Iterator[Any]:
     pymodbus = pytest.importorskip("pymodbus.client")
-    made = pymodbus.ModbusSerialClient(line.port, baudrate=38400, timeout=PATIENCE_S, retries=0)
+    made = pymodbus.ModbusSerialClient(line.port, baudrate=38400, timeout=TIMEOUT_S, retries=0)
     assert made.connect()
     yield made
     made.close()
@@ -151,29 +151,29 @@ def test_pymodbus_reads_an_sd(client: Any, units: list[Any]) -> None:
         (lambda client: client.write_register(2160, 0, device_id=1), 3),
     ],
 )
-def test_pymodbus_is_refused(client: Any, call: Any, code: int) -> None:
-    answer = call(client)
-    assert answer.isError()
-    assert answer.exception_code == code
-    assert answer.dev_id == 1
+def test_pymodbus_receives_the_exceptions(client: Any, call: Any, code: int) -> None:
+    reply = call(client)
+    assert reply.isError()
+    assert reply.exception_code == code
+    assert reply.dev_id == 1
 
 
-def test_pymodbus_meets_a_device_that_fails(client: Any, units: list[Any]) -> None:
+def test_pymodbus_receives_exception_4_from_a_failing_device(client: Any, units: list[Any]) -> None:
     units[0].modbus.failing = True
     assert client.read_holding_registers(1880, count=1, device_id=1).exception_code == 4
     units[0].modbus.failing = False
     assert client.read_holding_registers(1880, count=1, device_id=1).registers == [10]
 
 
-def test_pymodbus_writes_to_everybody(units: list[Any]) -> None:
+def test_pymodbus_broadcasts_a_write(units: list[Any]) -> None:
     pymodbus = pytest.importorskip("pymodbus.client")
-    # It asks on at once, where a real master would wait for a broadcast to have been taken: on
-    # a wire that takes time the two requests would run into one.
+    # It sends the next request at once; a real master waits after a broadcast. On a line with
+    # timing, the two requests would merge.
     with SimulatedBus(units, baudrate=None) as bus:
-        client = pymodbus.ModbusSerialClient(bus.port, timeout=PATIENCE_S, retries=0)
+        client = pymodbus.ModbusSerialClient(bus.port, timeout=TIMEOUT_S, retries=0)
         client.write_register(1880, 54, device_id=0, no_response_expected=True)
         read = client.read_holding_registers(1882, count=1, device_id=1)
         client.close()
     assert read.registers == [54]
-    # In map 2 register 1880 is the high set point of an alarm, and half a float is refused.
+    # In map 2, register 1880 is the high set point of an alarm, and half a float is rejected.
     assert [unit.writes for unit in units] == [[Write(8001, 1, 54)], [], []]

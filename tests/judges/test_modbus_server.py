@@ -1,10 +1,10 @@
-"""Our client against pymodbus's serial server, loaded with the registers of a controller.
+"""The Modbus client against pymodbus's serial server with the registers of a controller.
 
-The registers are laid out from the parameter table, and their words made with `struct` alone;
-the places and codes that decide (identity, word order, control mode, process value, set point)
-are typed here from Watlow's list. pymodbus serves them from another process, behind two ptys
-joined by a thread: one is its serial port, the other is ours. It knows nothing of a controller:
-it takes every write, and refuses what is not in the image. It comes with the extra `judges`.
+The register addresses come from the parameter table and the words from `struct` alone. The
+registers and codes that identify a unit (hardware ID, word order, control mode, process value,
+set point) are copied here from Watlow's list. pymodbus serves them in another process, over two
+ptys joined by a thread: one is its serial port, the other is ours. It accepts every write, and
+rejects registers that are not in the image. The extra `judges` installs it.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from watlowlib.model import ProtocolKind, WordOrder
 from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec
 
 pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no ptys here"),
+    pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs ptys"),
     pytest.mark.skipif(not importlib.util.find_spec("pymodbus"), reason="needs pymodbus"),
 ]
 
 Image = dict[int, int]
 
 SLAVE = 7
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 KINDS = [(1, "low_high"), (1, "high_low"), (2, "low_high"), (2, "high_low")]
 
 # Watlow's list: 8002 and 8003, 17043, 4001 and 7001, in the two maps.
@@ -50,7 +50,7 @@ ARM_CPU = 28
 OTHER = 392.203125
 """Differs from 75.0 in both words."""
 LIMITS = {7003: -1999.0, 7004: 9999.0}
-"""Those of the set point, which a write is checked against."""
+"""The limits of the set point, which a write is checked against."""
 
 
 def two_words(form: str, value: float, order: str) -> list[int]:
@@ -59,15 +59,15 @@ def two_words(form: str, value: float, order: str) -> list[int]:
 
 
 def value_of(spec: ParameterSpec, instance: int) -> float | int:
-    """A value that no other parameter and instance has, where the type has room for one."""
+    """Return a value unique to the parameter and instance, as far as the type allows."""
     if spec.number in LIMITS:
         return LIMITS[spec.number]
     if spec.codes:
         return sorted(spec.codes)[(spec.number + instance) % len(spec.codes)]
     if spec.data_type is DataType.FLOAT:
         return spec.number / 16 + instance * 4096
-    room = {DataType.U8: 199, DataType.S32: 2**31, DataType.U32: 2**31}
-    return (spec.number * 8 + instance) % room.get(spec.data_type, 65521)
+    modulus = {DataType.U8: 199, DataType.S32: 2**31, DataType.U32: 2**31}
+    return (spec.number * 8 + instance) % modulus.get(spec.data_type, 65521)
 
 
 def words_of(spec: ParameterSpec, instance: int, order: str) -> list[int]:
@@ -79,8 +79,8 @@ def words_of(spec: ParameterSpec, instance: int, order: str) -> list[int]:
     return [int(value), 0]
 
 
-def placed(data_map: int) -> Iterator[tuple[ParameterSpec, int, int]]:
-    """Every readable parameter and instance, and its register."""
+def readable_registers(data_map: int) -> Iterator[tuple[ParameterSpec, int, int]]:
+    """Yield every readable parameter and instance with its register."""
     for spec in PARAMETERS:
         if spec.readable and spec.class_id not in (19, 20):
             for instance in range(1, spec.instances + 1):
@@ -90,16 +90,16 @@ def placed(data_map: int) -> Iterator[tuple[ParameterSpec, int, int]]:
 
 
 def image(data_map: int, order: str) -> Image:
-    """The registers of a PM: two for every readable parameter, the assembly left out."""
-    found: Image = {}
-    for spec, instance, at in placed(data_map):
+    """Return the registers of a PM: two per readable parameter, without the assembly."""
+    registers: Image = {}
+    for spec, instance, at in readable_registers(data_map):
         first, second = words_of(spec, instance, order)
-        found |= {at: first, at + 1: second}
-    found |= {MODE[data_map]: AUTO, HEAT[data_map]: PID}
-    found[ORDER[data_map]] = LOW_HIGH if order == "low_high" else HIGH_LOW
-    found |= dict(zip((0, 1), two_words(">i", ARM_CPU, order)))
-    found |= dict(zip(both(PROCESS_VALUE[data_map]), two_words(">f", 72.5, order)))
-    return found | dict(zip(both(SETPOINT[data_map]), two_words(">f", 75.0, order)))
+        registers |= {at: first, at + 1: second}
+    registers |= {MODE[data_map]: AUTO, HEAT[data_map]: PID}
+    registers[ORDER[data_map]] = LOW_HIGH if order == "low_high" else HIGH_LOW
+    registers |= dict(zip((0, 1), two_words(">i", ARM_CPU, order)))
+    registers |= dict(zip(both(PROCESS_VALUE[data_map]), two_words(">f", 72.5, order)))
+    return registers | dict(zip(both(SETPOINT[data_map]), two_words(">f", 75.0, order)))
 
 
 def both(register: int) -> tuple[int, int]:
@@ -107,14 +107,14 @@ def both(register: int) -> tuple[int, int]:
 
 
 def serve(pipe: Connection, registers: Image) -> None:
-    """pymodbus's serial server, until it is told to end; asked by pipe for its store."""
-    import tty  # which Windows has not
+    """Run pymodbus's serial server; over the pipe it sends its registers, or ends on False."""
+    import tty  # not on Windows
 
     from pymodbus import FramerType
     from pymodbus.datastore import ModbusDeviceContext, ModbusServerContext, ModbusSparseDataBlock
     from pymodbus.server import ModbusSerialServer
 
-    # Its datastores count registers from 1.
+    # Its datastores number registers from 1.
     holding, inputs = (
         ModbusSparseDataBlock({at + 1: word for at, word in registers.items()}, mutable=False)
         for _ in range(2)
@@ -144,44 +144,44 @@ def serve(pipe: Connection, registers: Image) -> None:
 
 
 def pump(masters: list[int]) -> None:
-    """Hand what comes out of each pty to the other one."""
+    """Copy the output of each pty to the other one."""
     while True:
         for ready in select.select(masters, [], [])[0]:
             data = os.read(ready, 256)
             os.write(masters[1 - masters.index(ready)], data)
 
 
-class Judge:
-    """The server in its process."""
+class ServerProcess:
+    """A running server and its pipe."""
 
     def __init__(self, port: str, pipe: Connection) -> None:
         self.port = port
         self._pipe = pipe
 
-    def held(self) -> Image:
-        """What its registers hold now."""
+    def registers(self) -> Image:
+        """Return the current registers."""
         self._pipe.send(True)
-        assert self._pipe.poll(PATIENCE_S)
+        assert self._pipe.poll(TIMEOUT_S)
         registers: Image = self._pipe.recv()
         return registers
 
     def open(self, **settings: Any) -> Controller:
-        settings = {"address": SLAVE, "timeout_s": PATIENCE_S, "retries": 0} | settings
+        settings = {"address": SLAVE, "timeout_s": TIMEOUT_S, "retries": 0} | settings
         return open_device(self.port, protocol=ProtocolKind.MODBUS_RTU, **settings)
 
 
 @contextmanager
-def serving(registers: Image) -> Iterator[Judge]:
+def running_server(registers: Image) -> Iterator[ServerProcess]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, registers), daemon=True)
     process.start()
     theirs.close()
     try:
-        assert ours.poll(3 * PATIENCE_S)
-        yield Judge(ours.recv(), ours)
+        assert ours.poll(3 * TIMEOUT_S)
+        yield ServerProcess(ours.recv(), ours)
         ours.send(False)
-        process.join(PATIENCE_S)
+        process.join(TIMEOUT_S)
     finally:
         process.kill()
         process.join()
@@ -191,94 +191,95 @@ def serving(registers: Image) -> Iterator[Judge]:
 
 @pytest.fixture(scope="module", autouse=True)
 def tracker() -> None:
-    """The helper that the first process brings along, and its descriptor, are for good."""
+    """Start the resource tracker, whose descriptor stays open, before any leak check."""
     resource_tracker.ensure_running()
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"map {kind[0]} {kind[1]}")
 def kind(request: pytest.FixtureRequest) -> tuple[int, str]:
-    found: tuple[int, str] = request.param
-    return found
+    param: tuple[int, str] = request.param
+    return param
 
 
 @pytest.fixture(scope="module")
-def judge(kind: tuple[int, str]) -> Iterator[Judge]:
-    with serving(image(*kind)) as running:
+def server(kind: tuple[int, str]) -> Iterator[ServerProcess]:
+    with running_server(image(*kind)) as running:
         yield running
 
 
-def test_the_map_and_the_order_are_found(judge: Judge, kind: tuple[int, str]) -> None:
-    before = judge.held()
-    with judge.open() as ctl:
+def test_data_map_and_word_order_are_detected(server: ServerProcess, kind: tuple[int, str]) -> None:
+    before = server.registers()
+    with server.open() as ctl:
         info = ctl.identify()
     assert (info.data_map, info.word_order) == (kind[0], WordOrder(kind[1]))
     assert info.hardware_id == ARM_CPU
-    assert judge.held() == before
+    assert server.registers() == before
 
 
-def test_process_value_and_set_point_are_read(judge: Judge) -> None:
-    with judge.open() as ctl:
+def test_process_value_and_set_point_are_read(server: ServerProcess) -> None:
+    with server.open() as ctl:
         assert ctl.read_pv().value == 72.5
         assert ctl.read_setpoint().value == 75.0
         assert ctl.read_parameter("control_mode_active").label == "Auto"
 
 
-def test_every_parameter_is_read_with_others(judge: Judge, kind: tuple[int, str]) -> None:
-    decided = {places[kind[0]] for places in (MODE, HEAT, ORDER, PROCESS_VALUE, SETPOINT)} | {0}
-    wanted = list(placed(kind[0]))
-    times = Counter(at for _, _, at in wanted)
-    with judge.open(registers_per_read=125) as ctl:
+def test_every_parameter_is_read_in_a_poll(server: ServerProcess, kind: tuple[int, str]) -> None:
+    fixed = {of_map[kind[0]] for of_map in (MODE, HEAT, ORDER, PROCESS_VALUE, SETPOINT)} | {0}
+    readable = list(readable_registers(kind[0]))
+    uses = Counter(at for _, _, at in readable)
+    with server.open(registers_per_read=125) as ctl:
         for instance in (1, 2, 3, 4):
-            asked = {
+            expected = {
                 spec.number: value_of(spec, instance)
-                for spec, each, at in wanted
-                # Where the list has two parameters at one register, one of them stands there.
-                if each == instance and times[at] == 1 and at not in decided
+                for spec, each, at in readable
+                # Where the list has two parameters at one register, the image has one of them.
+                if each == instance and uses[at] == 1 and at not in fixed
             }
-            samples = ctl.poll(list(asked), instances=instance)
-            assert {each.parameter_id: each.value for each in samples} == asked
+            samples = ctl.poll(list(expected), instances=instance)
+            assert {each.parameter_id: each.value for each in samples} == expected
             assert {each.status for each in samples} == {"ok"}
-        assert len(asked) > 20
-        assert ctl.stats.exchanges < len(wanted) / 3
+        assert len(expected) > 20
+        assert ctl.stats.exchanges < len(readable) / 3
 
 
-def test_ten_are_polled_together(judge: Judge) -> None:
-    ten = range(8001, 8015)
-    wanted = [n for n in ten if n not in (8002, 8003, 8005, 8011)]
-    with judge.open() as ctl:
+def test_ten_parameters_are_polled_in_one_exchange(server: ServerProcess) -> None:
+    parameters = [n for n in range(8001, 8015) if n not in (8002, 8003, 8005, 8011)]
+    with server.open() as ctl:
         assert ctl.session.driver.discover_layout().doubt == ""
         before = ctl.stats.exchanges
-        samples = ctl.poll(wanted)
+        samples = ctl.poll(parameters)
         assert ctl.stats.exchanges == before + 1
     assert [each.value for each in samples] == [
-        value_of(PARAMETERS.resolve(number), 1) for number in wanted
+        value_of(PARAMETERS.resolve(number), 1) for number in parameters
     ]
 
 
-def test_a_write_changes_its_own_registers_alone(judge: Judge, kind: tuple[int, str]) -> None:
-    before = judge.held()
-    with judge.open() as ctl:
+def test_a_write_changes_only_its_own_registers(
+    server: ServerProcess, kind: tuple[int, str]
+) -> None:
+    before = server.registers()
+    with server.open() as ctl:
         ctl.set_setpoint(OTHER, confirm=True)
-        assert changed(before, judge.held()) == dict(
+        assert changed(before, server.registers()) == dict(
             zip(both(SETPOINT[kind[0]]), two_words(">f", OTHER, kind[1]))
         )
         assert ctl.read_setpoint().value == OTHER
         ctl.set_setpoint(75.0, confirm=True)
         ctl.write_parameter("control_mode", "Off", confirm=True)
-        assert changed(before, judge.held()) == {MODE[kind[0]] - 2: OFF}
+        assert changed(before, server.registers()) == {MODE[kind[0]] - 2: OFF}
         ctl.write_parameter("control_mode", before[MODE[kind[0]] - 2], confirm=True)
-    assert judge.held() == before
+    assert server.registers() == before
 
 
 def changed(before: Image, after: Image) -> Image:
     return {at: word for at, word in after.items() if before.get(at) != word}
 
 
-def test_what_is_not_in_the_image_is_refused_and_costs_only_itself() -> None:
+def test_a_missing_register_fails_only_its_own_parameter() -> None:
     registers = image(1, "low_high")
     for at in both(364):
         del registers[at]
-    with serving(registers) as judge, judge.open() as ctl:
+    with running_server(registers) as server, server.open() as ctl:
         with pytest.raises(WatlowNoSuchRegisterError, match="02") as caught:
             ctl.read_parameter(4003)
         assert caught.value.code == 2
@@ -287,40 +288,40 @@ def test_what_is_not_in_the_image_is_refused_and_costs_only_itself() -> None:
         assert samples[3].value == value_of(PARAMETERS.resolve(4004), 1)
 
 
-def map_of_both(registers: Image) -> None:
+def set_both_maps(registers: Image) -> None:
     registers |= {MODE[2]: AUTO, HEAT[2]: PID}
 
 
-def map_of_none(registers: Image) -> None:
+def set_no_map(registers: Image) -> None:
     registers[MODE[1]] = 0
 
 
-def orders_that_disagree(registers: Image) -> None:
+def set_conflicting_word_orders(registers: Image) -> None:
     registers[ORDER[1]] = HIGH_LOW
 
 
 @pytest.mark.parametrize(
-    ("spoil", "how"),
+    ("make_ambiguous", "message"),
     [
-        (map_of_both, "data_map=1 or data_map=2"),
-        (map_of_none, "data_map=1 or data_map=2"),
-        (orders_that_disagree, "word_order='low_high' or word_order='high_low'"),
+        (set_both_maps, "data_map=1 or data_map=2"),
+        (set_no_map, "data_map=1 or data_map=2"),
+        (set_conflicting_word_orders, "word_order='low_high' or word_order='high_low'"),
     ],
 )
-def test_nothing_is_written_where_it_is_not_certain(
-    spoil: Callable[[Image], None], how: str
+def test_a_write_with_uncertain_layout_is_rejected(
+    make_ambiguous: Callable[[Image], None], message: str
 ) -> None:
     registers = image(1, "low_high")
-    spoil(registers)
-    with serving(registers) as judge, judge.open() as ctl:
-        before = judge.held()
-        with pytest.raises(WatlowUncertainError, match=how):
+    make_ambiguous(registers)
+    with running_server(registers) as server, server.open() as ctl:
+        before = server.registers()
+        with pytest.raises(WatlowUncertainError, match=message):
             ctl.set_setpoint(OTHER, confirm=True)
-        with pytest.raises(WatlowUncertainError, match=how):
+        with pytest.raises(WatlowUncertainError, match=message):
             ctl.write_parameter("control_mode", "Off", confirm=True)
-        assert judge.held() == before
-        with judge.open(data_map=1, word_order="low_high") as told:
-            told.set_setpoint(OTHER, confirm=True)
-        assert changed(before, judge.held()) == dict(
+        assert server.registers() == before
+        with server.open(data_map=1, word_order="low_high") as explicit:
+            explicit.set_setpoint(OTHER, confirm=True)
+        assert changed(before, server.registers()) == dict(
             zip(both(SETPOINT[1]), two_words(">f", OTHER, "low_high"))
         )

@@ -1,4 +1,4 @@
-"""Asking a simulated Modbus slave, without a line between."""
+"""Requests to a simulated Modbus slave, without a line."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from watlowlib.simulator import SimulatedController, SimulatedSD
 
 
 class ExceptionReplyError(Exception):
-    """The exception reply's code."""
+    """An exception reply; the argument is its code."""
 
 
-def ask(unit: SimulatedController | SimulatedSD, payload: bytes) -> bytes:
-    """What comes after the function in the reply.
+def request(unit: SimulatedController | SimulatedSD, payload: bytes) -> bytes:
+    """Return the data after the function code of the reply.
 
     Raises:
-        ExceptionReplyError: It is an exception.
+        ExceptionReplyError: The reply is an exception.
     """
     reply = unit.modbus.answer(payload)
     if reply[0] != payload[0]:
@@ -27,8 +27,8 @@ def ask(unit: SimulatedController | SimulatedSD, payload: bytes) -> bytes:
 def read(
     unit: SimulatedController | SimulatedSD, start: int, count: int = 1, function: int = 3
 ) -> list[int]:
-    """The words at `count` registers."""
-    reply = ask(unit, struct.pack(">BHH", function, start, count))
+    """Return the words of `count` registers."""
+    reply = request(unit, struct.pack(">BHH", function, start, count))
     assert reply[0] == 2 * count == len(reply) - 1
     return list(struct.unpack(f">{count}H", reply[1:]))
 
@@ -38,19 +38,19 @@ def write(unit: SimulatedController | SimulatedSD, start: int, *words: int) -> N
     count = len(words)
     head = struct.pack(">HH", start, count)
     body = struct.pack(f">B{count}H", 2 * count, *words)
-    assert ask(unit, b"\x10" + head + body) == head
+    assert request(unit, b"\x10" + head + body) == head
 
 
 def write_one(unit: SimulatedController | SimulatedSD, register: int, word: int) -> None:
     """Write with function 06."""
     body = struct.pack(">HH", register, word)
-    assert ask(unit, b"\x06" + body) == body
+    assert request(unit, b"\x06" + body) == body
 
 
-def code_of(call: object, *arguments: object) -> int:
-    """The exception that a call of the above brings; 0 for none."""
+def exception_code(call: object, *arguments: object) -> int:
+    """Return the exception code of a call of a function above; 0 for none."""
     try:
         call(*arguments)  # type: ignore[operator]
-    except ExceptionReplyError as answer:
-        return int(answer.args[0])
+    except ExceptionReplyError as error:
+        return int(error.args[0])
     return 0

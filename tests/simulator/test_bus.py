@@ -1,4 +1,4 @@
-"""The simulated line from outside, by bare pyserial: bytes in, bytes out, in their time."""
+"""The simulated line over plain pyserial: request bytes, reply bytes and their timing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READ_PV = bytes.fromhex("55FF0510000006E8010301040101E399")
 
 
 @contextmanager
-def listening(bus: SimulatedBus) -> Iterator[serial.Serial]:
+def client_port(bus: SimulatedBus) -> Iterator[serial.Serial]:
     with serial.serial_for_url(bus.port, baudrate=38400, timeout=5.0) as port:
         yield port
 
@@ -32,27 +32,27 @@ def unit() -> SimulatedController:
 
 
 @pytest.mark.parametrize("transport", ["pty", "tcp"])
-def test_the_captured_exchange(transport: str) -> None:
-    with SimulatedBus([unit()], transport=transport) as bus, listening(bus) as port:
+def test_captured_exchange_is_reproduced(transport: str) -> None:
+    with SimulatedBus([unit()], transport=transport) as bus, client_port(bus) as port:
         port.write(READ_SETPOINT)
         assert port.read(21) == SETPOINT_IS_392
 
 
 def test_an_exchange_takes_the_time_of_its_bytes() -> None:
-    with SimulatedBus([unit()], turnaround_s=(0.003, 0.003)) as bus, listening(bus) as port:
+    with SimulatedBus([unit()], turnaround_s=(0.003, 0.003)) as bus, client_port(bus) as port:
         for _ in range(5):
             started_s = time.monotonic()
             port.write(READ_SETPOINT)
             port.read(21)
-            # 16 + 21 bytes of 10 bits at 38400 baud, and the turnaround: never faster.
+            # At least 16 + 21 bytes of 10 bits at 38400 baud, and the turnaround.
             assert time.monotonic() - started_s >= 37 * 10 / 38400 + 0.003
 
 
-def test_a_reply_goes_to_who_asked() -> None:
+def test_reply_is_addressed_to_the_requesting_mac() -> None:
     head = bytes.fromhex("0510030006")
-    asked = b"\x55\xff" + head + bytes((crc8(head),)) + READ_SETPOINT[8:]
-    with SimulatedBus([unit()], baudrate=None) as bus, listening(bus) as port:
-        port.write(asked)
+    request = b"\x55\xff" + head + bytes((crc8(head),)) + READ_SETPOINT[8:]
+    with SimulatedBus([unit()], baudrate=None) as bus, client_port(bus) as port:
+        port.write(request)
         assert port.read(21)[3] == 0x03
 
 
@@ -66,33 +66,33 @@ def test_a_reply_goes_to_who_asked() -> None:
     ],
     ids=["bad header check", "bad data check", "a reply", "noise"],
 )
-def test_what_is_no_request_meets_silence(data: bytes) -> None:
+def test_no_reply_to_bytes_that_are_no_request(data: bytes) -> None:
     with SimulatedBus([unit()], baudrate=None, turnaround_s=(0, 0)) as bus:
-        with listening(bus) as port:
+        with client_port(bus) as port:
             port.write(data)
             port.write(READ_SETPOINT)
-            # The only answer is the one to the good request.
+            # The only reply is to the valid request.
             assert port.read(21) == SETPOINT_IS_392
             port.timeout = 0
             assert port.read(1) == b""
 
 
-def test_an_address_that_is_not_there_meets_silence() -> None:
-    with SimulatedBus([2], baudrate=None) as bus, listening(bus) as port:
+def test_no_reply_from_an_unknown_address() -> None:
+    with SimulatedBus([2], baudrate=None) as bus, client_port(bus) as port:
         port.timeout = 0.05
         port.write(READ_SETPOINT)
         assert port.read(1) == b""
 
 
-def test_who_asks_again_before_the_answer_collides_with_it() -> None:
-    with SimulatedBus([unit()], turnaround_s=(0, 0)) as bus, listening(bus) as port:
+def test_second_request_collides_with_the_reply() -> None:
+    with SimulatedBus([unit()], turnaround_s=(0, 0)) as bus, client_port(bus) as port:
         port.write(READ_SETPOINT + READ_SETPOINT)
         port.timeout = 0.1
         assert port.read(1) == b""
         assert bus.wire.collisions == 1
 
 
-def test_the_ovens_live_by_the_clock_they_are_given() -> None:
+def test_ovens_use_the_given_clock() -> None:
     clock = ManualClock()
     with SimulatedBus([SimulatedController(1, setpoint=200.0)], clock=clock) as bus:
         with open_device(bus.port) as ctl:
@@ -101,7 +101,7 @@ def test_the_ovens_live_by_the_clock_they_are_given() -> None:
             assert ctl.read_pv().value == pytest.approx(200.0, abs=1.0)
 
 
-def test_speed_makes_their_time_pass_faster() -> None:
+def test_speed_scales_the_time_of_the_ovens() -> None:
     clock = ManualClock()
     controller = SimulatedController(1, setpoint=200.0)
     with SimulatedBus([controller], clock=clock, speed=100.0):
@@ -109,7 +109,7 @@ def test_speed_makes_their_time_pass_faster() -> None:
         assert controller.get("process_value") == pytest.approx(200.0, abs=1.0)
 
 
-def test_power_off_and_on() -> None:
+def test_a_powered_off_controller_does_not_reply() -> None:
     plan = FaultPlan()
     with SimulatedBus([1, 2], baudrate=None, faults=plan) as bus:
         with open_device(bus.port, timeout_s=0.3, retries=0) as ctl:
@@ -123,7 +123,7 @@ def test_power_off_and_on() -> None:
             assert ctl.poll("pv")[0].status == "timeout"
 
 
-def test_a_closed_port_is_gone() -> None:
+def test_close_fault_removes_the_port() -> None:
     plan = FaultPlan()
     with SimulatedBus([1], baudrate=None, faults=plan) as bus:
         with open_device(bus.port, timeout_s=1.0) as ctl:
@@ -133,7 +133,7 @@ def test_a_closed_port_is_gone() -> None:
             _ = bus.port
 
 
-def test_a_bus_that_does_not_run_says_so() -> None:
+def test_port_of_a_bus_that_is_not_running_raises() -> None:
     bus = SimulatedBus([1])
     with pytest.raises(WatlowClosedError, match="with statement"):
         _ = bus.port
@@ -146,44 +146,44 @@ def test_a_bus_that_does_not_run_says_so() -> None:
         ({"controllers": [1, 1]}, "address 1 is given twice"),
         ({"speed": 0}, "above 0"),
         ({"baudrate": 12345}, "baudrate=12345"),
-        ({"turnaround_s": (0.2, 0.1)}, "turnaround_s=.*least and the most"),
+        ({"turnaround_s": (0.2, 0.1)}, r"turnaround_s=.*\(minimum, maximum\)"),
         ({"turnaround_s": "fast"}, "turnaround_s='fast'"),
         ({"faults": {"drop": 0.5}}, "give a FaultPlan"),
     ],
 )
-def test_buses_that_cannot_be(wrong: dict[str, object], message: str) -> None:
+def test_invalid_arguments_are_rejected(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(WatlowConfigurationError, match=message):
         SimulatedBus(**{"controllers": [1], **wrong})  # type: ignore[arg-type]
 
 
-def test_a_transport_nobody_knows() -> None:
+def test_unknown_transport_is_rejected() -> None:
     with pytest.raises(WatlowConfigurationError, match="'pty' .*, 'tcp'"):
         with SimulatedBus([1], transport="usb"):
             pass
 
 
-def test_a_bus_runs_once() -> None:
+def test_a_bus_cannot_be_started_twice() -> None:
     bus = SimulatedBus([1], turnaround_s=0.0)
     with bus, pytest.raises(WatlowConfigurationError, match="runs once"):
         bus.start()
 
 
-def test_a_controller_answers_in_order() -> None:
+def test_a_controller_replies_in_order() -> None:
     plan = FaultPlan(late_s=0.1)
     with SimulatedBus([unit()], baudrate=None, turnaround_s=0.0, faults=plan) as bus:
-        with listening(bus) as port:
+        with client_port(bus) as port:
             plan.next_are(Fault.LATE, None)
             port.write(READ_SETPOINT)
             while not plan.happened[Fault.LATE]:
                 pass
             port.write(READ_PV)
-            answers = port.read(42)
-            assert answers[:21] == SETPOINT_IS_392
-            assert answers[21 + 11 : 21 + 13] == b"\x04\x01"
+            replies = port.read(42)
+            assert replies[:21] == SETPOINT_IS_392
+            assert replies[21 + 11 : 21 + 13] == b"\x04\x01"
 
 
 @pytest.mark.parametrize("transport", ["pty", "tcp"])
-def test_plugged_in_elsewhere_it_has_another_name(transport: str) -> None:
+def test_replug_elsewhere_changes_the_port_name(transport: str) -> None:
     with SimulatedBus([unit()], baudrate=None, transport=transport) as bus:
         first = bus.port
         bus.unplug()
@@ -191,12 +191,12 @@ def test_plugged_in_elsewhere_it_has_another_name(transport: str) -> None:
             _ = bus.port
         bus.replug(elsewhere=True)
         assert bus.port != first
-        with listening(bus) as port:
+        with client_port(bus) as port:
             port.write(READ_SETPOINT)
             assert port.read(21) == SETPOINT_IS_392
 
 
-def test_a_link_leads_to_where_it_is_plugged_in(tmp_path: Path) -> None:
+def test_link_points_to_the_current_pty(tmp_path: Path) -> None:
     link = tmp_path / "usb-FTDI_RS485-if00"
     with SimulatedBus([unit()], baudrate=None, link=link) as bus:
         assert bus.port == str(link)
@@ -205,19 +205,19 @@ def test_a_link_leads_to_where_it_is_plugged_in(tmp_path: Path) -> None:
         assert not link.is_symlink()
         bus.replug(elsewhere=True)
         assert link.readlink() != first
-        with listening(bus) as port:
+        with client_port(bus) as port:
             port.write(READ_SETPOINT)
             assert port.read(21) == SETPOINT_IS_392
     assert not link.is_symlink()
 
 
-def test_a_tcp_port_has_no_link(tmp_path: Path) -> None:
+def test_link_to_a_tcp_port_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(WatlowConfigurationError, match="only a pty"):
         SimulatedBus([1], transport="tcp", link=tmp_path / "link")
 
 
-def test_a_line_that_stands_still_takes_nothing_in() -> None:
-    with SimulatedBus([unit()], turnaround_s=5.0) as bus, listening(bus) as port:
+def test_a_stalled_line_receives_nothing() -> None:
+    with SimulatedBus([unit()], turnaround_s=5.0) as bus, client_port(bus) as port:
         bus.stall()
         port.write(READ_SETPOINT)
         port.timeout = 0.1
@@ -225,8 +225,8 @@ def test_a_line_that_stands_still_takes_nothing_in() -> None:
         assert bus.wire.next_s() is None
 
 
-def test_and_goes_on_where_it_was() -> None:
-    with SimulatedBus([unit()], baudrate=None, turnaround_s=0.2) as bus, listening(bus) as port:
+def test_resume_delivers_a_stalled_reply() -> None:
+    with SimulatedBus([unit()], baudrate=None, turnaround_s=0.2) as bus, client_port(bus) as port:
         port.write(READ_SETPOINT)
         while bus.wire.next_s() is None:
             pass

@@ -23,10 +23,10 @@ HOT = struct.pack(">f", 392.0)
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture.what[:10])
-def test_it_answers_as_the_captured_unit_did(capture: Capture) -> None:
+def test_replies_match_the_captured_unit(capture: Capture) -> None:
     unit = SimulatedController(1, part_number="PM3R1CA-AAAAAAA")
     unit.set("setpoint", 392.0)
-    # An open thermocouple, as on the captured unit: the input error set, the value as it was.
+    # An open thermocouple, as on the captured unit: input error set, same process value.
     unit.set("input_error", 65)
     unit.set("process_value", 2531.8017578125)
     (request,), (response,) = (FrameDecoder().feed(data) for data in capture[1:])
@@ -34,7 +34,7 @@ def test_it_answers_as_the_captured_unit_did(capture: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "answer"),
+    ("request_", "reply"),
     [
         (ReadRequest(99, 1, 1), ErrorReply(0x81)),
         (ReadRequest(0, 0, 1), ErrorReply(0x81)),
@@ -52,14 +52,14 @@ def test_it_answers_as_the_captured_unit_did(capture: Capture) -> None:
         (ReadReply(7, 1, 1, 8, HOT), None),
     ],
 )
-def test_what_it_says_to_what(request_: Payload, answer: Payload | None) -> None:
+def test_reply_to_each_kind_of_request(request_: Payload, reply: Payload | None) -> None:
     unit = SimulatedController(1)
-    assert unit.answer(request_) == answer
-    taken = [Write(7001, 1, 392.0)] if isinstance(answer, WriteReply) else []
-    assert unit.writes == taken
+    assert unit.answer(request_) == reply
+    expected = [Write(7001, 1, 392.0)] if isinstance(reply, WriteReply) else []
+    assert unit.writes == expected
 
 
-def test_a_set_point_is_followed_when_the_clock_is_turned() -> None:
+def test_process_value_follows_the_set_point_with_the_clock() -> None:
     clock = ManualClock()
     unit = SimulatedController(1)
     unit.live_by(clock)
@@ -73,19 +73,20 @@ def test_a_set_point_is_followed_when_the_clock_is_turned() -> None:
     assert unit.get("process_value") == pytest.approx(200.0, abs=1.0)
 
 
-def test_looking_often_changes_nothing() -> None:
-    seldom, often = SimulatedController(1), SimulatedController(1)
-    for unit, looks in ((seldom, 1), (often, 600)):
+def test_the_number_of_reads_does_not_change_the_curve() -> None:
+    rare, frequent = SimulatedController(1), SimulatedController(1)
+    for unit, reads in ((rare, 1), (frequent, 600)):
         clock = ManualClock()
         unit.live_by(clock)
         unit.set("setpoint", 200.0)
-        for _ in range(looks):
-            clock.advance(60.0 / looks)
+        for _ in range(reads):
+            clock.advance(60.0 / reads)
             unit.get("process_value")
-    assert often.get("process_value") == pytest.approx(float(seldom.get("process_value")), abs=0.5)  # type: ignore[arg-type]
+    expected = float(rare.get("process_value"))  # type: ignore[arg-type]
+    assert frequent.get("process_value") == pytest.approx(expected, abs=0.5)
 
 
-def test_off_and_manual() -> None:
+def test_heat_power_in_off_and_manual_mode() -> None:
     clock = ManualClock()
     unit = SimulatedController(1, setpoint=300.0)
     unit.live_by(clock)
@@ -98,7 +99,7 @@ def test_off_and_manual() -> None:
     assert unit.get("heat_power") == 30.0
 
 
-def test_the_second_loop_has_an_oven_of_its_own() -> None:
+def test_the_second_loop_has_its_own_oven() -> None:
     clock = ManualClock()
     unit = SimulatedController(1, loops=2, setpoint=100.0)
     unit.live_by(clock)
@@ -109,6 +110,6 @@ def test_the_second_loop_has_an_oven_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"address": 0}, {"address": 17}, {"loops": 3}])
-def test_units_that_do_not_exist(wrong: dict[str, int]) -> None:
-    with pytest.raises(WatlowConfigurationError, match="1 to 16"):
+def test_invalid_arguments_are_rejected(wrong: dict[str, int]) -> None:
+    with pytest.raises(WatlowConfigurationError, match="address must be 1 to 16, loops 1 or 2"):
         SimulatedController(**wrong)

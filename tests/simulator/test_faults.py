@@ -11,51 +11,51 @@ from watlowlib.simulator import Fault, FaultPlan
 REQUEST, REPLY = CAPTURES[0].request, CAPTURES[0].response
 
 
-def arriving(fault: Fault | None, plan: FaultPlan | None = None) -> bytes:
+def received(fault: Fault | None, plan: FaultPlan | None = None) -> bytes:
     return b"".join(data for _, data in (plan or FaultPlan()).portions(fault, REQUEST, REPLY))
 
 
-def test_no_fault_is_the_reply_at_once() -> None:
+def test_without_a_fault_the_reply_is_unchanged() -> None:
     assert FaultPlan().portions(None, REQUEST, REPLY) == [(0.0, REPLY)]
 
 
 @pytest.mark.parametrize("fault", [Fault.DROP, Fault.SILENT, Fault.CLOSE])
-def test_nothing_comes(fault: Fault) -> None:
-    assert arriving(fault) == b""
+def test_faults_without_a_reply(fault: Fault) -> None:
+    assert received(fault) == b""
 
 
-def test_what_is_late_is_whole() -> None:
+def test_a_delayed_reply_is_complete() -> None:
     plan = FaultPlan(delay_s=0.2, late_s=0.9)
     assert plan.portions(Fault.DELAY, REQUEST, REPLY) == [(0.2, REPLY)]
     assert plan.portions(Fault.LATE, REQUEST, REPLY) == [(0.9, REPLY)]
 
 
-def test_echo_and_duplicate() -> None:
-    assert arriving(Fault.ECHO) == REQUEST + REPLY
-    assert arriving(Fault.DUPLICATE) == REPLY + REPLY
+def test_echo_and_duplicate_faults() -> None:
+    assert received(Fault.ECHO) == REQUEST + REPLY
+    assert received(Fault.DUPLICATE) == REPLY + REPLY
 
 
-def test_one_bit_is_wrong() -> None:
+def test_corrupt_inverts_one_bit() -> None:
     for seed in range(50):
-        spoilt = arriving(Fault.CORRUPT, FaultPlan(seed=seed))
-        differing = [bin(a ^ b).count("1") for a, b in zip(spoilt, REPLY, strict=True)]
+        corrupted = received(Fault.CORRUPT, FaultPlan(seed=seed))
+        differing = [bin(a ^ b).count("1") for a, b in zip(corrupted, REPLY, strict=True)]
         assert sum(differing) == 1
 
 
-def test_what_is_cut_is_a_beginning() -> None:
-    lengths = {len(arriving(Fault.TRUNCATE, FaultPlan(seed=seed))) for seed in range(300)}
+def test_truncate_keeps_the_start_of_the_reply() -> None:
+    lengths = {len(received(Fault.TRUNCATE, FaultPlan(seed=seed))) for seed in range(300)}
     assert lengths == set(range(1, len(REPLY)))
-    assert REPLY.startswith(arriving(Fault.TRUNCATE))
+    assert REPLY.startswith(received(Fault.TRUNCATE))
 
 
-def test_noise_comes_first() -> None:
-    noisy = arriving(Fault.NOISE)
+def test_noise_precedes_the_reply() -> None:
+    noisy = received(Fault.NOISE)
     assert noisy.endswith(REPLY)
     assert len(noisy) > len(REPLY)
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture.what[:10])
-def test_the_answer_to_another_question_is_a_good_frame(capture: object) -> None:
+def test_a_foreign_reply_is_a_valid_frame(capture: object) -> None:
     reply = capture.response  # type: ignore[attr-defined]
     ((_, foreign),) = FaultPlan().portions(Fault.FOREIGN, b"", reply)
     (frame,), (right,) = FrameDecoder().feed(foreign), FrameDecoder().feed(reply)
@@ -66,22 +66,22 @@ def test_the_answer_to_another_question_is_a_good_frame(capture: object) -> None
     "payload", ["03 04 0000 4296", "10 0870 0002", "06 0870 0001", "83 02", "04 02 FFFF"]
 )
 @pytest.mark.parametrize("slave", [1, 247])
-def test_a_foreign_modbus_reply_can_be_told_from_the_answer(payload: str, slave: int) -> None:
+def test_a_foreign_modbus_reply_can_be_recognized(payload: str, slave: int) -> None:
     right = RtuFrame(slave, bytes.fromhex(payload))
-    own = others = 0
+    same_slave = other_slave = 0
     for seed in range(50):
         ((_, foreign),) = FaultPlan(seed=seed).portions(Fault.FOREIGN, b"", right.raw)
         (frame,) = RtuDecoder(reply_sizes).feed(foreign)
         assert frame.raw == foreign
         if frame.source == slave:
-            # Another byte count, or of a write another register.
-            own += 1
+            # Another byte count, or another register in a write reply.
+            same_slave += 1
             assert frame.payload[:3] != right.payload[:3]
         else:
-            others += 1
+            other_slave += 1
             assert frame.source in SLAVES
-    assert others > 10
-    assert own > 10 or payload == "83 02"
+    assert other_slave > 10
+    assert same_slave > 10 or payload == "83 02"
 
 
 def test_a_foreign_modbus_reply_has_other_values() -> None:
@@ -91,7 +91,7 @@ def test_a_foreign_modbus_reply_has_other_values() -> None:
         assert right.payload[2:] not in foreign
 
 
-def test_chance_keeps_its_rates_and_its_seed() -> None:
+def test_random_faults_follow_the_rates_and_the_seed() -> None:
     rates = {Fault.DROP: 0.1, Fault.ECHO: 0.2}
     drawn = [[plan.draw() for _ in range(5000)] for plan in (FaultPlan(rates, seed=1),) * 1]
     again = [FaultPlan(rates, seed=1)]
@@ -101,26 +101,26 @@ def test_chance_keeps_its_rates_and_its_seed() -> None:
     assert again[0].happened[Fault.DROP] == drawn[0].count(Fault.DROP)
 
 
-def test_a_plan_shows_its_chances() -> None:
+def test_repr_shows_rates_and_fault_count() -> None:
     plan = FaultPlan({Fault.DROP: 1.0})
     plan.draw()
-    assert repr(plan) == "<FaultPlan of drop 1, 1 so far>"
-    assert repr(FaultPlan()) == "<FaultPlan of no chances, 0 so far>"
+    assert repr(plan) == "<FaultPlan rates: drop 1; faults so far: 1>"
+    assert repr(FaultPlan()) == "<FaultPlan rates: none; faults so far: 0>"
 
 
-def test_a_script_comes_before_chance() -> None:
+def test_scripted_faults_precede_random_faults() -> None:
     plan = FaultPlan({Fault.DROP: 1.0})
     plan.next_are(Fault.ECHO, None)
     assert [plan.draw() for _ in range(3)] == [Fault.ECHO, None, Fault.DROP]
 
 
 @pytest.mark.parametrize("rates", [{Fault.DROP: -0.1}, {Fault.DROP: 0.6, Fault.ECHO: 0.5}])
-def test_rates_that_cannot_be(rates: dict[Fault, float]) -> None:
+def test_invalid_rates_are_rejected(rates: dict[Fault, float]) -> None:
     with pytest.raises(WatlowConfigurationError, match="together at most 1"):
         FaultPlan(rates)
 
 
-def test_faults_may_be_given_by_their_names() -> None:
+def test_faults_can_be_given_by_name() -> None:
     plan = FaultPlan({"drop": 1.0})  # type: ignore[dict-item]
     assert plan.draw() is Fault.DROP
     with pytest.raises(WatlowConfigurationError, match="fault='drp': allowed are drop, delay"):

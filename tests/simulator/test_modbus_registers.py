@@ -1,4 +1,4 @@
-"""A simulated PM as registers: both maps, both word orders, exceptions, the assembly."""
+"""The registers of a simulated PM: both maps, both word orders, exceptions, the assembly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulator.modbus import code_of, read, write, write_one
+from tests.simulator.modbus import exception_code, read, write, write_one
 from watlowlib._internal.clock import ManualClock
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ProtocolKind, WordOrder
@@ -17,16 +17,16 @@ from watlowlib.simulator import RegisterWrite, SimulatedController, Write
 
 LOW, HIGH = WordOrder.LOW_HIGH, WordOrder.HIGH_LOW
 SHARED = {3031, 4022, 8031, 26028, 26029, 26030}
-"""The list has another value at their registers too."""
+"""Parameters whose registers also have another value in the list."""
 
 
 def unit(**settings: object) -> SimulatedController:
-    made = SimulatedController(1, protocol=ProtocolKind.MODBUS_RTU, **settings)  # type: ignore[arg-type]
-    made.live_by(ManualClock())
-    return made
+    pm = SimulatedController(1, protocol=ProtocolKind.MODBUS_RTU, **settings)  # type: ignore[arg-type]
+    pm.live_by(ManualClock())
+    return pm
 
 
-def everywhere(data_map: int) -> Iterator[tuple[ParameterSpec, int, int]]:
+def all_registers(data_map: int) -> Iterator[tuple[ParameterSpec, int, int]]:
     for spec in PARAMETERS:
         for instance in range(1, spec.instances + 1):
             register = spec.register(instance, data_map)
@@ -35,7 +35,7 @@ def everywhere(data_map: int) -> Iterator[tuple[ParameterSpec, int, int]]:
 
 
 def packed(spec: ParameterSpec, value: object, order: WordOrder) -> list[int]:
-    """By hand: what the value is in registers."""
+    """Return the words of a value, encoded independently of the library."""
     if spec.data_type in (DataType.FLOAT, DataType.S32, DataType.U32):
         form = ">f" if spec.data_type is DataType.FLOAT else ">i"
         high, low = struct.unpack(">HH", struct.pack(form, value))
@@ -46,18 +46,20 @@ def packed(spec: ParameterSpec, value: object, order: WordOrder) -> list[int]:
 
 @pytest.mark.parametrize("order", [LOW, HIGH])
 @pytest.mark.parametrize("data_map", [1, 2])
-def test_everything_readable_stands_where_the_list_says(data_map: int, order: WordOrder) -> None:
-    whole = unit(loops=2, cooling=True, data_map=data_map, word_order=order)
+def test_every_readable_parameter_is_at_its_listed_register(
+    data_map: int, order: WordOrder
+) -> None:
+    pm = unit(loops=2, cooling=True, data_map=data_map, word_order=order)
     seen: Counter[int] = Counter()
-    for spec, instance, register in everywhere(data_map):
+    for spec, instance, register in all_registers(data_map):
         if spec.number in SHARED:
             continue
         if not spec.readable:
-            assert code_of(read, whole, register) == 2, spec
+            assert exception_code(read, pm, register) == 2, spec
             continue
-        # Two apart, and nothing between: the neighbour of a single register reads 0.
-        expected = packed(spec, whole.get(spec.number, instance), order)
-        assert read(whole, register, 2) == expected, spec
+        # Parameters are two registers apart; the register after a single one reads 0.
+        expected = packed(spec, pm.get(spec.number, instance), order)
+        assert read(pm, register, 2) == expected, spec
         seen[spec.class_id] += 1
     assert sum(seen.values()) > 650
     assert {1, 4, 7, 8, 9, 17, 21, 22} <= seen.keys()
@@ -65,26 +67,26 @@ def test_everything_readable_stands_where_the_list_says(data_map: int, order: Wo
 
 @pytest.mark.parametrize("order", [LOW, HIGH])
 @pytest.mark.parametrize("data_map", [1, 2])
-def test_everything_writable_is_written_where_the_list_says(
+def test_every_writable_parameter_is_at_its_listed_register(
     data_map: int, order: WordOrder
 ) -> None:
-    whole = unit(loops=2, cooling=True, data_map=data_map, word_order=order)
-    taken = []
-    for spec, instance, register in everywhere(data_map):
+    pm = unit(loops=2, cooling=True, data_map=data_map, word_order=order)
+    written = []
+    for spec, instance, register in all_registers(data_map):
         if not spec.writable or spec.number in SHARED | {17007, 17009, 17043}:
             continue
         value = spec.default_f if spec.default_f is not None else spec.limits_f[0]
         value = next(iter(spec.codes)) if spec.codes else value or 0.0
-        held = value if spec.data_type is DataType.FLOAT else int(value)
-        words = packed(spec, held, order)
+        stored = value if spec.data_type is DataType.FLOAT else int(value)
+        words = packed(spec, stored, order)
         if spec.data_type in (DataType.FLOAT, DataType.S32, DataType.U32):
-            write(whole, register, *words)
+            write(pm, register, *words)
         else:
-            write_one(whole, register, words[0])
-        taken.append((spec.number, instance))
-    assert [(each.number, each.instance) for each in whole.writes] == taken
-    assert len(taken) > 450
-    assert len(whole.register_writes) == len(taken)
+            write_one(pm, register, words[0])
+        written.append((spec.number, instance))
+    assert [(each.number, each.instance) for each in pm.writes] == written
+    assert len(written) > 450
+    assert len(pm.register_writes) == len(written)
 
 
 @pytest.mark.parametrize(
@@ -94,30 +96,30 @@ def test_everything_writable_is_written_where_the_list_says(
         ({"data_map": 2}, 2640, [0x0000, 0x4296]),
         ({"word_order": HIGH}, 2160, [0x4296, 0x0000]),
         ({"data_map": 2, "word_order": "high_low"}, 2640, [0x4296, 0x0000]),
-        # The order does not matter for what tells it: 17043 in either map, and its neighbour.
+        # 17043, the word order itself, is one register and reads the same in both orders.
         ({}, 2488, [1331, 0]),
         ({"data_map": 2, "word_order": HIGH}, 2968, [1330, 0]),
         ({"word_order": HIGH}, 0, [0, 28]),
         ({}, 0, [28, 0]),
-        # Control mode active and the heat algorithm, which tell the maps apart.
+        # Control mode active and heat algorithm, which identify the data map.
         ({}, 1882, [10, 0]),
         ({}, 1884, [71, 0]),
         ({"data_map": 2}, 2362, [10, 0]),
         ({"data_map": 2}, 2364, [71, 0]),
-        # 3031 is listed there too.
+        # 3031 is listed at this register too.
         ({"data_map": 2}, 2360, [10, 0]),
-        # Without cooling its side holds bits that are no value.
+        # Without cooling, cool-side parameters hold bits that are not a value.
         ({}, PARAMETERS.resolve(8012).map1[0], [0xCDCD, 0xCDCD]),
     ],
 )
-def test_75_degrees_and_what_tells_maps_and_orders_apart(
+def test_words_of_known_registers_in_maps_and_orders(
     settings: dict[str, object], register: int, words: list[int]
 ) -> None:
     assert read(unit(**settings), register, 2) == words
     assert read(unit(**settings), register, 2, function=4) == words
 
 
-def test_the_word_order_is_a_parameter_that_can_be_changed() -> None:
+def test_the_word_order_can_be_changed() -> None:
     pm = unit()
     write_one(pm, 2488, 1330)
     assert pm.word_order is HIGH
@@ -129,37 +131,35 @@ def test_the_word_order_is_a_parameter_that_can_be_changed() -> None:
 @pytest.mark.parametrize(
     ("start", "count", "code"),
     [
-        (38, 1, 2),  # nothing there
-        (24, 1, 2),  # can only be written
+        (38, 1, 2),  # no parameter
+        (24, 1, 2),  # write-only
         (2240, 2, 2),  # the second loop's set point
-        (1880, 6, 0),  # over two odd neighbours
+        (1880, 6, 0),  # includes two odd registers
         (1881, 1, 0),
         (0, 16, 0),  # eight values of class 1
-        (0, 18, 2),  # and what is behind them
+        (0, 18, 2),  # and a register without a parameter
         (2160, 0, 3),
         (2160, 126, 3),
         (65535, 2, 2),
     ],
 )
-def test_reads_that_are_answered_and_reads_that_are_refused(
-    start: int, count: int, code: int
-) -> None:
-    assert code_of(read, unit(), start, count) == code
+def test_exception_code_of_reads(start: int, count: int, code: int) -> None:
+    assert exception_code(read, unit(), start, count) == code
 
 
-def test_gaps_may_read_zero_between_what_is_there() -> None:
+def test_gaps_between_parameters_can_read_zero() -> None:
     pm = unit(gaps="zero")
     assert read(pm, 12, 20)[4:18] == [0] * 14
-    assert code_of(read, pm, 12, 18) == 2
-    assert code_of(read, pm, 18, 14) == 2
-    assert code_of(read, unit(), 12, 20) == 2
+    assert exception_code(read, pm, 12, 18) == 2
+    assert exception_code(read, pm, 18, 14) == 2
+    assert exception_code(read, unit(), 12, 20) == 2
 
 
-def test_a_unit_takes_as_many_registers_at_a_time_as_it_is_said_to() -> None:
+def test_registers_per_read_limits_a_read() -> None:
     pm = unit(registers_per_read=16)
-    assert code_of(read, pm, 40, 16) == 0
-    assert code_of(read, pm, 40, 17) == 2
-    assert code_of(read, unit(), 40, 80) == 0
+    assert exception_code(read, pm, 40, 16) == 0
+    assert exception_code(read, pm, 40, 17) == 2
+    assert exception_code(read, unit(), 40, 80) == 0
 
 
 FLOAT_392 = (0x0000, 0x43C4)
@@ -172,31 +172,29 @@ FLOAT_392 = (0x0000, 0x43C4)
         (2160, FLOAT_392[:1], 3),  # half a value
         (2161, FLOAT_392[1:], 3),
         (2160, (0, 0x47C3), 3),  # 99840 °F
-        (2160, (0, 0x7FC0), 3),  # no number at all
+        (2160, (0, 0x7FC0), 3),  # not a number
         (360, FLOAT_392, 3),  # read-only
         (1880, (54,), 0),
-        (1880, (54, 0), 0),  # with its odd neighbour
-        (1881, (0,), 3),  # the neighbour alone
+        (1880, (54, 0), 0),  # with the odd register after it
+        (1881, (0,), 3),  # the odd register alone
         (1880, (55,), 3),  # no such mode
         (38, (1,), 2),
         (2240, FLOAT_392, 2),
-        (1884, (62, 0, 0), 3),  # on into the cool algorithm, which has no code 0
+        (1884, (62, 0, 0), 3),  # continues into the cool algorithm, which has no code 0
     ],
 )
-def test_writes_that_are_taken_and_writes_that_are_refused(
-    start: int, words: tuple[int, ...], code: int
-) -> None:
+def test_exception_code_of_writes(start: int, words: tuple[int, ...], code: int) -> None:
     pm = unit()
-    assert code_of(write, pm, start, *words) == code
+    assert exception_code(write, pm, start, *words) == code
     assert len(pm.writes) == (code == 0)
-    # What it was asked for is remembered, whatever became of it.
+    # A rejected write is recorded too.
     assert pm.register_writes == [RegisterWrite(start, words)]
 
 
-def test_a_write_over_several_is_taken_as_a_whole_or_not_at_all() -> None:
+def test_a_write_to_several_parameters_is_atomic() -> None:
     pm = unit()
-    # The mode (1880) and the heat algorithm (1884) have a read-only parameter between them.
-    assert code_of(write, pm, 1880, 54, 0, 10, 0, 62) == 3
+    # Between the mode (1880) and the heat algorithm (1884) is a read-only parameter.
+    assert exception_code(write, pm, 1880, 54, 0, 10, 0, 62) == 3
     assert pm.writes == []
     first = PARAMETERS.resolve("alarm_high_setpoint").map1[0]
     assert first is not None
@@ -217,21 +215,24 @@ def test_a_write_over_several_is_taken_as_a_whole_or_not_at_all() -> None:
         ("03 0870 0002", "03 04 0000 4296"),
     ],
 )
-def test_the_bytes_of_requests_and_replies(payload: str, reply: str) -> None:
+def test_request_and_reply_bytes(payload: str, reply: str) -> None:
     assert unit().modbus.answer(bytes.fromhex(payload)) == bytes.fromhex(reply)
 
 
-def test_a_device_that_fails() -> None:
+def test_a_failing_device_replies_with_exception_4() -> None:
     pm = unit()
     pm.modbus.failing = True
-    assert [code_of(read, pm, 2160, 2), code_of(write, pm, 2160, *FLOAT_392)] == [4, 4]
+    assert [exception_code(read, pm, 2160, 2), exception_code(write, pm, 2160, *FLOAT_392)] == [
+        4,
+        4,
+    ]
     assert (pm.writes, pm.register_writes) == ([], [RegisterWrite(2160, FLOAT_392)])
     pm.modbus.failing = False
-    assert code_of(read, pm, 2160, 2) == 0
+    assert exception_code(read, pm, 2160, 2) == 0
 
 
 @pytest.mark.parametrize("data_map", [1, 2])
-def test_the_assembly_shows_what_its_pointers_name(data_map: int) -> None:
+def test_the_assembly_shows_the_targets_of_its_pointers(data_map: int) -> None:
     pm = unit(data_map=data_map, setpoint=392.0)
     setpoint = 2160 if data_map == 1 else 2640
     mode = 1880 if data_map == 1 else 2360
@@ -242,55 +243,58 @@ def test_the_assembly_shows_what_its_pointers_name(data_map: int) -> None:
     assert read(pm, 200, 4) == [10, 0, 28, 0]
     assert [each.number for each in pm.writes] == [19020, 19001, 19002]
     assert pm.eeprom_writes == 3
-    # Half a pointer, and a value through its pointer, are not taken.
-    assert [code_of(write, pm, 40, setpoint), code_of(write, pm, 278, *FLOAT_392)] == [3, 3]
+    # A write of half a pointer, or of a value through a pointer, is rejected.
+    assert [
+        exception_code(write, pm, 40, setpoint),
+        exception_code(write, pm, 278, *FLOAT_392),
+    ] == [3, 3]
 
 
-def test_the_assembly_is_shown_in_the_controllers_order() -> None:
+def test_the_assembly_has_the_word_order_of_the_controller() -> None:
     pm = unit(word_order=HIGH)
     write(pm, 40, 2160, 2161)
     assert read(pm, 200, 2) == [0x4296, 0x0000]
-    # The pointer names registers, one by one: it may turn them round.
+    # A pointer has two register numbers, which may be in reverse order.
     write(pm, 40, 2161, 2160)
     assert read(pm, 200, 2) == [0x0000, 0x4296]
 
 
 @pytest.mark.parametrize("pointer", [38, 2240, 200, 24])
-def test_a_pointer_at_nothing_costs_the_read_of_its_value(pointer: int) -> None:
+def test_a_read_through_an_invalid_pointer_fails(pointer: int) -> None:
     pm = unit()
     write(pm, 42, pointer, pointer + 1)
-    assert code_of(read, pm, 200, 2) == 0
-    assert code_of(read, pm, 202, 2) == 2
-    assert code_of(read, pm, 200, 4) == 2
+    assert exception_code(read, pm, 200, 2) == 0
+    assert exception_code(read, pm, 202, 2) == 2
+    assert exception_code(read, pm, 200, 4) == 2
 
 
-def test_pointers_as_shipped() -> None:
-    # 8001 and 7001 of instance 1; the other way, 4001 and 4002.
+def test_factory_pointers() -> None:
+    # 8001 and 7001 of instance 1; in the other direction 4001 and 4002.
     assert read(unit(), 40, 4) == [1880, 1881, 2160, 2161]
     assert read(unit(), 80, 4) == [360, 361, 362, 363]
     assert read(unit(data_map=2), 40, 4) == [2360, 2361, 2640, 2641]
 
 
 class CountingClock:
-    """Time goes on with every look."""
+    """A clock that advances by 10 s with every call."""
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.calls = 0
 
     def now_ns(self) -> int:
-        self.looks += 1
-        return self.looks * 10**10
+        self.calls += 1
+        return self.calls * 10**10
 
 
-def test_the_two_words_of_a_value_are_of_one_moment() -> None:
+def test_both_words_of_a_value_are_from_one_moment() -> None:
     pm, clock = unit(setpoint=400.0), CountingClock()
     write(pm, 40, 360, 361)
     pm.live_by(clock)
     for register in (360, 200):
-        looks = clock.looks
+        calls = clock.calls
         first = read(pm, register, 2)
-        # The pointers do not change by themselves; how often they are looked at is no matter.
-        assert clock.looks - looks <= 1 + (register == 200)
+        # A read of the pointer is one more call; a pointer does not change by itself.
+        assert clock.calls - calls <= 1 + (register == 200)
         assert read(pm, register, 2) != first
 
 
@@ -308,6 +312,6 @@ def test_the_two_words_of_a_value_are_of_one_moment() -> None:
         ({"registers_per_read": 0}, "registers_per_read=0"),
     ],
 )
-def test_units_that_cannot_be(wrong: dict[str, object], message: str) -> None:
+def test_invalid_arguments_are_rejected(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(WatlowConfigurationError, match=message):
         SimulatedController(1, **wrong)  # type: ignore[arg-type]

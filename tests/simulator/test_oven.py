@@ -1,4 +1,4 @@
-"""The oven follows its set point the way an oven does."""
+"""The simulated oven and its PID loop."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ def steps(seconds: float) -> range:
     return range(round(seconds / STEP_S))
 
 
-def quiet(**changes: float) -> Oven:
+def noiseless_oven(**changes: float) -> Oven:
     return Oven(**{"noise": 0.0, **changes})  # type: ignore[arg-type]
 
 
-def test_full_power_lifts_it_by_63_percent_in_one_time_constant() -> None:
-    oven = quiet(ambient=70.0, rise=400.0, lag_s=30.0, dead_time_s=0.1)
+def test_full_power_gives_63_percent_of_the_rise_in_one_time_constant() -> None:
+    oven = noiseless_oven(ambient=70.0, rise=400.0, lag_s=30.0, dead_time_s=0.1)
     for _ in steps(30.0):
         oven.step(100.0)
     assert oven.temperature == pytest.approx(70.0 + 400.0 * (1 - math.exp(-1)), rel=0.01)
 
 
-def test_nothing_is_felt_before_the_dead_time_is_over() -> None:
-    oven = quiet(dead_time_s=2.0)
+def test_power_has_no_effect_during_the_dead_time() -> None:
+    oven = noiseless_oven(dead_time_s=2.0)
     for _ in steps(2.0):
         oven.step(100.0)
     assert oven.temperature == oven.ambient
@@ -34,13 +34,13 @@ def test_nothing_is_felt_before_the_dead_time_is_over() -> None:
     assert oven.temperature > oven.ambient
 
 
-def test_the_same_seed_measures_the_same() -> None:
+def test_the_same_seed_gives_the_same_measurements() -> None:
     one, two, other = Oven(seed=1), Oven(seed=1), Oven(seed=2)
     measured = [[oven.step(50.0) or oven.measured for _ in range(50)] for oven in (one, two, other)]
     assert measured[0] == measured[1] != measured[2]
 
 
-def test_the_noise_is_as_large_as_it_was_asked_for() -> None:
+def test_the_noise_has_the_given_standard_deviation() -> None:
     oven = Oven(noise=0.5, seed=4)
     errors = []
     for _ in range(3000):
@@ -51,18 +51,18 @@ def test_the_noise_is_as_large_as_it_was_asked_for() -> None:
 
 
 def test_a_set_point_is_reached_and_held() -> None:
-    oven, pid, tuning = quiet(), PidLoop(), Tuning(setpoint=250.0)
+    oven, pid, tuning = noiseless_oven(), PidLoop(), Tuning(setpoint=250.0)
     highest = 0.0
     for _ in steps(1800.0):
         oven.step(pid.step(oven.measured, tuning))
         highest = max(highest, oven.temperature)
     assert oven.temperature == pytest.approx(250.0, abs=0.5)
     assert highest < 260.0
-    # What holds it is what it loses: (250 - 72) / 500 of full power.
+    # The steady power is (250 - 72) / 500 of full power.
     assert pid.power == pytest.approx(35.6, abs=1.0)
 
 
-def test_far_from_the_set_point_the_power_is_at_its_end() -> None:
+def test_the_power_is_limited_to_0_and_100_percent() -> None:
     pid = PidLoop()
     assert pid.step(72.0, Tuning(setpoint=400.0)) == 100.0
     assert pid.step(500.0, Tuning(setpoint=400.0)) == 0.0

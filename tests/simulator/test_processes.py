@@ -1,4 +1,4 @@
-"""A bus in a process of its own: the same bus, asked through a pipe."""
+"""A bus in its own process, called through a pipe."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from watlowlib import open_device
 from watlowlib.errors import WatlowClosedError
 from watlowlib.simulator import BusProcess, SimulatedBus
 
-# Python's own helper, which stays: not to be counted as a descriptor left open.
+# Start Python's own helper now: its descriptor stays open and is not a leak of a test.
 resource_tracker.ensure_running()
 
-QUICK = partial(SimulatedBus, [1, 2], baudrate=None, turnaround_s=0.0)
+make_bus = partial(SimulatedBus, [1, 2], baudrate=None, turnaround_s=0.0)
 
 
-def test_it_answers_and_does_what_it_is_told() -> None:
-    with BusProcess(QUICK) as bus, open_device(bus.port, timeout_s=1.0, retries=0) as ctl:
+def test_bus_methods_are_called_in_the_process() -> None:
+    with BusProcess(make_bus) as bus, open_device(bus.port, timeout_s=1.0, retries=0) as ctl:
         assert ctl.read_setpoint().value == 75.0
         bus.ask("power_off", 1)
         assert ctl.poll("pv")[0].status == "timeout"
@@ -33,9 +33,9 @@ def test_it_answers_and_does_what_it_is_told() -> None:
             bus.ask("explode")
 
 
-def test_a_process_that_is_gone_says_so() -> None:
-    with BusProcess(QUICK) as bus:
+def test_a_killed_process_raises_closed_error() -> None:
+    with BusProcess(make_bus) as bus:
         assert bus.port
         bus._process.kill()
-        with pytest.raises(WatlowClosedError, match="does not run"):
+        with pytest.raises(WatlowClosedError, match="is not running"):
             _ = bus.port

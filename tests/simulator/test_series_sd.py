@@ -1,10 +1,10 @@
-"""A simulated Series SD, register by register."""
+"""The registers of a simulated Series SD."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.simulator.modbus import code_of, read, write, write_one
+from tests.simulator.modbus import exception_code, read, write, write_one
 from watlowlib._internal.clock import ManualClock
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.simulator import Oven, RegisterWrite, SimulatedSD, Write
@@ -23,13 +23,13 @@ def test_registers_hold_thousandths_high_word_first() -> None:
     assert sd.register_writes == [RegisterWrite(27, (0xFFFF, 0xFC18))]
 
 
-def test_a_process_value_below_zero() -> None:
+def test_a_negative_process_value() -> None:
     sd = SimulatedSD(1, oven=Oven(ambient=-40.5, noise=0.0))
     sd.live_by(ManualClock())
     assert signed(read(sd, 20, 2)) == signed(read(sd, 22, 2)) == -40500
 
 
-def test_celsius_is_for_temperatures_alone() -> None:
+def test_register_18_converts_only_temperatures() -> None:
     sd = SimulatedSD(1, setpoint=392.0, oven=Oven(ambient=212.0, noise=0.0))
     sd.live_by(ManualClock())
     write_one(sd, 26, 2550)
@@ -43,7 +43,7 @@ def test_celsius_is_for_temperatures_alone() -> None:
     assert sd.get("setpoint") == pytest.approx(75.2)
 
 
-def test_it_heats_by_hand_and_by_itself() -> None:
+def test_heat_power_in_auto_and_manual_mode() -> None:
     clock = ManualClock()
     sd = SimulatedSD(1, setpoint=200.0)
     sd.live_by(clock)
@@ -57,7 +57,7 @@ def test_it_heats_by_hand_and_by_itself() -> None:
     assert signed(read(sd, 20, 2)) == pytest.approx(222_000, abs=1000)
 
 
-def test_every_write_wears_the_eeprom_until_register_17_is_0() -> None:
+def test_writes_go_to_the_eeprom_until_register_17_is_0() -> None:
     sd = SimulatedSD(1)
     write_one(sd, 25, 1)
     write(sd, 27, 1, 0)
@@ -71,7 +71,7 @@ def test_every_write_wears_the_eeprom_until_register_17_is_0() -> None:
     assert sd.eeprom_writes == 3
 
 
-def test_it_says_what_it_is_and_has_no_alarm() -> None:
+def test_identification_and_alarm_registers() -> None:
     sd = SimulatedSD(9)
     assert len({*read(sd, 7, 2), *read(sd, 10, 2), *read(sd, 13)} - {0}) == 5
     assert read(SimulatedSD(10), 7, 2) != read(sd, 7, 2)
@@ -80,7 +80,7 @@ def test_it_says_what_it_is_and_has_no_alarm() -> None:
     assert read(sd, 30) == [1]
 
 
-def test_a_broken_sensor() -> None:
+def test_input_error_freezes_the_process_value() -> None:
     sd = SimulatedSD(1)
     sd.set("process_value", 2531.5)
     assert signed(read(sd, 20, 2)) != 2_531_500
@@ -104,11 +104,11 @@ def test_a_broken_sensor() -> None:
         (write_one, (19, 0), 2),
     ],
 )
-def test_what_it_refuses(call: object, arguments: tuple[int, ...], code: int) -> None:
-    assert code_of(call, SimulatedSD(1), *arguments) == code
+def test_exception_codes(call: object, arguments: tuple[int, ...], code: int) -> None:
+    assert exception_code(call, SimulatedSD(1), *arguments) == code
 
 
 @pytest.mark.parametrize("address", [0, 248, "1", True])
-def test_addresses_that_cannot_be(address: object) -> None:
+def test_invalid_addresses_are_rejected(address: object) -> None:
     with pytest.raises(WatlowConfigurationError, match="give 1 to 247"):
         SimulatedSD(address)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A simulated line: controllers with ovens, on a pty or a TCP port, with faults to order."""
+"""A simulated line of controllers with ovens, on a pty or a TCP port, with faults on request."""
 
 from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.controller import SimulatedController

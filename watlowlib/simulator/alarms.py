@@ -1,4 +1,4 @@
-"""A simulated alarm: trips above or below its set points, latches, is cleared and silenced."""
+"""A simulated alarm: it trips above or below its set points, latches, is cleared and silenced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SENSOR_GOOD = 61
 
 @dataclass
 class AlarmSettings:
-    """What the alarm is set to."""
+    """The settings of an alarm, as parameter values."""
 
     type: int
     sides: int
@@ -24,7 +24,7 @@ class AlarmSettings:
 
 
 class SimulatedAlarm:
-    """One alarm's memory."""
+    """The state of one alarm."""
 
     def __init__(self) -> None:
         self.state = NONE
@@ -32,31 +32,32 @@ class SimulatedAlarm:
         self.silenced = False
         self.clearable = False
 
-    def look(self, settings: AlarmSettings, value: float, setpoint: float, sensor: int) -> None:
-        """Look at the process value and trip, or not."""
-        seen = self._seen(settings, value - setpoint * (settings.type == DEVIATION), sensor)
-        self.latched = settings.latching == LATCHING and (self.latched or seen != NONE)
-        self.clearable = self.latched and seen == NONE
+    def update(self, settings: AlarmSettings, value: float, setpoint: float, sensor: int) -> None:
+        """Update the state from the process value, the set point and the input error code."""
+        offset = setpoint * (settings.type == DEVIATION)
+        condition = self._condition(settings, value - offset, sensor)
+        self.latched = settings.latching == LATCHING and (self.latched or condition != NONE)
+        self.clearable = self.latched and condition == NONE
         if not self.clearable:
-            self.state = seen
+            self.state = condition
         if self.state == NONE:
             self.silenced = False
 
     def clear(self) -> None:
-        """Forget what is over."""
+        """Clear a latched alarm whose condition has ended."""
         if self.clearable:
             self.state, self.latched, self.clearable = NONE, False, False
 
     def silence(self) -> None:
-        """Be quiet about what lasts."""
+        """Silence an active alarm."""
         self.silenced = self.state != NONE
 
-    def _seen(self, settings: AlarmSettings, value: float, sensor: int) -> int:
+    def _condition(self, settings: AlarmSettings, value: float, sensor: int) -> int:
         if settings.type == TYPE_OFF:
             return NONE
         if sensor != SENSOR_GOOD:
             return ERROR
-        # Once tripped it holds until the value has come back by the hysteresis.
+        # A tripped alarm ends only after the value has returned by the hysteresis.
         high = settings.high - settings.hysteresis * (self.state == HIGH)
         low = settings.low + settings.hysteresis * (self.state == LOW)
         if settings.sides in SIDES_HIGH and value > high:

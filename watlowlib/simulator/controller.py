@@ -1,9 +1,9 @@
 """A simulated EZ-ZONE PM: every parameter of the table, and ovens under its control loops.
 
-It answers payloads of the attribute service as a PM3 was seen to: error 81 for a class
-it does not have, 83 for a member, 84 for an instance, 80 for a write it does not take.
-That a value out of range, and a read of what can only be written, are refused with 80
-too is an assumption. Set to Modbus it shows the same values as registers (`registers.py`).
+Its error replies to the attribute service are those observed on a PM3: 81 for an unknown class,
+83 for an unknown member, 84 for an unknown instance, 80 for a rejected write. Error 80 for a value
+out of range and for a read of a write-only parameter is an assumption. Set to Modbus, it has the
+same values as registers (`registers.py`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from watlowlib.protocol.stdbus.payloads import (
 from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec
 from watlowlib.simulator import shipped
 from watlowlib.simulator.alarms import AlarmSettings, SimulatedAlarm
-from watlowlib.simulator.loop import Settings, SimulatedLoop
+from watlowlib.simulator.loop import LoopSettings, SimulatedLoop
 from watlowlib.simulator.oven import Oven, Tuning
 from watlowlib.simulator.registers import ASSEMBLY, RegisterBank
 from watlowlib.simulator.slave import ModbusSlave
@@ -48,7 +48,7 @@ E = TypeVar("E", bound=Enum)
 UNINITIALISED = -431602080.0
 """The float whose bits are 0xCDCDCDCD."""
 OPEN_SENSOR = 2531.8017578125
-"""What an open thermocouple reads as, on the captured unit."""
+"""The process value with an open thermocouple, on the captured unit."""
 YES, NO = 106, 59
 PROTOCOLS = {ProtocolKind.STDBUS: 1286, ProtocolKind.MODBUS_RTU: 1057}
 ORDERS = {WordOrder.HIGH_LOW: 1330, WordOrder.LOW_HIGH: 1331}
@@ -61,26 +61,27 @@ _SPECS = {spec.number: spec for spec in PARAMETERS}
 class SimulatedController:
     """One controller for a `SimulatedBus`.
 
-    Safe to look at and to change from a test while the bus answers from it.
+    Thread-safe: a test may read and change values while the bus is running.
 
     Args:
-        address: 1 to 16.
-        setpoint: Set point at the start, °F.
-        oven: What it heats; a second loop has a copy with another seed.
-        loops: 1 or 2. A unit with one loop has instance 1 of everything, as a PM3 has.
-        cooling: Whether it has a cooling output; without one the cool side holds bits
-            that are no value.
-        part_number: What 1009 says; None for one that says what the others say.
-        protocol: What it is set to speak (17009).
+        address: Standard Bus address, 1 to 16 (17001).
+        setpoint: Initial set point, °F.
+        oven: The oven it heats; a second loop has a copy with another seed.
+        loops: 1 or 2. A unit with one loop has only instance 1 of each parameter, like a PM3.
+        cooling: Whether it has a cooling output; without one, the cool-side parameters hold bits
+            that are not a value.
+        part_number: The part number (1009); None for one that matches the other arguments.
+        protocol: The protocol it is set to (17009).
         modbus_address: 1 to 247 (17007); None for the same as `address`.
-        data_map: Which Modbus registers it has, 1 or 2.
-        word_order: Of 32-bit values in two registers (17043).
-        registers_per_read: See `ModbusSlave`.
-        gaps: See `RegisterBank`.
+        data_map: The Modbus data map, 1 or 2.
+        word_order: Word order of 32-bit values in two registers (17043).
+        registers_per_read: Most registers of one Modbus read, 1 to 125; None for 125.
+        gaps: What a Modbus read across unreadable registers gives: exception 02 with "refuse",
+            0 for these registers with "zero".
 
     Attributes:
-        modbus: What answers Modbus; `modbus.failing = True` makes it answer exception 04.
-        register_writes: Every Modbus write it was asked for, also the refused ones.
+        modbus: The Modbus slave; with `modbus.failing = True` its replies are exception 04.
+        register_writes: Every Modbus write request, also the rejected ones.
     """
 
     def __init__(
@@ -102,8 +103,8 @@ class SimulatedController:
         _check_unit(address, loops)
         slave = address if modbus_address is None else modbus_address
         as_int("modbus_address", slave, SLAVES[0], SLAVES[-1], "give 1 to 247")
-        speaks = _setting("protocol", ProtocolKind, protocol, PROTOCOLS)
-        order = _setting("word_order", WordOrder, word_order, ORDERS)
+        protocol_code = _setting_code("protocol", ProtocolKind, protocol, PROTOCOLS)
+        order_code = _setting_code("word_order", WordOrder, word_order, ORDERS)
         bank = RegisterBank(self, PARAMETERS, data_map=data_map, gaps=gaps)
         self.data_map = data_map
         self.modbus = ModbusSlave(bank, registers_per_read)
@@ -112,12 +113,12 @@ class SimulatedController:
         self.cooling = cooling
         self.writes: list[Write] = []
         self.eeprom_writes = 0
-        """Writes that have worn the EEPROM."""
-        self._loops = _loops(oven or Oven(seed=address), setpoint, loops)
+        """The number of writes to the EEPROM."""
+        self._loops = _make_loops(oven or Oven(seed=address), setpoint, loops)
         self._alarms = [SimulatedAlarm() for _ in range(ALARMS)]
         self._lock = threading.RLock()
         self._clock: Ticking = SystemClock()
-        self._seen_ns = self._clock.now_ns()
+        self._updated_ns = self._clock.now_ns()
         self._values: dict[tuple[int, int], Value] = {
             (spec.number, instance): shipped.start_value(spec)
             for spec in PARAMETERS
@@ -125,9 +126,9 @@ class SimulatedController:
         }
         self._values |= {(SETPOINT, n): float(setpoint) for n in range(1, loops + 1)}
         self._values |= {(number, n): value for number, n, value in shipped.pointers(data_map)}
-        first = shipped.identity(address)
-        first |= {17001: address, 17007: slave, 17009: speaks, 17043: order}
-        self._values |= {(number, 1): value for number, value in first.items()}
+        unit = shipped.identity(address)
+        unit |= {17001: address, 17007: slave, 17009: protocol_code, 17043: order_code}
+        self._values |= {(number, 1): value for number, value in unit.items()}
         self._values[1009, 1] = part_number or shipped.part_number(
             loops, cooling, modbus=self.speaks is ProtocolKind.MODBUS_RTU
         )
@@ -139,67 +140,67 @@ class SimulatedController:
 
     @property
     def address(self) -> int:
-        """Its Standard Bus address (17001)."""
+        """The Standard Bus address (17001)."""
         value = self._values[17001, 1]
         return value if isinstance(value, int) else 0
 
     @property
     def modbus_address(self) -> int:
-        """Its Modbus address (17007)."""
-        return int(self._number(17007, 1))
+        """The Modbus address (17007)."""
+        return int(self._float(17007, 1))
 
     @property
     def speaks(self) -> ProtocolKind:
-        """The protocol it is set to (17009); it answers nothing in the other."""
+        """The protocol it is set to (17009); it does not reply to the other."""
         modbus = self._values[17009, 1] == PROTOCOLS[ProtocolKind.MODBUS_RTU]
         return ProtocolKind.MODBUS_RTU if modbus else ProtocolKind.STDBUS
 
     @property
     def word_order(self) -> WordOrder:
-        """Which word of a 32-bit value comes first (17043)."""
+        """The word order of 32-bit values (17043)."""
         high_first = self._values[17043, 1] == ORDERS[WordOrder.HIGH_LOW]
         return WordOrder.HIGH_LOW if high_first else WordOrder.LOW_HIGH
 
     def instances_of(self, spec: ParameterSpec) -> int:
-        """How many instances of `spec` this unit has."""
-        # The second instance of the assembly is no second loop, but the other way.
+        """Return the number of instances of `spec` that this unit has."""
+        # Instance 2 of an assembly class is the other data direction, not a second loop.
         return spec.instances if self.loops > 1 or spec.class_id in ASSEMBLY else 1
 
     def live_by(self, clock: Ticking) -> None:
-        """Take process time from `clock` from now on."""
+        """Use `clock` for the process time from now on."""
         with self._lock:
             self._clock = clock
-            self._seen_ns = clock.now_ns()
+            self._updated_ns = clock.now_ns()
 
     def get(self, parameter: str | int, instance: int = 1) -> Value:
-        """What a read of `parameter` would give now."""
+        """Return the current value of `parameter`, as a read would."""
         spec = PARAMETERS.resolve(parameter)
         with self._lock:
-            self._catch_up()
-            return self._live(spec, instance)
+            self._update()
+            return self._current(spec, instance)
 
     def set(self, parameter: str | int, value: Value, instance: int = 1) -> None:
-        """Change `parameter` from inside, as by the controller's own keys."""
+        """Set `parameter` inside the unit, as with the controller's own keys."""
         spec = PARAMETERS.resolve(parameter)
         with self._lock:
-            self._catch_up()
+            self._update()
             self._values[spec.number, instance] = value
 
     def held(self, spec: ParameterSpec, instance: int) -> Value:
-        """What the registers show of `spec`."""
+        """Return the value of `spec` for the registers."""
         return self.get(spec.number, instance)
 
     def open_sensor(self, instance: int = 1) -> None:
-        """Break the thermocouple of one input; `close_sensor` mends it."""
+        """Simulate an open thermocouple at one input, until `close_sensor`."""
         self.set(4001, OPEN_SENSOR, instance)
         self.set(4002, SENSOR_OPEN, instance)
 
     def close_sensor(self, instance: int = 1) -> None:
-        """Mend the thermocouple."""
+        """End the simulation of an open thermocouple."""
         self.set(4002, SENSOR_GOOD, instance)
 
     def answer(self, request: Payload) -> Payload | None:
-        """The reply to `request`; None for what is no request."""
+        """Return the reply to `request`; None for a payload that is not a request."""
         if not isinstance(request, (ReadRequest, WriteRequest)):
             return None
         spec = _SPECS.get(request.class_id * 1000 + request.member_id)
@@ -210,46 +211,46 @@ class SimulatedController:
         if not 1 <= request.instance <= self.instances_of(spec):
             return ErrorReply(ErrorCode.NO_SUCH_INSTANCE)
         if isinstance(request, WriteRequest):
-            return self._store(spec, request)
+            return self._handle_write(spec, request)
         if not spec.readable:
             return ErrorReply(ErrorCode.ACCESS_DENIED)
-        tag = _tag(spec)
+        tag = _wire_tag(spec)
         return ReadReply(*request, tag, encode_value(tag, self.get(spec.number, request.instance)))
 
-    def _store(self, spec: ParameterSpec, request: WriteRequest) -> Payload:
+    def _handle_write(self, spec: ParameterSpec, request: WriteRequest) -> Payload:
         try:
             value = decode_value(request.tag, request.data)
         except WatlowFrameError:
             return ErrorReply(ErrorCode.ACCESS_DENIED)
-        right = spec.writable and request.tag == _tag(spec)
-        if not right or not self.takes(spec, request.instance, value):
+        allowed = spec.writable and request.tag == _wire_tag(spec)
+        if not allowed or not self.takes(spec, request.instance, value):
             return ErrorReply(ErrorCode.ACCESS_DENIED)
         self.take(spec, request.instance, value)
         return WriteReply(*request)
 
     def take(self, spec: ParameterSpec, instance: int, value: Value) -> None:
-        """Store a value that came over the line, and do what it asks for."""
+        """Store a value written over the line, and carry out its action."""
         self.set(spec.number, value, instance)
-        self._act(spec.number, instance, value)
+        self._run_action(spec.number, instance, value)
         self.writes.append(Write(spec.number, instance, value))
         self.eeprom_writes += spec.persistent and self._values[17051, 1] == YES
 
     def takes(self, spec: ParameterSpec, instance: int, value: Value) -> bool:
-        """Whether a value that came over the line is allowed."""
+        """Whether a value written over the line is accepted."""
         if not isinstance(value, (int, float)):
             return isinstance(value, str)
         if spec.codes:
             return value in spec.codes
         low, high = spec.limits(Unit.FAHRENHEIT)
         if spec.number == SETPOINT:
-            low, high = self._number(7003, instance), self._number(7004, instance)
-        # On the wire a limit is the 32-bit float next to it.
+            low, high = self._float(7003, instance), self._float(7004, instance)
+        # Compare with the limit as the nearest 32-bit float, like the value on the wire.
         return (low is None or value >= as_stored(spec, low)) and (
             high is None or value <= as_stored(spec, high)
         )
 
-    def _act(self, number: int, instance: int, value: Value) -> None:
-        """Do what a write asks for, beyond being stored."""
+    def _run_action(self, number: int, instance: int, value: Value) -> None:
+        """Start the action of a written parameter: autotune, clear or silence an alarm."""
         with self._lock:
             if number == 8026:
                 self._loops[instance - 1].autotune(value == YES)
@@ -260,8 +261,8 @@ class SimulatedController:
                 self._alarms[instance - 1].silence()
                 self._values[number, instance] = 255
 
-    def _live(self, spec: ParameterSpec, instance: int) -> Value:
-        """The value now, with the clock caught up."""
+    def _current(self, spec: ParameterSpec, instance: int) -> Value:
+        """Return the current value; call `_update` first."""
         number, stored = spec.number, self._values[spec.number, instance]
         if is_cool_side(spec) and not self.cooling and isinstance(stored, float):
             return UNINITIALISED
@@ -269,60 +270,61 @@ class SimulatedController:
             alarm = self._alarms[instance - 1]
             flags = {9010: alarm.latched, 9011: alarm.silenced, 9012: alarm.clearable}
             return alarm.state if number == 9009 else YES if flags[number] else NO
-        return self._of_loop(number, instance, stored) if instance <= self.loops else stored
+        return self._loop_value(number, instance, stored) if instance <= self.loops else stored
 
-    def _of_loop(self, number: int, instance: int, stored: Value) -> Value:
+    def _loop_value(self, number: int, instance: int, stored: Value) -> Value:
         loop = self._loops[instance - 1]
         if number in (4001, 4022, 8031):
             good = self._values[4002, instance] == SENSOR_GOOD
             return loop.oven.measured if good else self._values[4001, instance]
-        live: dict[int, Value] = {
-            7007: loop.working,
+        current: dict[int, Value] = {
+            7007: loop.working_setpoint,
             8002: self._values[8001, instance],
             8011: loop.pid.power,
             8027: loop.tune_status,
             8033: loop.pid.power,
         }
-        return live.get(number, stored)
+        return current.get(number, stored)
 
-    def _catch_up(self) -> None:
+    def _update(self) -> None:
+        """Simulate the time since the last update."""
         now_ns = self._clock.now_ns()
-        seconds, self._seen_ns = (now_ns - self._seen_ns) / 1e9, now_ns
+        seconds, self._updated_ns = (now_ns - self._updated_ns) / 1e9, now_ns
         for instance, loop in enumerate(self._loops, 1):
             loop.advance(seconds, self._settings(instance))
-            if loop.tuned:
+            if loop.pop_autotune_done():
                 self._values[8026, instance] = NO
                 self._values[8009, instance] = 20.0
                 self._values[8006, instance] = 60.0
         for number, alarm in enumerate(self._alarms, 1):
             if (9009, number) in self._values:
-                self._look(alarm, number)
+                self._update_alarm(alarm, number)
 
-    def _look(self, alarm: SimulatedAlarm, instance: int) -> None:
-        source = min(int(self._number(9018, instance)), self.loops)
+    def _update_alarm(self, alarm: SimulatedAlarm, instance: int) -> None:
+        source = min(int(self._float(9018, instance)), self.loops)
         settings = AlarmSettings(
-            type=int(self._number(9015, instance)),
-            sides=int(self._number(9004, instance)),
-            latching=int(self._number(9007, instance)),
-            high=self._number(9001, instance),
-            low=self._number(9002, instance),
-            hysteresis=self._number(9003, instance),
+            type=int(self._float(9015, instance)),
+            sides=int(self._float(9004, instance)),
+            latching=int(self._float(9007, instance)),
+            high=self._float(9001, instance),
+            low=self._float(9002, instance),
+            hysteresis=self._float(9003, instance),
         )
         measured = self._loops[source - 1].oven.measured
-        sensor = int(self._number(4002, source))
-        alarm.look(settings, measured, self._number(SETPOINT, source), sensor)
+        sensor = int(self._float(4002, source))
+        alarm.update(settings, measured, self._float(SETPOINT, source), sensor)
 
-    def _settings(self, instance: int) -> Settings:
-        return Settings(
-            mode=int(self._number(8001, instance)),
-            manual_power=self._number(7002, instance),
-            tuning=Tuning(*(self._number(n, instance) for n in (SETPOINT, 8009, 8006, 8007))),
-            ramp_action=int(self._number(7014, instance)),
-            ramp_scale=int(self._number(7015, instance)),
-            ramp_rate=self._number(7017, instance),
+    def _settings(self, instance: int) -> LoopSettings:
+        return LoopSettings(
+            mode=int(self._float(8001, instance)),
+            manual_power=self._float(7002, instance),
+            tuning=Tuning(*(self._float(n, instance) for n in (SETPOINT, 8009, 8006, 8007))),
+            ramp_action=int(self._float(7014, instance)),
+            ramp_scale=int(self._float(7015, instance)),
+            ramp_rate=self._float(7017, instance),
         )
 
-    def _number(self, number: int, instance: int) -> float:
+    def _float(self, number: int, instance: int) -> float:
         value = self._values[number, instance]
         return float(value) if isinstance(value, (int, float)) else 0.0
 
@@ -330,26 +332,26 @@ class SimulatedController:
 def _check_unit(address: int, loops: int) -> None:
     if address not in ADDRESSES or loops not in (1, 2):
         raise WatlowConfigurationError(
-            f"address={address!r}, loops={loops!r}: allowed are 1 to 16, and 1 or 2"
+            f"address={address!r}, loops={loops!r}: address must be 1 to 16, loops 1 or 2"
         )
 
 
-def _loops(oven: Oven, setpoint: float, count: int) -> list[SimulatedLoop]:
-    """Each with an oven like `oven`, but its own chance."""
+def _make_loops(oven: Oven, setpoint: float, count: int) -> list[SimulatedLoop]:
+    """Return loops with ovens like `oven`, each with its own seed."""
     ovens = (replace(oven, seed=oven.seed + 100 * n) for n in range(count))
     return [SimulatedLoop(each, setpoint) for each in ovens]
 
 
-def _tag(spec: ParameterSpec) -> Tag:
-    """The tag on the wire; of what a pointer points at, and of pointers, it is a guess."""
+def _wire_tag(spec: ParameterSpec) -> Tag:
+    """Return the tag on the wire; for pointers and their targets it is a guess."""
     known = tag_of(spec)
     if known is not None:
         return known
     return Tag.U32 if spec.data_type is DataType.POINTER else Tag.FLOAT
 
 
-def _setting(name: str, kind: type[E], given: object, codes: Mapping[E, int]) -> int:
-    """The code of a setting that is given by its name."""
+def _setting_code(name: str, kind: type[E], given: object, codes: Mapping[E, int]) -> int:
+    """Return the parameter code of a setting given by name."""
     code = codes.get(as_enum(name, kind, given))
     if code is None:
         raise WatlowConfigurationError(

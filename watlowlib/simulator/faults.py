@@ -1,9 +1,9 @@
-"""What can go wrong on a line, on purpose: by chance from a seed, or one after the other.
+"""Faults of a simulated line: at random from a seed, or scripted reply by reply.
 
     plan = FaultPlan({Fault.DROP: 0.05, Fault.LATE: 0.01}, seed=7)
-    plan.next_are(Fault.CORRUPT, None, Fault.ECHO)      # then by chance again
+    plan.next_are(Fault.CORRUPT, None, Fault.ECHO)      # then at random again
 
-A fault turns the reply to one request into portions of bytes, each with its delay.
+A fault turns the reply to one request into chunks of bytes, each with a delay.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ from watlowlib.errors import WatlowConfigurationError
 from watlowlib.protocol.modbus.frames import READ_HOLDING, READ_INPUT, SLAVES, RtuFrame
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder, encode_frame
 
-Portions: TypeAlias = "list[tuple[float, bytes]]"
-"""What arrives: seconds after the reply was due, and the bytes."""
+Chunks: TypeAlias = "list[tuple[float, bytes]]"
+"""The chunks that arrive: a delay in seconds, after the due time or the chunk before, and bytes."""
 
 
 class Fault(str, Enum):
-    """One thing that goes wrong with one reply."""
+    """A fault of one reply."""
 
     DROP = "drop"
-    """No reply, though the controller has done what was asked."""
+    """No reply, although the controller has carried out the request."""
     DELAY = "delay"
-    """The reply comes late, but in time."""
+    """The reply is delayed, but arrives before the timeout."""
     LATE = "late"
-    """The reply comes after the client has given up."""
+    """The reply arrives after the client's timeout."""
     CORRUPT = "corrupt"
-    """One bit of the reply is wrong."""
+    """One bit of the reply is inverted."""
     DUPLICATE = "duplicate"
-    """The reply comes twice."""
+    """The reply is sent twice."""
     TRUNCATE = "truncate"
-    """The reply breaks off."""
+    """The end of the reply is missing."""
     ECHO = "echo"
-    """The request is heard back before the reply, as on a two-wire adapter."""
+    """The request is echoed before the reply, as by a two-wire adapter."""
     NOISE = "noise"
-    """Random bytes come before the reply."""
+    """Random bytes precede the reply."""
     FOREIGN = "foreign"
-    """The reply answers another question: another parameter, another value, right checksums."""
+    """The reply belongs to another request: other parameter, other value, valid checksums."""
     SILENT = "silent"
-    """The controller goes off; `SimulatedBus.power_on` brings it back."""
+    """The controller is powered off; `SimulatedBus.power_on` switches it on again."""
     CLOSE = "close"
-    """The port goes away, as when an adapter is unplugged."""
+    """The port disappears, as when an adapter is unplugged."""
 
 
 class FaultPlan:
-    """Decides, request by request, what goes wrong.
+    """The faults of a line, drawn request by request.
 
     Args:
-        rates: How often each fault happens, 0 to 1; together at most 1.
-        seed: Of the chance.
-        delay_s: How much later a `DELAY` is.
-        late_s: How much later a `LATE` is; above the client's timeout.
+        rates: Probability of each fault, 0 to 1; the sum is at most 1.
+        seed: Seed of the random faults.
+        delay_s: Delay of a `DELAY` fault, seconds.
+        late_s: Delay of a `LATE` fault, seconds; longer than the client's timeout.
     """
 
     def __init__(
@@ -76,36 +76,36 @@ class FaultPlan:
         self.delay_s = delay_s
         self.late_s = late_s
         self.happened: Counter[Fault] = Counter()
-        """How often each fault has come about."""
+        """The number of faults so far, by kind."""
         self._random = random.Random(seed)
         self._script: deque[Fault | None] = deque()
 
     def __repr__(self) -> str:
-        chances = ", ".join(f"{fault.value} {rate:g}" for fault, rate in self.rates.items())
-        return f"<FaultPlan of {chances or 'no chances'}, {self.happened.total()} so far>"
+        rates = ", ".join(f"{fault.value} {rate:g}" for fault, rate in self.rates.items())
+        return f"<FaultPlan rates: {rates or 'none'}; faults so far: {self.happened.total()}>"
 
     def next_are(self, *faults: Fault | None) -> None:
-        """Meet the next requests with these, None for a reply in order."""
+        """Script the faults of the next replies; None is a correct reply."""
         self._script.extend(
             None if fault is None else as_enum("fault", Fault, fault) for fault in faults
         )
 
     def draw(self) -> Fault | None:
-        """What happens to the next reply."""
-        fault = self._script.popleft() if self._script else self._by_chance()
+        """Return the fault of the next reply, None for a correct reply."""
+        fault = self._script.popleft() if self._script else self._random_fault()
         if fault is not None:
             self.happened[fault] += 1
         return fault
 
-    def _by_chance(self) -> Fault | None:
+    def _random_fault(self) -> Fault | None:
         if not self.rates:
             return None
         faults = list(self.rates)
-        rest = 1.0 - sum(self.rates.values())
-        return self._random.choices([*faults, None], [*self.rates.values(), rest])[0]
+        no_fault = 1.0 - sum(self.rates.values())
+        return self._random.choices([*faults, None], [*self.rates.values(), no_fault])[0]
 
-    def portions(self, fault: Fault | None, request: bytes, reply: bytes) -> Portions:
-        """What arrives instead of `reply`."""
+    def portions(self, fault: Fault | None, request: bytes, reply: bytes) -> Chunks:
+        """Return the chunks that arrive instead of `reply`."""
         if fault in (Fault.DROP, Fault.SILENT, Fault.CLOSE):
             return []
         if fault is Fault.DELAY:
@@ -118,9 +118,9 @@ class FaultPlan:
             return [(0.0, request), (0.0, reply)]
         if fault is Fault.NOISE:
             return [(0.0, self._random.randbytes(self._random.randint(1, 20)) + reply)]
-        return [(0.0, self._spoilt(fault, reply))]
+        return [(0.0, self._altered(fault, reply))]
 
-    def _spoilt(self, fault: Fault | None, reply: bytes) -> bytes:
+    def _altered(self, fault: Fault | None, reply: bytes) -> bytes:
         if fault is Fault.TRUNCATE:
             return reply[: self._random.randrange(1, len(reply))]
         if fault is Fault.CORRUPT:
@@ -130,14 +130,14 @@ class FaultPlan:
         if fault is Fault.FOREIGN:
             frames = FrameDecoder().feed(reply)
             if frames:
-                return _another_answer(frames[0])
-            return _another_modbus_answer(reply, self._random.random() < 0.5)
+                return _foreign_stdbus_reply(frames[0])
+            return _foreign_modbus_reply(reply, self._random.random() < 0.5)
         return reply
 
 
-def _another_answer(frame: Frame) -> bytes:
+def _foreign_stdbus_reply(frame: Frame) -> bytes:
     payload = bytearray(frame.payload)
-    # Of a read or write reply the member and the value; of an error reply the sender.
+    # A read or write reply gets another member and value, an error reply another sender.
     if len(payload) > 4:
         payload[4] ^= 0x20
         payload[-1] ^= 0x55
@@ -145,20 +145,20 @@ def _another_answer(frame: Frame) -> bytes:
     return encode_frame(frame._replace(source=frame.source ^ 0x01))
 
 
-def _another_modbus_answer(reply: bytes, own: bool) -> bytes:
-    """Other values under a right checksum, as many from another slave, or not as many.
+def _foreign_modbus_reply(reply: bytes, same_slave: bool) -> bytes:
+    """Return a reply with other values and valid checksum, of another slave or another length.
 
-    As many from the same slave cannot be told from the answer by anybody: a Modbus reply does
-    not say which registers it is about. A reply to a write does.
+    A Modbus read reply does not name its registers, so one of the same slave and length cannot
+    be recognized as foreign. A write reply names its register, which is changed instead.
     """
     source, payload = reply[0], bytearray(reply[1:-2])
     read = payload[0] in (READ_HOLDING, READ_INPUT)
     if read:
         payload[-1] ^= 0x55
-    if own and read:
+    if same_slave and read:
         payload[1] += 2
         payload += payload[-2:]
-    elif own and len(payload) > 2:
+    elif same_slave and len(payload) > 2:
         payload[2] ^= 0x02
     else:
         source += 1 if source < SLAVES[-1] else -1

@@ -1,4 +1,4 @@
-"""A fleet of simulated ovens that differ, for demonstrations."""
+"""A fleet of different simulated ovens, for demonstrations."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from watlowlib.simulator.oven import Oven
 def simulated_fleet(
     count: int, make: Callable[..., Simulated] = SimulatedController
 ) -> list[Simulated]:
-    """`count` controllers, 1 to 16, at addresses from 1, each with its own oven and set point.
+    """Return `count` controllers at addresses from 1, each with its own oven and set point.
 
     Args:
-        count: How many.
-        make: Makes one, from `address`, `setpoint` and `oven`.
+        count: Number of controllers, 1 to 16.
+        make: Makes one controller, from `address`, `setpoint` and `oven`.
 
     Raises:
-        WatlowConfigurationError: There cannot be that many on one line.
+        WatlowConfigurationError: One line cannot have that many.
     """
     if isinstance(count, bool) or count not in ADDRESSES:
         raise WatlowConfigurationError(f"{count!r} controllers: one line has 1 to 16")

@@ -1,21 +1,20 @@
-"""What a simulated controller holds, as Modbus registers: where each value stands, its words.
+"""The Modbus registers of a simulated controller: which value is at which register.
 
-A `RegisterBank` knows no frame and no line: registers in, registers out, in the data map and
-the word order of its holder. Watlow's list says where values stand; what else a unit does
-is not published, and assumed here:
+A `RegisterBank` reads and writes registers, in the data map and word order of its controller;
+frames and line timing are handled elsewhere. The registers are from Watlow's list. The other
+behaviour of a unit is not published; assumed here:
 
-- Parameters of a PM stand two registers apart. The odd neighbour of a value of one register
-  reads 0; written along with its value it changes nothing.
-- A register without a parameter, of an instance the unit does not have, or of what can only
-  be written is not there to be read: exception 02. So is a read across one, or, with
-  `gaps="zero"`, only a read that begins or ends on one.
-- A value that is refused, half a value, and any value of what is read-only: exception 03.
-  A write over several parameters is checked as a whole before the first is stored.
-- Where the list has two parameters at one register, the one that can be written is there,
-  else the first.
-- The assembly stands at the same registers in both maps, on units with one loop too. What
-  a pointer names may be anything; only a read of its value finds out that nothing is there
-  (02), and the values cannot be written through (03).
+- Parameters of a PM are two registers apart. The odd register after a one-register value reads
+  0; a write to it together with its value changes nothing.
+- A register without a parameter, of an instance the unit does not have, or of a write-only
+  parameter cannot be read: exception 02. The same holds for a read across such a register, or,
+  with `gaps="zero"`, only for a read that begins or ends at one.
+- A rejected value, half a value, and any value of a read-only parameter: exception 03. A write
+  to several parameters is checked as a whole before the first is stored.
+- Where the list has two parameters at one register, the writable one counts, else the first.
+- The assembly has the same registers in both maps, also on units with one loop. A pointer may
+  have any value; only a read through a pointer to no register fails (02). A write through a
+  pointer is rejected (03).
 """
 
 from __future__ import annotations
@@ -29,44 +28,44 @@ from watlowlib.model import ControllerFamily, Value, WordOrder
 from watlowlib.protocol.modbus.words import decode_words, encode_words, register_count
 from watlowlib.registry.parameters import DataType, ParameterSpec
 
-NO_SUCH_REGISTER, REFUSED_VALUE, DEVICE_FAILURE = 2, 3, 4
+NO_SUCH_REGISTER, ILLEGAL_VALUE, DEVICE_FAILURE = 2, 3, 4
 ASSEMBLY = (19, 20)
-"""The classes of its pointers and of its values."""
+"""The parameter classes of the assembly's pointers and values."""
 POINTERS, VALUES = 40, 200
-"""Where they begin: what the pointer at 40 + n names is shown at 200 + n."""
+"""The first registers of both: register 200 + n shows the target of the pointer at 40 + n."""
 GAPS = ("refuse", "zero")
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error
-    """The request is answered by an exception with this code."""
+class ModbusExceptionError(Exception):
+    """The reply to the request is a Modbus exception with this code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"exception {code:02d}")
         self.code = code
 
 
-class Holder(Protocol):
-    """Whose values the registers show; values are what the wire's types hold."""
+class ValueStore(Protocol):
+    """The controller with the values of the registers, in the types of the wire."""
 
     @property
     def word_order(self) -> WordOrder:
-        """The order of 32-bit values."""
+        """The word order of 32-bit values."""
 
     def instances_of(self, spec: ParameterSpec) -> int:
-        """How many instances of `spec` there are."""
+        """Return the number of instances of `spec`."""
 
     def held(self, spec: ParameterSpec, instance: int) -> Value:
-        """The value now."""
+        """Return the current value."""
 
     def takes(self, spec: ParameterSpec, instance: int, value: Value) -> bool:
-        """Whether the value would be taken."""
+        """Whether the value is accepted."""
 
     def take(self, spec: ParameterSpec, instance: int, value: Value) -> None:
-        """Store the value and do what it asks for."""
+        """Store the value and carry out its action."""
 
 
-class Place(NamedTuple):
-    """Where a value stands."""
+class RegisterRange(NamedTuple):
+    """The registers of one value."""
 
     spec: ParameterSpec
     instance: int
@@ -74,45 +73,46 @@ class Place(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The register behind the value."""
+        """The register after the value."""
         return self.first + register_count(self.spec.data_type)
 
 
-def places(
+def register_map(
     registry: Iterable[ParameterSpec],
     data_map: int,
     instances_of: Callable[[ParameterSpec], int],
-) -> dict[int, Place]:
-    """What stands at each register of a data map; at the odd neighbours too."""
-    found: dict[int, Place] = {}
+) -> dict[int, RegisterRange]:
+    """Return the value at each register of a data map, also at the odd registers after values."""
+    ranges: dict[int, RegisterRange] = {}
     for spec in registry:
-        apart = 2 if spec.family is ControllerFamily.PM else 1
+        spacing = 2 if spec.family is ControllerFamily.PM else 1
         for instance in range(1, instances_of(spec) + 1):
             first = spec.register(instance, 1 if spec.class_id in ASSEMBLY else data_map)
             if first is None:
                 continue
-            place, there = Place(spec, instance, first), found.get(first)
-            if there is None or (spec.writable and not there.spec.writable):
-                found |= dict.fromkeys(range(first, max(place.end, first + apart)), place)
-    return found
+            new, existing = RegisterRange(spec, instance, first), ranges.get(first)
+            if existing is None or (spec.writable and not existing.spec.writable):
+                ranges |= dict.fromkeys(range(first, max(new.end, first + spacing)), new)
+    return ranges
 
 
 class RegisterBank:
     """The registers of one controller.
 
     Args:
-        holder: Whose values they are.
+        store: The controller with the values.
         registry: The parameters of its family.
-        data_map: Which of the two maps it is set to, 1 or 2.
-        gaps: What a read across registers without a parameter brings: "refuse" or "zero".
+        data_map: The data map, 1 or 2.
+        gaps: What a read across unreadable registers gives: exception 02 with "refuse", 0 for
+            these registers with "zero".
 
     Raises:
-        WatlowConfigurationError: There is no such data map, or no such way with gaps.
+        WatlowConfigurationError: `data_map` or `gaps` is something else.
     """
 
     def __init__(
         self,
-        holder: Holder,
+        store: ValueStore,
         registry: Iterable[ParameterSpec],
         *,
         data_map: int = 1,
@@ -123,84 +123,84 @@ class RegisterBank:
                 f"data_map={data_map!r}, gaps={gaps!r}: allowed are 1 or 2, and refuse or zero"
             )
         self.data_map = data_map
-        self._holder = holder
+        self._store = store
         self._registry = registry
-        self._zero = gaps == "zero"
+        self._zero_gaps = gaps == "zero"
 
     @cached_property
-    def _places(self) -> dict[int, Place]:
-        return places(self._registry, self.data_map, self._holder.instances_of)
+    def _ranges(self) -> dict[int, RegisterRange]:
+        return register_map(self._registry, self.data_map, self._store.instances_of)
 
     def read(self, start: int, count: int) -> list[int]:
-        """The words at `count` registers from `start` on.
+        """Return the words of `count` registers from `start` on.
 
         Raises:
-            Refused: There is no such register to be read.
+            ModbusExceptionError: A register does not exist or cannot be read.
         """
-        # Each value is taken once, so that its two words belong together.
-        taken: dict[Place, tuple[int, ...]] = {}
+        # Each value is read once, so its two words are from the same moment.
+        cache: dict[RegisterRange, tuple[int, ...]] = {}
         ends = (start, start + count - 1)
         return [
-            self._word(at, taken) if self._there(at) or at in ends or not self._zero else 0
+            self._word(at, cache) if self._readable(at) or at in ends or not self._zero_gaps else 0
             for at in range(start, start + count)
         ]
 
     def write(self, start: int, words: Sequence[int]) -> None:
-        """Store the values that `words` are, from register `start` on.
+        """Store the values in `words` from register `start` on: all, or none on an error.
 
         Raises:
-            Refused: There is no such register, or a value is not taken; none is stored then.
+            ModbusExceptionError: A register does not exist or a value is rejected.
         """
-        stored: list[tuple[Place, Value]] = []
+        values: list[tuple[RegisterRange, Value]] = []
         at, end = start, start + len(words)
         while at < end:
-            place = self._places.get(at)
-            if place is None:
-                raise Refused(NO_SUCH_REGISTER)
-            if at < place.end:
-                stored.append((place, self._taken(place, at, words[at - start :])))
-            at = max(at + 1, place.end)
-        if not stored:
-            raise Refused(REFUSED_VALUE)
-        for place, value in stored:
-            self._holder.take(place.spec, place.instance, value)
+            target = self._ranges.get(at)
+            if target is None:
+                raise ModbusExceptionError(NO_SUCH_REGISTER)
+            if at < target.end:
+                values.append((target, self._accepted_value(target, at, words[at - start :])))
+            at = max(at + 1, target.end)
+        if not values:
+            raise ModbusExceptionError(ILLEGAL_VALUE)
+        for target, value in values:
+            self._store.take(target.spec, target.instance, value)
 
-    def _there(self, at: int) -> bool:
-        return at in self._places and self._places[at].spec.readable
+    def _readable(self, at: int) -> bool:
+        return at in self._ranges and self._ranges[at].spec.readable
 
-    def _word(self, at: int, taken: dict[Place, tuple[int, ...]]) -> int:
-        if not self._there(at):
-            raise Refused(NO_SUCH_REGISTER)
-        place = self._places[at]
-        if place.spec.data_type is DataType.ANY:
-            named = self._word(at - VALUES + POINTERS, taken)
-            if named in self._places and self._places[named].spec.data_type is DataType.ANY:
-                raise Refused(NO_SUCH_REGISTER)
-            return self._word(named, taken)
-        if place not in taken:
-            taken[place] = self._words(place)
-        return taken[place][at - place.first] if at < place.end else 0
+    def _word(self, at: int, cache: dict[RegisterRange, tuple[int, ...]]) -> int:
+        if not self._readable(at):
+            raise ModbusExceptionError(NO_SUCH_REGISTER)
+        source = self._ranges[at]
+        if source.spec.data_type is DataType.ANY:
+            target = self._word(at - VALUES + POINTERS, cache)
+            if target in self._ranges and self._ranges[target].spec.data_type is DataType.ANY:
+                raise ModbusExceptionError(NO_SUCH_REGISTER)
+            return self._word(target, cache)
+        if source not in cache:
+            cache[source] = self._words(source)
+        return cache[source][at - source.first] if at < source.end else 0
 
-    def _words(self, place: Place) -> tuple[int, ...]:
-        value = self._holder.held(place.spec, place.instance)
-        if place.spec.data_type is DataType.POINTER and isinstance(value, int):
+    def _words(self, source: RegisterRange) -> tuple[int, ...]:
+        value = self._store.held(source.spec, source.instance)
+        if source.spec.data_type is DataType.POINTER and isinstance(value, int):
             value = divmod(value, 0x10000)
         try:
-            return encode_words(place.spec.data_type, value, self._holder.word_order)
+            return encode_words(source.spec.data_type, value, self._store.word_order)
         except WatlowFrameError:
-            raise Refused(DEVICE_FAILURE) from None
+            raise ModbusExceptionError(DEVICE_FAILURE) from None
 
-    def _taken(self, place: Place, at: int, words: Sequence[int]) -> Value:
-        """The value that `words` begin with, if it is whole and the holder takes it."""
-        spec, size = place.spec, place.end - place.first
-        if at == place.first and len(words) >= size and spec.writable:
+    def _accepted_value(self, target: RegisterRange, at: int, words: Sequence[int]) -> Value:
+        """Return the value at the start of `words`, if it is complete and accepted."""
+        spec, size = target.spec, target.end - target.first
+        if at == target.first and len(words) >= size and spec.writable:
             try:
-                value = decode_words(spec.data_type, words[:size], self._holder.word_order)
+                value = decode_words(spec.data_type, words[:size], self._store.word_order)
             except WatlowFrameError:
-                raise Refused(REFUSED_VALUE) from None
+                raise ModbusExceptionError(ILLEGAL_VALUE) from None
             if isinstance(value, tuple):
                 value = value[0] * 0x10000 + value[1]
-            pointed = spec.data_type is DataType.ANY
-            if not pointed and self._holder.takes(spec, place.instance, value):
+            through_pointer = spec.data_type is DataType.ANY
+            if not through_pointer and self._store.takes(spec, target.instance, value):
                 return value
-        raise Refused(REFUSED_VALUE)
+        raise ModbusExceptionError(ILLEGAL_VALUE)

@@ -1,8 +1,8 @@
 """A simulated Series SD: numbered registers that hold counts, and an oven under its control.
 
-It speaks Modbus RTU alone, high word first, at 9600 baud from the factory. Register 17 says
-whether writes are kept in EEPROM; it is 1 again after every power-up, and what was written
-while it was 0 is gone then.
+It has only Modbus RTU, high word first, at 9600 baud from the factory. Register 17 sets whether
+writes are saved in EEPROM. It is 1 after every power-up; values written while it was 0 are lost
+then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from watlowlib._internal.validation import as_int
 from watlowlib.model import ProtocolKind, Value, WordOrder
 from watlowlib.protocol.modbus.frames import SLAVES
 from watlowlib.registry.parameters import SD_PARAMETERS, Kind, ParameterSpec
-from watlowlib.simulator.loop import AUTO, MANUAL, OFF, PER_HOUR, Settings, SimulatedLoop
+from watlowlib.simulator.loop import AUTO, MANUAL, OFF, PER_HOUR, LoopSettings, SimulatedLoop
 from watlowlib.simulator.oven import Oven, Tuning
 from watlowlib.simulator.registers import RegisterBank
 from watlowlib.simulator.slave import ModbusSlave
@@ -28,21 +28,22 @@ CELSIUS = 1
 class SimulatedSD:
     """One Series SD for a `SimulatedBus`.
 
-    Safe to look at and to change from a test while the bus answers from it.
+    Thread-safe: a test may read and change values while the bus is running.
 
     Args:
         address: 1 to 247.
-        setpoint: Set point at the start, °F.
-        oven: What it heats.
-        registers_per_read: See `ModbusSlave`.
-        gaps: See `RegisterBank`.
+        setpoint: Initial set point, °F.
+        oven: The oven it heats.
+        registers_per_read: Most registers of one read, 1 to 125; None for 125.
+        gaps: What a read across unreadable registers gives: exception 02 with "refuse", 0 for
+            these registers with "zero".
 
     Attributes:
-        address: What was given.
-        modbus: What answers; `modbus.failing = True` makes it answer exception 04.
-        register_writes: Every write it was asked for, also the refused ones.
-        writes: Those that it took.
-        eeprom_writes: Writes that have worn the EEPROM: all, while register 17 is 1.
+        address: The Modbus address.
+        modbus: The Modbus slave; with `modbus.failing = True` its replies are exception 04.
+        register_writes: Every write request, also the rejected ones.
+        writes: The accepted writes.
+        eeprom_writes: The number of writes to the EEPROM: all, while register 17 is 1.
     """
 
     speaks = ProtocolKind.MODBUS_RTU
@@ -65,71 +66,71 @@ class SimulatedSD:
         self._loop = SimulatedLoop(oven or Oven(seed=address), setpoint)
         self._lock = threading.RLock()
         self._clock: Ticking = SystemClock()
-        self._seen_ns = self._clock.now_ns()
-        # In the list's units, temperatures in °F whatever register 18 says.
+        self._updated_ns = self._clock.now_ns()
+        # In the list's units; temperatures in °F, also when register 18 is set to °C.
         self._values: dict[int, float] = {
             spec.number: float(spec.default_f or 0) for spec in SD_PARAMETERS
         }
         identity = {7: 0x0003, 8: 0x0D40 + address, 10: 40, 11: 100, 13: 7}
         self._values |= identity | {SETPOINT: float(setpoint)}
-        self._kept = dict(self._values)
+        self._saved = dict(self._values)
 
     def __repr__(self) -> str:
         return f"<SimulatedSD address {self.address}>"
 
     @property
     def modbus_address(self) -> int:
-        """Where it answers; the registers cannot change it."""
+        """The Modbus address; a write cannot change it."""
         return self.address
 
     def instances_of(self, spec: ParameterSpec) -> int:
-        """One of everything."""
+        """Return 1: every parameter has one instance."""
         return 1
 
     def live_by(self, clock: Ticking) -> None:
-        """Take process time from `clock` from now on."""
+        """Use `clock` for the process time from now on."""
         with self._lock:
             self._clock = clock
-            self._seen_ns = clock.now_ns()
+            self._updated_ns = clock.now_ns()
 
     def power_up(self) -> None:
-        """Begin with what is in EEPROM, and with register 17 at 1."""
+        """Load the values from EEPROM and set register 17 to 1."""
         with self._lock:
-            self._catch_up()
-            self._values = dict(self._kept)
+            self._update()
+            self._values = dict(self._saved)
 
     def get(self, parameter: str | int) -> float:
-        """What `parameter` holds now, in the units that register 18 chooses."""
+        """Return the current value of `parameter`, in the unit set by register 18."""
         spec = SD_PARAMETERS.resolve(parameter)
         with self._lock:
-            self._catch_up()
-            live = {HEAT: self._loop.pid.power}
+            self._update()
+            current = {HEAT: self._loop.pid.power}
             if not self._values[ERROR]:
-                live |= dict.fromkeys((PV, FILTERED), self._loop.oven.measured)
-            value = live.get(spec.number, self._values[spec.number])
+                current |= dict.fromkeys((PV, FILTERED), self._loop.oven.measured)
+            value = current.get(spec.number, self._values[spec.number])
             return (value - 32.0) / 1.8 if self._in_celsius(spec) else value
 
     def set(self, parameter: str | int, value: float) -> None:
-        """Change `parameter` from inside, as by the controller's own keys: kept in EEPROM."""
+        """Set `parameter` as with the controller's own keys; saved in EEPROM."""
         with self._lock:
             number = self._set(SD_PARAMETERS.resolve(parameter), value)
-            self._kept[number] = self._values[number]
+            self._saved[number] = self._values[number]
 
     def held(self, spec: ParameterSpec, instance: int) -> Value:
-        """The counts that the registers show of `spec`."""
+        """Return the counts of `spec` for the registers."""
         return round(self.get(spec.number) / spec.scale)
 
     def takes(self, spec: ParameterSpec, instance: int, value: Value) -> bool:
-        """Whether these counts are allowed."""
+        """Whether written counts are accepted."""
         if not isinstance(value, int):
             return False
         low, high = spec.limits_f
         number = value * spec.scale
-        inside = (low is None or number >= low) and (high is None or number <= high)
-        return value in spec.codes if spec.codes else inside
+        in_range = (low is None or number >= low) and (high is None or number <= high)
+        return value in spec.codes if spec.codes else in_range
 
     def take(self, spec: ParameterSpec, instance: int, value: Value) -> None:
-        """Store counts that came over the line."""
+        """Store counts written over the line."""
         assert isinstance(value, int)
         with self._lock:
             saving = self._values[SAVE] == 1 and spec.number != SAVE
@@ -137,21 +138,21 @@ class SimulatedSD:
             self._set(spec, number)
             self.writes.append(Write(spec.number, instance, number))
             if saving:
-                self._kept[spec.number] = self._values[spec.number]
+                self._saved[spec.number] = self._values[spec.number]
                 self.eeprom_writes += 1
 
     def _set(self, spec: ParameterSpec, value: float) -> int:
-        self._catch_up()
+        self._update()
         self._values[spec.number] = value * 1.8 + 32.0 if self._in_celsius(spec) else float(value)
         return spec.number
 
     def _in_celsius(self, spec: ParameterSpec) -> bool:
         return spec.kind is Kind.TEMPERATURE and self._values[SCALE] == CELSIUS
 
-    def _catch_up(self) -> None:
+    def _update(self) -> None:
         now_ns = self._clock.now_ns()
-        seconds, self._seen_ns = (now_ns - self._seen_ns) / 1e9, now_ns
-        settings = Settings(
+        seconds, self._updated_ns = (now_ns - self._updated_ns) / 1e9, now_ns
+        settings = LoopSettings(
             mode=MANUAL if self._values[MODE] else AUTO,
             manual_power=self._values[POWER],
             tuning=Tuning(setpoint=self._values[SETPOINT]),

@@ -1,4 +1,4 @@
-"""What a simulated EZ-ZONE PM holds as shipped, before anything is set."""
+"""The values that a simulated EZ-ZONE PM holds as shipped."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from watlowlib.model import Value
 from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec
 
 POINTER_CLASS = 19
-_POINTED = re.compile(r"(\d+) instance (\d)")
-"""What the table's note on a pointer says that it points at, instance by instance."""
+_TARGET = re.compile(r"(\d+) instance (\d)")
+"""The target of a pointer, per instance, in the parameter table's note."""
 
 
 def start_value(spec: ParameterSpec) -> Value:
-    """The factory setting, or what a unit that measures nothing yet shows."""
+    """Return the factory setting, or the value of a unit that has measured nothing yet."""
     whole = spec.data_type not in (DataType.FLOAT, DataType.ANY)
     if spec.data_type is DataType.STRING:
         return ""
@@ -26,7 +26,7 @@ def start_value(spec: ParameterSpec) -> Value:
 
 
 def identity(address: int) -> dict[int, Value]:
-    """What says who it is, by parameter number; the serial number tells units apart."""
+    """Return the identification values by parameter number; the serial number differs per unit."""
     return {
         1001: 28,
         1002: 1,
@@ -38,16 +38,16 @@ def identity(address: int) -> dict[int, Value]:
 
 
 def part_number(loops: int, cooling: bool, modbus: bool) -> str:
-    """A part number that says what the unit is."""
+    """Return a part number that describes the unit."""
     case, control = ("6", "U") if loops > 1 else ("3", "R")
     return f"PM{case}{control}1C{'C' if cooling else 'A'}-{'1' if modbus else 'A'}AAAAAA"
 
 
 def pointers(data_map: int) -> Iterator[tuple[int, int, int]]:
-    """The assembly's pointers: number, instance, and two register numbers as one value."""
+    """Yield the assembly's pointers: number, instance, and two register numbers as one value."""
     for spec in PARAMETERS:
         if spec.class_id == POINTER_CLASS:
-            for instance, (number, of) in enumerate(_POINTED.findall(spec.note), 1):
+            for instance, (number, of) in enumerate(_TARGET.findall(spec.note), 1):
                 register = PARAMETERS.resolve(number).register(int(of), data_map)
                 if register is not None:
                     yield spec.number, instance, register * 0x10000 + register + 1

@@ -1,7 +1,7 @@
-"""How long a simulated controller thinks between a request and its reply.
+"""The turnaround of a simulated controller: the time between a request and its reply.
 
-Real ones are neither even nor quick: most replies of a PM3 begin after 2 to 40 ms, and now
-and then one takes up to 250 ms. How often is not known; one in a hundred is assumed.
+The turnaround of real controllers varies: most replies of a PM3 begin after 2 to 40 ms, some
+only after up to 250 ms. How many are slow is not known; 1 % is assumed.
 """
 
 from __future__ import annotations
@@ -11,39 +11,37 @@ import random
 from watlowlib._internal.validation import finite_or_none
 from watlowlib.errors import WatlowConfigurationError
 
-LIKE_A_PM3 = (0.002, 0.04, 0.25)
-SLOW_ONES = 0.01
-"""The share of the replies that take longer than the most of the ordinary ones."""
+PM3_TURNAROUND_S = (0.002, 0.04, 0.25)
+SLOW_SHARE = 0.01
+"""The share of replies that take longer than the maximum of the ordinary ones."""
 
 
 class Turnaround:
-    """Draws turnarounds.
+    """A random source of turnarounds.
 
     Args:
-        given: Seconds: the least and the most of an ordinary one, and, if there are slow ones,
-            the most of these; one number is all three.
-        chance: What draws.
+        seconds: Minimum and maximum of ordinary replies, optionally the maximum of slow replies;
+            a single number stands for all three.
+        generator: The random number generator.
 
     Raises:
-        WatlowConfigurationError: `given` is something else.
+        WatlowConfigurationError: `seconds` is something else.
     """
 
-    def __init__(self, given: object, chance: random.Random) -> None:
-        numbers = (
-            [finite_or_none(each) for each in given] if isinstance(given, (tuple, list)) else []
-        )
-        numbers = numbers or [finite_or_none(given)] * 2
-        known = [each for each in numbers if each is not None and each >= 0]
-        if len(known) != len(numbers) or len(known) not in (2, 3) or known != sorted(known):
+    def __init__(self, seconds: object, generator: random.Random) -> None:
+        numbers = [*map(finite_or_none, seconds)] if isinstance(seconds, (tuple, list)) else []
+        numbers = numbers or [finite_or_none(seconds)] * 2
+        valid = [each for each in numbers if each is not None and each >= 0]
+        if len(valid) != len(numbers) or len(valid) not in (2, 3) or valid != sorted(valid):
             raise WatlowConfigurationError(
-                f"turnaround_s={given!r}: give the least and the most seconds, and, if some are "
-                "to be slow, the most of these"
+                f"turnaround_s={seconds!r}: give one number, (minimum, maximum) or "
+                "(minimum, maximum, slow maximum), in seconds"
             )
-        self._least, self._most, self._slowest = *known[:2], known[-1]
-        self._chance = chance
+        self._min, self._max, self._slow_max = *valid[:2], valid[-1]
+        self._random = generator
 
     def draw_s(self) -> float:
-        """The next one, in seconds."""
-        if self._chance.random() < SLOW_ONES:
-            return self._chance.uniform(self._most, self._slowest)
-        return self._chance.uniform(self._least, self._most)
+        """Return the next turnaround in seconds."""
+        if self._random.random() < SLOW_SHARE:
+            return self._random.uniform(self._max, self._slow_max)
+        return self._random.uniform(self._min, self._max)

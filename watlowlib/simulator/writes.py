@@ -1,4 +1,4 @@
-"""What a simulated controller remembers of a write."""
+"""The record of a write that a simulated controller has accepted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from watlowlib.model import Value
 
 @dataclass(frozen=True)
 class Write:
-    """A write that the controller took."""
+    """An accepted write: the parameter's number, the instance and the value."""
 
     number: int
     instance: int
