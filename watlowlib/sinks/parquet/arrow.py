@@ -1,7 +1,7 @@
-"""Columns of cells as Arrow arrays: each column has one type, times are UTC.
+"""Converting rows to Arrow record batches, and back. Each column has one type; times are UTC.
 
-A column that holds numbers and texts, such as `value`, becomes two: `value` with the
-numbers and `value_text` with the texts. A whole number is in both.
+A column of numbers and texts, such as `value`, becomes two columns: `value` with the
+numbers and `value_text` with the texts. An integer is in both.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from watlowlib.sinks.rows import (
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 LATENCY_STEP_S = 2.0**-20
-"""Just below a microsecond, which is what the times beside it are kept to."""
+"""Resolution of stored latencies: just below a microsecond, the resolution of the times."""
 
 
 def arrow() -> Any:
-    """The library pyarrow."""
+    """Return the module pyarrow."""
     return import_optional("pyarrow", "parquet")
 
 
 def schema_of(layout: ColumnLayout) -> Any:
-    """The Arrow schema that `layout` has."""
+    """Return the Arrow schema for `layout`."""
     pa = arrow()
     types = {
         ColumnType.TEXT: pa.string(),
@@ -43,37 +43,37 @@ def schema_of(layout: ColumnLayout) -> Any:
         ColumnType.REAL: pa.float64(),
         ColumnType.TIME: pa.timestamp("us", "UTC"),
     }
-    return pa.schema([(name, types[kind]) for name, kind in columns_of(layout).items()])
+    return pa.schema([(name, types[type_]) for name, type_ in columns_of(layout).items()])
 
 
 def layout_of(schema: Any) -> ColumnLayout:
-    """The layout whose schema this is."""
+    """Return the layout for an Arrow schema; the inverse of `schema_of`."""
     types = arrow().types
     names = set(schema.names)
     texts = {each.name + TEXTS for each in schema if types.is_floating(each.type)}
-    kinds = {}
+    columns = {}
     for field in schema:
         if types.is_floating(field.type):
-            kinds[field.name] = ColumnType.ANY if field.name + TEXTS in names else ColumnType.REAL
+            columns[field.name] = ColumnType.ANY if field.name + TEXTS in names else ColumnType.REAL
         elif types.is_timestamp(field.type):
-            kinds[field.name] = ColumnType.TIME
+            columns[field.name] = ColumnType.TIME
         elif types.is_integer(field.type):
-            kinds[field.name] = ColumnType.INTEGER
+            columns[field.name] = ColumnType.INTEGER
         elif field.name not in texts:
-            kinds[field.name] = ColumnType.TEXT
-    return ColumnLayout(kinds)
+            columns[field.name] = ColumnType.TEXT
+    return ColumnLayout(columns)
 
 
 def to_batch(layout: ColumnLayout, schema: Any, rows: Sequence[Row]) -> Any:
-    """`rows` as a RecordBatch.
+    """Return `rows` as a RecordBatch.
 
     Raises:
-        WatlowSinkError: A cell that its column cannot hold.
+        WatlowSinkError: A column cannot hold one of its cells.
     """
     pa = arrow()
     columns: list[Column] = []
-    for kind, column in zip(layout.types.values(), layout.columns(rows, TimeCount(EPOCH))):
-        columns += split_numbers(column) if kind is ColumnType.ANY else [column]
+    for type_, column in zip(layout.types.values(), layout.columns(rows, TimeCount(EPOCH))):
+        columns += split_numbers(column) if type_ is ColumnType.ANY else [column]
     arrays = []
     for field, column in zip(schema, columns):
         try:
@@ -81,20 +81,20 @@ def to_batch(layout: ColumnLayout, schema: Any, rows: Sequence[Row]) -> Any:
         except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
             raise WatlowSinkError(f"column {field.name!r} is {field.type}: {error}") from error
         if field.name == "latency_s":
-            arrays[-1] = _without_noise(arrays[-1])
+            arrays[-1] = _rounded_latencies(arrays[-1])
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _array(wanted: Any, column: Column) -> Any:
-    """One column; times have been counted in microseconds, a file made by others may not."""
+def _array(arrow_type: Any, column: Column) -> Any:
+    """Return `column` as an array; convert its microseconds if a file has another time unit."""
     pa = arrow()
-    if getattr(wanted, "unit", "us") == "us":
-        return pa.array(column, wanted)
-    return pa.array(column, pa.timestamp("us", "UTC")).cast(wanted, safe=False)
+    if getattr(arrow_type, "unit", "us") == "us":
+        return pa.array(column, arrow_type)
+    return pa.array(column, pa.timestamp("us", "UTC")).cast(arrow_type, safe=False)
 
 
-def _without_noise(latency_s: Any) -> Any:
-    """Latencies to the microsecond: what is below is noise, and cannot be compressed."""
+def _rounded_latencies(latency_s: Any) -> Any:
+    """Round latencies to about a microsecond: finer digits are noise and do not compress."""
     compute = import_optional("pyarrow.compute", "parquet")
     steps = compute.round(compute.divide(latency_s, LATENCY_STEP_S))
     exact = compute.equal(latency_s, compute.round(latency_s, 6))
@@ -102,12 +102,12 @@ def _without_noise(latency_s: Any) -> Any:
 
 
 def from_batch(batch: Any) -> list[dict[str, Any]]:
-    """The rows of a RecordBatch or Table, as they were given."""
+    """Return the rows of a RecordBatch or Table as they were given to `to_batch`."""
     layout = layout_of(batch.schema)
     columns: list[Any] = []
-    for name, kind in layout.types.items():
+    for name, type_ in layout.types.items():
         cells = batch.column(name).to_pylist()
-        if kind is ColumnType.ANY:
+        if type_ is ColumnType.ANY:
             cells = join_numbers(cells, batch.column(name + TEXTS).to_pylist())
         columns.append(cells)
     return [dict(zip(layout.types, row)) for row in zip(*columns)]

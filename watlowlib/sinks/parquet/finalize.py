@@ -1,4 +1,4 @@
-"""From a journal to a Parquet file: small, in large row groups, and put in place at once."""
+"""Making a Parquet file from a journal: compressed, in large row groups, replaced atomically."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from watlowlib.sinks.parquet.journal import ID, read_journal
 log = logging.getLogger(__name__)
 
 ROW_GROUP = 131_072
-"""Rows in a row group: what readers work on at once, and what is held in memory."""
+"""Rows in a row group, which readers process at once and which must fit into memory."""
 
 
 @dataclass(frozen=True)
-class Packing:
+class ParquetOptions:
     """How the Parquet file is written: see `ParquetSink`."""
 
     compression: str = "zstd"
     use_dictionary: bool | tuple[str, ...] = True
     row_group_size: int = ROW_GROUP
 
-    def options(self, schema: Any) -> dict[str, Any]:
-        """Arguments for pyarrow's ParquetWriter.
+    def arguments(self, schema: Any) -> dict[str, Any]:
+        """Return arguments for pyarrow's ParquetWriter.
 
-        Texts and whole numbers occur again and again: a dictionary. Times grow by about
-        the same: their differences. Numbers have much in common in their first bytes.
+        Texts and integers recur: they are in dictionaries. Times grow in similar steps: their
+        differences are stored. Numbers differ little in their first bytes: bytes are split.
         """
         types = arrow().types
         dictionary = self.use_dictionary
@@ -56,55 +56,56 @@ class Packing:
             "compression_level": 3 if self.compression == "zstd" else None,
             "use_dictionary": list(dictionary) if dictionary else False,
             "column_encoding": encodings,
-            "store_schema": False,  # the types can be seen without, and it takes a kilobyte
+            "store_schema": False,  # takes a kilobyte and is not needed for the types
         }
 
 
-def finish(journal: Path, path: Path, packing: Packing) -> int:
-    """Add the rows of `journal` to the Parquet file `path`, which may not be there yet.
+def finalize(journal: Path, path: Path, options: ParquetOptions) -> int:
+    """Add the rows of `journal` to the Parquet file `path`, or create the file.
 
-    It may be done again after a crash at any moment: a journal is never added twice.
+    This can be repeated after a crash at any moment: a journal is never added twice.
 
     Returns:
-        How many rows have been added.
+        The number of rows added.
 
     Raises:
-        OSError: The disk is full, or the place cannot be written to.
-        WatlowSinkError: The file has other columns.
+        OSError: The disk is full, or the folder cannot be written to.
+        WatlowSinkError: The file has other columns than the journal.
     """
     parquet = import_optional("pyarrow.parquet", "parquet")
     schema, batches = read_journal(journal)
     if schema is None:
         return 0
     if not path.exists():
-        return _write(path, schema, batches, packing)
+        return _write_file(path, schema, batches, options)
     with parquet.ParquetFile(path) as old:
         if added(schema, old):
             return 0
         if not old.schema_arrow.equals(schema, check_metadata=False):
             raise WatlowSinkError(
-                f"{journal} has rows with other columns than {path}: give {path} another name, "
+                f"{journal} has other columns than {path}: rename {path}, "
                 f"then run: watlowlib recover {path}"
             )
-        kept = old.iter_batches(batch_size=packing.row_group_size)
-        return _write(path, schema, chain(kept, batches), packing) - int(old.metadata.num_rows)
+        old_batches = old.iter_batches(batch_size=options.row_group_size)
+        rows = _write_file(path, schema, chain(old_batches, batches), options)
+        return rows - int(old.metadata.num_rows)
 
 
 def added(schema: Any, file: Any) -> bool:
-    """Whether the rows of the journal with `schema` are in the ParquetFile `file` already."""
+    """Whether the ParquetFile `file` already has the rows of the journal with `schema`."""
     return bool((file.metadata.metadata or {}).get(ID) == schema.metadata[ID])
 
 
-def _write(path: Path, schema: Any, batches: Iterator[Any], packing: Packing) -> int:
-    """Put a new file in the place of `path`; how many rows it has."""
+def _write_file(path: Path, schema: Any, batches: Iterator[Any], options: ParquetOptions) -> int:
+    """Replace `path` by a new file with the rows of `batches`; return the number of rows."""
     pa, parquet = arrow(), import_optional("pyarrow.parquet", "parquet")
     new = path.with_name(f"_{path.name}.new")
     rows = 0
     try:
-        with parquet.ParquetWriter(new, schema, **packing.options(schema)) as writer:
-            for group in _groups(batches, packing.row_group_size):
+        with parquet.ParquetWriter(new, schema, **options.arguments(schema)) as writer:
+            for group in _row_groups(batches, options.row_group_size):
                 table = pa.Table.from_batches(group).cast(schema)
-                writer.write_table(table, row_group_size=packing.row_group_size)
+                writer.write_table(table, row_group_size=options.row_group_size)
                 rows += table.num_rows
             writer.add_key_value_metadata({ID: schema.metadata[ID]})
         replace(new, path)
@@ -114,8 +115,8 @@ def _write(path: Path, schema: Any, batches: Iterator[Any], packing: Packing) ->
     return rows
 
 
-def _groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    """Batches together, `size` rows or the last ones."""
+def _row_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """Yield lists of batches with `size` rows in total; the last list may have fewer."""
     group: list[Any] = []
     rows = 0
     for batch in batches:

@@ -1,9 +1,9 @@
-"""The journal of a Parquet file: what has been written until now, whatever happens.
+"""The journal of a Parquet file: the rows written until the file is finished.
 
-A Parquet file can be read only once its end has been written. Until then the rows are in
+A Parquet file is readable only once its footer has been written. Until then the rows are in
 a file beside it, `_<name>.journal`: a stream of Arrow record batches, one for each
-`write_many`. A batch that a crash has torn is left out when the journal is read.
-(Names that begin with `_` are no part of a dataset to those who read a whole folder.)
+`write_many`. Reading a journal skips a batch that a crash left incomplete.
+(Programs that read a folder as a dataset ignore names that begin with `_`.)
 """
 
 from __future__ import annotations
@@ -20,90 +20,90 @@ from watlowlib.sinks.files import check_not_deleted, lock, write_all
 from watlowlib.sinks.parquet.arrow import arrow
 
 ID = b"watlowlib.journal"
-"""Key in the metadata of a journal and of the Parquet file made from it: no row goes twice."""
+"""Metadata key of a journal's ID; the Parquet file has the ID of the last journal added."""
 
 SUFFIX = ".journal"
 
 
 def journal_of(path: Path) -> Path:
-    """Where the journal of the Parquet file `path` is."""
+    """Return the path of the journal of the Parquet file `path`."""
     return path.with_name(f"_{path.name}{SUFFIX}")
 
 
 def parquet_of(journal: Path) -> Path:
-    """The other way round."""
+    """Return the path of the Parquet file of `journal`; the inverse of `journal_of`."""
     return journal.with_name(journal.name.removeprefix("_").removesuffix(SUFFIX))
 
 
 class Journal:
-    """A journal that is written, by one sink at a time.
+    """A journal open for writing, by one sink at a time.
 
     Args:
-        path: Its file, which may be there already.
+        path: The journal's file, which may exist already.
 
     Raises:
-        OSError: It cannot be made or opened.
-        WatlowSinkError: Another sink writes to it.
+        OSError: The file cannot be created or opened.
+        WatlowSinkError: Another sink is writing to the file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = self._locked()
+        self._file = self._open_locked()
         self.size = 0
 
     def begin(self, schema: Any) -> None:
-        """Empty the file, and write what its columns are."""
+        """Empty the file, and write the schema with a new ID."""
         self._file.truncate(0)
         self.size = 0
         schema = schema.with_metadata({ID: uuid4().hex.encode()})
         self._write(schema.serialize())
 
     def append(self, batch: Any) -> None:
-        """Hand a record batch to the system; all of it or nothing."""
+        """Write a record batch to the file, unbuffered; all of it or nothing."""
         self._write(batch.serialize())
 
     def check(self) -> None:
-        """See that it is there still, unless it was let go of.
+        """Check that the file still exists, unless the journal is closed.
 
         Raises:
-            WatlowSinkError: Somebody has deleted it.
+            WatlowSinkError: The file was deleted or replaced.
         """
         if not self._file.closed:
             check_not_deleted(self._file, self.path)
 
     def _write(self, data: Any) -> None:
         self.check()
-        # A full disk takes the beginning of a write. Who reads leaves it out, and it is
-        # cut off before more is written.
+        # On a full disk, part of a batch may have been written. Readers skip that part, and
+        # it is cut off before the next write.
         if self._file.seek(0, os.SEEK_END) != self.size:
             self._file.truncate(self.size)
         write_all(self._file, data)
         self.size += len(data)
 
     def close(self) -> None:
-        """Let go, and leave the file there."""
+        """Close and keep the file."""
         self._file.close()
 
-    def give_up(self) -> None:
-        """Let go, and leave the file there if there is anything in it."""
+    def close_or_remove(self) -> None:
+        """Close the file, and delete it if it is empty."""
         if os.fstat(self._file.fileno()).st_size:
             self.close()
         else:
             self.remove()
 
     def remove(self) -> None:
-        """Let go, and delete the file."""
-        with suppress(PermissionError):  # Windows: first let go
+        """Close and delete the file."""
+        with suppress(PermissionError):  # Windows cannot delete an open file
             self.path.unlink(missing_ok=True)
         self._file.close()
         self.path.unlink(missing_ok=True)
 
-    def _locked(self) -> FileIO:
+    def _open_locked(self) -> FileIO:
         while True:
             file = FileIO(self.path, "a+")
             try:
                 lock(file, self.path)
-                # Whoever had it may have deleted it meanwhile.
+                # The sink that held the lock may have deleted the file.
                 with suppress(FileNotFoundError):
                     if os.path.samestat(os.fstat(file.fileno()), self.path.stat()):
                         return file
@@ -114,7 +114,7 @@ class Journal:
 
 
 def read_journal(path: Path) -> tuple[Any, Iterator[Any]]:
-    """The schema and the whole batches of a journal; None and nothing where none was begun."""
+    """Return the schema and the complete batches of a journal; None and no batches if missing."""
     pa = arrow()
     try:
         file = pa.OSFile(str(path), "rb")
@@ -124,12 +124,12 @@ def read_journal(path: Path) -> tuple[Any, Iterator[Any]]:
         reader = pa.ipc.open_stream(file)
     except (pa.ArrowInvalid, OSError) as error:
         file.close()
-        _check_torn(error)
+        _raise_disk_error(error)
         return None, iter(())
-    return reader.schema, _whole_batches(file, reader)
+    return reader.schema, _complete_batches(file, reader)
 
 
-def _whole_batches(file: Any, reader: Any) -> Iterator[Any]:
+def _complete_batches(file: Any, reader: Any) -> Iterator[Any]:
     pa = arrow()
     with file:
         while True:
@@ -139,12 +139,12 @@ def _whole_batches(file: Any, reader: Any) -> Iterator[Any]:
             except StopIteration:
                 return
             except (pa.ArrowException, OSError, SystemError, OverflowError, UnicodeError) as error:
-                _check_torn(error)
-                return  # what a power cut leaves may be anything, and pyarrow says so in many ways
+                _raise_disk_error(error)
+                return  # a power cut may leave any bytes, for which pyarrow has many errors
             yield batch
 
 
-def _check_torn(error: BaseException) -> None:
-    """Raise what is wrong with the disk and not with what is on it: the rest may be there still."""
+def _raise_disk_error(error: BaseException) -> None:
+    """Raise `error` if the disk failed: then the file may still have all its batches."""
     if isinstance(error, OSError) and error.errno is not None:
         raise error

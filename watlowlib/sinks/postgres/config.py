@@ -1,4 +1,4 @@
-"""Where a PostgreSQL table is, and how to get there."""
+"""The connection settings of a PostgreSQL table: `PostgresConfig`."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from watlowlib.sinks.database import NAME, check_pattern
 
 @dataclass(frozen=True)
 class PostgresConfig:
-    """Where a PostgreSQL table is, and how to get there.
+    """The server, the table and the limits for a `PostgresSink`.
 
-    Give either `dsn`, or `host`, `user` and `database`. The password is in no log, error
-    or repr.
+    Give either `dsn`, or `host`, `user` and `database`. The password never appears in a log,
+    an error message or a repr.
 
     Attributes:
         dsn: A connection string: postgresql://user:password@host:5432/database or
             host=... user=... dbname=...
-        host: The server's name, or the folder of its socket.
-        port: Its port, 1 to 65535.
-        user: The role.
+        host: The server's host name, or the folder of its Unix socket.
+        port: The server's port, 1 to 65535.
+        user: The name of the role.
         password: The role's password; may also be in ~/.pgpass or PGPASSWORD.
-        database: The database.
+        database: The name of the database.
         schema: The schema: up to 63 letters, digits and underscores, not beginning with a digit.
-        table: The table, likewise.
-        pool_min_size: Connections to keep open, 0 or more.
-        pool_max_size: Connections at the most, `pool_min_size` or more and at least 1.
-        statement_timeout_ms: How long the server may take for one command, 0 for ever.
-        command_timeout_s: How long to wait for any answer of the server, seconds.
-        create_table: Whether to make the table when it is not there.
-        use_copy: Whether rows are sent by binary COPY, or else by INSERT, which is
-            slower, for servers and proxies that have no COPY.
+        table: The table; the same rules as for `schema`.
+        pool_min_size: Number of connections to keep open, 0 or more.
+        pool_max_size: Largest number of connections, `pool_min_size` or more and at least 1.
+        statement_timeout_ms: Limit for one statement on the server, milliseconds; 0 is no limit.
+        command_timeout_s: Limit for connecting and for one command, seconds.
+        create_table: Whether to create the table if it does not exist.
+        use_copy: Whether to send rows by binary COPY, or else by INSERT, which is slower,
+            for servers and proxies without COPY.
 
     Raises:
-        WatlowConfigurationError: Something that cannot be.
+        WatlowConfigurationError: A setting is missing or out of range.
     """
 
     dsn: str | None = field(default=None, repr=False)
@@ -63,40 +63,41 @@ class PostgresConfig:
         for name in ("schema", "table"):
             allowed = "up to 63 letters, digits and underscores"
             check_pattern(name, getattr(self, name), rf"(?=.{{,63}}\Z){NAME}", allowed)
-        least = as_int("pool_min_size", self.pool_min_size, 0, None, "give 0 or more")
-        least = max(1, least)
+        minimum = max(1, as_int("pool_min_size", self.pool_min_size, 0, None, "give 0 or more"))
         as_int("port", self.port, 1, 65535, "give 1 to 65535")
-        as_int("pool_max_size", self.pool_max_size, least, None, f"give {least} or more")
+        as_int("pool_max_size", self.pool_max_size, minimum, None, f"give {minimum} or more")
         as_int("statement_timeout_ms", self.statement_timeout_ms, 0, None, "give 0 or more")
         as_positive("command_timeout_s", self.command_timeout_s, 86_400.0, "seconds")
 
     def table_id(self) -> str:
-        """Which table it is, wherever its server may be: database.schema.table."""
+        """Return database.schema.table, which does not depend on the server's host."""
         return self.target().rpartition("/")[2]
 
     def target(self) -> str:
-        """What may be shown of it: host:port/database.schema.table."""
-        where = f"{self.host}:{self.port}/{self.database}" if self.dsn is None else _where(self.dsn)
-        return f"{where}.{self.schema}.{self.table}"
+        """Return host:port/database.schema.table, without user and password, for messages."""
+        database = f"{self.host}:{self.port}/{self.database}"
+        if self.dsn is not None:
+            database = _database_of(self.dsn)
+        return f"{database}.{self.schema}.{self.table}"
 
 
-def _where(dsn: str) -> str:
-    """Host, port and database of a connection string, and nothing else of it."""
+def _database_of(dsn: str) -> str:
+    """Return only host:port/database of a connection string; "?" if it cannot be parsed."""
     if "://" in dsn:
         path, _, query = dsn.partition("?")
         if "@" in path.partition("://")[2].partition("/")[2]:
-            return "?"  # a password with a slash in it, which should stand as %2F
+            return "?"  # the password contains a slash, which should be written as %2F
         try:
             parts = urlsplit(path)
             host, port, database = parts.hostname, parts.port, parts.path.strip("/")
         except ValueError:
             return "?"
-        given = dict(re.findall(r"(\w+)=([^&]*)", query))
+        options = dict(re.findall(r"(\w+)=([^&]*)", query))
     else:
         host, port, database = None, None, ""
-        given = dict(
+        options = dict(
             re.findall(r"(\w+)\s*=\s*((?:[^'\s\\]|\\.)(?:[^\s\\]|\\.)*|'(?:[^'\\]|\\.)*')", dsn)
         )
-    host = host or given.get("host", "localhost")
-    port = port or given.get("port", 5432)
-    return f"{host}:{port}/{database or given.get('dbname', '?')}"
+    host = host or options.get("host", "localhost")
+    port = port or options.get("port", 5432)
+    return f"{host}:{port}/{database or options.get('dbname', '?')}"

@@ -1,6 +1,6 @@
-"""Rows in PostgreSQL's binary COPY format, and back.
+"""Packing rows into PostgreSQL's binary COPY format, and unpacking them.
 
-They are made once, when rows come in: so they wait in the spool, and so they are sent.
+Rows are packed once, in `write_many`; the spool stores and COPY sends them packed.
 """
 
 from __future__ import annotations
@@ -28,126 +28,126 @@ EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 NAME_BYTES = 63
-"""The longest name a column can have; the server cuts off what is longer."""
+"""The longest name of a column; the server truncates longer names."""
 
-TAKEN = frozenset({"run_id", "seq", "tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
-"""Columns that are there by themselves."""
+RESERVED_NAMES = frozenset({"run_id", "seq", "tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
+"""Column names that the sink adds or that PostgreSQL reserves."""
 
 _NULL = b"\xff\xff\xff\xff"
-_FORMS = {ColumnType.INTEGER: "iq", ColumnType.TIME: "iq", ColumnType.REAL: "id"}
-"""How a number's length and the number itself stand there."""
+_FORMATS = {ColumnType.INTEGER: "iq", ColumnType.TIME: "iq", ColumnType.REAL: "id"}
+"""`struct` formats of a number's length and the number itself."""
 
-_keys = struct.Struct(">i16siq").pack
+_pack_keys = struct.Struct(">i16siq").pack
 _length = struct.Struct(">i")
 
 
 def pack(layout: ColumnLayout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> bytes:
-    """`rows`, each with its run and a number that counts up from `first_seq`.
+    """Return `rows` packed, with `run_id` and a `seq` that counts up from `first_seq`.
 
     Raises:
-        WatlowSinkError: A cell that its column cannot hold, or a name no column can have.
+        WatlowSinkError: A column cannot hold one of its cells, or its name is not allowed.
     """
-    kinds = columns_of(layout)
-    for name in kinds:
+    types = columns_of(layout)
+    for name in types:
         _check_name(name)
     columns: list[Column] = []
-    for kind, column in zip(layout.types.values(), layout.columns(rows, TimeCount(EPOCH))):
-        columns += split_numbers(column) if kind is ColumnType.ANY else [column]
-    packed: list[Iterable[bytes]] = [repeat(struct.pack(">h", len(kinds) + 2))]
-    named = (Named(*each, column) for each, column in zip(kinds.items(), columns))
-    for pack_all, neighbours in groupby(named, _way):
-        packed += pack_all(list(neighbours))
-    numbers = range(first_seq, first_seq + len(rows))
-    packed.append(map(_keys, repeat(16), repeat(run_id.bytes), repeat(8), numbers))
+    for type_, column in zip(layout.types.values(), layout.columns(rows, TimeCount(EPOCH))):
+        columns += split_numbers(column) if type_ is ColumnType.ANY else [column]
+    packed: list[Iterable[bytes]] = [repeat(struct.pack(">h", len(types) + 2))]
+    named = (NamedColumn(*each, column) for each, column in zip(types.items(), columns))
+    for pack_columns, neighbours in groupby(named, _packer_for):
+        packed += pack_columns(list(neighbours))
+    seqs = range(first_seq, first_seq + len(rows))
+    packed.append(map(_pack_keys, repeat(16), repeat(run_id.bytes), repeat(8), seqs))
     return b"".join(chain.from_iterable(zip(*packed)))
 
 
 def _check_name(name: str) -> None:
     size = len(name.encode("utf-8", "replace"))
-    if name in TAKEN or "\0" in name or not 0 < size <= NAME_BYTES:
+    if name in RESERVED_NAMES or "\0" in name or not 0 < size <= NAME_BYTES:
         raise WatlowSinkError(
-            f"column {name!r} needs another name: 1 to {NAME_BYTES} bytes, and none of "
-            + ", ".join(sorted(TAKEN))
+            f"column {name!r} needs another name: give 1 to {NAME_BYTES} bytes without a null "
+            f"character, and none of {', '.join(sorted(RESERVED_NAMES))}"
         )
 
 
-class Named(NamedTuple):
-    """A column, and what it is called."""
+class NamedColumn(NamedTuple):
+    """A column with its name and type."""
 
     name: str
-    kind: ColumnType
+    type: ColumnType
     cells: Column
 
 
-def _way(column: Named) -> Callable[[Sequence[Named]], list[Iterable[bytes]]]:
-    """How the column is packed, and its neighbours with it that are packed in the same way."""
+def _packer_for(column: NamedColumn) -> Callable[[Sequence[NamedColumn]], list[Iterable[bytes]]]:
+    """Return the function that packs `column`, and neighbours with the same function."""
     if column.name == "requested_at" and None in column.cells:
-        raise WatlowSinkError("a row without requested_at: the server files rows by it")
-    if column.kind in (ColumnType.TEXT, ColumnType.INTEGER):
-        return _recurring
-    return _gaps if None in column.cells else _numbers
+        raise WatlowSinkError("give every row a requested_at: the table is indexed by it")
+    if column.type in (ColumnType.TEXT, ColumnType.INTEGER):
+        return _pack_recurring
+    return _pack_cells if None in column.cells else _pack_numbers
 
 
-def _recurring(columns: Sequence[Named]) -> list[Iterable[bytes]]:
-    """What is the same again and again, such as a device and its parameters: made once."""
+def _pack_recurring(columns: Sequence[NamedColumn]) -> list[Iterable[bytes]]:
+    """Pack cells that recur, such as a device and its parameters: each combination once."""
 
     def write(cells: tuple[Any, ...]) -> bytes:
-        return b"".join(map(_cell, columns, cells))
+        return b"".join(map(_pack_cell, columns, cells))
 
     return [list(map(Cache(write).__getitem__, zip(*(column.cells for column in columns))))]
 
 
-def _numbers(columns: Sequence[Named]) -> list[Iterable[bytes]]:
-    """What is another number in each row: all of them in one go."""
-    form = struct.Struct(">" + "".join(_FORMS[column.kind] for column in columns))
+def _pack_numbers(columns: Sequence[NamedColumn]) -> list[Iterable[bytes]]:
+    """Pack numbers that differ in each row: a whole row of them in one call."""
+    row = struct.Struct(">" + "".join(_FORMATS[column.type] for column in columns))
     cells = chain.from_iterable((repeat(8), column.cells) for column in columns)
     try:
-        return [list(map(form.pack, *cells))]
+        return [list(map(row.pack, *cells))]
     except struct.error:
-        return _gaps(columns)  # which knows the column
+        return _pack_cells(columns)  # raises an error that names the column
 
 
-def _gaps(columns: Sequence[Named]) -> list[Iterable[bytes]]:
-    return [[_cell(column, cell) for cell in column.cells] for column in columns]
+def _pack_cells(columns: Sequence[NamedColumn]) -> list[Iterable[bytes]]:
+    return [[_pack_cell(column, cell) for cell in column.cells] for column in columns]
 
 
-def _cell(column: Named, cell: Any) -> bytes:
+def _pack_cell(column: NamedColumn, cell: Any) -> bytes:
     if cell is None:
         return _NULL
     try:
-        if column.kind is ColumnType.TEXT:
-            return _text(cell)
-        return struct.pack(">" + _FORMS[column.kind], 8, cell)
+        if column.type is ColumnType.TEXT:
+            return _pack_text(cell)
+        return struct.pack(">" + _FORMATS[column.type], 8, cell)
     except (struct.error, ValueError, AttributeError) as error:
         raise WatlowSinkError(
-            f"column {column.name!r} holds {column.kind.value}: {error}"
+            f"column {column.name!r} holds {column.type.value}: {error}"
         ) from error
 
 
-def _text(cell: str) -> bytes:
+def _pack_text(cell: str) -> bytes:
     if "\0" in cell:
-        raise ValueError(f"PostgreSQL cannot hold {cell!r}")
+        raise ValueError(f"PostgreSQL cannot store the null character in {cell!r}")
     data = cell.encode()
     return _length.pack(len(data)) + data
 
 
 def unpack(layout: ColumnLayout, data: bytes) -> Iterator[list[Any]]:
-    """The rows of `data`, with run and number, as Python has them."""
-    kinds = list(columns_of(layout).values())
-    readers = [*(_READERS[kind] for kind in kinds), _run, _READERS[ColumnType.INTEGER]]
-    at = 0
-    while at < len(data):
-        at += 2
+    """Yield the rows of `data` as Python values, each with its `run_id` and `seq`."""
+    types = columns_of(layout).values()
+    readers = [*(_READERS[type_] for type_ in types), _read_uuid, _READERS[ColumnType.INTEGER]]
+    offset = 0
+    while offset < len(data):
+        offset += 2  # the number of columns
         row: list[Any] = []
         for read in readers:
-            (length,) = _length.unpack_from(data, at)
-            at += 4
-            row.append(None if length < 0 else read(data[at : at + length]))
-            at += max(length, 0)
+            (length,) = _length.unpack_from(data, offset)
+            offset += 4
+            row.append(None if length < 0 else read(data[offset : offset + length]))
+            offset += max(length, 0)
         yield row
 
 
-def _run(data: bytes) -> UUID:
+def _read_uuid(data: bytes) -> UUID:
     return UUID(bytes=data)
 
 

@@ -1,4 +1,4 @@
-"""The thread that takes rows from a spool to the server, again and again if need be."""
+"""The thread that sends rows from the spool to the server, with retries."""
 
 from __future__ import annotations
 
@@ -7,40 +7,46 @@ import random
 import sqlite3
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.postgres.spool import Spool
-
-if TYPE_CHECKING:
-    from watlowlib.sinks.postgres.server import Server
+from watlowlib.sinks.postgres.spool import ServerUnavailableError, Spool, SpooledRows
 
 log = logging.getLogger(__name__)
 
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 30.0
 IDLE_S = 1.0
-"""How long to sleep when there is nothing to send and nobody wakes us."""
+"""How long to wait before the next look at an empty spool, unless `wake` is called."""
 
-LAST_ANSWER_S = 15.0
-"""How long the thread may still need, once it has been told to give up."""
+JOIN_TIMEOUT_S = 15.0
+"""How long `close` waits for the thread to end."""
 
 
-class ServerUnavailable(Exception):  # noqa: N818 - a state of things, which passes
-    """The server cannot take rows now; it may later."""
+class Destination(Protocol):
+    """What the sender needs of a server: see `Server`, which requires psycopg."""
+
+    def open(self, columns: tuple[str, ...]) -> None:
+        """Check the server and its table."""
+
+    def send(self, spooled: SpooledRows) -> None:
+        """Store the rows."""
+
+    def close(self) -> None:
+        """Close all connections."""
 
 
 class Sender:
-    """Sends what is in a spool, oldest first, from a thread of its own.
+    """Sends the rows of a spool, oldest first, from its own thread.
 
     Args:
-        server: Where it goes.
-        spool: Its own connection to the spool.
-        name: What it is called in the log.
+        server: The server to send to.
+        spool: A connection to the spool that no other thread uses.
+        name: The sink's name in log and error messages.
     """
 
-    def __init__(self, server: Server, spool: Spool, name: str) -> None:
+    def __init__(self, server: Destination, spool: Spool, name: str) -> None:
         self.sent = 0
         self.failures = 0
         self.last_error: str | None = None
@@ -48,51 +54,51 @@ class Sender:
         self._spool = spool
         self._name = name
         self._wake = threading.Event()
-        self._last = 0
-        self._ending, self._stop, self._done = (threading.Event() for _ in range(3))
-        self._worker = Worker("sender-postgres", self._run, self._give_up)
+        self._last_batch = 0
+        self._finishing, self._stop, self._finished = (threading.Event() for _ in range(3))
+        self._worker = Worker("sender-postgres", self._run, self._request_stop)
 
     def open(self, columns: tuple[str, ...]) -> None:
-        """Look at the server, then let the thread run. `close` it, whatever comes of this.
+        """Check the server, then start the thread. Call `close` even if this raises.
 
         Raises:
             WatlowSinkError: The server refuses.
         """
         try:
             self._server.open(columns)
-        except ServerUnavailable as error:
-            self._failed(str(error))
+        except ServerUnavailableError as error:
+            self._record_failure(str(error))
         self._worker.start()
 
     def wake(self) -> None:
-        """There is something to send."""
+        """Tell the thread that the spool has new rows."""
         self._wake.set()
 
     def check(self) -> None:
-        """Raises a WatlowSinkError when the server has refused rows for good."""
+        """Raise a WatlowSinkError if the server has refused rows permanently."""
         failure = self._worker.failure
         if failure is not None:
             raise WatlowSinkError(
-                f"{self._name} sends no more: {failure}. What was not sent is in the spool"
+                f"{self._name} has stopped sending: {failure}. Unsent rows remain in the spool"
             ) from failure
 
-    def finish(self, last: int, until_s: float) -> None:
-        """Wait until all up to the batch `last` is sent, or until then by the monotonic clock."""
-        self._last = last
-        self._ending.set()
+    def finish(self, last_batch: int, deadline_s: float) -> None:
+        """Wait until all up to `last_batch` is sent; at most until monotonic `deadline_s`."""
+        self._last_batch = last_batch
+        self._finishing.set()
         self._wake.set()
-        self._done.wait(max(0.0, until_s - time.monotonic()))
+        self._finished.wait(max(0.0, deadline_s - time.monotonic()))
 
     def close(self) -> None:
-        """Send no more; let go."""
-        self._give_up()
-        self._server.close()  # who waits for a connection need not
-        self._worker.join(LAST_ANSWER_S)
+        """Stop the thread; close the server's connections and the spool."""
+        self._request_stop()
+        self._server.close()  # ends a wait for a connection
+        self._worker.join(JOIN_TIMEOUT_S)
         self._spool.close()
 
-    def _give_up(self) -> None:
+    def _request_stop(self) -> None:
         self._stop.set()
-        self._ending.set()
+        self._finishing.set()
         self._wake.set()
 
     def _run(self) -> None:
@@ -100,45 +106,45 @@ class Sender:
             delay_s = FIRST_DELAY_S
             while not self._stop.is_set():
                 self._wake.clear()
-                ending = self._ending.is_set()  # before looking: nothing comes in after it
+                finishing = self._finishing.is_set()  # before the look: no rows come afterwards
                 try:
-                    if not self._send_next(self._last if ending else None):
-                        if ending:
+                    if not self._send_next(self._last_batch if finishing else None):
+                        if finishing:
                             return
                         self._wake.wait(IDLE_S)
                     delay_s = FIRST_DELAY_S
-                except (ServerUnavailable, sqlite3.OperationalError) as error:
+                except (ServerUnavailableError, sqlite3.OperationalError) as error:
                     if self._stop.is_set():
                         return
-                    mine = isinstance(error, sqlite3.Error)  # a full disk, which passes, too
-                    self._failed(f"the spool: {error}" if mine else str(error))
-                    self._pause(delay_s)
+                    in_spool = isinstance(error, sqlite3.Error)  # such as a disk that is full
+                    self._record_failure(f"the spool: {error}" if in_spool else str(error))
+                    self._back_off(delay_s)
                     delay_s = min(2 * delay_s, LONGEST_DELAY_S)
         finally:
-            self._done.set()
+            self._finished.set()
 
-    def _send_next(self, last: int | None) -> bool:
-        """Send some rows; False when there are none, or none up to the batch `last`."""
-        parcel = self._spool.next()
-        if parcel is None or (last is not None and parcel.first > last):
+    def _send_next(self, last_batch: int | None) -> bool:
+        """Send the oldest rows; return False if there are none up to `last_batch`."""
+        spooled = self._spool.next()
+        if spooled is None or (last_batch is not None and spooled.first > last_batch):
             return False
-        self._server.send(parcel)
-        self._spool.remove(parcel)
-        self.sent += parcel.rows
+        self._server.send(spooled)
+        self._spool.remove(spooled)
+        self.sent += spooled.rows
         if self.last_error is not None:
-            log.warning("%s: rows are being sent again", self._name)
+            log.warning("%s: sending has resumed", self._name)
             self.last_error = None
         return True
 
-    def _pause(self, delay_s: float) -> None:
-        """Wait, so that a server that comes back is not overrun by all its recorders at once."""
+    def _back_off(self, delay_s: float) -> None:
+        """Wait a random part of `delay_s`: not all recorders retry at the same moment."""
         delay_s *= random.uniform(0.5, 1.0)
-        if self._ending.is_set():
+        if self._finishing.is_set():
             self._stop.wait(min(delay_s, IDLE_S))
         else:
-            self._ending.wait(delay_s)
+            self._finishing.wait(delay_s)
 
-    def _failed(self, text: str) -> None:
+    def _record_failure(self, text: str) -> None:
         self.failures += 1
         if self.last_error is None:
             log.warning("%s: rows wait in the spool: %s", self._name, text)

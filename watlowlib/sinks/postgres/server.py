@@ -1,8 +1,8 @@
-"""The PostgreSQL server, as psycopg knows it: rows are sent, errors are sorted.
+"""Sending rows to a PostgreSQL server through psycopg, and sorting its errors.
 
-Rows go straight into the table by COPY. A row that is there already, because a commit got
-through whose answer did not, makes that fail as a whole: then the rows go into a temporary
-table, and from there those that are missing.
+COPY writes rows directly into the table. COPY fails as a whole if the table already has one
+of the rows, because an earlier commit succeeded but its reply was lost. Then the rows go into
+a temporary table, and the missing ones are inserted from there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import errors, sql
@@ -21,71 +21,71 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.postgres.copy_format import HEADER, TRAILER, unpack
-from watlowlib.sinks.postgres.sender import ServerUnavailable
-from watlowlib.sinks.postgres.spool import SpooledRows
+from watlowlib.sinks.postgres.spool import ServerUnavailableError, SpooledRows
 from watlowlib.sinks.postgres.table import Table
 from watlowlib.sinks.rows import ColumnLayout, ColumnType, columns_of
 
 RV = TypeVar("RV")
+Columns: TypeAlias = "dict[str, ColumnType]"
 
-AS_BINARY = {
+BINARY_TYPES = {
     ColumnType.TEXT: {"text", "varchar"},
     ColumnType.INTEGER: {"int8"},
     ColumnType.REAL: {"float8"},
     ColumnType.TIME: {"timestamptz"},
 }
-"""Types that take the binary form of a kind as it is; others get it from the server."""
+"""SQL types that accept a column's binary form; the server converts to others on INSERT."""
 
-KEYS = {"run_id": "uuid", "seq": "int8"}
-"""The same for what each row is known by."""
+BINARY_KEY_TYPES = {"run_id": "uuid", "seq": "int8"}
+"""The same for the columns that identify a row."""
 
-HOPELESS = (
+PERMANENT_REASONS = (
     "authentication failed",
     "no password supplied",
     "does not exist",
     "no pg_hba.conf entry",
 )
-"""Words of a connection refused for a reason that time does not heal."""
+"""Texts in a refusal to connect that mean that a retry is useless."""
 
-HEALS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
-"""What a server says that is away, busy, full, starting or stopping, or only for reading."""
+RETRIED = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+"""Errors of a server that is down, busy, full, starting, stopping or read-only."""
 
-TEMPORARY = sql.Identifier("watlowlib_parcel")
+TEMP_TABLE = sql.Identifier("watlowlib_spooled")
 
 
 class _Connection(psycopg.Connection[Any]):
-    """A connection on which nothing takes longer than `timeout_s`."""
+    """A connection on which no operation takes longer than `timeout_s`."""
 
     timeout_s = 10.0
-    refused = ""
-    """Why the last attempt to connect has failed: the pool only says that it waited."""
+    connect_error = ""
+    """Why the last attempt to connect failed; the pool itself only reports a timeout."""
 
     @classmethod
-    def connect(cls, *where: Any, **options: Any) -> _Connection:
-        """Connect, and remember why that has failed."""
+    def connect(cls, *args: Any, **options: Any) -> _Connection:
+        """Connect; keep the reason of a failure in `connect_error`."""
         try:
-            connection = super().connect(*where, **options)
+            connection = super().connect(*args, **options)
         except psycopg.Error as error:
-            cls.refused = str(error)
+            cls.connect_error = str(error)
             raise
-        cls.refused = ""
+        cls.connect_error = ""
         return connection
 
     def wait(
         self, gen: Generator[Any, Any, RV], interval: float = 0.1, timeout: float | None = None
     ) -> RV:
-        """Work on the connection until `gen` is through."""
-        del timeout  # not in every version, and not what a command has as a whole
-        return super().wait(self._limited(gen), interval)
+        """Run `gen` to its end, at most for `timeout_s`."""
+        del timeout  # not in every psycopg version, and not the limit of a whole command
+        return super().wait(self._with_time_limit(gen), interval)
 
-    def _limited(self, gen: Generator[Any, Any, RV]) -> Generator[Any, Any, RV]:
-        until_s = time.monotonic() + self.timeout_s
+    def _with_time_limit(self, gen: Generator[Any, Any, RV]) -> Generator[Any, Any, RV]:
+        deadline_s = time.monotonic() + self.timeout_s
         try:
             state = next(gen)
             while True:
                 ready = yield state
-                if time.monotonic() > until_s:
-                    raise psycopg.OperationalError(f"no answer for {self.timeout_s:g} s")
+                if time.monotonic() > deadline_s:
+                    raise psycopg.OperationalError(f"no reply for {self.timeout_s:g} s")
                 state = gen.send(ready)
         except StopIteration as end:
             result: RV = end.value
@@ -93,41 +93,41 @@ class _Connection(psycopg.Connection[Any]):
 
 
 @dataclass(frozen=True)
-class _Way:
-    """How rows of a layout get into the table."""
+class _InsertPlan:
+    """How to insert rows of one layout: by binary COPY or not, and the unique index's columns."""
 
     binary: bool
     keys: sql.Composable
 
 
 class Server:
-    """The table on the server.
+    """A PostgreSQL server with one table, through a connection pool.
 
     Args:
-        config: Where it is.
+        config: The connection settings and the table.
 
     Raises:
-        WatlowConfigurationError: A connection string that cannot be.
+        WatlowConfigurationError: The connection string is invalid.
     """
 
     def __init__(self, config: PostgresConfig) -> None:
         self._config = config
         self._table = Table(config)
-        self._ways: dict[tuple[tuple[str, ColumnType], ...], _Way] = {}
+        self._plans: dict[tuple[tuple[str, ColumnType], ...], _InsertPlan] = {}
         self._conninfo = ""
-        with suppress(psycopg.Error):  # its message would have the password in it
-            self._conninfo = make_conninfo(config.dsn or "", **_parts(config))
+        with suppress(psycopg.Error):  # its message would contain the password
+            self._conninfo = make_conninfo(config.dsn or "", **_connection_parameters(config))
         if not self._conninfo:
             raise WatlowConfigurationError(
-                "dsn: this is no connection string; give postgresql://user@host:5432/database "
+                "dsn is not a valid connection string; give postgresql://user@host:5432/database "
                 "or host=... user=... dbname=..."
             )
-        self._secret = conninfo_to_dict(self._conninfo).get("password")
-        limited = type("Connection", (_Connection,), {"timeout_s": config.command_timeout_s})
-        self._connection_class: type[_Connection] = limited
+        self._password = conninfo_to_dict(self._conninfo).get("password")
+        with_timeout = type("Connection", (_Connection,), {"timeout_s": config.command_timeout_s})
+        self._connection_class: type[_Connection] = with_timeout
         self._pool = ConnectionPool(
             self._conninfo,
-            connection_class=limited,
+            connection_class=with_timeout,
             min_size=config.pool_min_size,
             max_size=config.pool_max_size,
             configure=self._configure,
@@ -138,11 +138,11 @@ class Server:
         )
 
     def open(self, columns: tuple[str, ...]) -> None:
-        """Look whether the server is there and has the table, and get ready to send.
+        """Check that the server responds and has the table, and open the connection pool.
 
         Raises:
-            Unreachable: It is not there now.
-            WatlowSinkError: What will not get better by waiting.
+            ServerUnavailableError: A later attempt may succeed.
+            WatlowSinkError: A later attempt would fail as well.
         """
         try:
             with self._translated(), self._connection_class.connect(self._conninfo) as connection:
@@ -153,55 +153,55 @@ class Server:
         finally:
             self._pool.open()
 
-    def send(self, parcel: SpooledRows) -> None:
-        """Have the rows in the table, each of them once.
+    def send(self, spooled: SpooledRows) -> None:
+        """Insert the rows into the table, except those that it already has.
 
         Raises:
-            Unreachable: They are perhaps not there: send them again.
-            WatlowSinkError: The server will not have them.
+            ServerUnavailableError: The rows may not be in the table: send them again.
+            WatlowSinkError: The server refuses the rows.
         """
         try:
             with self._translated():
-                self._send(parcel)
-        except ServerUnavailable:
-            self._ways.clear()  # who comes back may be without what was not yet on its disk
+                self._send(spooled)
+        except ServerUnavailableError:
+            self._plans.clear()  # a restarted server may lack what was not yet on its disk
             raise
 
     def close(self) -> None:
-        """Let go."""
+        """Close all connections."""
         self._pool.close(timeout=5.0)
 
-    def _send(self, parcel: SpooledRows) -> None:
-        way = self._way(parcel.layout)
-        if not way.binary:
+    def _send(self, spooled: SpooledRows) -> None:
+        plan = self._plan(spooled.layout)
+        if not plan.binary:
             with self._pool.connection() as connection:
-                self._insert(connection, parcel, way.keys)
+                self._insert(connection, spooled, plan.keys)
             return
         try:
             with self._pool.connection() as connection:
-                self._copy(connection, self._table.identifier, parcel)
+                self._copy(connection, self._table.identifier, spooled)
         except errors.UniqueViolation:
             with self._pool.connection() as connection:
-                self._add_missing(connection, parcel, way.keys)
+                self._insert_missing(connection, spooled, plan.keys)
 
     def _configure(self, connection: psycopg.Connection[Any]) -> None:
-        # Who has waited for another to make the table is to see it, whatever is usual here.
+        # REPEATABLE READ would hide a table that another recorder has just created.
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         connection.execute(
             sql.SQL("SET statement_timeout = {}").format(self._config.statement_timeout_ms)
         )
         connection.commit()
 
-    def _way(self, layout: ColumnLayout) -> _Way:
-        """Make sure of the table, and find out how it takes these rows."""
+    def _plan(self, layout: ColumnLayout) -> _InsertPlan:
+        """Return the plan for rows of `layout`; the first time, check or create the table."""
         key = tuple(layout.types.items())
-        if key not in self._ways:
+        if key not in self._plans:
             with self._pool.connection() as connection:
-                way = self._prepare(connection, columns_of(layout))
-            self._ways[key] = way  # a table is there once it is committed
-        return self._ways[key]
+                plan = self._prepare(connection, columns_of(layout))
+            self._plans[key] = plan  # after the commit, which may fail
+        return self._plans[key]
 
-    def _prepare(self, connection: psycopg.Connection[Any], columns: dict[str, ColumnType]) -> _Way:
+    def _prepare(self, connection: psycopg.Connection[Any], columns: Columns) -> _InsertPlan:
         types = self._table.types(connection)
         if not types and self._config.create_table:
             self._table.create(connection, columns)
@@ -209,73 +209,73 @@ class Server:
         keys = self._table.check(connection, types, tuple(columns))
         binary = (
             self._config.use_copy
-            and all(types[name] in AS_BINARY[kind] for name, kind in columns.items())
-            and all(types[name] == type_ for name, type_ in KEYS.items())
+            and all(types[name] in BINARY_TYPES[type_] for name, type_ in columns.items())
+            and all(types[name] == type_ for name, type_ in BINARY_KEY_TYPES.items())
         )
-        return _Way(binary, sql.SQL(", ").join(map(sql.Identifier, keys)))
+        return _InsertPlan(binary, sql.SQL(", ").join(map(sql.Identifier, keys)))
 
-    def _names(self, parcel: SpooledRows) -> sql.Composed:
-        names = (*columns_of(parcel.layout), "run_id", "seq")
+    def _column_list(self, spooled: SpooledRows) -> sql.Composed:
+        names = (*columns_of(spooled.layout), "run_id", "seq")
         return sql.SQL(", ").join(map(sql.Identifier, names))
 
     def _copy(
-        self, connection: psycopg.Connection[Any], table: sql.Identifier, parcel: SpooledRows
+        self, connection: psycopg.Connection[Any], table: sql.Identifier, spooled: SpooledRows
     ) -> None:
         command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
         with (
             connection.cursor() as cursor,
-            cursor.copy(command.format(table, self._names(parcel))) as copy,
+            cursor.copy(command.format(table, self._column_list(spooled))) as copy,
         ):
             copy.write(HEADER)
-            copy.write(parcel.data)
+            copy.write(spooled.data)
             copy.write(TRAILER)
 
-    def _add_missing(
-        self, connection: psycopg.Connection[Any], parcel: SpooledRows, keys: sql.Composable
+    def _insert_missing(
+        self, connection: psycopg.Connection[Any], spooled: SpooledRows, keys: sql.Composable
     ) -> None:
-        names = self._names(parcel)
+        names = self._column_list(spooled)
         self._table.run(
             connection,
             "CREATE TEMP TABLE {2} ON COMMIT DROP AS SELECT {1} FROM {0} WITH NO DATA",
             names,
-            TEMPORARY,
+            TEMP_TABLE,
         )
-        self._copy(connection, TEMPORARY, parcel)
+        self._copy(connection, TEMP_TABLE, spooled)
         self._table.run(
             connection,
             "INSERT INTO {0} ({1}) SELECT {1} FROM {2} ON CONFLICT ({3}) DO NOTHING",
             names,
-            TEMPORARY,
+            TEMP_TABLE,
             keys,
         )
 
     def _insert(
-        self, connection: psycopg.Connection[Any], parcel: SpooledRows, keys: sql.Composable
+        self, connection: psycopg.Connection[Any], spooled: SpooledRows, keys: sql.Composable
     ) -> None:
-        names = self._names(parcel)
-        places = sql.SQL(", ").join([sql.Placeholder()] * (len(columns_of(parcel.layout)) + 2))
+        names = self._column_list(spooled)
+        values = sql.SQL(", ").join([sql.Placeholder()] * (len(columns_of(spooled.layout)) + 2))
         command = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO NOTHING")
         with connection.cursor() as cursor:
             cursor.executemany(
-                command.format(self._table.identifier, names, places, keys),
-                unpack(parcel.layout, parcel.data),
+                command.format(self._table.identifier, names, values, keys),
+                unpack(spooled.layout, spooled.data),
             )
 
-    def _translated(self) -> _Translated:
-        return _Translated(self._told)
+    def _translated(self) -> _ErrorTranslator:
+        return _ErrorTranslator(self._describe)
 
-    def _told(self, error: BaseException) -> str:
-        """What `error` says, on one line and without the password."""
-        said = self._connection_class.refused if isinstance(error, PoolTimeout) else ""
-        text = " ".join((said or str(error)).split()) or type(error).__name__
-        return text.replace(str(self._secret), "***") if self._secret else text
+    def _describe(self, error: BaseException) -> str:
+        """Return the message of `error` on one line, with the password masked."""
+        reason = self._connection_class.connect_error if isinstance(error, PoolTimeout) else ""
+        text = " ".join((reason or str(error)).split()) or type(error).__name__
+        return text.replace(str(self._password), "***") if self._password else text
 
 
-class _Translated:
-    """Turns psycopg's errors into the two that matter, without a way to the password."""
+class _ErrorTranslator:
+    """Replaces psycopg's errors by our own, without a cause, whose text may have the password."""
 
-    def __init__(self, told: Callable[[BaseException], str]) -> None:
-        self._told = told
+    def __init__(self, describe: Callable[[BaseException], str]) -> None:
+        self._describe = describe
 
     def __enter__(self) -> None:
         pass
@@ -283,23 +283,24 @@ class _Translated:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, (psycopg.Error, PoolTimeout)):
             return
-        text = self._told(error)
-        passing = isinstance(error, HEALS) and not isinstance(error, errors.ProgramLimitExceeded)
-        # What has a code is no word on the connection; who has waited got in at first.
+        text = self._describe(error)
+        retried = isinstance(error, RETRIED) and not isinstance(error, errors.ProgramLimitExceeded)
+        # Only a failure to connect, which has no SQLSTATE, can be permanent. A timeout of the
+        # pool is retried, because `open` has found no permanent reason.
         connecting = error.sqlstate is None and not isinstance(error, PoolTimeout)
-        if passing and not (connecting and any(word in text for word in HOPELESS)):
-            raise ServerUnavailable(text) from None
+        if retried and not (connecting and any(reason in text for reason in PERMANENT_REASONS)):
+            raise ServerUnavailableError(text) from None
         raise WatlowSinkError(f"the server refuses: {text}") from None
 
 
-def _parts(config: PostgresConfig) -> dict[str, Any]:
-    parts = {
+def _connection_parameters(config: PostgresConfig) -> dict[str, Any]:
+    parameters = {
         "host": config.host,
         "port": None if config.host is None else config.port,
         "user": config.user,
         "password": config.password,
         "dbname": config.database,
         "connect_timeout": max(2, round(config.command_timeout_s)),
-        "client_encoding": "UTF8",  # whatever the database has: so the rows are packed
+        "client_encoding": "UTF8",  # the encoding of packed rows, whatever the database uses
     }
-    return {name: value for name, value in parts.items() if value is not None}
+    return {name: value for name, value in parameters.items() if value is not None}

@@ -1,10 +1,10 @@
-"""A PostgreSQL table that loses nothing while the server is away: store and forward.
+"""A sink for a PostgreSQL table that loses no rows while the server is down.
 
-`write_many` puts the rows into a spool, a file on this computer. A thread sends them on
-from there, and takes them out when the server has committed them. While the server is
-down, slow or full the recording goes on; after a crash, what is in the spool is sent when
-the sink is opened again. Each row carries `run_id` and `seq`, unique in the table: it can
-be sent twice, and is there once.
+`write_many` stores the rows in a spool, a file on this computer. A thread sends them to the
+server and removes them from the spool when the server has committed them. The recording
+continues while the server is down, slow or full. After a crash, the rows in the spool are
+sent when the sink is opened again. Each row has `run_id` and `seq`, which are unique in the
+table: a row that is sent twice is stored once.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ SMALLEST_SPOOL_BYTES = 1 << 18
 
 @dataclass(frozen=True)
 class SpoolStats:
-    """What has become of the rows that a `PostgresSink` was given.
+    """Counts of the rows of a `PostgresSink`.
 
     Attributes:
-        rows_waiting: Rows in the spool, those of earlier runs included.
-        rows_sent: Rows the server has committed since the sink was opened.
-        failures: Times the server did not take what was sent.
-        last_error: Why it did not the last time, or None.
+        rows_waiting: Rows in the spool, including those of earlier runs.
+        rows_sent: Rows that the server has committed since the sink was opened.
+        failures: Number of failed attempts to send.
+        last_error: The reason of the last failure; None after a success.
     """
 
     rows_waiting: int
@@ -56,30 +56,30 @@ class SpoolStats:
 
 
 class PostgresSink(TableSink):
-    r"""A PostgreSQL table, also a partitioned one or a TimescaleDB hypertable.
+    r"""A sink for a PostgreSQL table, a partitioned table or a TimescaleDB hypertable.
 
     Times are `timestamptz`. `value` holds the numbers (`double precision`) and
-    `value_text` the texts; a whole number is in both. The table has a unique index on
-    `run_id` and `seq`, and its time column where it is partitioned. Several recorders on
-    several computers may write to one table.
+    `value_text` the texts; an integer is in both. The table has a unique index on `run_id`
+    and `seq`, and on its time column too if it is partitioned. Several recorders on several
+    computers may write to one table.
 
-    A row counts as written once it is in the spool, where a crash cannot take it; `stats`
-    says how many the server has. When the spool is full, `write_many` raises: a server that
-    is away for so long needs somebody to look. What is in the spool stays there.
+    A row counts as written once it is in the spool, where it survives a crash; `stats` has
+    the number of rows that the server has committed. `write_many` raises an error when the
+    spool is full, because such a long failure needs attention. The rows stay in the spool.
 
     Args:
-        config: Where the table is.
-        spool: The spool's file; by default one in this user's state folder that belongs
-            to the table (`~/.local/state/watlowlib`, `%LOCALAPPDATA%\watlowlib`). It is for
-            one database, schema and table, which may move to another host.
-        spool_limit_bytes: How large it may become, 262,144 or more; a row takes some 200.
-        close_timeout_s: Seconds that `close` waits until all has been sent; some 10 more
-            when a server neither answers nor refuses.
-        columns: Names of the columns a table that is there must have, by default those
+        config: The connection settings and the table.
+        spool: The spool's file; by default a file for this table in the user's state folder
+            (`~/.local/state/watlowlib`, `%LOCALAPPDATA%\watlowlib`). A spool is for one
+            database, schema and table, which may move to another host.
+        spool_limit_bytes: Largest size of the spool, 262,144 or more; a row takes about 200.
+        close_timeout_s: How long `close` waits until all rows are sent, seconds; about 10
+            more if the server neither replies nor refuses.
+        columns: Names of the columns that an existing table must have, by default those
             of a Sample.
 
     Raises:
-        WatlowConfigurationError: Something that cannot be.
+        WatlowConfigurationError: An option is out of range.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class PostgresSink(TableSink):
                 f"config is a {type(config).__name__}: give PostgresConfig(...)"
             )
         self._config = config
-        self.spool = _state_file(config) if spool is None else Path(spool)
+        self.spool = _default_spool(config) if spool is None else Path(spool)
         self._limit_bytes = as_int(
             "spool_limit_bytes", spool_limit_bytes, SMALLEST_SPOOL_BYTES, None,
             f"give {SMALLEST_SPOOL_BYTES} or more bytes",
@@ -114,23 +114,23 @@ class PostgresSink(TableSink):
 
     @property
     def stats(self) -> SpoolStats:
-        """How far the rows have come; after `close`, how far they had come then."""
+        """The current counts of rows; after `close`, the counts at that time."""
         spool, sender = self._spool, self._sender
         if spool is not None and sender is not None:
-            with suppress(sqlite3.ProgrammingError):  # it has just been closed
+            with suppress(sqlite3.ProgrammingError):  # another thread has just closed the spool
                 self._stats = SpoolStats(
-                    spool.waiting(), sender.sent, sender.failures, sender.last_error
+                    spool.rows_waiting(), sender.sent, sender.failures, sender.last_error
                 )
         return self._stats
 
     def open(self) -> None:
-        """Open the spool, look at the server, and begin to send what is left from before.
+        """Open the spool, check the server, and start to send rows of earlier runs.
 
-        A server that does not answer is no error: the rows wait, and a warning says so.
+        A server that does not reply is not an error: the rows wait, and a warning is logged.
 
         Raises:
             WatlowSinkError: psycopg is not installed, the spool cannot be written to or is
-                another table's, or the server refuses: password, database, table or columns.
+                for another table, or the server refuses: password, database, table or columns.
         """
         if self._spool is not None:
             return
@@ -139,22 +139,20 @@ class PostgresSink(TableSink):
         from watlowlib.sinks.postgres.server import Server
 
         server = Server(self._config)
-        kinds = (
-            columns_of(ColumnLayout(COLUMN_TYPES))
-            if self._required_columns == tuple(COLUMN_TYPES)
-            else self._required_columns
-        )
+        columns = self._required_columns
+        if columns == tuple(COLUMN_TYPES):
+            columns = tuple(columns_of(ColumnLayout(COLUMN_TYPES)))
         with ExitStack() as undo:
-            spool = self._connected()
+            spool = self._open_spool()
             undo.callback(spool.close)
-            sender = Sender(server, self._connected(), repr(self))
+            sender = Sender(server, self._open_spool(), repr(self))
             undo.callback(sender.close)
-            sender.open(tuple(kinds))
+            sender.open(columns)
             self._run_id, self._seq = uuid4(), 0
             self._spool, self._sender = spool, sender
             undo.pop_all()
 
-    def _connected(self) -> Spool:
+    def _open_spool(self) -> Spool:
         try:
             if not self.spool.parent.is_dir():
                 self.spool.parent.mkdir(mode=0o700, parents=True)
@@ -163,11 +161,11 @@ class PostgresSink(TableSink):
             raise WatlowSinkError(f"{self}: spool {self.spool}: {error}") from error
 
     def write_many(self, samples: Sequence[Row]) -> None:
-        """Put `samples` into the spool; all of them or none.
+        """Store `samples` in the spool; all of them or none.
 
         Raises:
             WatlowSinkError: The spool is full or cannot be written to, or the server has
-                refused rows; these and all others are in the spool still.
+                refused rows. All rows stored before stay in the spool.
         """
         if self._spool is None or self._sender is None:
             raise self._not_open()
@@ -176,13 +174,13 @@ class PostgresSink(TableSink):
             return
         layout = self._layout or ColumnLayout.infer(samples)
         data = pack(layout, samples, self._run_id, self._seq)
-        self._seq += len(samples)  # given once: these may be there though Ctrl-C says otherwise
+        self._seq += len(samples)  # before put(): Ctrl-C may come after the rows are stored
         try:
             self._spool.put(layout, len(samples), data)
         except SpoolFullError:
             raise WatlowSinkError(
-                f"{self}: the spool {self.spool} is full with {self._spool.waiting()} rows "
-                f"({self._limit_bytes} bytes); bring the server back, or give a larger "
+                f"{self}: the spool {self.spool} is full with {self._spool.rows_waiting()} rows "
+                f"({self._limit_bytes} bytes); make the server available, or give a larger "
                 f"spool_limit_bytes. The last error: {self._sender.last_error}"
             ) from None
         except sqlite3.Error as error:
@@ -191,20 +189,20 @@ class PostgresSink(TableSink):
         self._sender.wake()
 
     def close(self) -> None:
-        """Wait until all has been sent; what has not after `close_timeout_s` stays for later.
+        """Wait until all rows are sent; after `close_timeout_s`, the others stay in the spool.
 
         Raises:
-            WatlowSinkError: The server has refused rows; they are in the spool still.
+            WatlowSinkError: The server has refused rows; they stay in the spool.
         """
         spool, sender = self._spool, self._sender
         if spool is None or sender is None:
             return
         try:
             try:
-                sender.finish(spool.last(), time.monotonic() + self._close_timeout_s)
+                sender.finish(spool.last_batch(), time.monotonic() + self._close_timeout_s)
             finally:
                 sender.close()
-            self._tell_what_waits(spool, sender)
+            self._shrink_or_warn(spool, sender)
         except sqlite3.Error as error:
             raise self._failed("closed", error) from error
         finally:
@@ -212,7 +210,7 @@ class PostgresSink(TableSink):
             spool.close()
         sender.check()
 
-    def _tell_what_waits(self, spool: Spool, sender: Sender) -> None:
+    def _shrink_or_warn(self, spool: Spool, sender: Sender) -> None:
         waiting = self.stats.rows_waiting
         if not waiting:
             spool.shrink()
@@ -223,7 +221,7 @@ class PostgresSink(TableSink):
         )  # fmt: skip
 
 
-def _state_file(config: PostgresConfig) -> Path:
+def _default_spool(config: PostgresConfig) -> Path:
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
     else:

@@ -1,4 +1,4 @@
-"""The table on a PostgreSQL server: what it must have, and how it is made."""
+"""Checking and creating the table on a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.rows import ColumnType
 
-TYPES = {
+SQL_TYPES = {
     ColumnType.TEXT: "text",
     ColumnType.INTEGER: "bigint",
     ColumnType.REAL: "double precision",
@@ -20,14 +20,14 @@ TYPES = {
 
 
 class Table:
-    """The table that `config` names."""
+    """The table named in `config`."""
 
     def __init__(self, config: PostgresConfig) -> None:
         self.identifier = sql.Identifier(config.schema, config.table)
         self._config = config
 
     def types(self, connection: psycopg.Connection[Any]) -> dict[str, str]:
-        """The columns and their types; none where there is no table."""
+        """Return the columns and their types; empty if the table does not exist."""
         found = connection.execute(
             "SELECT attname, typname FROM pg_attribute JOIN pg_type t ON t.oid = atttypid "
             "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
@@ -36,7 +36,7 @@ class Table:
         return dict(found.fetchall())
 
     def create(self, connection: psycopg.Connection[Any], columns: dict[str, ColumnType]) -> None:
-        """Make the table and its indexes, unless another recorder just has."""
+        """Create the table and its indexes, unless another recorder has just done so."""
         name = f"{self._config.schema}.{self._config.table}"
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
         if self.types(connection):
@@ -44,15 +44,15 @@ class Table:
         definitions: list[sql.Composable] = [
             sql.SQL("{} {}").format(
                 sql.Identifier(name),
-                sql.SQL(TYPES[kind] + (" NOT NULL" if name == "requested_at" else "")),
+                sql.SQL(SQL_TYPES[type_] + (" NOT NULL" if name == "requested_at" else "")),
             )
-            for name, kind in columns.items()
+            for name, type_ in columns.items()
         ]
         definitions.append(sql.SQL("run_id uuid NOT NULL, seq bigint NOT NULL"))
         self.run(connection, "CREATE TABLE IF NOT EXISTS {} ({})", sql.SQL(", ").join(definitions))
-        # A hypertable or partitioned table wants its time in each unique index.
+        # Hypertables and partitioned tables need the time column in each unique index.
         time_column = ", requested_at" if "requested_at" in columns else ""
-        # The server finds names for them: the table's may be as long as a name can be.
+        # The server names the indexes: with a long table name, our own might be too long.
         self.run(connection, "CREATE UNIQUE INDEX ON {0} (run_id, seq" + time_column + ")")
         if {"device", "requested_at"} <= set(columns):
             self.run(connection, "CREATE INDEX ON {0} (device, requested_at)")
@@ -60,19 +60,19 @@ class Table:
     def check(
         self, connection: psycopg.Connection[Any], types: dict[str, str], columns: tuple[str, ...]
     ) -> list[str]:
-        """Whether the table has the columns, and the index that keeps rows from doubling.
+        """Check that the table has `columns` and a unique index against duplicate rows.
 
         Returns:
             The columns of that index.
 
         Raises:
-            WatlowSinkError: It has not, or there is none.
+            WatlowSinkError: The table, a column or the index is missing.
         """
         target = self._config.target()
         missing = [name for name in (*columns, "run_id", "seq") if name not in types]
         if not types:
             raise WatlowSinkError(
-                f"{target} is not there; make the table, or give create_table=True"
+                f"{target} does not exist; create the table, or give create_table=True"
             )
         if missing:
             raise WatlowSinkError(
@@ -90,8 +90,8 @@ class Table:
         keys = [names for (names,) in found if {"run_id", "seq"} <= set(names)]
         if not keys:
             raise WatlowSinkError(
-                f"{target} has no unique index on run_id and seq, so that rows could double (one "
-                "that is partial, deferrable or invalid does not keep them out): "
+                f"{target} has no unique index on run_id and seq, which prevents duplicate rows (a "
+                "partial, deferrable or invalid index does not); create one: "
                 f"CREATE UNIQUE INDEX ON {self.identifier.as_string(connection)} "
                 "(run_id, seq, requested_at)"
             )
@@ -100,5 +100,5 @@ class Table:
     def run(
         self, connection: psycopg.Connection[Any], command: str, *parts: sql.Composable
     ) -> None:
-        """Have `command` done, `{0}` in it being the table and `{1}` ... the `parts`."""
+        """Execute `command`; `{0}` stands for the table and `{1}`, `{2}` ... for `parts`."""
         connection.execute(sql.SQL(command).format(self.identifier, *parts))
