@@ -1,4 +1,4 @@
-"""The frames captured from a real PM3: the ground truth for everything on the wire."""
+"""The frames captured from a real PM3: the reference for everything on the wire."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from watlowlib import errors
 from watlowlib.errors import ErrorContext, WatlowDeviceError, WatlowError, WatlowTimeoutError
 
 
-def kinds() -> dict[str, type[WatlowError]]:
+def error_types() -> dict[str, type[WatlowError]]:
     return {
         name: kind
         for name, kind in vars(errors).items()
@@ -17,8 +17,8 @@ def kinds() -> dict[str, type[WatlowError]]:
     }
 
 
-def drawn() -> dict[str, tuple[str | None, str | None]]:
-    """The tree in the docstring: each error's parent and the builtin it also is."""
+def documented_tree() -> dict[str, tuple[str | None, str | None]]:
+    """Return the tree in the docstring: each error's parent and builtin base."""
     found: dict[str, tuple[str | None, str | None]] = {}
     path: list[tuple[int, str]] = []
     for line in (errors.__doc__ or "").splitlines():
@@ -31,24 +31,24 @@ def drawn() -> dict[str, tuple[str | None, str | None]]:
     return found
 
 
-def test_the_tree_that_is_drawn_is_the_tree_that_is() -> None:
-    tree = drawn()
-    assert set(tree) == set(kinds())
+def test_documented_tree_matches_the_classes() -> None:
+    tree = documented_tree()
+    assert set(tree) == set(error_types())
     for name, (parent, builtin) in tree.items():
-        bases = [base.__name__ for base in kinds()[name].__bases__]
+        bases = [base.__name__ for base in error_types()[name].__bases__]
         expected = [parent or "Exception", *([builtin] if builtin else [])]
         assert bases == expected, name
 
 
-def test_every_error_is_a_public_name() -> None:
-    assert set(kinds()) <= set(watlowlib.__all__)
+def test_all_errors_are_public() -> None:
+    assert set(error_types()) <= set(watlowlib.__all__)
 
 
-def test_every_public_name_is_there() -> None:
+def test_all_public_names_exist() -> None:
     assert all(hasattr(watlowlib, name) for name in watlowlib.__all__)
 
 
-def test_a_message_says_where() -> None:
+def test_message_includes_the_context() -> None:
     context = ErrorContext(
         port="/dev/ttyUSB0", address=3, parameter="setpoint", parameter_id=7001, instance=2,
         elapsed_s=0.5,
@@ -59,8 +59,8 @@ def test_a_message_says_where() -> None:
     )
 
 
-def test_errors_survive_pickling() -> None:
-    for kind in kinds().values():
+def test_errors_can_be_pickled() -> None:
+    for kind in error_types().values():
         error = kind("what happened", context=ErrorContext(port="COM3", reply=b"\x02\x85"))
         copy = pickle.loads(pickle.dumps(error))
         assert type(copy) is kind

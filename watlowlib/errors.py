@@ -1,29 +1,29 @@
-"""What can go wrong, as one tree of exceptions.
+"""The exceptions that this library raises.
 
-Every error of this library is a `WatlowError`; most are also the builtin that a
-script already knows how to catch. Each carries an `ErrorContext` saying where it
-happened, and a short `status`: the word that stands in `Sample.status` when the
-error cost a recording one value.
+Every exception is a `WatlowError`; most also inherit the matching builtin exception, so
+existing `except` clauses catch them. Each has an `ErrorContext`, which says where the error
+happened, and a short `status`: the word in `Sample.status` when a recording has no value
+because of the error.
 
 ::
 
     WatlowError
-     ├── WatlowConfigurationError (ValueError)         refused before anything was sent
+     ├── WatlowConfigurationError (ValueError)         invalid arguments; nothing was sent
      │    ├── WatlowUnknownParameterError (LookupError)
      │    ├── WatlowConfirmationError
      │    └── WatlowUncertainError
-     ├── WatlowConnectionError (ConnectionError)       the port, not the controller
+     ├── WatlowConnectionError (ConnectionError)       the port fails, not the controller
      │    ├── WatlowPortNotFoundError (FileNotFoundError)
      │    ├── WatlowPortPermissionError (PermissionError)
      │    ├── WatlowPortBusyError
      │    └── WatlowClosedError
-     ├── WatlowTimeoutError (TimeoutError)             nothing that fits came in time
+     ├── WatlowTimeoutError (TimeoutError)             no matching reply before the deadline
      │    └── WatlowOfflineError
-     ├── WatlowProtocolError                           bytes came, but not an answer
+     ├── WatlowProtocolError                           bytes were received, but no valid reply
      │    ├── WatlowFrameError (ValueError)
      │    ├── WatlowCRCError
      │    └── WatlowLineNotQuietError
-     ├── WatlowDeviceError                             the controller said no
+     ├── WatlowDeviceError                             the controller sent an error reply
      │    ├── WatlowAccessDeniedError
      │    ├── WatlowNoSuchObjectError
      │    ├── WatlowNoSuchAttributeError
@@ -32,9 +32,9 @@ error cost a recording one value.
      │    ├── WatlowNoSuchRegisterError
      │    ├── WatlowIllegalValueError
      │    └── WatlowDeviceFailureError
-     ├── WatlowAbsentError                             an answer that holds no value
-     ├── WatlowWriteError                              a write whose outcome is not what was asked
-     └── WatlowSinkError                               rows that could not be kept
+     ├── WatlowAbsentError                             a reply that contains no value
+     ├── WatlowWriteError                              the written value was not stored
+     └── WatlowSinkError                               rows could not be stored
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class ErrorContext:
-    """Where an error happened; every field that is not known stays None or empty.
+    """Where an error happened; unknown fields are None or empty.
 
     Attributes:
-        port: The port as the user named it.
+        port: The port name as the user gave it.
         address: Controller address on that port.
         parameter: Canonical parameter name.
         parameter_id: Parameter number, class * 1000 + member.
         instance: Instance of the parameter, from 1.
-        request: The bytes that were sent.
-        reply: The bytes that came back, whatever they were.
+        request: The bytes sent.
+        reply: The bytes received, valid or not.
         elapsed_s: Seconds from the first attempt to the failure.
     """
 
@@ -69,12 +69,12 @@ class ErrorContext:
 
     @property
     def class_id(self) -> int | None:
-        """Class of the parameter."""
+        """Return the class of the parameter."""
         return None if self.parameter_id is None else self.parameter_id // 1000
 
     @property
     def member_id(self) -> int | None:
-        """Member of the parameter."""
+        """Return the member of the parameter."""
         return None if self.parameter_id is None else self.parameter_id % 1000
 
     def __str__(self) -> str:
@@ -92,12 +92,12 @@ class ErrorContext:
 
 
 class WatlowError(Exception):
-    """Anything this library raises on purpose.
+    """The base class of all exceptions of this library.
 
     Attributes:
         message: What happened and what to do, without the context.
         context: Where it happened.
-        status: The word for it in `Sample.status`.
+        status: The word for this error in `Sample.status`.
     """
 
     status: ClassVar[str] = "error"
@@ -113,7 +113,7 @@ class WatlowError(Exception):
 
 
 class WatlowConfigurationError(WatlowError, ValueError):
-    """What was asked for cannot be; nothing has been sent."""
+    """An argument or setting is invalid; nothing was sent."""
 
     status = "configuration"
 
@@ -123,11 +123,11 @@ class WatlowUnknownParameterError(WatlowConfigurationError, LookupError):
 
 
 class WatlowConfirmationError(WatlowConfigurationError):
-    """A write that the controller would keep, asked for without `confirm=True`."""
+    """A write that the controller stores permanently was requested without `confirm=True`."""
 
 
 class WatlowUncertainError(WatlowConfigurationError):
-    """Over Modbus: the data map or the word order matters, and is not known."""
+    """Over Modbus, the request needs the data map or the word order, which is not known."""
 
     status = "uncertain"
 
@@ -139,15 +139,15 @@ class WatlowConnectionError(WatlowError, ConnectionError):
 
 
 class WatlowPortNotFoundError(WatlowConnectionError, FileNotFoundError):
-    """There is no such port."""
+    """The port does not exist."""
 
 
 class WatlowPortPermissionError(WatlowConnectionError, PermissionError):
-    """The port is there, but this user may not open it."""
+    """The port exists, but this user may not open it."""
 
 
 class WatlowPortBusyError(WatlowConnectionError):
-    """Another program holds the port, or it stayed taken past the deadline."""
+    """Another program uses the port, or the port was not free before the deadline."""
 
     status = "busy"
 
@@ -159,45 +159,45 @@ class WatlowClosedError(WatlowConnectionError):
 
 
 class WatlowTimeoutError(WatlowError, TimeoutError):
-    """No answer that fits the question came before the deadline."""
+    """No reply that matches the request came before the deadline."""
 
     status = "timeout"
 
 
 class WatlowOfflineError(WatlowTimeoutError):
-    """The controller has not answered lately, and a fleet did not ask it this time."""
+    """The controller has not replied lately, so a fleet did not read it this time."""
 
     status = "offline"
 
 
 class WatlowProtocolError(WatlowError):
-    """Bytes came back that are not an answer to the question."""
+    """The bytes received are not a valid reply to the request."""
 
     status = "protocol"
 
 
 class WatlowFrameError(WatlowProtocolError, ValueError):
-    """Bytes that are not a well-formed frame, payload or value."""
+    """Bytes or a value that cannot be decoded or encoded as a frame, payload or value."""
 
 
 class WatlowCRCError(WatlowProtocolError):
-    """Only damaged frames came back before the deadline."""
+    """Only damaged frames were received before the deadline."""
 
     status = "crc"
 
 
 class WatlowLineNotQuietError(WatlowProtocolError):
-    """The line never fell silent, so nothing could be asked safely."""
+    """The line did not become quiet, so no request could be sent safely."""
 
     status = "line_not_quiet"
 
 
 class WatlowDeviceError(WatlowError):
-    """The controller answered with an error code.
+    """The controller sent an error reply (Standard Bus) or an exception (Modbus).
 
     Attributes:
-        code: The code byte: of Standard Bus (0x85 and 0x86 have been seen with meaning
-            unknown), or the exception code of Modbus.
+        code: The Standard Bus error code (0x85 and 0x86 have been seen; their meaning is
+            unknown), or the Modbus exception code.
     """
 
     status = "device_error"
@@ -210,13 +210,13 @@ class WatlowDeviceError(WatlowError):
 
 
 class WatlowAccessDeniedError(WatlowDeviceError):
-    """Code 0x80: access denied, as for a write to a read-only parameter."""
+    """Code 0x80: access denied, for example a write to a read-only parameter."""
 
     status = "access_denied"
 
 
 class WatlowNoSuchObjectError(WatlowDeviceError):
-    """Code 0x81: this controller has no such class."""
+    """Code 0x81: the controller has no such class."""
 
     status = "no_such_object"
 
@@ -228,13 +228,13 @@ class WatlowNoSuchAttributeError(WatlowDeviceError):
 
 
 class WatlowNoSuchInstanceError(WatlowDeviceError):
-    """Code 0x84: the parameter exists, but not this instance of it."""
+    """Code 0x84: the parameter exists, but this instance does not."""
 
     status = "no_such_instance"
 
 
 class WatlowIllegalFunctionError(WatlowDeviceError):
-    """Modbus exception 01: the controller does not know the function."""
+    """Modbus exception 01: the controller does not support the function."""
 
     status = "illegal_function"
 
@@ -246,30 +246,30 @@ class WatlowNoSuchRegisterError(WatlowDeviceError):
 
 
 class WatlowIllegalValueError(WatlowDeviceError):
-    """Modbus exception 03: the controller does not take this value."""
+    """Modbus exception 03: the controller does not accept the value."""
 
     status = "illegal_value"
 
 
 class WatlowDeviceFailureError(WatlowDeviceError):
-    """Modbus exception 04: the controller failed to do it."""
+    """Modbus exception 04: the controller failed to carry out the request."""
 
     status = "device_failure"
 
 
 class WatlowAbsentError(WatlowError):
-    """The controller answered with bits that are no value: NaN, or never set."""
+    """The reply contains no usable value: NaN, or a value that was never set."""
 
     status = "absent"
 
 
 class WatlowWriteError(WatlowError):
-    """A write was answered, but the controller does not hold what was asked."""
+    """The controller replied to a write, but does not hold the written value."""
 
     status = "write"
 
 
 class WatlowSinkError(WatlowError):
-    """A sink could not be opened, or could not keep rows it was given."""
+    """A sink could not be opened, or could not store its rows."""
 
     status = "sink"

@@ -1,8 +1,8 @@
-"""The frozen values that flow down the pipe, from the wire to the file.
+"""The frozen data types that users see.
 
-A controller's answer becomes a `Reading`; a recording turns each read, answered or
-not, into a `Sample`; what a whole run amounted to is an `AcquisitionSummary`.
-Nothing here does I/O, and nothing here changes once it is made.
+A controller's reply becomes a `Reading`. A recording makes a `Sample` of each read, whether
+it succeeds or fails, and an `AcquisitionSummary` of the whole run. Nothing here does I/O,
+and all objects are immutable.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from watlowlib.errors import WatlowConfigurationError
 
 Value: TypeAlias = "float | int | str | tuple[int, ...]"
-"""What a parameter can hold: a float, an integer or enumeration code, a text, or
-(never yet seen in a capture) several enumeration words."""
+"""A parameter's value: a float, an integer or enumeration code, a text, or several
+enumeration words (never seen in a capture so far)."""
 
 BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 """Line speeds accepted in `SerialSettings`, in bit/s."""
@@ -45,7 +45,7 @@ class ControllerFamily(str, Enum):
 
 
 class Unit(str, Enum):
-    """The unit of a value, as it is written behind it."""
+    """The unit of a value, as printed after the number."""
 
     CELSIUS = "°C"
     FAHRENHEIT = "°F"
@@ -60,7 +60,7 @@ class Unit(str, Enum):
 
 
 class WordOrder(str, Enum):
-    """Which word of a 32-bit value stands in the first of its two registers (17043)."""
+    """Which word of a 32-bit value is in the first of its two registers (17043)."""
 
     AUTO = "auto"
     LOW_HIGH = "low_high"
@@ -72,12 +72,12 @@ class WordOrder(str, Enum):
 
 @dataclass(frozen=True)
 class SerialSettings:
-    """How the serial line is set.
+    """The settings of a serial line.
 
     The defaults are Standard Bus: 38400 baud, 8 data bits, no parity, 1 stop bit.
 
     Raises:
-        WatlowConfigurationError: A value that no such line has.
+        WatlowConfigurationError: A setting has a value that is not allowed.
     """
 
     baudrate: int = 38400
@@ -100,25 +100,25 @@ class SerialSettings:
 
     @property
     def byte_time_s(self) -> float:
-        """Seconds one byte takes on the wire: start, data, parity and stop bits."""
+        """Return the seconds that one byte takes: start, data, parity and stop bits."""
         bits = 1 + self.bytesize + (self.parity != "N") + self.stopbits
         return bits / self.baudrate
 
 
 @dataclass(frozen=True)
 class PartNumber:
-    """What a part number says; None where it does not say.
+    """The contents of a part number; a field that it does not contain is None.
 
     Attributes:
         text: The part number itself.
         family: The product family.
         case: The size, such as "1/32 DIN".
-        control: The kind of control, such as "PID with ramp and soak".
+        control: The control type, such as "PID with ramp and soak".
         supply: The supply voltage.
-        loops: How many control loops there are.
-        cooling: False where there is no second output, hence no cooling side.
-        communications: What it can speak besides Standard Bus.
-        modbus: Whether that is Modbus RTU.
+        loops: The number of control loops.
+        cooling: False when there is no second output, hence no cooling side.
+        communications: The protocols besides Standard Bus.
+        modbus: Whether Modbus RTU is one of them.
     """
 
     text: str
@@ -134,26 +134,26 @@ class PartNumber:
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """What a controller says of itself; None where it did not answer.
+    """A controller's identity; a field that the controller does not report is None.
 
-    The numbers are parameters of an EZ-ZONE PM; a Series SD has registers of the same meaning.
+    The numbers are parameters of an EZ-ZONE PM; a Series SD has equivalent registers.
 
     Attributes:
-        address: The address it answered at.
-        protocol: The wire protocol it was asked with.
-        part_number: What 1009 says, decoded.
+        address: The controller's address.
+        protocol: The wire protocol used.
+        part_number: The decoded part number (1009).
         family: The product family.
-        loops: How many control loops it has.
+        loops: The number of control loops.
         hardware_id: 1001.
         firmware_id: 1002.
         software_revision: 1003.
         software_build: 1005.
         serial_number: 1007.
         device_name: 1011.
-        configured_protocol: What 17009 is set to; differs from `protocol` while a
-            change waits for a restart.
-        data_map: Over Modbus, 1 or 2; None on Standard Bus, or where it is not certain.
-        word_order: Over Modbus, which word of 32-bit values comes first; likewise.
+        configured_protocol: The setting of 17009; differs from `protocol` after a change
+            until the controller restarts.
+        data_map: Over Modbus, 1 or 2; None on Standard Bus, or when it is not certain.
+        word_order: Over Modbus, which word of 32-bit values comes first; None as above.
     """
 
     address: int
@@ -173,7 +173,7 @@ class DeviceInfo:
 
     @property
     def capabilities(self) -> dict[str, bool | None]:
-        """What the unit can, as far as its part number says; None where it does not."""
+        """Return the unit's features by its part number; None for an unknown feature."""
         part = self.part_number
         control = None if part is None else part.control
         return {
@@ -186,14 +186,14 @@ class DeviceInfo:
 
 @dataclass(frozen=True)
 class PidGains:
-    """The tuning of one control loop; None where it does not apply or was not given.
+    """The tuning of one control loop; a field that does not apply or was not given is None.
 
     Attributes:
-        heat_proportional_band: 8009, in the wire's degrees.
-        cool_proportional_band: 8012, likewise; None on a unit without cooling.
+        heat_proportional_band: 8009, in the temperature scale of the wire.
+        cool_proportional_band: 8012, in the same scale; None on a unit without cooling.
         time_integral: 8006, seconds per repeat, 0 to 9999.
         time_derivative: 8007, seconds, 0 to 9999.
-        dead_band: 8008, in the wire's degrees.
+        dead_band: 8008, in the temperature scale of the wire.
     """
 
     heat_proportional_band: float | None = None
@@ -205,15 +205,15 @@ class PidGains:
 
 @dataclass(frozen=True)
 class AlarmState:
-    """One alarm, from 9009 to 9012.
+    """The state of one alarm, from parameters 9009 to 9012.
 
     Attributes:
-        instance: Which alarm, from 1.
+        instance: The alarm number, from 1.
         code: The state's code (9009).
-        label: The state: "None", "Alarm high", "Alarm low", "Blocked", "Startup", "Error".
-        latched: Whether it stays until it is cleared.
-        silenced: Whether it has been silenced.
-        clearable: Whether it can be cleared now.
+        label: The state as text: "None", "Alarm high", "Alarm low", "Blocked", "Startup", "Error".
+        latched: Whether the alarm stays on until it is cleared.
+        silenced: Whether the alarm is silenced.
+        clearable: Whether the alarm can be cleared now.
     """
 
     instance: int
@@ -225,27 +225,27 @@ class AlarmState:
 
     @property
     def active(self) -> bool:
-        """Whether the alarm is up: high, low or error."""
+        """Whether the alarm is on: high, low or error."""
         return self.code in (7, 8, 28)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One value a controller gave.
+    """One value read from a controller.
 
     Attributes:
         value: The number, code or text.
-        unit: Its unit, or None where it is not known.
+        unit: The unit, or None when it is not known.
         parameter: Canonical parameter name.
         parameter_id: Parameter number, class * 1000 + member.
         instance: Instance of the parameter, from 1.
         address: Controller address.
-        requested_at: When it was first asked for (UTC). The controller took the value
-            between this and `received_at`, also when the question had to be repeated.
-        received_at: When the answer was complete (UTC).
+        requested_at: When the read was first requested (UTC). The controller took the value
+            between this and `received_at`, also when the request was retried.
+        received_at: When the reply was complete (UTC).
         latency_s: Seconds between the two, by the monotonic clock.
-        raw: The answer's frame as it came.
-        label: For an enumeration what the code in `value` means, such as "PID".
+        raw: The reply frame as received.
+        label: For an enumeration, the meaning of the code in `value`, such as "PID".
     """
 
     value: Value
@@ -268,29 +268,29 @@ class Reading:
         return f"{text} ({self.parameter}, instance {self.instance})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What a notebook and IPython show."""
+        """Print the text that IPython and notebooks show."""
         printer.text(str(self))
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One read of a recording, whether it brought a value or not.
+    """One read of a recording, with or without a value.
 
     Attributes:
         device: The controller's name in the recording.
         address: Controller address.
-        protocol: The wire protocol spoken.
+        protocol: The wire protocol used.
         parameter: Canonical parameter name.
         parameter_id: Parameter number, class * 1000 + member.
         instance: Instance of the parameter, from 1.
-        value: What was read, or None where nothing was.
-        unit: Its unit, or None where it is not known.
-        requested_at: When it was asked for (UTC).
-        received_at: When the answer, or the certainty that there is none, was there (UTC).
+        value: The value, or None when the read failed.
+        unit: The unit, or None when it is not known.
+        requested_at: When the read was requested (UTC).
+        received_at: When the reply was complete, or the read had failed (UTC).
         midpoint_at: Halfway between the two: the best single time for the value.
         latency_s: Seconds between the two, by the monotonic clock.
-        raw: The answer's frame, or None.
-        status: "ok", or why there is no value: an error's `WatlowError.status` such as
+        raw: The reply frame, or None.
+        status: "ok", or why there is no value: the `WatlowError.status` of the error, such as
             "timeout", "crc", "no_such_instance" or "disconnected".
     """
 
@@ -312,13 +312,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class SinkReport:
-    """What became of the rows handed to one sink.
+    """How many rows one sink has written and lost.
 
     Attributes:
-        name: The sink, as it describes itself.
-        rows_written: Rows it has confirmed.
-        rows_lost: Rows it was given, or should have been given, and did not keep.
-        error: Why, or None.
+        name: The sink's own description of itself.
+        rows_written: Rows that the sink has confirmed.
+        rows_lost: Rows that the sink was given, or should have been given, and did not store.
+        error: Why rows were lost, or None.
     """
 
     name: str
@@ -329,16 +329,16 @@ class SinkReport:
 
 @dataclass(frozen=True)
 class RateReport:
-    """What became of the slots of one rate of a recording.
+    """The slots of one rate of a recording, by outcome.
 
-    When a recording has run to its end, its slots are all emitted, skipped or dropped.
+    When a recording has ended, each of its slots was emitted, skipped or dropped.
 
     Attributes:
-        rate_hz: Slots a second.
-        parameters: What is read at this rate, as it was named.
-        emitted: Slots whose samples were handed over.
-        skipped: Slots that went by because an earlier tick took longer than a period.
-        dropped: Slots that were read, but which the consumer did not take in time.
+        rate_hz: Slots per second.
+        parameters: The parameters read at this rate, as the caller named them.
+        emitted: Slots whose samples were delivered.
+        skipped: Slots skipped because an earlier tick took longer than a period.
+        dropped: Slots that were read, but dropped because the consumer was too slow.
     """
 
     rate_hz: float
@@ -350,31 +350,31 @@ class RateReport:
 
 @dataclass(frozen=True)
 class AcquisitionSummary:
-    """What a recording amounted to, live while it runs and final when it ends.
+    """The summary of a recording: live while the recording runs, final when it has ended.
 
-    With several rates a tick is an instant at which at least one of them is due; what is
-    skipped or dropped is counted in slots of each rate.
+    With several rates, a tick is an instant at which at least one rate is due. Skipped and
+    dropped slots are counted for each rate.
 
     Attributes:
         started_at: Wall clock (UTC) at the first scheduled tick.
-        finished_at: Wall clock (UTC) when the recorder ended; while it runs, now.
-        samples_emitted: Ticks whose batch was handed over. A tick in which every read
-            failed counts: its batch holds the gaps.
+        finished_at: Wall clock (UTC) when the recorder ended; the current time while it runs.
+        samples_emitted: Ticks whose batch was delivered. A tick in which every read failed
+            counts too: its batch contains the gaps.
         samples_late: Slots without a batch: skipped because an earlier tick took longer
             than a period, or dropped because the consumer did not keep up.
-        max_drift_ms: The largest delay of a tick behind its slot, before anything is read,
-            in milliseconds.
-        disconnects: Times a port was lost, counted port by port.
-        ticks_skipped: The part of `samples_late` that overran.
-        ticks_dropped: The part of `samples_late` that overflowed.
-        rows: Samples in the batches handed over.
-        gaps: Those among them without a value.
-        sinks: One report a sink, once `pipe` has run.
+        max_drift_ms: The largest delay between a slot and the start of its tick's reads, in
+            milliseconds.
+        disconnects: How often a port was lost, summed over all ports.
+        ticks_skipped: The part of `samples_late` that was skipped.
+        ticks_dropped: The part of `samples_late` that was dropped.
+        rows: Samples in the delivered batches.
+        gaps: Samples without a value among these rows.
+        sinks: One report per sink, once `pipe` has run.
         duration_s: Seconds from the first tick to the end, by the monotonic clock.
-        tick_p50_ms: How long the reads of half of the ticks took at most, in milliseconds:
-            never too low, and up to 1.6 % too high.
-        tick_p99_ms: How long the reads of 99 % of the ticks took at most; likewise.
-        rates: One report a rate.
+        tick_p50_ms: The median duration of a tick's reads, in milliseconds: never too low,
+            and at most 1.6 % too high.
+        tick_p99_ms: The 99th percentile of the same durations, with the same error.
+        rates: One report per rate.
     """
 
     started_at: datetime

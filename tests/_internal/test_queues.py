@@ -7,13 +7,13 @@ import pytest
 from watlowlib._internal.queues import ClosableQueue, QueueClosed
 
 
-def test_what_goes_in_first_comes_out_first() -> None:
+def test_items_come_out_in_order() -> None:
     queue: ClosableQueue[int] = ClosableQueue(3)
     assert [queue.put(n, 0.0) for n in range(4)] == [True, True, True, False]
     assert [queue.get(0.0) for _ in range(4)] == [0, 1, 2, None]
 
 
-def test_pushing_into_a_full_one_puts_the_oldest_out() -> None:
+def test_push_to_a_full_queue_drops_the_oldest_item() -> None:
     queue: ClosableQueue[int] = ClosableQueue(2)
     assert [queue.push(n) for n in range(4)] == [None, None, 0, 1]
     assert [queue.get(0.0) for _ in range(3)] == [2, 3, None]
@@ -22,7 +22,7 @@ def test_pushing_into_a_full_one_puts_the_oldest_out() -> None:
         queue.push(4)
 
 
-def test_closed_gives_what_is_in_it_then_ends() -> None:
+def test_closed_queue_is_emptied_before_it_ends() -> None:
     queue: ClosableQueue[str] = ClosableQueue(2)
     queue.put("last")
     queue.close()
@@ -33,17 +33,17 @@ def test_closed_gives_what_is_in_it_then_ends() -> None:
         queue.put("too late")
 
 
-@pytest.mark.parametrize("waiting_to", ["put", "get"])
-def test_closing_wakes_whoever_waits(waiting_to: str) -> None:
+@pytest.mark.parametrize("operation", ["put", "get"])
+def test_close_wakes_a_waiting_thread(operation: str) -> None:
     queue: ClosableQueue[int] = ClosableQueue(1)
-    if waiting_to == "put":
+    if operation == "put":
         queue.put(1)
     started, ended = threading.Event(), threading.Event()
 
     def wait() -> None:
         started.set()
         try:
-            queue.put(2) if waiting_to == "put" else queue.get()
+            queue.put(2) if operation == "put" else queue.get()
         except QueueClosed:
             ended.set()
 
@@ -55,7 +55,7 @@ def test_closing_wakes_whoever_waits(waiting_to: str) -> None:
     thread.join(5)
 
 
-def test_taking_one_out_lets_a_waiting_one_in() -> None:
+def test_get_makes_room_for_a_waiting_put() -> None:
     queue: ClosableQueue[int] = ClosableQueue(1)
     queue.put(1)
     thread = threading.Thread(target=queue.put, args=(2,))
@@ -65,7 +65,7 @@ def test_taking_one_out_lets_a_waiting_one_in() -> None:
     thread.join(5)
 
 
-def test_clear_says_what_it_threw_away() -> None:
+def test_clear_returns_the_removed_items() -> None:
     queue: ClosableQueue[int] = ClosableQueue(5)
     for n in range(3):
         queue.put(n)

@@ -10,7 +10,7 @@ import pytest
 from watlowlib._internal.threads import Worker
 
 
-def test_a_worker_carries_a_name_that_says_whose_it_is() -> None:
+def test_thread_name_contains_role_and_number() -> None:
     names: list[str] = []
     worker = Worker("recorder", lambda: names.append(threading.current_thread().name), lambda: None)
     worker.start()
@@ -18,7 +18,7 @@ def test_a_worker_carries_a_name_that_says_whose_it_is() -> None:
     assert names == [f"watlowlib-recorder-{worker.number}"]
 
 
-def test_what_ended_it_is_raised_once_where_it_is_asked_for() -> None:
+def test_reraise_raises_the_failure_once() -> None:
     def fail() -> None:
         raise ZeroDivisionError("on purpose")
 
@@ -30,7 +30,7 @@ def test_what_ended_it_is_raised_once_where_it_is_asked_for() -> None:
     worker.reraise()
 
 
-def test_a_thread_that_does_not_end_is_a_warning_with_a_hint(
+def test_join_timeout_logs_a_warning_with_a_hint(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stop = threading.Event()
@@ -44,7 +44,7 @@ def test_a_thread_that_does_not_end_is_a_warning_with_a_hint(
     assert worker.join(5)
 
 
-def test_a_forgotten_worker_is_stopped_at_exit() -> None:
+def test_running_worker_is_stopped_at_exit() -> None:
     program = """
 import threading
 from watlowlib._internal.threads import Worker

@@ -300,7 +300,7 @@ def test_simulate_serves_modbus_masters(
         ("record /dev/ttyUSB77 --frob", 2, "cannot make sense of '--frob'"),
         ("record --simulate 1 -- run.csv", 2, "the file to write comes last"),
         ("read /dev/ttyUSB77 /dev/ttyUSB78", 2, "cannot make sense of '/dev/ttyUSB78'"),
-        ("read socket://localhost", 2, "it lacks the port's number, as in socket://host:4001"),
+        ("read socket://localhost", 2, "the port number is missing, as in socket://host:4001"),
         (
             "discover /dev/ttyUSB77 --address 5-1",
             2,

@@ -121,7 +121,7 @@ def test_an_adapter_that_hands_on_what_it_sends_is_named() -> None:
     for protocol in (STDBUS, MODBUS):
         echo = ScriptedTransport(lambda data: [data[:3], data[3:]])
         with open_device(echo, protocol=protocol, retries=0) as ctl:
-            with pytest.raises(WatlowTimeoutError, match="only our own question came back"):
+            with pytest.raises(WatlowTimeoutError, match="only our own request came back"):
                 ctl.session.driver.ping()
 
 

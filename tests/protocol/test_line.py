@@ -1,4 +1,4 @@
-"""A port that was lost: how often it is opened again, and what is said meanwhile."""
+"""A lost port: how often it is opened again, and the errors meanwhile."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from watlowlib.errors import WatlowConnectionError, WatlowPortNotFoundError
 from watlowlib.protocol.line import REOPEN_FIRST_S, Line, PortStats
 from watlowlib.transport.scripted import ScriptedTransport
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 
 
-class Unplugged(ScriptedTransport):
-    """A port that cannot be opened until it is plugged in, and may be lost when used."""
+class UnpluggedTransport(ScriptedTransport):
+    """A port that cannot be opened while unplugged, and may be lost at each write."""
 
     def __init__(self) -> None:
-        super().__init__(lambda data: [b"answer"])
+        super().__init__(lambda data: [b"reply"])
         self.plugged = False
-        self.lost_at_once = False
+        self.lost_at_write = False
         self.attempts = 0
 
     def open(self) -> None:
@@ -32,96 +32,96 @@ class Unplugged(ScriptedTransport):
         super().open()
 
     def write(self, data: bytes, deadline: Deadline) -> None:
-        if self.lost_at_once:
+        if self.lost_at_write:
             self.close()
             raise WatlowConnectionError("the port was lost")
         super().write(data, deadline)
 
 
-def asked(line: Line) -> bytes:
-    line.send(b"question")
-    return line.receive(Deadline.after(PATIENCE_S))
+def exchange(line: Line) -> bytes:
+    line.send(b"request")
+    return line.receive(Deadline.after(TIMEOUT_S))
 
 
-def until_answered(line: Line) -> Iterator[str]:
-    """What the questions fail with until one is answered."""
-    late = Deadline.after(PATIENCE_S)
-    while not late.passed():
+def errors_until_reply(line: Line) -> Iterator[str]:
+    """Yield the errors of the requests until one gets a reply."""
+    deadline = Deadline.after(TIMEOUT_S)
+    while not deadline.passed():
         try:
-            assert asked(line) == b"answer"
+            assert exchange(line) == b"reply"
             return
         except WatlowConnectionError as error:
             yield str(error)
-    raise AssertionError("not opened again")
+    raise AssertionError("the port was not opened again")
 
 
 @pytest.fixture
-def port() -> Unplugged:
-    return Unplugged()
+def port() -> UnpluggedTransport:
+    return UnpluggedTransport()
 
 
 @pytest.fixture
-def line(port: Unplugged) -> Line:
+def line(port: UnpluggedTransport) -> Line:
     return Line(port, PortStats(), quiet_s=0.0)
 
 
-def most_attempts(since_s: float) -> int:
-    # No pause is shorter than half of the first one.
+def max_attempts(since_s: float) -> int:
+    # No back-off pause is shorter than half of the first one.
     return 2 + int((time.monotonic() - since_s) / (REOPEN_FIRST_S / 2))
 
 
-def test_a_lost_port_is_not_opened_at_every_question(port: Unplugged, line: Line) -> None:
+def test_lost_port_is_not_opened_at_every_request(port: UnpluggedTransport, line: Line) -> None:
     since_s = time.monotonic()
     for n in range(1000):
         with pytest.raises(WatlowConnectionError) as caught:
-            asked(line)
-        said = str(caught.value)
-        assert "there is no port" in said
-        # The attempt itself, and then what it came to.
-        assert n > 0 or "tried again" not in said
-    assert port.attempts <= most_attempts(since_s)
+            exchange(line)
+        message = str(caught.value)
+        assert "there is no port" in message
+        # The first request tries to open the port; only later ones report the back-off.
+        assert n > 0 or "the next attempt" not in message
+    assert port.attempts <= max_attempts(since_s)
 
 
-def test_it_is_opened_again_by_itself(
-    port: Unplugged, line: Line, caplog: pytest.LogCaptureFixture
+def test_lost_port_is_opened_again(
+    port: UnpluggedTransport, line: Line, caplog: pytest.LogCaptureFixture
 ) -> None:
-    late = Deadline.after(PATIENCE_S)
+    deadline = Deadline.after(TIMEOUT_S)
     while port.attempts < 3:
-        assert not late.passed()
+        assert not deadline.passed()
         with pytest.raises(WatlowConnectionError):
-            asked(line)
-    assert any("tried again in 0." in each for each in until_answered_after(port, line))
+            exchange(line)
+    assert any("attempt to open it is in 0." in error for error in plug_in_and_retry(port, line))
     assert line._stats.reconnects == 1
-    messages = [each.message for each in caplog.records if each.levelno >= logging.WARNING]
+    messages = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert messages == [
         "port scripted was lost: there is no port",
         "port scripted is open again",
     ]
 
 
-def until_answered_after(port: Unplugged, line: Line) -> list[str]:
+def plug_in_and_retry(port: UnpluggedTransport, line: Line) -> list[str]:
     port.plugged = True
-    return list(until_answered(line))
+    return list(errors_until_reply(line))
 
 
-def test_after_an_answer_a_loss_is_a_new_one(port: Unplugged, line: Line) -> None:
+def test_reply_resets_the_backoff(port: UnpluggedTransport, line: Line) -> None:
     with pytest.raises(WatlowConnectionError):
-        asked(line)
-    until_answered_after(port, line)
+        exchange(line)
+    plug_in_and_retry(port, line)
     port.close()
-    before = port.attempts
-    assert asked(line) == b"answer"
-    assert port.attempts == before + 1
+    attempts = port.attempts
+    assert exchange(line) == b"reply"
+    assert port.attempts == attempts + 1
 
 
-def test_a_port_that_opens_and_is_lost_at_once_is_not_opened_at_every_question(
-    port: Unplugged, line: Line
+def test_port_lost_right_after_opening_is_not_opened_at_every_request(
+    port: UnpluggedTransport, line: Line
 ) -> None:
-    port.plugged = port.lost_at_once = True
+    port.plugged = port.lost_at_write = True
     since_s = time.monotonic()
     for _ in range(1000):
         with pytest.raises(WatlowConnectionError, match="the port was lost"):
-            asked(line)
-    assert port.attempts <= most_attempts(since_s)
-    port.lost_at_once = False
-    assert all("lost" in each for each in until_answered(line))
+            exchange(line)
+    assert port.attempts <= max_attempts(since_s)
+    port.lost_at_write = False
+    assert all("lost" in error for error in errors_until_reply(line))

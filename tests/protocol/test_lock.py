@@ -7,35 +7,35 @@ import pytest
 from watlowlib._internal.clock import Deadline
 from watlowlib.protocol.lock import FairLock
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 
 
-class Queue:
-    """Threads that wait for a lock, brought into line one after the other."""
+class WaitingThreads:
+    """Threads that wait for a lock, queued one after the other."""
 
     def __init__(self, lock: FairLock) -> None:
         self.lock = lock
         self.order: list[str] = []
         self.threads: list[threading.Thread] = []
 
-    def line_up(self, name: str, *, urgent: bool = False) -> None:
+    def enqueue(self, name: str, *, urgent: bool = False) -> None:
         def wait() -> None:
-            assert self.lock.acquire(Deadline.after(PATIENCE_S), urgent=urgent)
+            assert self.lock.acquire(Deadline.after(TIMEOUT_S), urgent=urgent)
             self.order.append(name)
             self.lock.release()
 
-        waiting = len(self.lock._urgent) + len(self.lock._patient)
+        waiting = len(self.lock._urgent) + len(self.lock._normal)
         thread = threading.Thread(target=wait)
         thread.start()
         self.threads.append(thread)
-        until = Deadline.after(PATIENCE_S)
-        while len(self.lock._urgent) + len(self.lock._patient) == waiting:
-            assert not until.passed()
+        deadline = Deadline.after(TIMEOUT_S)
+        while len(self.lock._urgent) + len(self.lock._normal) == waiting:
+            assert not deadline.passed()
 
-    def served(self) -> list[str]:
+    def release_and_join(self) -> list[str]:
         self.lock.release()
         for thread in self.threads:
-            thread.join(PATIENCE_S)
+            thread.join(TIMEOUT_S)
         return self.order
 
 
@@ -46,46 +46,46 @@ def held() -> FairLock:
     return lock
 
 
-def test_first_come_first_served(held: FairLock) -> None:
-    queue = Queue(held)
+def test_waiters_are_served_in_order(held: FairLock) -> None:
+    queue = WaitingThreads(held)
     for name in "abcde":
-        queue.line_up(name)
-    assert queue.served() == list("abcde")
+        queue.enqueue(name)
+    assert queue.release_and_join() == list("abcde")
 
 
-def test_who_is_urgent_goes_next_but_starves_nobody(held: FairLock) -> None:
-    queue = Queue(held)
-    queue.line_up("poll 1")
-    queue.line_up("poll 2")
-    queue.line_up("write 1", urgent=True)
-    queue.line_up("poll 3")
-    queue.line_up("write 2", urgent=True)
-    assert queue.served() == ["write 1", "poll 1", "write 2", "poll 2", "poll 3"]
+def test_urgent_waiters_go_first_without_starving_others(held: FairLock) -> None:
+    queue = WaitingThreads(held)
+    queue.enqueue("poll 1")
+    queue.enqueue("poll 2")
+    queue.enqueue("write 1", urgent=True)
+    queue.enqueue("poll 3")
+    queue.enqueue("write 2", urgent=True)
+    assert queue.release_and_join() == ["write 1", "poll 1", "write 2", "poll 2", "poll 3"]
 
 
-def test_a_deadline_that_passes_leaves_no_trace(held: FairLock) -> None:
+def test_timeout_leaves_the_lock_usable(held: FairLock) -> None:
     assert held.acquire(Deadline.after(0.01)) is False
     held.release()
     assert held.acquire(Deadline.after(0)) is True
     held.release()
 
 
-def test_an_interrupted_waiter_does_not_keep_the_lock(held: FairLock) -> None:
+def test_interrupted_waiter_leaves_the_queue(held: FairLock) -> None:
     class Interrupting(Deadline):
         def left_s(self) -> float:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         held.acquire(Interrupting(0.0))
-    assert not held._patient
+    assert not held._normal
     held.release()
     assert held.acquire(Deadline.after(0)) is True
 
 
-def test_a_lock_handed_over_to_an_interrupted_waiter_can_be_given_back(held: FairLock) -> None:
+def test_lock_passed_to_an_interrupted_waiter_can_be_released(held: FairLock) -> None:
     class TooLate(Deadline):
         def left_s(self) -> float:
-            held.release()  # handed to us at this very moment
+            held.release()  # the lock is passed to us just now
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -94,25 +94,25 @@ def test_a_lock_handed_over_to_an_interrupted_waiter_can_be_given_back(held: Fai
     assert held.acquire(Deadline.after(0)) is True
 
 
-def test_only_its_owner_can_give_it_back(held: FairLock) -> None:
+def test_only_the_owner_can_release(held: FairLock) -> None:
     thread = threading.Thread(target=held.release)
     thread.start()
-    thread.join(PATIENCE_S)
+    thread.join(TIMEOUT_S)
     assert held.acquire(Deadline.after(0)) is False
     held.release()
     held.release()
     assert held.acquire(Deadline.after(0)) is True
 
 
-def test_only_one_has_it(held: FairLock) -> None:
+def test_lock_is_exclusive(held: FairLock) -> None:
     inside: list[int] = []
-    most: list[int] = []
+    counts: list[int] = []
 
     def work() -> None:
         for _ in range(300):
-            assert held.acquire(Deadline.after(PATIENCE_S))
+            assert held.acquire(Deadline.after(TIMEOUT_S))
             inside.append(1)
-            most.append(len(inside))
+            counts.append(len(inside))
             inside.pop()
             held.release()
 
@@ -121,6 +121,6 @@ def test_only_one_has_it(held: FairLock) -> None:
         thread.start()
     held.release()
     for thread in threads:
-        thread.join(PATIENCE_S)
-    assert len(most) == 1200
-    assert max(most) == 1
+        thread.join(TIMEOUT_S)
+    assert len(counts) == 1200
+    assert max(counts) == 1

@@ -1,4 +1,4 @@
-"""Promise 3: one port, one client, whatever the port was called and whoever asks."""
+"""Promise 3: one client per port, for all names and users of the port."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from watlowlib.protocol.port_pool import port_key, take_lease
 from watlowlib.simulator import SimulatedBus
 
 
-def test_two_names_of_a_port_are_one_port(bus: SimulatedBus, tmp_path: Path) -> None:
+def test_two_names_of_a_port_share_it(bus: SimulatedBus, tmp_path: Path) -> None:
     by_id = tmp_path / "usb-FTDI_RS485-if00"
     by_id.symlink_to(bus.port)
     with open_device(bus.port, address=1) as one, open_device(str(by_id), address=2) as two:
@@ -36,29 +36,29 @@ def test_two_names_of_a_port_are_one_port(bus: SimulatedBus, tmp_path: Path) -> 
         assert two.read_pv().address == 2
 
 
-def back_again(ctl: Controller) -> None:
-    late = Deadline.after(10.0)
+def wait_until_ok(ctl: Controller) -> None:
+    deadline = Deadline.after(10.0)
     while ctl.poll("pv")[0].status != "ok":
-        assert not late.passed()
+        assert not deadline.passed()
 
 
-def test_a_link_that_leads_elsewhere_is_the_same_port(tmp_path: Path) -> None:
+def test_retargeted_link_is_the_same_port(tmp_path: Path) -> None:
     link = tmp_path / "usb-FTDI_RS485-if00"
     with SimulatedBus([1, 2], baudrate=None, link=link) as line:
         with open_device(link, address=1) as one:
             line.unplug()
             line.replug(elsewhere=True)
-            back_again(one)
+            wait_until_ok(one)
             with open_device(link, address=2) as two:
                 assert two.port_stats is one.port_stats
                 assert two.read_pv().address == 2
-            # And by the name that it has now.
+            # And by its current name.
             with open_device(link.readlink(), address=2) as two:
                 assert two.port_stats is one.port_stats
 
 
 @dataclass
-class Listed:
+class PortEntry:
     device: str
     serial_number: str
     vid: int = 0x0403
@@ -66,21 +66,21 @@ class Listed:
     location: str = "1-1.4"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are not handed out anew")
-def test_the_old_name_of_an_adapter_that_has_moved_is_not_its_own(
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device names do not change")
+def test_old_name_of_a_moved_adapter_is_another_port(
     bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed: list[Listed] = []
+    listed: list[PortEntry] = []
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
     with SimulatedBus([1], baudrate=None) as other:
         other.controllers[1].set("setpoint", 222.0)
-        listed[:] = [Listed(bus.port, "MINE"), Listed(other.port, "ANOTHER")]
+        listed[:] = [PortEntry(bus.port, "MINE"), PortEntry(other.port, "ANOTHER")]
         with open_device(bus.port) as mine:
             assert mine.read_setpoint().value == 75.0
-            # Both were pulled out, and put back in the other order.
+            # Both were unplugged and replugged in the other order.
             mine.session.port.line.transport.close()
-            listed[:] = [Listed(bus.port, "ANOTHER"), Listed(other.port, "MINE")]
-            back_again(mine)
+            listed[:] = [PortEntry(bus.port, "ANOTHER"), PortEntry(other.port, "MINE")]
+            wait_until_ok(mine)
             assert mine.read_setpoint().value == 222.0
             with open_device(bus.port) as newcomer, open_device(other.port) as same:
                 assert newcomer.stats is not mine.stats
@@ -88,7 +88,7 @@ def test_the_old_name_of_an_adapter_that_has_moved_is_not_its_own(
                 assert same.stats is mine.stats
 
 
-def test_the_last_one_closes_it(bus: SimulatedBus) -> None:
+def test_last_lease_closes_the_port(bus: SimulatedBus) -> None:
     one, two = open_device(bus.port, address=1), open_device(bus.port, address=2)
     one.close()
     one.close()
@@ -100,7 +100,7 @@ def test_the_last_one_closes_it(bus: SimulatedBus) -> None:
         pass
 
 
-def test_a_controller_nobody_holds_gives_its_port_back(bus: SimulatedBus) -> None:
+def test_garbage_collected_controller_frees_its_port(bus: SimulatedBus) -> None:
     open_device(bus.port, address=1)
     gc.collect()
     slower = SerialSettings(baudrate=9600)
@@ -108,19 +108,19 @@ def test_a_controller_nobody_holds_gives_its_port_back(bus: SimulatedBus) -> Non
         assert ctl.read_setpoint().value == 75.0
 
 
-def test_a_port_that_is_being_closed_is_waited_for(bus: SimulatedBus) -> None:
-    asked = threading.Event()
-    bus.faults.portions = lambda *_: asked.set() or []  # type: ignore[assignment, func-returns-value]
+def test_opening_waits_for_a_port_that_is_being_closed(bus: SimulatedBus) -> None:
+    request_sent = threading.Event()
+    bus.faults.portions = lambda *_: request_sent.set() or []  # type: ignore[assignment, func-returns-value]
     slow = open_device(bus.port, timeout_s=0.3, retries=0)
 
-    def read_in_vain() -> None:
+    def read_and_time_out() -> None:
         with pytest.raises(WatlowTimeoutError):
             slow.read_pv()
 
-    reader = threading.Thread(target=read_in_vain)
+    reader = threading.Thread(target=read_and_time_out)
     reader.start()
-    assert asked.wait(10)
-    # The exchange is on the line: closing waits for it, opening again waits for that.
+    assert request_sent.wait(10)
+    # Closing waits for the exchange in progress; opening waits for closing.
     closer = threading.Thread(target=slow.close)
     closer.start()
     del bus.faults.portions
@@ -132,7 +132,7 @@ def test_a_port_that_is_being_closed_is_waited_for(bus: SimulatedBus) -> None:
     closer.join(10)
 
 
-def test_a_second_interruption_leaves_no_port_open(bus: SimulatedBus) -> None:
+def test_interrupted_close_closes_the_port(bus: SimulatedBus) -> None:
     ctl = open_device(bus.port)
     port = ctl.session.port
 
@@ -147,7 +147,7 @@ def test_a_second_interruption_leaves_no_port_open(bus: SimulatedBus) -> None:
         assert again.read_setpoint().value == 75.0
 
 
-def test_those_who_share_agree(bus: SimulatedBus) -> None:
+def test_users_of_a_port_must_agree_on_settings(bus: SimulatedBus) -> None:
     with (
         open_device(bus.port),
         pytest.raises(WatlowConfigurationError, match="already open with serial settings"),
@@ -160,7 +160,7 @@ def test_those_who_share_agree(bus: SimulatedBus) -> None:
         take_lease(bus.port, SerialSettings(), ProtocolKind.MODBUS_RTU)
 
 
-def test_a_port_that_cannot_be_opened_is_not_kept() -> None:
+def test_failed_opening_leaves_no_port() -> None:
     with pytest.raises(WatlowPortNotFoundError):
         open_device("/dev/ttyUSB77")
     assert port_pool._ports == []
@@ -170,5 +170,5 @@ def test_port_names_on_windows() -> None:
     assert port_key("com3", windows=True) == port_key(r"\\.\COM3", windows=True) == "COM3"
 
 
-def test_a_url_is_itself() -> None:
+def test_port_key_of_a_url_is_the_url() -> None:
     assert port_key("socket://localhost:4001") == "socket://localhost:4001"

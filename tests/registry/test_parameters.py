@@ -16,8 +16,8 @@ from watlowlib.registry.parameters import (
     Registry,
 )
 
-# What people type: from the manual, from the menu, from habit.
-TYPED = [
+# Names that users are likely to type: from the manual, the menu, or habit.
+COMMON_NAMES = [
     ("PV", 4001),
     ("process value", 4001),
     ("Temperature", 4001),
@@ -82,9 +82,9 @@ TYPED = [
 
 
 @pytest.mark.parametrize(
-    ("asked", "number"),
+    ("parameter", "number"),
     [
-        *TYPED,
+        *COMMON_NAMES,
         ("process_value", 4001),
         (" process-value ", 4001),
         ("PV", 4001),
@@ -95,12 +95,12 @@ TYPED = [
         ("target", 7001),
     ],
 )
-def test_names_that_people_type(asked: str | int, number: int) -> None:
-    assert PARAMETERS.resolve(asked).number == number
+def test_common_names_are_resolved(parameter: str | int, number: int) -> None:
+    assert PARAMETERS.resolve(parameter).number == number
 
 
 @pytest.mark.parametrize(
-    ("asked", "meant"),
+    ("mistyped", "suggested"),
     [
         ("setpiont", "setpoint"),
         ("proces_value", "process_value"),
@@ -108,15 +108,15 @@ def test_names_that_people_type(asked: str | int, number: int) -> None:
         ("alarm_hi", "alarm_"),
     ],
 )
-def test_a_slip_is_told_what_was_meant(asked: str, meant: str) -> None:
-    with pytest.raises(WatlowUnknownParameterError, match=f"did you mean .*'{meant}"):
-        PARAMETERS.resolve(asked)
+def test_error_suggests_similar_names(mistyped: str, suggested: str) -> None:
+    with pytest.raises(WatlowUnknownParameterError, match=f"did you mean .*'{suggested}"):
+        PARAMETERS.resolve(mistyped)
 
 
-@pytest.mark.parametrize("asked", ["", "zzz", 4, 99001, True, None, 4001.0, ["pv"]])
-def test_what_is_no_parameter(asked: object) -> None:
+@pytest.mark.parametrize("parameter", ["", "zzz", 4, 99001, True, None, 4001.0, ["pv"]])
+def test_unknown_parameter_is_refused(parameter: object) -> None:
     with pytest.raises(WatlowUnknownParameterError, match=r"there is no parameter .*; "):
-        PARAMETERS.resolve(asked)  # type: ignore[arg-type]
+        PARAMETERS.resolve(parameter)  # type: ignore[arg-type]
 
 
 def test_names_and_numbers_are_unique() -> None:
@@ -125,24 +125,24 @@ def test_names_and_numbers_are_unique() -> None:
     assert len({spec.number for spec in PARAMETERS}) == len(PARAMETERS)
 
 
-def test_there_are_60_names_that_people_type() -> None:
-    assert len({name for name, _ in TYPED}) >= 60
+def test_at_least_60_common_names_are_tested() -> None:
+    assert len({name for name, _ in COMMON_NAMES}) >= 60
 
 
 def test_the_table_has_every_parameter() -> None:
     assert len(PARAMETERS) == 426
 
 
-# The list itself is odd here, and says so in the table's note: the type and the codes of
-# 1001, 3003, 4028, 4030, 9013, 9014 and 12001 do not go together, 26001 and 26002 have none.
-ODD = {1001, 3003, 4028, 4030, 9013, 9014, 12001, 26001, 26002}
+# Inconsistent in Watlow's list, as noted in the table: the type and the codes of 1001, 3003,
+# 4028, 4030, 9013, 9014 and 12001 do not match; 26001 and 26002 have no codes.
+INCONSISTENT = {1001, 3003, 4028, 4030, 9013, 9014, 12001, 26001, 26002}
 
 
-def test_the_table_makes_sense() -> None:
+def test_table_is_consistent() -> None:
     for spec in PARAMETERS:
         assert spec.name.isidentifier() and spec.name.islower(), spec
         assert set(spec.rwes) <= set("RWES") and spec.rwes, spec
-        if spec.number not in ODD:
+        if spec.number not in INCONSISTENT:
             enumeration = spec.data_type is DataType.ENUM
             assert bool(spec.codes) == enumeration == (spec.kind is Kind.ENUMERATION), spec
         assert (spec.kind is Kind.TEXT) == (spec.data_type is DataType.STRING), spec
@@ -154,12 +154,12 @@ def test_the_table_makes_sense() -> None:
             if low is not None and high is not None:
                 assert low <= high, spec
                 assert default is None or low <= default <= high, spec
-        registers = [each for each in (*spec.map1, *spec.map2) if each is not None]
-        assert all(0 <= each < 10_000 for each in registers)
+        registers = [register for register in (*spec.map1, *spec.map2) if register is not None]
+        assert all(0 <= register < 10_000 for register in registers)
         assert max(len(spec.map1), len(spec.map2)) <= spec.instances
 
 
-def test_what_is_no_temperature_has_one_range_for_both_scales() -> None:
+def test_limits_without_temperature_are_equal_in_both_scales() -> None:
     thermal = (Kind.TEMPERATURE, Kind.TEMPERATURE_DIFFERENCE, Kind.TEMPERATURE_RATE)
     for spec in PARAMETERS:
         if spec.kind not in thermal:
@@ -167,7 +167,7 @@ def test_what_is_no_temperature_has_one_range_for_both_scales() -> None:
             assert spec.default_f == spec.default_c, spec
 
 
-def test_a_row_as_the_manual_has_it() -> None:
+def test_setpoint_row_matches_the_manual() -> None:
     spec = PARAMETERS.resolve(7001)
     assert (spec.class_id, spec.member_id) == (7, 1)
     assert spec.label == "Control Loop - Set Point"
@@ -186,29 +186,27 @@ def test_a_row_as_the_manual_has_it() -> None:
         (None, (-1999.0, 9999.0)),
     ],
 )
-def test_limits_in_the_scale_that_was_declared(
-    scale: Unit | None, limits: tuple[float, float]
-) -> None:
+def test_limits_use_the_given_scale(scale: Unit | None, limits: tuple[float, float]) -> None:
     assert PARAMETERS.resolve("setpoint").limits(scale) == limits
 
 
-def test_searching_finds_names_labels_and_numbers() -> None:
+def test_search_finds_names_labels_and_numbers() -> None:
     assert {spec.number for spec in PARAMETERS.search("baud")} == {17002}
     assert 8009 in {spec.number for spec in PARAMETERS.search("Proportional Band")}
     assert {spec.number for spec in PARAMETERS.search("7001")} == {7001, 17001}
     assert len(PARAMETERS.search("")) == 426
 
 
-def test_threads_that_ask_at_once_get_the_same() -> None:
+def test_concurrent_lookups_return_the_same_object() -> None:
     fresh = Registry("pm.tsv", ControllerFamily.PM)
     found: list[ParameterSpec] = []
     start = threading.Barrier(4, timeout=10)
 
-    def ask() -> None:
+    def resolve() -> None:
         start.wait()
         found.append(fresh.resolve("setpoint"))
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
+    threads = [threading.Thread(target=resolve) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -218,7 +216,7 @@ def test_threads_that_ask_at_once_get_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "register", "data_type", "scale"),
+    ("parameter", "register", "data_type", "scale"),
     [
         ("pv", 20, DataType.S32, 0.001),
         ("setpoint", 27, DataType.S32, 0.001),
@@ -227,20 +225,20 @@ def test_threads_that_ask_at_once_get_the_same() -> None:
         (17, 17, DataType.U16, 1.0),
     ],
 )
-def test_the_series_sd_has_a_table_of_its_own(
-    asked: str | int, register: int, data_type: DataType, scale: float
+def test_series_sd_has_its_own_table(
+    parameter: str | int, register: int, data_type: DataType, scale: float
 ) -> None:
-    spec = SD_PARAMETERS.resolve(asked)
+    spec = SD_PARAMETERS.resolve(parameter)
     assert (spec.map1, spec.data_type, spec.scale) == ((register,), data_type, scale)
     assert spec.family is ControllerFamily.SD
     assert len(SD_PARAMETERS) == 21
 
 
-def test_the_pm_counts_by_ones() -> None:
+def test_scale_of_all_pm_parameters_is_one() -> None:
     assert {(spec.scale, spec.family) for spec in PARAMETERS} == {(1.0, ControllerFamily.PM)}
 
 
-def test_names_of_the_series_sd_are_unique_and_mean_the_same() -> None:
+def test_series_sd_names_are_unique_and_agree_with_the_pm() -> None:
     names = [name for spec in SD_PARAMETERS for name in (spec.name, *spec.aliases)]
     assert len(set(names)) == len(names)
     for spec in SD_PARAMETERS:
@@ -248,12 +246,12 @@ def test_names_of_the_series_sd_are_unique_and_mean_the_same() -> None:
             assert PARAMETERS.resolve(spec.name).name == spec.name
 
 
-def test_a_wrong_number_is_told_the_right_ones() -> None:
+def test_error_suggests_similar_numbers() -> None:
     with pytest.raises(WatlowUnknownParameterError, match=r"did you mean .*7001 \(setpoint\)"):
         PARAMETERS.resolve(70010)
 
 
-def test_what_a_series_sd_has_not_is_said_of_a_series_sd() -> None:
+def test_error_names_the_series_sd() -> None:
     with pytest.raises(WatlowUnknownParameterError, match="^a Series SD has no parameter 'heat_al"):
         SD_PARAMETERS.resolve("heat_algorithm")
     with pytest.raises(WatlowUnknownParameterError, match="'process_value' or a number such as 20"):

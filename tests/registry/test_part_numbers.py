@@ -6,7 +6,7 @@ from watlowlib.model import ControllerFamily
 from watlowlib.registry.part_numbers import decode_part_number
 
 
-def test_the_captured_unit() -> None:
+def test_part_number_of_the_captured_unit() -> None:
     part = decode_part_number("PM3R1CA-AAAAAAA")
     assert part.family is ControllerFamily.PM
     assert (part.case, part.control, part.supply) == (
@@ -31,7 +31,7 @@ def test_the_captured_unit() -> None:
         ("", None, None, None),
     ],
 )
-def test_what_the_digits_say_and_no_more(
+def test_known_and_unknown_fields(
     text: str, loops: int | None, cooling: bool | None, modbus: bool | None
 ) -> None:
     part = decode_part_number(text)
@@ -39,11 +39,11 @@ def test_what_the_digits_say_and_no_more(
     assert part.text == text
 
 
-def test_a_limit_controller_is_one() -> None:
+def test_limit_controllers_are_recognized() -> None:
     assert decode_part_number("PM4L1AA-AAAAAAA").control == "limit"
     assert decode_part_number("PM4E1AA-AAAAAAA").control == "integrated limit"
 
 
-def test_the_family() -> None:
+def test_family_is_recognized() -> None:
     assert decode_part_number("SD6C-HCAA-AARG").family is ControllerFamily.SD
     assert decode_part_number("F4T1").family is ControllerFamily.UNKNOWN

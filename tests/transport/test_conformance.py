@@ -1,4 +1,4 @@
-"""One suite over every transport: what `transport/base.py` promises holds for each."""
+"""One test suite for every transport, for the interface in `transport/base.py`."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from watlowlib.transport.base import Transport
 from watlowlib.transport.scripted import ScriptedTransport
 from watlowlib.transport.serial_port import SerialTransport
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 
 
 class Peer(Protocol):
-    """The other end of the cable."""
+    """The other end of the line."""
 
     transport: Transport
 
     def send(self, data: bytes) -> None: ...
     def received(self, size: int) -> bytes: ...
-    def vanish(self) -> None: ...
+    def disconnect(self) -> None: ...
 
 
 class ScriptedPeer:
@@ -42,8 +42,8 @@ class ScriptedPeer:
     def received(self, size: int) -> bytes:
         return b"".join(self._fake.written)[-size:]
 
-    def vanish(self) -> None:
-        pytest.skip("a script does not lose its port")
+    def disconnect(self) -> None:
+        pytest.skip("a scripted transport does not lose its port")
 
 
 class PtyPeer:
@@ -61,7 +61,7 @@ class PtyPeer:
             data += os.read(self._ours, size - len(data))
         return data
 
-    def vanish(self) -> None:
+    def disconnect(self) -> None:
         if self._ours >= 0:
             os.close(self._ours)
             os.close(self._theirs)
@@ -71,7 +71,7 @@ class PtyPeer:
 class SocketPeer:
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(PATIENCE_S)
+        self._listener.settimeout(TIMEOUT_S)
         number = self._listener.getsockname()[1]
         self.transport: Transport = SerialTransport(f"socket://127.0.0.1:{number}")
         self._client: socket.socket | None = None
@@ -79,7 +79,7 @@ class SocketPeer:
     def _accepted(self) -> socket.socket:
         if self._client is None:
             self._client, _ = self._listener.accept()
-            self._client.settimeout(PATIENCE_S)
+            self._client.settimeout(TIMEOUT_S)
         return self._client
 
     def send(self, data: bytes) -> None:
@@ -91,7 +91,7 @@ class SocketPeer:
             data += self._accepted().recv(size - len(data))
         return data
 
-    def vanish(self) -> None:
+    def disconnect(self) -> None:
         if self.transport.is_open:
             self._accepted().close()
         if self._client is not None:
@@ -100,7 +100,7 @@ class SocketPeer:
 
 
 @contextmanager
-def connected(kind: type[ScriptedPeer] | type[PtyPeer] | type[SocketPeer]) -> Iterator[Peer]:
+def opened_peer(kind: type[ScriptedPeer] | type[PtyPeer] | type[SocketPeer]) -> Iterator[Peer]:
     peer = kind()
     peer.transport.open()
     try:
@@ -108,59 +108,59 @@ def connected(kind: type[ScriptedPeer] | type[PtyPeer] | type[SocketPeer]) -> It
     finally:
         peer.transport.close()
         if kind is not ScriptedPeer:
-            peer.vanish()
+            peer.disconnect()
 
 
 @pytest.fixture(params=[ScriptedPeer, PtyPeer, SocketPeer], ids=["scripted", "pty", "socket"])
 def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
-    with connected(request.param) as made:
-        yield made
+    with opened_peer(request.param) as opened:
+        yield opened
 
 
 def read_all(transport: Transport, size: int) -> bytes:
     data = b""
     while len(data) < size:
-        more = transport.read(Deadline.after(PATIENCE_S))
-        assert more, "silence instead of what was sent"
+        more = transport.read(Deadline.after(TIMEOUT_S))
+        assert more, "no data before the deadline"
         data += more
     return data
 
 
-def test_what_is_written_arrives(peer: Peer) -> None:
+def test_written_data_arrives(peer: Peer) -> None:
     data = bytes(range(256)) * 4
-    peer.transport.write(data, Deadline.after(PATIENCE_S))
+    peer.transport.write(data, Deadline.after(TIMEOUT_S))
     assert peer.received(len(data)) == data
 
 
-def test_what_arrives_is_read(peer: Peer) -> None:
+def test_received_data_is_read(peer: Peer) -> None:
     data = bytes(range(256))
     peer.send(data)
     assert read_all(peer.transport, len(data)) == data
 
 
-def test_one_byte_is_enough_to_come_back(peer: Peer) -> None:
+def test_read_returns_after_one_byte(peer: Peer) -> None:
     peer.send(b"\x55")
-    assert peer.transport.read(Deadline.after(PATIENCE_S)) == b"\x55"
+    assert peer.transport.read(Deadline.after(TIMEOUT_S)) == b"\x55"
 
 
-def test_silence_until_the_deadline_is_nothing(peer: Peer) -> None:
+def test_read_returns_nothing_at_the_deadline(peer: Peer) -> None:
     started_s = time.monotonic()
     assert peer.transport.read(Deadline.after(0.02)) == b""
     scripted = isinstance(peer.transport, ScriptedTransport)
     assert scripted or time.monotonic() - started_s >= 0.02
 
 
-def test_a_deadline_that_has_passed_reads_what_is_there(peer: Peer) -> None:
+def test_read_after_the_deadline_returns_received_data(peer: Peer) -> None:
     assert peer.transport.read(Deadline(0.0)) == b""
     peer.send(b"late")
-    first = peer.transport.read(Deadline.after(PATIENCE_S))
+    first = peer.transport.read(Deadline.after(TIMEOUT_S))
     rest = b""
     while len(first + rest) < 4:
         rest += peer.transport.read(Deadline(0.0))
     assert first + rest == b"late"
 
 
-def test_opening_and_closing_twice_is_once(peer: Peer) -> None:
+def test_open_and_close_can_be_repeated(peer: Peer) -> None:
     peer.transport.open()
     peer.send(b"still the same port")
     assert read_all(peer.transport, 19) == b"still the same port"
@@ -169,23 +169,23 @@ def test_opening_and_closing_twice_is_once(peer: Peer) -> None:
     assert not peer.transport.is_open
 
 
-def test_a_closed_port_says_so(peer: Peer) -> None:
+def test_closed_port_raises(peer: Peer) -> None:
     peer.transport.close()
     with pytest.raises(WatlowClosedError):
-        peer.transport.read(Deadline.after(PATIENCE_S))
+        peer.transport.read(Deadline.after(TIMEOUT_S))
     with pytest.raises(WatlowClosedError):
-        peer.transport.write(b"x", Deadline.after(PATIENCE_S))
+        peer.transport.write(b"x", Deadline.after(TIMEOUT_S))
 
 
-def test_a_port_that_vanishes_is_an_error_and_closed(peer: Peer) -> None:
-    peer.vanish()
+def test_lost_port_raises_and_is_closed(peer: Peer) -> None:
+    peer.disconnect()
     with pytest.raises(WatlowConnectionError, match="lost"):
-        peer.transport.read(Deadline.after(PATIENCE_S))
+        peer.transport.read(Deadline.after(TIMEOUT_S))
     assert not peer.transport.is_open
 
 
-def test_a_port_without_a_descriptor_is_read_in_slices() -> None:
-    # pyserial's loop:// gives back what is written and, like a port on Windows, has no fileno.
+def test_port_without_a_descriptor_is_read_in_slices() -> None:
+    # pyserial's loop:// returns what is written and, like a port on Windows, has no fileno.
     transport = SerialTransport("loop://")
     transport.open()
     started_s = time.monotonic()
@@ -195,8 +195,8 @@ def test_a_port_without_a_descriptor_is_read_in_slices() -> None:
     assert transport._serial is not None
     transport._serial.read = waited.append  # type: ignore[method-assign, assignment]
     assert transport.read(Deadline(0.0)) == b""
-    assert waited == []  # with nothing there and no time left, pyserial is not asked to wait
+    assert waited == []  # nothing received and the deadline passed: no blocking read
     del transport._serial.read
-    transport.write(b"around", Deadline.after(PATIENCE_S))
+    transport.write(b"around", Deadline.after(TIMEOUT_S))
     assert read_all(transport, 6) == b"around"
     transport.close()

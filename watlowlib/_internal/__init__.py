@@ -1,1 +1,1 @@
-"""Clock, threads, queues and argument checks that every other package uses."""
+"""Clock, threads, queues and argument checks that the other packages use."""

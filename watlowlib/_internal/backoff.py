@@ -1,7 +1,7 @@
-"""How long to leave something alone that has failed: longer each time, and never the same.
+"""Exponential back-off with jitter.
 
-The distances double from `first_s` to `most_s`. Each is shortened by up to a half by
-chance, so that many things that failed together are not all tried together again.
+The pauses double from `first_s` to `most_s`. Each pause is shortened at random by up to half,
+which spreads the retries of things that failed at the same time.
 """
 
 from __future__ import annotations
@@ -13,45 +13,45 @@ from watlowlib._internal.clock import Deadline
 
 
 class Backoff:
-    """Whether it is time to try again.
+    """The pause before the next retry of something that has failed.
 
     Args:
-        first_s: Seconds to wait after the first failure, at most.
-        most_s: Seconds to wait after many, at most.
-        chance: Shortens them; another one for tests.
+        first_s: The longest pause after the first failure, in seconds.
+        most_s: The longest pause after many failures, in seconds.
+        rng: The source of the jitter; tests pass a seeded one.
     """
 
-    def __init__(self, first_s: float, most_s: float, chance: random.Random | None = None) -> None:
+    def __init__(self, first_s: float, most_s: float, rng: random.Random | None = None) -> None:
         self._first_s = first_s
         self._most_s = most_s
-        self._chance = chance or random.Random()
+        self._rng = rng or random.Random()
         self.succeeded()
 
     @property
     def failures(self) -> int:
-        """How often in a row it has failed."""
+        """Return the number of failures in a row."""
         return self._failures
 
     def left_s(self) -> float:
-        """Seconds until it is time; 0 when it is."""
+        """Return the seconds until the next retry; 0 when it is due."""
         return self._until.left_s()
 
     def failed(self, *, about_s: float = 0.0) -> float:
-        """Wait longer than before; for how many seconds.
+        """Count a failure and return the pause before the next retry, in seconds.
 
         Args:
-            about_s: Wait for so long on average, if that is longer: for half to half as long
-                again, which spreads what is tried again and again.
+            about_s: The average pause, if that is longer. The pause is then between 0.5 and
+                1.5 times as long, which spreads repeated retries.
         """
-        # Doubled some 60 times, every number here is beyond any `most_s`.
+        # After 60 doublings every pause exceeds any `most_s`.
         whole_s = min(self._first_s * 2.0 ** min(self._failures, 60), self._most_s)
-        spread_s = about_s * self._chance.uniform(0.5, 1.5)
-        pause_s = max(whole_s * self._chance.uniform(0.5, 1.0), spread_s)
+        spread_s = about_s * self._rng.uniform(0.5, 1.5)
+        pause_s = max(whole_s * self._rng.uniform(0.5, 1.0), spread_s)
         self._failures += 1
         self._until = Deadline(time.monotonic() + pause_s)
         return pause_s
 
     def succeeded(self) -> None:
-        """Forget what was."""
+        """Reset the failure count and the pause."""
         self._failures = 0
         self._until = Deadline(0.0)

@@ -1,8 +1,7 @@
-"""Time: a monotonic clock that can be turned by hand, and deadlines.
+"""Deadlines, the system clock, and a manual clock for tests.
 
-Everything that waits, waits for a `Deadline`; everything that is scheduled is
-scheduled in integer nanoseconds of `Clock.now_ns`. The wall clock is only ever
-written down, never computed with.
+Every wait has a `Deadline`. Every schedule counts integer nanoseconds of `Clock.now_ns`.
+The wall clock is only recorded, never used in calculations.
 """
 
 from __future__ import annotations
@@ -23,87 +22,87 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
-        """The deadline `seconds` from now."""
+        """Return the deadline `seconds` from now."""
         return cls(time.monotonic() + seconds)
 
     def left_s(self) -> float:
-        """Seconds left, never below 0."""
+        """Return the seconds left, never below 0."""
         left = self.at_s - time.monotonic()
         return left if left > 0.0 else 0.0
 
     def passed(self) -> bool:
-        """Whether it is too late."""
+        """Whether the deadline has passed."""
         return time.monotonic() >= self.at_s
 
 
 class Ticking(Protocol):
-    """Something that tells how much time has passed."""
+    """A source of monotonic time."""
 
     def now_ns(self) -> int:
-        """Monotonic nanoseconds from an arbitrary zero."""
+        """Return monotonic nanoseconds from an arbitrary zero."""
 
 
 class Clock(Ticking, Protocol):
-    """What a recorder needs of time."""
+    """The clock of a recorder: monotonic time, wall clock and waiting."""
 
     def utc(self) -> datetime:
-        """The wall clock, in UTC."""
+        """Return the wall clock time in UTC."""
 
     def wait_until(self, due_ns: int, stop: threading.Event) -> bool:
-        """Wait for `due_ns`; True when `stop` was set first."""
+        """Wait until `due_ns`; return True if `stop` was set first."""
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The system's clock."""
 
     def now_ns(self) -> int:
-        """Nanoseconds of `time.monotonic_ns`."""
+        """Return `time.monotonic_ns()`."""
         return time.monotonic_ns()
 
     def utc(self) -> datetime:
-        """`datetime.now` in UTC."""
+        """Return `datetime.now` in UTC."""
         return datetime.now(timezone.utc)
 
     def wait_until(self, due_ns: int, stop: threading.Event) -> bool:
-        """Wait on `stop` until `due_ns`; True when it was set."""
+        """Wait until `due_ns`; return True if `stop` was set first."""
         while not stop.is_set():
             left_ns = due_ns - time.monotonic_ns()
             if left_ns <= 0:
                 return False
-            # An hour at a time: Event.wait overflows on waits of centuries.
+            # At most an hour at a time: Event.wait overflows on very long waits.
             stop.wait(min(left_ns / 1e9, 3600.0))
         return True
 
 
 class ManualClock:
-    """A clock that stands still until `advance` turns it, for tests and simulations."""
+    """A clock that only moves when `advance` is called, for tests and simulations."""
 
     def __init__(self, start_ns: int = 0) -> None:
         self._now_ns = start_ns
-        self._turned = threading.Condition()
+        self._changed = threading.Condition()
         self.waiting = threading.Event()
-        """Set while somebody waits for a time that has not come."""
+        """Set while a thread waits for a time in the future."""
 
     def now_ns(self) -> int:
-        """The time it was turned to."""
+        """Return the current manual time."""
         return self._now_ns
 
     def utc(self) -> datetime:
-        """The time it was turned to, counted from 1970."""
+        """Return the current manual time, counted from 1970."""
         return datetime.fromtimestamp(self._now_ns / 1e9, timezone.utc)
 
     def advance(self, seconds: float) -> None:
-        """Turn the clock forward and wake whoever waits for it."""
-        with self._turned:
+        """Move the clock forward and wake the waiting threads."""
+        with self._changed:
             self._now_ns += round(seconds * 1e9)
             self.waiting.clear()
-            self._turned.notify_all()
+            self._changed.notify_all()
 
     def wait_until(self, due_ns: int, stop: threading.Event) -> bool:
-        """Wait until the clock is turned to `due_ns`; True when `stop` was set first."""
-        with self._turned:
+        """Wait until the clock reaches `due_ns`; return True if `stop` was set first."""
+        with self._changed:
             while self._now_ns < due_ns and not stop.is_set():
                 self.waiting.set()
-                # `stop` is set without our condition: look at it now and then.
-                self._turned.wait(0.01)
+                # Setting `stop` does not notify this condition, so check it periodically.
+                self._changed.wait(0.01)
             return stop.is_set()

@@ -1,8 +1,8 @@
-"""How long things took, kept in a space that does not grow with how many there were.
+"""A histogram of durations in bounded memory.
 
-A duration goes into a bucket whose width is at most 1/64 of what is in it, so that a
-percentile is never too low and at most 1.6 % too high. Whatever the durations are, there
-are fewer than 4000 buckets, and only those that something fell into exist.
+The width of a bucket is at most 1/64 of the durations in it. A percentile is therefore never
+too low and at most 1.6 % too high. There are fewer than 4000 buckets for any durations, and
+only the used ones exist.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FINE_BITS = 6
 class Histogram:
     """Counts of durations in nanoseconds, for percentiles.
 
-    One thread adds; any may ask.
+    One thread may add durations; any thread may read percentiles.
     """
 
     def __init__(self) -> None:
@@ -24,36 +24,36 @@ class Histogram:
         self._longest_ns = 0
 
     def __len__(self) -> int:
-        """How many buckets there are."""
+        """Return the number of buckets in use."""
         return len(self._counts)
 
     def add(self, duration_ns: int) -> None:
-        """Count one duration, 0 or more."""
+        """Count one duration, which must be 0 or more."""
         bucket = _bucket(duration_ns)
         self._longest_ns = max(self._longest_ns, duration_ns)
         self._counts[bucket] = self._counts.get(bucket, 0) + 1
 
     def percentile_ns(self, percent: float) -> int:
-        """What at least `percent` of the durations did not exceed; 0 when there are none.
+        """Return the percentile of the durations; 0 when there are none.
 
-        Never less than the exact percentile, and at most 1/64 more.
+        The result is never less than the exact percentile, and at most 1/64 more.
         """
         counts = dict(self._counts)
-        wanted = max(1, math.ceil(sum(counts.values()) * percent / 100))
+        remaining = max(1, math.ceil(sum(counts.values()) * percent / 100))
         for bucket in sorted(counts):
-            wanted -= counts[bucket]
-            if wanted <= 0:
-                return min(_last_of(bucket), self._longest_ns)
+            remaining -= counts[bucket]
+            if remaining <= 0:
+                return min(_bucket_end(bucket), self._longest_ns)
         return 0
 
 
 def _bucket(ns: int) -> int:
-    """The number of the bucket that holds `ns`; below 2 ** FINE_BITS each has its own."""
-    coarse = max(0, ns.bit_length() - FINE_BITS - 1)
-    return (coarse << FINE_BITS) + (ns >> coarse)
+    """Return the bucket number of `ns`; durations below 2 ** FINE_BITS have a bucket each."""
+    shift = max(0, ns.bit_length() - FINE_BITS - 1)
+    return (shift << FINE_BITS) + (ns >> shift)
 
 
-def _last_of(bucket: int) -> int:
-    """The longest duration that falls into `bucket`."""
-    coarse = max(0, (bucket >> FINE_BITS) - 1)
-    return ((bucket - (coarse << FINE_BITS) + 1) << coarse) - 1
+def _bucket_end(bucket: int) -> int:
+    """Return the longest duration in `bucket`."""
+    shift = max(0, (bucket >> FINE_BITS) - 1)
+    return ((bucket - (shift << FINE_BITS) + 1) << shift) - 1

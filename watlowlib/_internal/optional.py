@@ -1,4 +1,4 @@
-"""Libraries that not everybody has: named when one is needed and not there."""
+"""Import of optional dependencies, with an error that names the missing one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from watlowlib.errors import WatlowSinkError
 
 
 def import_optional(module: str, extra: str) -> Any:
-    """The library `module`, imported now.
+    """Import `module` and return it.
 
     Raises:
-        WatlowSinkError: It is not installed; the message has the command that brings it.
+        WatlowSinkError: It is not installed; the message has the command that installs it.
     """
     try:
         return import_module(module)

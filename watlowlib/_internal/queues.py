@@ -1,8 +1,8 @@
-"""The bounded queue between one thread and the next.
+"""A bounded queue between two threads that either side can close.
 
-What `queue.Queue` cannot do before Python 3.13: be closed, from either side, so that
-whoever waits wakes up. What was put in before can still be taken out. And Ctrl-C while
-something is taken out loses nothing, which needs care: it may come after any call.
+`queue.Queue` cannot be closed before Python 3.13. Closing wakes all waiting threads; items
+already in the queue can still be taken out. `move_to` is safe against Ctrl-C: no item is lost
+whichever call is interrupted.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 SLICE_S = 1.0
-"""The longest single wait: on Windows a wait without end cannot be interrupted."""
+"""The longest single wait: on Windows an unlimited wait cannot be interrupted."""
 
 
-class QueueClosed(Exception):  # noqa: N818 - an end, like StopIteration, not an error
-    """Nothing can be put in any more, or nothing will ever come out."""
+class QueueClosed(Exception):  # noqa: N818 - signals the end, like StopIteration
+    """The queue is closed for `put`, or closed and empty for `get`."""
 
 
 class ClosableQueue(Generic[T]):
@@ -32,16 +32,16 @@ class ClosableQueue(Generic[T]):
         self._items: deque[T] = deque()
         self._next = iter(self._items.popleft, None)
         self._closed = False
-        # `with` takes the bare lock and Ctrl-C comes before or after; in Condition.__enter__ it
-        # may come in between, and the lock would never be let go.
+        # Use the bare lock in `with`: Ctrl-C comes before or after it is acquired. Inside
+        # Condition.__enter__ it may come in between, and the lock would never be released.
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
 
     def put(self, item: T, timeout_s: float | None = None) -> bool:
-        """Hand `item` over; False when it stayed full for `timeout_s` (None: wait for room).
+        """Add `item`; return False if the queue stays full for `timeout_s` (None: no limit).
 
         Raises:
-            HandoverClosed: It was closed, before or meanwhile.
+            QueueClosed: The queue was closed before or during the call.
         """
         with self._lock:
             self._wait(lambda: len(self._items) < self._capacity, timeout_s)
@@ -54,13 +54,13 @@ class ClosableQueue(Generic[T]):
             return True
 
     def push(self, item: T) -> T | None:
-        """Hand `item` over at once; when it is full, the oldest item makes room.
+        """Add `item` without waiting; a full queue drops its oldest item.
 
         Returns:
-            The item that made room, if one had to.
+            The dropped item, or None.
 
         Raises:
-            HandoverClosed: It was closed.
+            QueueClosed: The queue is closed.
         """
         with self._lock:
             if self._closed:
@@ -71,26 +71,26 @@ class ClosableQueue(Generic[T]):
             return oldest
 
     def get(self, timeout_s: float | None = None) -> T | None:
-        """Take the next item out; None when there was none for `timeout_s`.
+        """Take the next item out; return None if there is none for `timeout_s`.
 
         Raises:
-            HandoverClosed: It is closed and empty.
+            QueueClosed: The queue is closed and empty.
         """
-        hand: list[T] = []
-        return hand[0] if self.move_to(hand, timeout_s) else None
+        items: list[T] = []
+        return items[0] if self.move_to(items, timeout_s) else None
 
-    def move_to(self, hand: list[T], timeout_s: float | None = None) -> bool:
-        """Move the next item to `hand`; False when there was none for `timeout_s`.
+    def move_to(self, target: list[T], timeout_s: float | None = None) -> bool:
+        """Move the next item to `target`; return False if there is none for `timeout_s`.
 
-        Whatever interrupts this, the item is either here or there.
+        After an interruption the item is either in the queue or in `target`.
 
         Raises:
-            HandoverClosed: It is closed and empty.
+            QueueClosed: The queue is closed and empty.
         """
         with self._lock:
             self._wait(lambda: bool(self._items), timeout_s)
             if self._items:
-                hand.extend(islice(self._next, 1))  # one call: Ctrl-C comes before or after it
+                target.extend(islice(self._next, 1))  # one call: Ctrl-C comes before or after it
                 self._changed.notify_all()
                 return True
             if self._closed:
@@ -101,21 +101,21 @@ class ClosableQueue(Generic[T]):
         return len(self._items)
 
     def close(self) -> None:
-        """Take nothing in any more, and wake whoever waits."""
+        """Refuse further items and wake all waiting threads."""
         with self._lock:
             self._closed = True
             self._changed.notify_all()
 
     def clear(self) -> list[T]:
-        """Throw away what is in it; what that was."""
+        """Remove all items and return them."""
         with self._lock:
-            thrown_away = list(self._items)
+            removed = list(self._items)
             self._items.clear()
             self._changed.notify_all()
-            return thrown_away
+            return removed
 
     def _wait(self, ready: Callable[[], bool], timeout_s: float | None) -> None:
-        """Wait until `ready`, closed or too late; in slices, so that Ctrl-C gets through."""
+        """Wait until `ready`, closed or timed out; in slices, to let Ctrl-C through."""
         until_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not ready() and not self._closed:
             left_s = SLICE_S if until_s is None else until_s - time.monotonic()

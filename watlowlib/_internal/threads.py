@@ -1,9 +1,9 @@
-"""The one place where threads are made, named and ended, and where their failures stay.
+"""The only module that creates threads.
 
-A `Worker` is a daemon thread that is told to stop by its owner, joined with a
-deadline, and keeps the exception that ended it until the owner asks. Workers that
-nobody ended are stopped, in reverse order, when the interpreter exits: a forgotten
-recording does not hang the exit and does not die in the middle of a write.
+A `Worker` is a daemon thread. Its owner stops it and joins it with a deadline; the exception
+that ended it is kept for `reraise`. Workers that still run when the interpreter exits are
+stopped in reverse order of creation: a recording that was never closed does not block the
+exit and is not cut off in the middle of a write.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _running: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 class Worker:
-    """One named thread, from `start` to `join`.
+    """A named thread that keeps the exception that ended it.
 
     Args:
-        role: What it does; the thread is called `watlowlib-<role>-<number>`.
-        run: Its whole work. What it raises is kept in `failure`.
-        stop: Asks `run` to end, from any thread; it must not block.
+        role: The thread's task; the thread is named `watlowlib-<role>-<number>`.
+        run: The function to run. An exception that it raises is kept in `failure`.
+        stop: Asks `run` to end; called from any thread, must not block.
     """
 
     def __init__(self, role: str, run: Callable[[], None], stop: Callable[[], None]) -> None:
@@ -38,14 +38,14 @@ class Worker:
         self.failure: BaseException | None = None
         self._run = run
         self._stop = stop
-        self._thread = threading.Thread(target=self._guarded, name=self.name, daemon=True)
+        self._thread = threading.Thread(target=self._run_and_catch, name=self.name, daemon=True)
 
     def start(self) -> None:
-        """Set it going; the last thing its owner does while getting ready."""
+        """Start the thread; owners call this last in their set-up."""
         _running.add(self)
         self._thread.start()
 
-    def _guarded(self) -> None:
+    def _run_and_catch(self) -> None:
         try:
             self._run()
         except BaseException as error:  # noqa: BLE001 - kept for the owner
@@ -54,22 +54,22 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread is still at work."""
+        """Whether the thread is running."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Ask it to end, without waiting."""
+        """Ask the thread to end, without waiting."""
         self._stop()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait until it has ended; False, with a warning in the log, if it has not in time."""
+        """Wait until the thread has ended; on timeout log a warning and return False."""
         if self._thread.ident is None:
             return True
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             log.warning(
                 "thread %s has not ended within %g s; it is probably waiting for a disk, "
-                "a server or a port that does not answer",
+                "a server or a port that does not respond",
                 self.name,
                 timeout_s,
             )
@@ -78,25 +78,25 @@ class Worker:
         return True
 
     def reraise(self) -> None:
-        """Raise in the caller what ended the thread, once."""
+        """Raise the exception that ended the thread, if any; only once."""
         failure, self.failure = self.failure, None
         if failure is not None:
             raise failure
 
 
 def make_pool(role: str, workers: int) -> ThreadPoolExecutor:
-    """A ThreadPoolExecutor whose threads carry this library's names."""
+    """Return a ThreadPoolExecutor whose threads are named as in `Worker`."""
     return ThreadPoolExecutor(
         max_workers=workers, thread_name_prefix=f"{PREFIX}{role}-{next(_numbers)}"
     )
 
 
-def _end_all(timeout_s: float = 5.0) -> None:
-    """Stop whatever is still running, youngest first."""
+def _stop_all(timeout_s: float = 5.0) -> None:
+    """Stop all running workers, the newest first."""
     for worker in sorted(_running, key=lambda worker: -worker.number):
         if worker.alive:
             worker.stop()
             worker.join(timeout_s)
 
 
-atexit.register(_end_all)
+atexit.register(_stop_all)

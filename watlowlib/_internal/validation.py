@@ -1,7 +1,7 @@
-"""Checks of what a caller gives, with messages that say what was given and what is allowed.
+"""Checks of arguments, with messages that say what was given and what is allowed.
 
-Numbers of any kind are taken: Python's, numpy's, whatever counts itself among
-`numbers.Real`; but no booleans and no texts.
+All types registered with `numbers.Real` are accepted as numbers, numpy's included; booleans
+and strings are not.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ E = TypeVar("E", bound=Enum)
 
 
 def as_enum(name: str, kind: type[E], given: object) -> E:
-    """The member of `kind` that `given` is, or is the value of.
+    """Return the member of `kind` that `given` is, or is the value of.
 
     Raises:
-        WatlowConfigurationError: There is none; the message says which there are.
+        WatlowConfigurationError: There is none; the message lists the allowed values.
     """
     try:
         return kind(given)
     except ValueError:
-        allowed = ", ".join(str(each.value) for each in kind)
+        allowed = ", ".join(str(member.value) for member in kind)
         raise WatlowConfigurationError(f"{name}={given!r}: allowed are {allowed}") from None
 
 
 def as_int(name: str, given: object, low: int, high: int | None, what: str) -> int:
-    """`given` as an int from `low` to `high`.
+    """Return `given` as an int from `low` to `high` (None: no upper limit).
 
     Raises:
-        WatlowConfigurationError: It is no whole number, or out of range; `what` says
-            what is allowed.
+        WatlowConfigurationError: It is not a whole number, or out of range; the message ends
+            with `what`, which says what is allowed.
     """
     if isinstance(given, Integral) and not isinstance(given, bool):
         number = int(given)
@@ -44,7 +44,7 @@ def as_int(name: str, given: object, low: int, high: int | None, what: str) -> i
 
 
 def finite_or_none(given: object) -> float | None:
-    """`given` as a finite float, or None when it is not one."""
+    """Return `given` as a finite float, or None when it is not one."""
     if not isinstance(given, Real) or isinstance(given, bool):
         return None
     try:
@@ -55,10 +55,10 @@ def finite_or_none(given: object) -> float | None:
 
 
 def as_positive(name: str, given: object, most: float, what: str) -> float:
-    """`given` as a float above 0 and up to `most`.
+    """Return `given` as a float above 0 and up to `most`.
 
     Raises:
-        WatlowConfigurationError: It is not; `what` says what it counts.
+        WatlowConfigurationError: It is not; the message names the unit in `what`.
     """
     number = finite_or_none(given)
     if number is None or not 0 < number <= most:
@@ -69,10 +69,10 @@ def as_positive(name: str, given: object, most: float, what: str) -> float:
 
 
 def as_bool(name: str, given: object) -> bool:
-    """`given` as a bool; a text such as "no" is none, though Python takes it for True.
+    """Return `given` as a bool; strings are refused, because `bool("no")` is True.
 
     Raises:
-        WatlowConfigurationError: It is neither True nor False, nor 1 or 0.
+        WatlowConfigurationError: It is not True, False, 1 or 0.
     """
     if given not in (True, False):
         raise WatlowConfigurationError(f"{name}={given!r}: give True or False")

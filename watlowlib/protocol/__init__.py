@@ -1,1 +1,1 @@
-"""What is said on the wire, and who may say it when."""
+"""The wire protocols: codecs, requests and replies, and the lock of a port."""

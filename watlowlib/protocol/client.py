@@ -1,14 +1,14 @@
-"""Questions and answers on a port that may be shared, whatever is spoken on it.
+"""Requests and replies on a port that may be shared, for either protocol.
 
-An exchange is: take the port, empty the line, send the question, read frames until one
-fits it or the deadline passes. Whatever does not fit (noise, our own echo, a late
-reply to another question) is counted and passed over. What fits may still be the late
-answer to a question from before this call, where the controller owes us one: then it is
-passed over too, and if nothing follows it we ask once more.
+An exchange acquires the port, empties the line, sends the request and reads frames until one
+matches or the deadline passes. Frames that do not match (noise, our own echo, a late reply to
+another request) are counted and skipped. A frame that matches may still be the late reply to a
+request of an earlier call, if one is pending. It is then skipped too, and if no other reply
+follows, the request is sent again.
 
-Reads are asked again after a timeout; a write is sent a second time only after a read has
-shown that the first one did not arrive. How questions and answers look is for the clients of
-the two protocols to say, which build on this.
+Reads are retried after a timeout. A write is sent a second time only after a read has shown
+that the first one did not arrive. The clients of the two protocols are subclasses, which
+define the requests and decode the replies.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from watlowlib.errors import (
 from watlowlib.protocol.exchange import (
     Call,
     Decoder,
+    ExchangeResult,
     F,
     Reply,
-    ReplyContent,
     Request,
     RetryPolicy,
     WriteOptions,
@@ -42,14 +42,14 @@ from watlowlib.protocol.stats import DeviceStats
 
 
 class _AmbiguousReplyError(Exception):
-    """What came may all have been owed from before."""
+    """Every matching reply may be the late reply to an earlier call."""
 
 
 class ProtocolClient(ABC, Generic[F]):
-    """Asks on one port, from any thread; the client of a protocol says what and how."""
+    """The base class of the protocols' clients; usable from any thread."""
 
     protocol_name: ClassVar[str]
-    """What is spoken, for messages."""
+    """The protocol's name in messages."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
@@ -57,7 +57,7 @@ class ProtocolClient(ABC, Generic[F]):
         self._stats: defaultdict[int, DeviceStats] = defaultdict(DeviceStats)
 
     def stats_of(self, station: int) -> DeviceStats:
-        """The counters of one controller."""
+        """Return the counters of one controller."""
         return self._stats[station]
 
     def close(self) -> None:
@@ -66,7 +66,7 @@ class ProtocolClient(ABC, Generic[F]):
 
     @abstractmethod
     def _decoder(self) -> Decoder[F]:
-        """What finds frames in the bytes that come."""
+        """Return a new decoder of received bytes."""
 
     @abstractmethod
     def _is_error_reply(self, payload: bytes) -> bool:
@@ -74,50 +74,50 @@ class ProtocolClient(ABC, Generic[F]):
 
     @abstractmethod
     def _error_from(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
-        """The error that an error reply stands for."""
+        """Return the exception for an error reply."""
 
     @abstractmethod
     def _describe(self, content: bytes) -> object:
-        """What an answer says, for a message."""
+        """Return the content of a reply in readable form, for messages."""
 
-    def _ask(self, request: Request[F], policy: RetryPolicy, *, urgent: bool = False) -> Reply:
-        """The answer to a read; each exchange has a turn of its own."""
+    def _read(self, request: Request[F], policy: RetryPolicy, *, urgent: bool = False) -> Reply:
+        """Return the reply to a read; the port is released between retries."""
         call = Call(policy, urgent=urgent)
-        return call.reply(self._read_with_retries(call, request, in_turns=True))
+        return call.make_reply(self._read_with_retries(call, request, lock_each=True))
 
-    def _store(
+    def _write(
         self,
         write: Request[F],
         read: Request[F],
-        wanted: bytes,
+        content: bytes,
         policy: RetryPolicy,
         options: WriteOptions,
     ) -> Reply:
-        """Store one value; where the answer does not repeat it, read whether it arrived.
+        """Write one value; if the reply does not echo it, read it back.
 
         Args:
-            write: What stores it. An answer repeats what was stored, or says nothing.
-            read: What reads it.
-            wanted: What an answer says when the value is stored.
-            policy: How long to wait, and how often to try again.
-            options: Whether it can be read back, and what else there is to know.
+            write: The write request. Its reply echoes the stored value, or has no content.
+            read: The request that reads the value back.
+            content: The content of a reply when the value is stored.
+            policy: Timeout and retries.
+            options: Whether the value can be read back, and further options.
         """
         call = Call(policy, urgent=True)
         try:
-            # One turn for all of it: nobody else's write comes between this one and its proof.
-            self.port.take(urgent=True)
+            # Hold the port throughout: no other write may come between this one and its check.
+            self.port.acquire(urgent=True)
             if options.spare:
                 held = self._read_with_retries(call, read)
-                if held.content == wanted:
-                    return call.reply(held)
+                if held.content == content:
+                    return call.make_reply(held)
             for _ in range(policy.retries + 1):
                 echo = b""
                 options.sending()
                 try:
                     stored = self._exchange_once(call, write)
                     echo = stored.content
-                    if echo == wanted or not (echo or options.readable):
-                        return call.reply(stored)
+                    if echo == content or not (echo or options.readable):
+                        return call.make_reply(stored)
                 except (WatlowTimeoutError, WatlowCRCError):
                     if not options.readable:
                         raise
@@ -125,132 +125,133 @@ class ProtocolClient(ABC, Generic[F]):
                     if not options.readable:
                         raise self._no_reply_error(call, write, b"", damaged=False) from None
                 held = self._read_with_retries(call, read)
-                if held.content == wanted:
-                    return call.reply(held)
+                if held.content == content:
+                    return call.make_reply(held)
                 if held.content == echo:
-                    break  # it has said twice what it made of ours: once more is only wear
+                    break  # echo and read agree on another value: a retry would only add wear
         finally:
-            self.port.give()
+            self.port.release()
         raise WatlowWriteError(
-            f"the write was not taken: the controller holds {self._describe(held.content)}",
+            f"the value was not stored: the controller holds {self._describe(held.content)}",
             context=self._context(call, write, held.raw),
         )
 
     def _read_with_retries(
-        self, call: Call, request: Request[F], *, in_turns: bool = False
-    ) -> ReplyContent:
-        """The answer to a read, asked again after a timeout, damage, or what may be old."""
-        talk = self._exchange_in_turn if in_turns else self._exchange_once
-        left = call.policy.retries
+        self, call: Call, request: Request[F], *, lock_each: bool = False
+    ) -> ExchangeResult:
+        """Send a read, again after a timeout, damaged frames or an ambiguous reply."""
+        exchange = self._exchange_locked if lock_each else self._exchange_once
+        retries_left = call.policy.retries
         while True:
             try:
-                return talk(call, request)
+                return exchange(call, request)
             except _AmbiguousReplyError:
-                # Something is there and answers: what was owed is paid by now.
+                # The controller replies, and the late reply is settled: send the request again.
                 continue
             except (WatlowTimeoutError, WatlowCRCError):
-                if not left:
+                if not retries_left:
                     raise
-                left -= 1
+                retries_left -= 1
                 self._count(request.station, "retries")
 
-    def _exchange_in_turn(self, call: Call, request: Request[F]) -> ReplyContent:
-        """One exchange in a turn of its own."""
+    def _exchange_locked(self, call: Call, request: Request[F]) -> ExchangeResult:
+        """Acquire the port for one exchange."""
         try:
-            self.port.take(urgent=call.urgent)
+            self.port.acquire(urgent=call.urgent)
             return self._exchange_once(call, request)
         finally:
-            self.port.give()
+            self.port.release()
 
-    def _exchange_once(self, call: Call, request: Request[F]) -> ReplyContent:
-        """One exchange while the port is ours, in the way of the protocol."""
+    def _exchange_once(self, call: Call, request: Request[F]) -> ExchangeResult:
+        """Make one exchange on the acquired port; a protocol may override this."""
         return self._exchange(call, request)
 
-    def _exchange(self, call: Call, request: Request[F]) -> ReplyContent:
-        """One exchange while the port is ours; what fits is told, unless it refuses."""
+    def _exchange(self, call: Call, request: Request[F]) -> ExchangeResult:
+        """Make one exchange on the acquired port; raise on an error reply."""
         try:
             self._send_request(call, request)
             frame = self._await_reply(call, request)
         except (WatlowTimeoutError, WatlowCRCError, _AmbiguousReplyError):
             raise
         except BaseException:
-            # Ctrl-C or a lost port in the middle: the answer to this one may still come.
+            # Interrupted by Ctrl-C or a lost port: the reply may still come.
             self._expect_late_reply(call, request)
-            self.port.line.distrust()
+            self.port.line.require_silence()
             raise
         self._count(request.station, "exchanges")
         if self._is_error_reply(frame.payload):
             raise self._error_from(frame.payload, self._context(call, request, frame.raw))
-        return ReplyContent(frame.payload[len(request.expected) :], frame.raw)
+        return ExchangeResult(frame.payload[len(request.expected) :], frame.raw)
 
     def _send_request(self, call: Call, request: Request[F]) -> None:
-        """Send the question; what had to be thrown away before may have been owed."""
+        """Send the request; stale frames received before it may be late replies."""
         try:
-            thrown_away = self.port.line.send(request.frame)
+            stale = self.port.line.send(request.frame)
         except WatlowTimeoutError:
-            # The port has not taken it in time, but it may have gone out, and be answered.
+            # The port was too slow, but the request may have been sent and get a reply.
             self._expect_late_reply(call, request)
-            self.port.line.distrust()
+            self.port.line.require_silence()
             self._count(request.station, "timeouts")
             raise
-        for frame in self._decoder().feed(thrown_away) if thrown_away else ():
+        for frame in self._decoder().feed(stale) if stale else ():
             self._match_late_reply(frame)
 
     def _await_reply(self, call: Call, request: Request[F]) -> F:
         line, decoder, station = self.port.line, self._decoder(), request.station
         deadline = Deadline.after(call.policy.timeout_s + request.wire_s)
         found: F | None = None
-        doubt: PendingReply | None = None
-        heard = b""
+        ambiguous: PendingReply | None = None
+        received = b""
         while data := line.receive(deadline):
-            heard += data
+            received += data
             for frame in decoder.feed(data):
                 pending = self._match_late_reply(frame, call)
                 if not request.fits(frame):
                     if pending is None:
                         self._count_skipped(request, frame)
                 elif pending is not None:
-                    doubt, deadline = pending, Deadline.after(line.quiet_s + request.wire_s)
+                    ambiguous, deadline = pending, Deadline.after(line.quiet_s + request.wire_s)
                 else:
                     found = frame
             if found is not None or deadline.passed():
                 break
         if found is not None:
-            if self._pending_replies.void(station, call):
+            if self._pending_replies.drop_older(station, call):
                 self._expect_late_reply(call, request)
             if decoder.pending:
-                line.distrust()
+                line.require_silence()
             return found
-        if doubt is not None:
-            # Either that was ours, or ours is owed now: as long as that one was.
-            self._pending_replies.add(station, request.expected, call, doubt.until_s, doubted=True)
+        if ambiguous is not None:
+            # Ours or the late one: keep expecting our reply until the late one's expiry.
+            until_s = ambiguous.until_s
+            self._pending_replies.add(station, request.expected, call, until_s, ambiguous=True)
             raise _AmbiguousReplyError
-        line.distrust()
+        line.require_silence()
         self._expect_late_reply(call, request)
-        raise self._no_reply_error(call, request, heard, damaged=decoder.damaged > 0)
+        raise self._no_reply_error(call, request, received, damaged=decoder.damaged > 0)
 
     def _expect_late_reply(self, call: Call, request: Request[F]) -> None:
-        """Who was asked owes us the answer from now on; it may still come."""
+        """Note that the reply to `request` may still come."""
         until_s = time.monotonic() + call.policy.early_s + LATE_REPLY_S
         self._pending_replies.add(request.station, request.expected, call, until_s)
 
     def _match_late_reply(self, frame: F, call: object = None) -> PendingReply | None:
-        """Which of the answers owed to other calls than `call` a frame may be."""
-        refused = self._is_error_reply(frame.payload)
-        pending = self._pending_replies.settle(frame.source, frame.payload, call, is_error=refused)
+        """Return the pending reply of another call than `call` that a frame may be."""
+        is_error = self._is_error_reply(frame.payload)
+        pending = self._pending_replies.match(frame.source, frame.payload, call, is_error=is_error)
         if pending is not None:
             self._count(frame.source, "late_replies")
         return pending
 
     def _count_skipped(self, request: Request[F], frame: F) -> None:
-        """Count a frame that answers something else, or nothing."""
+        """Count a frame that does not match the request."""
         echo = frame.raw == request.frame
         self._count(request.station, "echoes_skipped" if echo else "frames_skipped")
 
     def _no_reply_error(
-        self, call: Call, request: Request[F], heard: bytes, *, damaged: bool
+        self, call: Call, request: Request[F], received: bytes, *, damaged: bool
     ) -> WatlowTimeoutError | WatlowCRCError:
-        context = self._context(call, request, heard)
+        context = self._context(call, request, received)
         if damaged:
             self._count(request.station, "crc_errors")
             return WatlowCRCError(
@@ -259,30 +260,30 @@ class ProtocolClient(ABC, Generic[F]):
                 context=context,
             )
         self._count(request.station, "timeouts")
-        if not heard:
+        if not received:
             found = (
                 "nothing came back; is the controller on, at this address and set to "
                 f"{self.protocol_name}, and its line connected?"
             )
-        elif heard == request.frame:
+        elif received == request.frame:
             found = (
-                "only our own question came back: the adapter hands on what it sends, and nobody "
-                "answers; look at the wires behind it"
+                "only our own request came back: the adapter echoes what it sends, and no "
+                "controller replies; check the wiring behind the adapter"
             )
         else:
             found = (
-                f"{len(heard)} bytes came, but no answer; is the line set to another baud rate or "
-                f"parity, or is it not {self.protocol_name} that is spoken on it?"
+                f"{len(received)} bytes came back, but no valid reply; is the line set to another "
+                f"baud rate or parity, or to another protocol than {self.protocol_name}?"
             )
         return WatlowTimeoutError(found, context=context)
 
-    def _count(self, station: int, what: str) -> None:
-        """Add one to a counter of a controller, and of the port."""
+    def _count(self, station: int, counter: str) -> None:
+        """Add one to a counter of a controller and of the port."""
         for stats in (self._stats[station], self.port.stats):
-            setattr(stats, what, getattr(stats, what) + 1)
-            if what == "timeouts":
+            setattr(stats, counter, getattr(stats, counter) + 1)
+            if counter == "timeouts":
                 stats.unanswered += 1
-            elif what in ("exchanges", "crc_errors"):
+            elif counter in ("exchanges", "crc_errors"):
                 stats.unanswered = 0
 
     def _context(self, call: Call, request: Request[F], reply: bytes) -> ErrorContext:

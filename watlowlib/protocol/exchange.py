@@ -1,4 +1,4 @@
-"""What an exchange is made of, whatever is spoken: questions, frames, and what was told."""
+"""The types of an exchange, for either protocol: requests, frames, replies and policies."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from datetime import datetime, timezone
 from typing import NamedTuple, Protocol, TypeVar
 
 DEFAULT_TIMEOUT_S = 0.5
-"""How long to wait where nobody says that it is to be longer."""
+"""How long to wait for a reply by default."""
 
 
 class RetryPolicy(NamedTuple):
-    """How long to wait for an answer, and how often to ask again.
+    """How long to wait for a reply, and how often to retry.
 
     Attributes:
-        timeout_s: Seconds to wait.
-        retries: How often to ask again.
-        early_s: How many seconds before the usual time waiting ends; so much longer the answer
-            may still come.
+        timeout_s: Seconds to wait for a reply.
+        retries: How often to retry.
+        early_s: By how many seconds the usual timeout was shortened; a late reply is expected
+            for so much longer.
     """
 
     timeout_s: float = DEFAULT_TIMEOUT_S
@@ -26,9 +26,9 @@ class RetryPolicy(NamedTuple):
     early_s: float = 0.0
 
     def single_attempt(self, within_s: float | None) -> RetryPolicy:
-        """To ask once, and wait no longer than `within_s`; None for what it is.
+        """Return a policy without retries and with a timeout of at most `within_s` (None: self).
 
-        Who was given more time than is usual needs it: then once, but for as long as always.
+        A timeout above the default is kept, because the controller needs that long.
         """
         if within_s is None:
             return self
@@ -37,26 +37,26 @@ class RetryPolicy(NamedTuple):
         return RetryPolicy(timeout_s, 0, self.timeout_s - timeout_s)
 
 
-def _nothing() -> None:
-    """Nobody wants to know."""
+def _do_nothing() -> None:
+    """The default callback."""
 
 
 class WriteOptions(NamedTuple):
-    """How a value is to be stored.
+    """Options of a write.
 
     Attributes:
-        readable: Whether reading it shows what was stored.
-        spare: Whether to read it first, and not to write what is there already.
-        sending: Called each time before the write goes out.
+        readable: Whether the stored value can be read back.
+        spare: Whether to read the value first, and to skip the write if it is already stored.
+        sending: Called before each time the write is sent.
     """
 
     readable: bool = True
     spare: bool = False
-    sending: Callable[[], None] = _nothing
+    sending: Callable[[], None] = _do_nothing
 
 
 class Reply(NamedTuple):
-    """What came back: what it says, the whole frame, and when."""
+    """The reply to a call: its content, the whole frame, and the times."""
 
     content: bytes
     raw: bytes
@@ -64,27 +64,27 @@ class Reply(NamedTuple):
     latency_s: float
 
 
-class ReplyContent(NamedTuple):
-    """What one exchange brought: what the answer says behind what names it, and its frame."""
+class ExchangeResult(NamedTuple):
+    """The result of one exchange: the reply's content after the expected prefix, and its frame."""
 
     content: bytes
     raw: bytes
 
 
 class ReceivedFrame(Protocol):
-    """A frame whose checksums were right."""
+    """A received frame with correct checksums."""
 
     @property
     def source(self) -> int:
-        """Who sent it."""
+        """The station that sent the frame."""
 
     @property
     def payload(self) -> bytes:
-        """What it says."""
+        """The payload of the frame."""
 
     @property
     def raw(self) -> bytes:
-        """Its bytes on the wire."""
+        """The bytes on the wire."""
 
 
 F = TypeVar("F", bound=ReceivedFrame)
@@ -93,7 +93,7 @@ F_out = TypeVar("F_out", bound=ReceivedFrame, covariant=True)
 
 
 class Request(Protocol[F_in]):
-    """What is sent, to whom, and what an answer to it begins with."""
+    """A request: its bytes, its station, and how a reply to it begins."""
 
     @property
     def frame(self) -> bytes:
@@ -101,41 +101,41 @@ class Request(Protocol[F_in]):
 
     @property
     def station(self) -> int:
-        """Who is asked: what `ReceivedFrame.source` of an answer is."""
+        """The station that gets the request; `ReceivedFrame.source` of its reply."""
 
     @property
     def address(self) -> int:
-        """The same as users count it."""
+        """The address of the station, as users count it."""
 
     @property
     def expected(self) -> bytes:
-        """What the payload of an answer begins with, up to what it says."""
+        """The first bytes of the reply's payload, before the content."""
 
     @property
     def wire_s(self) -> float:
-        """How long question and answer are on the wire, where that is worth waiting for."""
+        """Seconds that request and reply take on the wire, where that is significant."""
 
     def fits(self, frame: F_in) -> bool:
-        """Whether `frame` answers this question, with a value or a refusal."""
+        """Whether `frame` is a reply to this request, with a value or an error."""
 
 
 class Decoder(Protocol[F_out]):
-    """Finds frames in bytes that come in any portions."""
+    """Finds frames in bytes that arrive in any portions."""
 
     @property
     def pending(self) -> int:
-        """Bytes kept because they may belong to a frame."""
+        """The number of bytes kept because they may belong to a frame."""
 
     def feed(self, data: bytes) -> Sequence[F_out]:
-        """Take the next portion and return the frames that are whole now."""
+        """Add the next portion and return the frames that are complete now."""
 
     @property
     def damaged(self) -> int:
-        """How much of what came was a frame once, and is spoilt."""
+        """The number of damaged frames."""
 
 
 class Call:
-    """One call from outside: however many exchanges it takes, it began once."""
+    """One read or write of the client, with its start time; it may need several exchanges."""
 
     __slots__ = ("policy", "started_at", "started_s", "urgent")
 
@@ -145,6 +145,6 @@ class Call:
         self.started_at = datetime.now(timezone.utc)
         self.started_s = time.monotonic()
 
-    def reply(self, content: ReplyContent) -> Reply:
-        """What was told, and how long it took."""
-        return Reply(*content, self.started_at, time.monotonic() - self.started_s)
+    def make_reply(self, result: ExchangeResult) -> Reply:
+        """Return `result` with the call's start time and latency."""
+        return Reply(*result, self.started_at, time.monotonic() - self.started_s)

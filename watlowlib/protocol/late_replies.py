@@ -1,9 +1,9 @@
-"""What controllers still owe us: answers to questions that have timed out.
+"""Late replies: which replies to timed-out requests may still come.
 
-A controller answers one question after the other. So an answer that fits what is owed may
-be the late one, whatever else it fits; and an answer to a later question says that those
-to earlier ones will never come. One that has not come `LATE_REPLY_S` after its timeout, the usual
-one also for who was waited for less, is taken for lost.
+A controller replies to one request after the other. A reply that matches a pending one may
+therefore be the late reply, even if it also matches the current request. A reply to a later
+request shows that the replies to earlier ones will never come. A pending reply expires
+`LATE_REPLY_S` after the timeout, or after the full timeout where it was shortened.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ LATE_REPLY_S = 1.0
 
 @dataclass(eq=False)
 class PendingReply:
-    """One answer that is owed: what it begins with, to which call, and until when.
+    """A reply that may still come: its first bytes, its call, and when it expires.
 
-    Where one has come, and it is in doubt whose it was, another is owed no longer than that one.
+    `ambiguous`: a reply has come that may be this one or an older one, whose expiry applies.
     """
 
     expected: bytes
     call: object
     until_s: float
-    doubted: bool
+    ambiguous: bool
 
 
 class PendingReplies:
-    """The answers each controller owes, by its station, in the order they were asked for."""
+    """The pending replies of each controller, by station, in the order of the requests."""
 
     def __init__(self) -> None:
         self._pending: dict[int, list[PendingReply]] = {}
@@ -40,29 +40,29 @@ class PendingReplies:
         call: object,
         until_s: float,
         *,
-        doubted: bool = False,
+        ambiguous: bool = False,
     ) -> None:
-        """A question has just not been answered.
+        """Add the reply to a request that has just failed.
 
         Args:
-            station: Whom it was put to.
-            expected: What the payload of an answer begins with.
-            call: The call it was asked for.
-            until_s: Until when it may come.
-            doubted: Whether one has come that may have been it.
+            station: The station that got the request.
+            expected: The first bytes of the reply's payload.
+            call: The call that sent the request.
+            until_s: When the reply expires, on the monotonic clock.
+            ambiguous: Whether a reply has come that may already be this one.
         """
         self._pending[station] = [
             *self._live(station),
-            PendingReply(expected, call, until_s, doubted),
+            PendingReply(expected, call, until_s, ambiguous),
         ]
 
-    def settle(
+    def match(
         self, station: int, payload: bytes, call: object = None, *, is_error: bool = False
     ) -> PendingReply | None:
-        """A reply has come; which of the answers owed to other calls than `call` it may be.
+        """Return the pending reply of another call than `call` that a reply may be.
 
-        That one, and whatever was owed before it, is owed no more. A refusal does not name
-        what was asked and may be any of them.
+        That pending reply and all earlier ones are removed. An error reply does not name its
+        request and matches every pending reply.
         """
         queue = self._live(station)
         for place, pending in enumerate(queue):
@@ -72,17 +72,17 @@ class PendingReplies:
                 return pending
         return None
 
-    def void(self, station: int, call: object) -> bool:
-        """`call` has been answered: what was owed before its first question will not come.
+    def drop_older(self, station: int, call: object) -> bool:
+        """Remove the replies to requests sent before the first one of `call`, which got a reply.
 
         Returns:
-            Whether it may have been the answer to an earlier question of the same call that
-            has timed out: then the last question's is owed now.
+            Whether that reply may belong to an earlier request of the same call, which timed
+            out: then the reply to the call's last request is pending.
         """
         queue = self._live(station)
         while queue and queue[0].call is not call:
             del queue[0]
-        timed_out = bool(queue) and not any(pending.doubted for pending in queue)
+        timed_out = bool(queue) and not any(pending.ambiguous for pending in queue)
         self._pending[station] = queue[timed_out:]
         return timed_out
 

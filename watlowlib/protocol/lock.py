@@ -1,10 +1,9 @@
-"""The lock of a port: first come, first served, and whoever is urgent goes next.
+"""The lock of a port: first in, first out, with priority for urgent waiters.
 
-`threading.Lock` makes no promise about order: under a saturated recording another
-thread can wait for seconds. Here each waiter has a place in a queue and is woken by
-the one before it. A write is urgent: it waits for the exchange on the line, not for
-the polls queued up behind it. After an urgent one somebody patient has a turn, so that
-those who write without a pause do not starve those who read.
+`threading.Lock` does not guarantee any order: during a saturated recording another thread
+can wait for seconds. Here waiting threads queue, and each release wakes the next one. A write
+is urgent: it waits for the exchange in progress, but not for the queued reads. After an
+urgent waiter a normal one is served, so continuous writes do not starve reads.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ from watlowlib._internal.clock import Deadline
 
 
 class _Waiter:
-    """A thread in the queue; its gate opens when the lock is its own."""
+    """A thread in the queue; its gate opens when the thread owns the lock."""
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
         self.gate = threading.Lock()
         self.gate.acquire()
-        self.served = False
+        self.acquired = False
 
 
 class FairLock:
-    """A lock handed from one waiter to the next in order; not re-entrant.
+    """A lock that is passed from one waiter to the next in order; not re-entrant.
 
-    It belongs to a thread. Releasing it from another one does nothing, so that `release`
-    may stand in a `finally` around an `acquire` that was interrupted at any moment.
+    A thread owns the lock; `release` from another thread does nothing. So `release` can be
+    called in a `finally` around an `acquire` that may be interrupted at any moment.
     """
 
     def __init__(self) -> None:
@@ -37,16 +36,16 @@ class FairLock:
         self._owner: int | None = None
         self._last_was_urgent = False
         self._urgent: deque[_Waiter] = deque()
-        self._patient: deque[_Waiter] = deque()
+        self._normal: deque[_Waiter] = deque()
 
     def acquire(self, deadline: Deadline, *, urgent: bool = False) -> bool:
-        """Take the lock, or return False when the deadline passed first."""
+        """Acquire the lock; return False if the deadline passes first."""
         with self._mutex:
             if self._owner is None:
                 self._owner = threading.get_ident()
                 return True
             waiter = _Waiter()
-            queue = self._urgent if urgent else self._patient
+            queue = self._urgent if urgent else self._normal
             queue.append(waiter)
         try:
             if waiter.gate.acquire(timeout=deadline.left_s()):
@@ -55,20 +54,20 @@ class FairLock:
             with self._mutex:
                 if waiter in queue:
                     queue.remove(waiter)
-        # Too late; unless it was handed over at that very moment.
-        return waiter.served
+        # Timed out, unless the lock was passed to us just then.
+        return waiter.acquired
 
     def release(self) -> None:
-        """Hand the lock to the next in line, or free it; nothing for who does not have it."""
+        """Pass the lock to the next waiter, or free it; does nothing if not owned."""
         with self._mutex:
             if self._owner != threading.get_ident():
                 return
-            urgent = self._urgent and not (self._last_was_urgent and self._patient)
+            urgent = self._urgent and not (self._last_was_urgent and self._normal)
             self._last_was_urgent = bool(urgent)
-            queue = self._urgent if urgent else self._patient
+            queue = self._urgent if urgent else self._normal
             if queue:
                 waiter = queue.popleft()
-                self._owner, waiter.served = waiter.thread, True
+                self._owner, waiter.acquired = waiter.thread, True
                 waiter.gate.release()
             else:
                 self._owner = None

@@ -1,7 +1,7 @@
-"""One port, whoever shares it: its lock, its line, its counters and its end.
+"""A shared port: its lock, its line and its counters.
 
-A protocol's client takes the port for one exchange and uses `line` meanwhile: `take`
-within a `try`, `give` in its `finally`, so that no interruption leaves it taken.
+A protocol's client acquires the port for each exchange. It calls `acquire` inside a `try` and
+`release` in the `finally`, so an interruption never leaves the port locked.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from watlowlib.protocol.lock import FairLock
 from watlowlib.protocol.stats import PortStats
 from watlowlib.transport.base import Transport
 
-TURN_S = 60.0
-"""How long a thread waits for its turn on a port before that is an error."""
+ACQUIRE_S = 60.0
+"""How long a thread waits for a port before `WatlowPortBusyError`."""
 
 
 class Port:
-    """A transport that many threads use in turn.
+    """A transport that several threads share.
 
     Args:
-        transport: The port. It is opened, reopened and closed here.
-        quiet_s: Silence to wait for after a timeout.
+        transport: The transport, which this object opens, reopens and closes.
+        quiet_s: Seconds of silence after a timeout.
     """
 
     def __init__(self, transport: Transport, *, quiet_s: float = QUIET_S) -> None:
@@ -33,27 +33,27 @@ class Port:
         self._lock = FairLock()
         self._closed = False
         self.away: set[int] = set()
-        """The addresses at which nobody has answered lately."""
+        """The addresses of controllers that have not replied lately."""
         self.spared = Deadline(0.0)
-        """Until when none of them is looked for."""
+        """Until then, no controller in `away` is pinged."""
         self.last_away = (0.0, 0.0)
-        """From when until when, on the monotonic clock, whoever was last back was away."""
+        """When the controller that replied again last was away: start, end (monotonic clock)."""
 
     @property
     def name(self) -> str:
-        """The port as the user named it."""
+        """Return the port name as the user gave it."""
         return self.line.transport.port
 
-    def take(self, *, urgent: bool = False) -> None:
-        """Wait for the turn to use `line`; `urgent` goes ahead of those who are not.
+    def acquire(self, *, urgent: bool = False) -> None:
+        """Acquire the lock to use `line`; `urgent` goes before normal waiters.
 
         Raises:
             WatlowClosedError: The port was closed for good.
-            WatlowPortBusyError: No turn within `TURN_S`.
+            WatlowPortBusyError: The port was not free within `ACQUIRE_S`.
         """
-        if not self._lock.acquire(Deadline.after(TURN_S), urgent=urgent):
+        if not self._lock.acquire(Deadline.after(ACQUIRE_S), urgent=urgent):
             raise WatlowPortBusyError(
-                f"no turn on the port within {TURN_S:g} s; too many threads are waiting for it",
+                f"the port was not free within {ACQUIRE_S:g} s; too many threads wait for it",
                 context=ErrorContext(port=self.name),
             )
         if self._closed:
@@ -61,29 +61,29 @@ class Port:
                 "the controller was closed; open it again", context=ErrorContext(port=self.name)
             )
 
-    def give(self) -> None:
-        """Let the next one use the line; nothing for who does not have it."""
+    def release(self) -> None:
+        """Release the lock; does nothing in a thread that does not own it."""
         self._lock.release()
 
     def back(self, address: int, gone_s: float) -> None:
-        """Somebody answers again who was away from `gone_s` on."""
+        """Note that the controller at `address`, away since `gone_s`, replies again."""
         self.away.discard(address)
         self.last_away = (gone_s, time.monotonic())
 
     def open(self) -> None:
         """Open the port if it is not open."""
         try:
-            self.take(urgent=True)
+            self.acquire(urgent=True)
             self.line.open()
         finally:
-            self.give()
+            self.release()
 
     def close(self) -> None:
-        """Close the port once the exchange on it is over; every later `take` is refused."""
+        """Close the port after the current exchange; every later `acquire` fails."""
         self._closed = True
         try:
-            self._lock.acquire(Deadline.after(TURN_S), urgent=True)
+            self._lock.acquire(Deadline.after(ACQUIRE_S), urgent=True)
         finally:
-            # Also when the wait was in vain or interrupted: nobody may keep it open.
+            # Close also if the wait timed out or was interrupted: the port must not stay open.
             self.line.transport.close()
             self._lock.release()

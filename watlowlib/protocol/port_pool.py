@@ -1,10 +1,10 @@
-r"""One client a port, however many controllers, threads and names lead to it.
+r"""One client per port, shared by all controllers and threads that use the port.
 
-Whoever wants to talk on a port takes out a lease. The first lease opens the port, the
-last one given back closes it. A port is known by where its name leads: `/dev/ttyUSB0`
-and a link in `/dev/serial/by-id` to it are one port, `com3` and `\\.\COM3` too. One that
-was pulled out and found again elsewhere is known by where it is now: its old name may
-belong to another adapter by then.
+Every user of a port takes a lease. The first lease opens the port; when the last one is given
+back, the port is closed. A port is identified by what its name resolves to: `/dev/ttyUSB0`
+and a link to it in `/dev/serial/by-id` are one port, as are `com3` and `\\.\COM3`. A port that
+was unplugged and found again under another name is identified by the new name, because the
+old one may belong to another adapter by then.
 """
 
 from __future__ import annotations
@@ -28,44 +28,43 @@ if TYPE_CHECKING:
     from watlowlib.protocol.modbus.client import ModbusClient
 
 CLOSING_S = 90.0
-"""How long to wait for a port that is being closed: longer than for a turn on it."""
-
+"""How long to wait for a port that is being closed; longer than `ACQUIRE_S`."""
 
 Client: TypeAlias = "StdBusClient | ModbusClient"
 
 
 @dataclass(eq=False)
-class _Shared:
+class _SharedPort:
     client: Client
     settings: SerialSettings
     protocol: ProtocolKind
     users: int = 0
-    gone: threading.Event = field(default_factory=threading.Event)
+    closed: threading.Event = field(default_factory=threading.Event)
 
     @property
     def key(self) -> str:
-        return _key_of(self.client.port.line.transport)
+        return _transport_key(self.client.port.line.transport)
 
 
 @dataclass
 class Lease:
     """The right to use a port, until it is given back."""
 
-    shared: _Shared
+    shared: _SharedPort
     active: bool = field(default=True)
 
     @property
     def client(self) -> Client:
-        """The port's one client."""
+        """Return the port's client."""
         return self.shared.client
 
     @property
     def key(self) -> str:
-        """What the port is known by; the same for all who share it."""
+        """Return the text that identifies the port; the same for all its leases."""
         return self.shared.key
 
     def give_back(self) -> None:
-        """Close the port if nobody else uses it; the second time, nothing."""
+        """End the lease; the last one closes the port. Repeated calls do nothing."""
         with _lock:
             if not self.active:
                 return
@@ -79,26 +78,26 @@ class Lease:
         finally:
             with _lock:
                 _ports.remove(self.shared)
-            self.shared.gone.set()
+            self.shared.closed.set()
 
 
 _lock = threading.Lock()
-_ports: list[_Shared] = []
-_forgotten: deque[Lease] = deque()
+_ports: list[_SharedPort] = []
+_abandoned: deque[Lease] = deque()
 
 
 def forget(lease: Lease) -> None:
-    """Give `lease` back at the next opportunity; for finalizers, which must take no lock."""
-    _forgotten.append(lease)
+    """Let the next `take_lease` give `lease` back; for finalizers, which must take no lock."""
+    _abandoned.append(lease)
 
 
 def take_lease(source: str | Transport, settings: SerialSettings, protocol: ProtocolKind) -> Lease:
-    """Share the port `source`, opening it if nobody has.
+    """Return a lease of the port `source`; open the port if it is not in use.
 
     Args:
-        source: A port name, a pyserial URL, or a transport of one's own.
-        settings: How the line is set; all who share a port must agree.
-        protocol: What is spoken on it; likewise.
+        source: A port name, a pyserial URL, or a transport.
+        settings: The line settings; all users of a port must give the same.
+        protocol: The wire protocol; all users of a port must give the same.
 
     Raises:
         WatlowConfigurationError: The port is in use here with other settings or another
@@ -107,8 +106,8 @@ def take_lease(source: str | Transport, settings: SerialSettings, protocol: Prot
     """
     with suppress(IndexError):
         while True:
-            _forgotten.popleft().give_back()
-    lease = Lease(_entered(source, settings, protocol))
+            _abandoned.popleft().give_back()
+    lease = Lease(_join(source, settings, protocol))
     try:
         lease.client.port.open()
     except BaseException:
@@ -117,47 +116,50 @@ def take_lease(source: str | Transport, settings: SerialSettings, protocol: Prot
     return lease
 
 
-def _entered(source: str | Transport, settings: SerialSettings, protocol: ProtocolKind) -> _Shared:
-    """The port, with one more user; one that is being closed is waited for."""
+def _join(source: str | Transport, settings: SerialSettings, protocol: ProtocolKind) -> _SharedPort:
+    """Return the shared port with one more user; wait if the port is being closed."""
     deadline = Deadline.after(CLOSING_S)
     while True:
         with _lock:
-            key = port_key(source) if isinstance(source, str) else _key_of(source)
-            shared = next((each for each in _ports if each.key == key), None)
+            key = port_key(source) if isinstance(source, str) else _transport_key(source)
+            shared = next((port for port in _ports if port.key == key), None)
             if shared is None or shared.users:
                 if shared is None:
-                    pipe = SerialTransport(source, settings) if isinstance(source, str) else source
-                    shared = _Shared(_client(Port(pipe), settings, protocol), settings, protocol)
+                    transport = source
+                    if isinstance(transport, str):
+                        transport = SerialTransport(transport, settings)
+                    client = _make_client(Port(transport), settings, protocol)
+                    shared = _SharedPort(client, settings, protocol)
                     _ports.append(shared)
                 _check_agreement(shared, settings, protocol)
                 shared.users += 1
                 return shared
         # Its last user is closing it.
-        if not shared.gone.wait(deadline.left_s()):
+        if not shared.closed.wait(deadline.left_s()):
             raise WatlowPortBusyError(
                 f"the port is still being closed after {CLOSING_S:g} s",
                 context=ErrorContext(port=shared.client.port.name),
             )
 
 
-def _client(port: Port, settings: SerialSettings, protocol: ProtocolKind) -> Client:
+def _make_client(port: Port, settings: SerialSettings, protocol: ProtocolKind) -> Client:
     if protocol is ProtocolKind.MODBUS_RTU:
-        # Only who speaks Modbus waits until it is loaded.
+        # Imported here to keep the import time low without Modbus.
         from watlowlib.protocol.modbus.client import ModbusClient
 
         return ModbusClient(port, settings)
     return StdBusClient(port)
 
 
-def _key_of(transport: Transport) -> str:
-    """What a transport's port is known by, wherever it is by now."""
+def _transport_key(transport: Transport) -> str:
+    """Return the text that identifies a transport's port, by its current device name."""
     if isinstance(transport, SerialTransport):
         return port_key(transport.device)
     return f"transport {id(transport):#x}"
 
 
 def port_key(name: str, windows: bool = os.name == "nt") -> str:
-    r"""What the port called `name` is known by.
+    r"""Return the text that identifies the port called `name`.
 
     >>> port_key("socket://localhost:4001")
     'socket://localhost:4001'
@@ -171,14 +173,14 @@ def port_key(name: str, windows: bool = os.name == "nt") -> str:
     return os.path.realpath(name)
 
 
-def _check_agreement(shared: _Shared, settings: SerialSettings, protocol: ProtocolKind) -> None:
-    for what, has, wanted in (
+def _check_agreement(shared: _SharedPort, settings: SerialSettings, protocol: ProtocolKind) -> None:
+    for what, current, given in (
         ("protocol", shared.protocol, protocol),
         ("serial settings", shared.settings, settings),
     ):
-        if has != wanted:
+        if current != given:
             raise WatlowConfigurationError(
-                f"this port is already open with {what} {has}, and cannot have {wanted} too; "
-                "all controllers on one line share both",
+                f"this port is already open with {what} {current}, so it cannot use {given}; "
+                "all controllers on one port need the same protocol and settings",
                 context=ErrorContext(port=shared.client.port.name),
             )

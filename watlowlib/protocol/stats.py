@@ -1,4 +1,4 @@
-"""What went over a line, counted: for each controller, and for the port as a whole."""
+"""Counters of the traffic, for each controller and for the whole port."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ class DeviceStats:
     """Counters of one controller since its port was opened.
 
     Attributes:
-        exchanges: Questions that were answered, also with an error code.
-        retries: Questions that were asked once more.
-        timeouts: Attempts that nothing fitting answered in time.
-        crc_errors: Attempts that only damaged frames answered.
-        late_replies: Answers that came after their question had been given up, and were dropped.
-        frames_skipped: Other whole frames that did not fit the question: others' talk.
-        echoes_skipped: Our own request, heard back on a two-wire adapter.
-        unanswered: Attempts in a row, up to now, that nothing answered.
+        exchanges: Requests that got a reply, error replies included.
+        retries: Requests that were sent again.
+        timeouts: Attempts without a matching reply before the deadline.
+        crc_errors: Attempts that got only damaged frames.
+        late_replies: Replies that came after the timeout of their request, and were dropped.
+        frames_skipped: Other complete frames that did not match the request.
+        echoes_skipped: Our own requests, echoed by a two-wire adapter.
+        unanswered: Attempts without any reply in a row, up to now.
     """
 
     exchanges: int = 0
@@ -31,16 +31,16 @@ class DeviceStats:
 
     def __str__(self) -> str:
         parts = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return ", ".join(f"{name} {count}" for name, count in parts if count) or "nothing asked"
+        return ", ".join(f"{name} {count}" for name, count in parts if count) or "no requests"
 
 
 @dataclass
 class PortStats(DeviceStats):
-    """Counters of one port since it was opened, all its controllers together.
+    """Counters of one port since it was opened, for all its controllers together.
 
     Attributes:
-        stale_bytes: Bytes thrown away before a question.
-        reconnects: Times the port was opened again after it was lost.
+        stale_bytes: Bytes discarded before a request.
+        reconnects: How often the port was opened again after it was lost.
     """
 
     stale_bytes: int = 0
@@ -50,5 +50,5 @@ class PortStats(DeviceStats):
 
     @property
     def strays(self) -> int:
-        """A number that changes when something comes that was not waited for."""
+        """Return a number that changes when unexpected bytes or frames arrive."""
         return self.late_replies + self.frames_skipped + self.stale_bytes

@@ -1,1 +1,1 @@
-"""What a parameter is, and the tables that say so."""
+"""Parameter specifications, and the tables that define them."""

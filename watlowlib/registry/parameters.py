@@ -1,8 +1,8 @@
-"""What a parameter is, and how a name, an alias or a number leads to it.
+"""Parameter specifications, and their look-up by name, alias or number.
 
-A family's table is a text file in `tables/`, one line a parameter, read when the first
-parameter is looked up; a line is taken apart when its parameter is first wanted. Everything
-above works with the `ParameterSpec` that `PARAMETERS.resolve` returns.
+Each product family has a table in `tables/`, a text file with one line per parameter. The file
+is read at the first look-up; a line is parsed when its parameter is first needed. The other
+packages use the `ParameterSpec` that `PARAMETERS.resolve` returns.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from watlowlib.model import ControllerFamily, Unit
 
 
 class DataType(str, Enum):
-    """How a value goes over the wire."""
+    """The type of a value on the wire."""
 
     U8 = "u8"
     U16 = "u16"
@@ -34,7 +34,7 @@ class DataType(str, Enum):
 
 
 class Kind(str, Enum):
-    """What sort of quantity a value is; decides its unit."""
+    """The kind of quantity of a value; it determines the unit."""
 
     NUMBER = "number"
     TEXT = "text"
@@ -53,27 +53,27 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True, eq=False)
 class ParameterSpec:
-    """One parameter of a controller.
+    """The specification of one parameter.
 
     Attributes:
-        number: class * 1000 + member, as the manuals print it; of a Series SD the register.
+        number: class * 1000 + member, as printed in the manuals; for a Series SD the register.
         name: The canonical name.
-        aliases: Other names that lead here.
-        label: What Watlow's list calls it.
-        data_type: How the value goes over the wire.
-        kind: What sort of quantity it is.
-        rwes: R readable, W writable, E kept in EEPROM, S kept in a user set.
-        limits_f: Smallest and largest value where the wire's scale is °F; None without one.
-        limits_c: The same where it is °C; for what is no temperature the same numbers.
-        default_f: As factory set, in °F; None where the list names none.
+        aliases: Other names of the parameter.
+        label: The name in Watlow's list.
+        data_type: The type of the value on the wire.
+        kind: The kind of quantity.
+        rwes: R readable, W writable, E stored in EEPROM, S stored in a user set.
+        limits_f: Smallest and largest value if the wire uses °F; None for no limit.
+        limits_c: The same for °C; equal to `limits_f` if the value is not a temperature.
+        default_f: The factory setting in °F; None if the list has none.
         default_c: The same in °C.
-        codes: For an enumeration, what each code means.
-        instances: The most instances any controller of the family has.
-        map1: Modbus register of each instance in data map 1; None where it has none.
+        codes: For an enumeration, the meaning of each code.
+        instances: The largest number of instances of any controller of the family.
+        map1: Modbus register of each instance in data map 1; None for no register.
         map2: The same in data map 2.
-        note: Where instances differ, in the list's own terms.
+        note: Differences between instances, in the words of the list.
         family: The product family.
-        scale: What one count on the wire is worth; not 1 on a Series SD alone.
+        scale: The value of one count on the wire; differs from 1 on a Series SD only.
     """
 
     number: int
@@ -97,48 +97,48 @@ class ParameterSpec:
 
     @property
     def class_id(self) -> int:
-        """The class byte."""
+        """Return the class byte."""
         return self.number // 1000
 
     @property
     def member_id(self) -> int:
-        """The member byte."""
+        """Return the member byte."""
         return self.number % 1000
 
     @property
     def readable(self) -> bool:
-        """Whether it can be read."""
+        """Whether the parameter can be read."""
         return "R" in self.rwes
 
     @property
     def writable(self) -> bool:
-        """Whether it can be written."""
+        """Whether the parameter can be written."""
         return "W" in self.rwes
 
     @property
     def persistent(self) -> bool:
-        """Whether a write of it wears the controller's EEPROM."""
+        """Whether a write wears the controller's EEPROM."""
         return "E" in self.rwes
 
     def register(self, instance: int, data_map: int) -> int | None:
-        """The first Modbus register of an instance.
+        """Return the first Modbus register of an instance.
 
         Args:
-            instance: Which one, from 1.
+            instance: The instance, from 1.
             data_map: 1 or 2.
 
         Returns:
-            The register as it goes over the wire; None where there is none, or none is known.
+            The register as sent on the wire; None if there is none, or it is not known.
         """
         registers = self.map1 if data_map == 1 else self.map2
         return registers[instance - 1] if 1 <= instance <= len(registers) else None
 
     def limits(self, scale: Unit | None) -> tuple[float | None, float | None]:
-        """The smallest and the largest value.
+        """Return the smallest and the largest value.
 
         Args:
-            scale: The scale of temperatures on the wire; where it is not known the range
-                is the wider of both.
+            scale: The scale of temperatures on the wire. If it is None, the range covers both
+                scales.
         """
         if scale is Unit.FAHRENHEIT:
             return self.limits_f
@@ -151,11 +151,11 @@ class ParameterSpec:
 
 
 class Registry:
-    """All parameters of a family, by name, alias and number.
+    """The parameters of a product family, by name, alias and number.
 
     Args:
         table: File name of the table in `watlowlib/registry/tables`.
-        family: The family it describes.
+        family: The product family of the table.
     """
 
     def __init__(self, table: str, family: ControllerFamily) -> None:
@@ -173,34 +173,33 @@ class Registry:
         return len(self._lines)
 
     def resolve(self, parameter: str | int) -> ParameterSpec:
-        """The parameter that `parameter` means.
+        """Return the parameter with a name, alias or number.
 
         Args:
-            parameter: A name or alias (case, blanks and hyphens do not matter), or a
-                number such as 4001, also as text. A menu's prompt may keep its dot: "h.Pb".
+            parameter: A name or alias (case, blanks and hyphens do not matter), or a number
+                such as 4001, also as text. A menu prompt may keep its dot: "h.Pb".
 
         Raises:
-            WatlowUnknownParameterError: Nothing is called that; the message names what
-                comes nearest.
+            WatlowUnknownParameterError: There is none; the message suggests the nearest ones.
         """
         if isinstance(parameter, (str, Integral)) and not isinstance(parameter, bool):
             by_name = self._by_name
-            line = by_name.get(str(parameter)) or by_name.get(_normal(str(parameter)))
+            line = by_name.get(str(parameter)) or by_name.get(_normalized(str(parameter)))
             if line is not None:
                 return self._parsed.get(line) or self._spec(line)
-        there_is = "a Series SD has" if self._family is ControllerFamily.SD else "there is"
+        subject = "a Series SD has" if self._family is ControllerFamily.SD else "there is"
         raise WatlowUnknownParameterError(
-            f"{there_is} no parameter {parameter!r}; {self._hint(str(parameter))}"
+            f"{subject} no parameter {parameter!r}; {self._hint(str(parameter))}"
         )
 
     def search(self, text: str) -> list[ParameterSpec]:
-        """The parameters whose name, alias, label or number has `text` in it, in table order."""
-        wanted = _normal(text)
+        """Return the parameters with `text` in name, alias, label or number, in table order."""
+        needle = _normalized(text)
         return [
             spec
             for spec in self
             if any(
-                wanted in _normal(part)
+                needle in _normalized(part)
                 for part in (spec.name, str(spec.number), spec.label, *spec.aliases)
             )
         ]
@@ -208,11 +207,11 @@ class Registry:
     def _hint(self, text: str) -> str:
         from difflib import get_close_matches
 
-        near = get_close_matches(_normal(text), self._by_name, n=5, cutoff=0.6)
+        near = get_close_matches(_normalized(text), self._by_name, n=5, cutoff=0.6)
         found = [self._by_name[name].split("\t", 2) for name in near]
-        # Who has mistaken a number looks for numbers.
-        numbers = text[:1].isdigit()
-        names = [f"{number} ({name})" if numbers else repr(name) for number, name, _ in found]
+        # For a mistyped number, suggest numbers.
+        by_number = text[:1].isdigit()
+        names = [f"{number} ({name})" if by_number else repr(name) for number, name, _ in found]
         if names:
             return f"did you mean {' or '.join(list(dict.fromkeys(names))[:3])}?"
         example = self.resolve("process_value")
@@ -231,24 +230,24 @@ class Registry:
         found: dict[str, str] = {}
         for line in self._lines:
             number, name, aliases, _ = line.split("\t", 3)
-            for each in (name, number, *aliases.split()):
-                if found.setdefault(each, line) is not line:
-                    raise ValueError(f"{self._table}: {each!r} is given twice")
+            for key in (name, number, *aliases.split()):
+                if found.setdefault(key, line) is not line:
+                    raise ValueError(f"{self._table}: {key!r} is given twice")
         return found
 
     def _spec(self, line: str) -> ParameterSpec:
         spec = self._parsed.get(line)
         if spec is None:
-            # Two threads may parse one line at once; both then use the first result.
-            spec = self._parsed.setdefault(line, _parsed(line, self._family))
+            # Two threads may parse the same line at once; both then use the first result.
+            spec = self._parsed.setdefault(line, _parse_line(line, self._family))
         return spec
 
 
-def _normal(name: str) -> str:
+def _normalized(name: str) -> str:
     return re.sub(r"[\s\-_.]+", "_", name.strip().lower())
 
 
-def _parsed(line: str, family: ControllerFamily) -> ParameterSpec:
+def _parse_line(line: str, family: ControllerFamily) -> ParameterSpec:
     (
         number, name, aliases, label, data_type, kind, rwes,
         low_f, high_f, low_c, high_c, default_f, default_c,
@@ -284,11 +283,11 @@ def _number(text: str) -> float | None:
 
 
 def _registers(text: str) -> tuple[int | None, ...]:
-    return tuple(None if each == "-" else int(each) for each in text.split())
+    return tuple(None if register == "-" else int(register) for register in text.split())
 
 
 PARAMETERS = Registry("pm.tsv", ControllerFamily.PM)
 """The parameters of the EZ-ZONE PM."""
 
 SD_PARAMETERS = Registry("sd.tsv", ControllerFamily.SD)
-"""The parameters of the Series SD, which speaks Modbus RTU only."""
+"""The parameters of the Series SD, which uses Modbus RTU only."""

@@ -1,8 +1,8 @@
-"""What the digits of a part number say; what they do not say stays unknown.
+"""Decoding of part numbers; fields that a part number does not contain are None.
 
-Example: PM3R1CA-AAAAAAA is a 1/32 DIN PID controller with ramp and soak, 100-240 VAC,
-no output 2, hence no cooling side, on Standard Bus only. Source: Watlow's ordering
-information as quoted by others, of medium confidence.
+Example: PM3R1CA-AAAAAAA is a 1/32 DIN PID controller with ramp and soak, 100-240 VAC, no
+output 2, hence no cooling side, on Standard Bus only. Source: Watlow's ordering information
+as quoted by others, of medium confidence.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ NO_OUTPUT = "A"
 
 
 def decode_part_number(text: str) -> PartNumber:
-    """What `text` says; every field that it does not say is None.
+    """Return the decoded part number `text`; unknown fields are None.
 
     >>> decode_part_number("PM6U1CC-1AAAAAA").loops
     2
     """
-    found = re.fullmatch(r"PM([0-9])(.)(.)(.)(.)[^-]*-(.).*", text.strip().upper())
-    if found is None:
+    match = re.fullmatch(r"PM([0-9])(.)(.)(.)(.)[^-]*-(.).*", text.strip().upper())
+    if match is None:
         return PartNumber(text=text, family=_family_of(text))
-    case, control, supply, _, output_2, communications = found.groups()
-    bus = COMMUNICATIONS.get(communications)
+    case, control, supply, _, output_2, code = match.groups()
+    communications = COMMUNICATIONS.get(code)
     return PartNumber(
         text=text,
         family=ControllerFamily.PM,
@@ -59,17 +59,17 @@ def decode_part_number(text: str) -> PartNumber:
         supply=SUPPLIES.get(supply),
         loops=2 if control == "U" else 1,
         cooling=False if output_2 == NO_OUTPUT else None,
-        communications=bus,
-        modbus=_says_modbus(bus),
+        communications=communications,
+        modbus=_has_modbus(communications),
     )
 
 
-def _says_modbus(bus: str | None) -> bool | None:
-    if bus is None:
+def _has_modbus(communications: str | None) -> bool | None:
+    if communications is None:
         return None
-    if bus.startswith("Modbus"):
+    if communications.startswith("Modbus"):
         return True
-    return False if bus == COMMUNICATIONS["A"] else None
+    return False if communications == COMMUNICATIONS["A"] else None
 
 
 def _family_of(text: str) -> ControllerFamily:

@@ -1,1 +1,1 @@
-"""Byte pipes with a deadline in every call."""
+"""Transports: byte streams with a deadline in every call."""

@@ -1,8 +1,8 @@
-"""What the protocols need of a port: bytes out, bytes in, and a deadline in every call.
+"""The interface of a transport: write bytes, read bytes, with a deadline in every call.
 
-A transport knows nothing of frames. It never blocks past the deadline it was given,
-never keeps bytes back, and reports a port that is gone as `WatlowConnectionError`.
-`tests/transport/test_conformance.py` holds every transport to this page.
+A transport knows nothing about frames. It never blocks past its deadline, never holds bytes
+back, and raises `WatlowConnectionError` for a lost port. `tests/transport/test_conformance.py`
+tests every transport against this interface.
 """
 
 from __future__ import annotations
@@ -13,42 +13,42 @@ from watlowlib._internal.clock import Deadline
 
 
 class Transport(Protocol):
-    """A byte pipe to one port. Not safe for several threads: its client's lock sees to that."""
+    """A byte stream to one port. Not thread-safe: the lock of `Port` serializes its users."""
 
     @property
     def port(self) -> str:
-        """The port as the user named it, for messages."""
+        """The port name as the user gave it, for messages."""
 
     @property
     def is_open(self) -> bool:
         """Whether `write` and `read` can be called."""
 
     def open(self) -> None:
-        """Open the port; nothing when it is open.
+        """Open the port; does nothing if it is open.
 
         Raises:
-            WatlowConnectionError: Not there, busy or not permitted; the message says
-                what to do.
+            WatlowConnectionError: The port does not exist, is busy or not permitted; the
+                message says what to do.
         """
 
     def close(self) -> None:
-        """Close the port; nothing when it is closed. Never raises."""
+        """Close the port; does nothing if it is closed. Never raises."""
 
     def write(self, data: bytes, deadline: Deadline) -> None:
         """Send all of `data`.
 
         Raises:
-            WatlowTimeoutError: Not everything was taken by the deadline.
-            WatlowConnectionError: The port is closed or gone.
+            WatlowTimeoutError: The port did not accept all bytes by the deadline.
+            WatlowConnectionError: The port is closed or lost.
         """
 
     def read(self, deadline: Deadline) -> bytes:
-        """Whatever has arrived, waiting until there is at least one byte.
+        """Wait for at least one byte and return all bytes received.
 
         Returns:
-            All bytes there are, or `b""` when the deadline passed in silence. A deadline
-            that has passed already reads what is there without waiting.
+            The bytes, or `b""` if none arrived by the deadline. If the deadline has already
+            passed, bytes received before are returned without waiting.
 
         Raises:
-            WatlowConnectionError: The port is closed or gone.
+            WatlowConnectionError: The port is closed or lost.
         """

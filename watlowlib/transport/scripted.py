@@ -1,7 +1,7 @@
-"""A transport that plays a script: for tests of what stands above the port.
+"""A transport with scripted replies, for tests of the layers above.
 
-Nothing waits: a read that the script has no bytes for returns at once, as if its
-deadline had passed.
+It never waits: a read returns at once if the script has no bytes, as if its deadline had
+passed.
 """
 
 from __future__ import annotations
@@ -12,58 +12,58 @@ from collections.abc import Callable, Iterable
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import ErrorContext, WatlowClosedError
 
-Answer = Callable[[bytes], Iterable[bytes]]
-"""What is written goes in; the portions that the next reads return come out."""
+Responder = Callable[[bytes], Iterable[bytes]]
+"""Takes the bytes of a write; returns the portions that the next reads return."""
 
 
 class ScriptedTransport:
-    """A port on which `answer` is at the other end.
+    """A port whose other end is the function `respond`.
 
     Args:
-        answer: Called with each write; returns the portions that arrive for it.
-        port: The name it goes by in messages.
+        respond: Called with each write; returns the portions of the reply.
+        port: The port name in messages.
     """
 
-    def __init__(self, answer: Answer, port: str = "scripted") -> None:
-        self._answer = answer
+    def __init__(self, respond: Responder, port: str = "scripted") -> None:
+        self._respond = respond
         self._port = port
         self._open = False
         self._incoming: deque[bytes] = deque()
         self.written: list[bytes] = []
-        """Every write, in order."""
+        """All writes, in order."""
 
     @property
     def port(self) -> str:
-        """The name it goes by."""
+        """Return the port name."""
         return self._port
 
     @property
     def is_open(self) -> bool:
-        """Whether `open` was called, and `close` not since."""
+        """Whether the port is open."""
         return self._open
 
     def open(self) -> None:
-        """Start with nothing to read."""
+        """Open the port, with nothing to read."""
         self._open = True
         self._incoming.clear()
 
     def close(self) -> None:
-        """Refuse reads and writes from now on."""
+        """Close the port: reads and writes fail."""
         self._open = False
 
     def write(self, data: bytes, deadline: Deadline) -> None:
-        """Note `data` and queue the answer to it."""
+        """Note `data` and queue the reply to it."""
         self._check()
         self.written.append(data)
-        self._incoming.extend(self._answer(data))
+        self._incoming.extend(self._respond(data))
 
     def read(self, deadline: Deadline) -> bytes:
-        """The next portion, or `b""` when the script has no more."""
+        """Return the next portion, or `b""` if there is none."""
         self._check()
         return self._incoming.popleft() if self._incoming else b""
 
     def feed(self, data: bytes) -> None:
-        """Let `data` arrive unasked."""
+        """Queue `data` without a request."""
         self._incoming.append(data)
 
     def _check(self) -> None:

@@ -1,10 +1,9 @@
-"""Which USB adapter a port is, so that it is found again where it has gone to.
+"""Identify a port's USB adapter, to find it again under another device name.
 
-Linux hands out /dev/ttyUSB0, ttyUSB1 ... in the order in which adapters appear: one that
-was pulled out and put back may come back under another name, and another one may have
-taken its old name meanwhile. The USB serial number tells which is which; an adapter with
-several ports has it once, and its interfaces tell them apart. No I/O here: the entries
-are those of `serial.tools.list_ports`.
+Linux assigns /dev/ttyUSB0, ttyUSB1 ... in the order in which adapters appear: an adapter that
+was unplugged may get another name, and another adapter may get its old name. The USB serial
+number identifies the adapter; the ports of one adapter share it and are distinguished by their
+interface. No I/O here: the entries come from `serial.tools.list_ports`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 
 class Entry(Protocol):
-    """A port as `serial.tools.list_ports` lists it."""
+    """A port as listed by `serial.tools.list_ports`."""
 
     device: str
     vid: int | None
@@ -24,24 +23,24 @@ class Entry(Protocol):
 
 
 class Adapter(NamedTuple):
-    """What stays the same wherever the adapter is plugged in."""
+    """The identity of an adapter, independent of where it is plugged in."""
 
     vid: int | None
     pid: int | None
     serial_number: str
     interface: str
-    """The last part of the location, "1.0" of "1-1.4:1.0"; empty where there is none."""
+    """The last part of the location, "1.0" of "1-1.4:1.0"; empty if there is none."""
 
 
 def adapter_at(device: str, entries: Iterable[Entry]) -> Adapter | None:
-    """The adapter that `device` is; None when it cannot be told from others of its kind."""
+    """Return the adapter of `device`; None if it is not unique or has no serial number."""
     listed = list(entries)
-    found = next((_adapter(entry) for entry in listed if entry.device == device), None)
-    return found if found is not None and len(_devices(found, listed)) == 1 else None
+    adapter = next((_adapter(entry) for entry in listed if entry.device == device), None)
+    return adapter if adapter is not None and len(_devices(adapter, listed)) == 1 else None
 
 
-def found_again(adapter: Adapter, entries: Iterable[Entry]) -> str | None:
-    """Where `adapter` is now; None when it is not there, or two claim to be it."""
+def find_device(adapter: Adapter, entries: Iterable[Entry]) -> str | None:
+    """Return the device name of `adapter`; None if it is not connected or not unique."""
     devices = _devices(adapter, entries)
     return devices[0] if len(devices) == 1 else None
 

@@ -1,4 +1,4 @@
-"""Frames in a stream: published ones, in any portions, with any noise between them."""
+"""Published frames in a stream, in any portions and with any noise between them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from watlowlib.protocol.modbus.frames import (
     request_sizes,
 )
 
-# The frames that Modbus tutorials print, with the checksums they print.
+# Frames and checksums as printed in Modbus tutorials.
 CASES: list[tuple[Sizes, str, str]] = [
     (request_sizes, "11 03 006b 0003 7687", "03 006b 0003"),
     (request_sizes, "11 06 0001 0003 9a9b", "06 0001 0003"),
@@ -28,7 +28,7 @@ CASES: list[tuple[Sizes, str, str]] = [
 
 
 @pytest.mark.parametrize(("sizes", "wire", "payload"), CASES)
-def test_a_published_frame_both_ways(sizes: Sizes, wire: str, payload: str) -> None:
+def test_published_frame_encodes_and_decodes(sizes: Sizes, wire: str, payload: str) -> None:
     frame = RtuFrame(0x11, bytes.fromhex(payload))
     raw = bytes.fromhex(wire)
     assert frame.raw == raw
@@ -39,14 +39,14 @@ def test_a_published_frame_both_ways(sizes: Sizes, wire: str, payload: str) -> N
     assert [found for byte in raw for found in decoder.feed(bytes((byte,)))] == [frame]
 
 
-def test_what_listens_for_replies_finds_the_echo_of_a_request_too() -> None:
+def test_reply_decoder_also_finds_request_echoes() -> None:
     echo, reply = bytes.fromhex(CASES[0][1]), bytes.fromhex(CASES[3][1])
     found = RtuDecoder(reply_sizes).feed(echo + reply)
     assert [frame.payload.hex() for frame in found] == ["03006b0003", "0306ae4156524340"]
 
 
 @pytest.mark.parametrize("place", range(11))
-def test_a_frame_with_one_wrong_bit_is_none(place: int) -> None:
+def test_frame_with_one_wrong_bit_is_rejected(place: int) -> None:
     raw = bytearray.fromhex(CASES[3][1])
     raw[place] ^= 0x10
     decoder = RtuDecoder(reply_sizes)
@@ -54,7 +54,7 @@ def test_a_frame_with_one_wrong_bit_is_none(place: int) -> None:
     assert decoder.pending == 11
 
 
-def test_a_silence_ends_what_began() -> None:
+def test_clear_drops_a_partial_frame() -> None:
     decoder = RtuDecoder(request_sizes)
     raw = bytes.fromhex(CASES[0][1])
     decoder.feed(raw[:5])
@@ -67,7 +67,7 @@ def test_a_silence_ends_what_began() -> None:
     st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=125),
     st.lists(st.integers(1, 40), max_size=10),
 )
-def test_a_frame_behind_noise_in_any_portions(
+def test_frame_after_noise_is_found_in_any_portions(
     noise: bytes, words: list[int], portions: list[int]
 ) -> None:
     data = b"".join(word.to_bytes(2, "big") for word in words)
@@ -80,5 +80,5 @@ def test_a_frame_behind_noise_in_any_portions(
 
 
 @given(st.binary(max_size=60))
-def test_the_checksum_of_anything_with_its_checksum_is_nothing(data: bytes) -> None:
+def test_crc_of_data_with_its_crc_is_zero(data: bytes) -> None:
     assert crc16(data + crc16(data)) == b"\0\0"

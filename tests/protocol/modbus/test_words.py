@@ -16,7 +16,7 @@ from watlowlib.registry.parameters import DataType
 LOW, HIGH = WordOrder.LOW_HIGH, WordOrder.HIGH_LOW
 ORDERS = (LOW, HIGH)
 
-# 75.0 in the factory's order is 0000 4296; the rest follows from two's complement and IEEE 754.
+# 75.0 in the factory's word order is 0000 4296; the rest follows from two's complement, IEEE 754.
 CASES: list[tuple[DataType, Value, WordOrder, tuple[int, ...]]] = [
     (DataType.FLOAT, 75.0, LOW, (0x0000, 0x4296)),
     (DataType.FLOAT, 75.0, HIGH, (0x4296, 0x0000)),
@@ -34,7 +34,7 @@ CASES: list[tuple[DataType, Value, WordOrder, tuple[int, ...]]] = [
 
 
 @pytest.mark.parametrize(("data_type", "value", "order", "words"), CASES)
-def test_a_value_and_its_words(
+def test_value_encodes_and_decodes(
     data_type: DataType, value: Value, order: WordOrder, words: tuple[int, ...]
 ) -> None:
     assert encode_words(data_type, value, order) == words
@@ -43,7 +43,7 @@ def test_a_value_and_its_words(
 
 
 @given(st.integers(0, 0xFFFFFFFF), st.sampled_from(ORDERS))
-def test_any_bits_of_a_float_come_through(bits: int, order: WordOrder) -> None:
+def test_all_float_bit_patterns_are_decoded(bits: int, order: WordOrder) -> None:
     words = (bits >> 16, bits & 0xFFFF)
     (value,) = struct.unpack(">f", struct.pack(">I", bits))
     found = decode_words(DataType.FLOAT, words if order is HIGH else words[::-1], order)
@@ -64,7 +64,7 @@ def test_any_bits_of_a_float_come_through(bits: int, order: WordOrder) -> None:
         (DataType.STRING, "oven"),
     ],
 )
-def test_what_does_not_fit_is_refused(data_type: DataType, value: Value) -> None:
+def test_value_that_does_not_fit_is_refused(data_type: DataType, value: Value) -> None:
     with pytest.raises(WatlowFrameError, match="does not fit"):
         encode_words(data_type, value, LOW)
 
@@ -79,7 +79,7 @@ def test_what_does_not_fit_is_refused(data_type: DataType, value: Value) -> None
         (DataType.ANY, (1,)),
     ],
 )
-def test_words_that_are_no_such_value_are_refused(
+def test_words_that_do_not_match_the_type_are_refused(
     data_type: DataType, words: tuple[int, ...]
 ) -> None:
     with pytest.raises(WatlowFrameError, match="register"):

@@ -1,4 +1,4 @@
-"""Checksums beside the values that were seen on the wire and the definitions, bit by bit."""
+"""Checksums compared with captured values and with the bitwise definitions."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from watlowlib.protocol.stdbus.crc import crc8, crc16
 @pytest.mark.parametrize(
     ("address", "check"), [(1, 0xE8), (2, 0x61), (3, 0xF9), (4, 0x70), (5, 0xCA)]
 )
-def test_header_check_of_a_six_byte_request(address: int, check: int) -> None:
+def test_header_crc_of_a_six_byte_request(address: int, check: int) -> None:
     assert crc8(bytes((5, 0x0F + address, 0, 0, 6))) == check
 
 
 @pytest.mark.parametrize(
     ("member", "check"), [(1, "E399"), (2, "8BB3"), (3, "53AA"), (4, "5BE7"), (5, "83FE")]
 )
-def test_data_check_of_a_read_request(member: int, check: str) -> None:
+def test_data_crc_of_a_read_request(member: int, check: str) -> None:
     assert crc16(bytes((1, 3, 1, 4, member, 1))) == bytes.fromhex(check)
 
 
-def test_data_check_is_the_x25_of_the_catalogues() -> None:
+def test_data_crc_is_crc_16_x_25() -> None:
     assert crc16(b"123456789") == (0x906E).to_bytes(2, "little")
 
 
-def shifted(data: bytes, register: int, polynomial: int) -> int:
-    """A reflected CRC by its definition, one bit at a time."""
+def bitwise_crc(data: bytes, register: int, polynomial: int) -> int:
+    """Return a reflected CRC by its definition, one bit at a time."""
     for byte in data:
         for bit in range(8):
             out = (register ^ byte >> bit) & 1
@@ -37,6 +37,6 @@ def shifted(data: bytes, register: int, polynomial: int) -> int:
 
 
 @given(st.binary(max_size=300))
-def test_both_are_their_definitions(data: bytes) -> None:
-    assert crc8(data) == shifted(data, 0xFF, 0x81) ^ 0xFF
-    assert crc16(data) == (shifted(data, 0xFFFF, 0x8408) ^ 0xFFFF).to_bytes(2, "little")
+def test_crcs_match_the_bitwise_definitions(data: bytes) -> None:
+    assert crc8(data) == bitwise_crc(data, 0xFF, 0x81) ^ 0xFF
+    assert crc16(data) == (bitwise_crc(data, 0xFFFF, 0x8408) ^ 0xFFFF).to_bytes(2, "little")

@@ -22,7 +22,7 @@ from watlowlib.protocol.stdbus.frames import (
 READ_4001 = Frame(REQUEST, 0x10, 0x00, bytes.fromhex("010301040101"))
 PV_2531 = Frame(REPLY, 0x00, 0x10, bytes.fromhex("0203010401010845 1E3CD4"))
 EMPTY = Frame(REPLY, 0x00, 0x1F, b"")
-# Made by hand from the description of the frame, not by our encoder.
+# Written by hand from the frame description, not made by the encoder.
 TABLE = [
     (READ_4001, bytes.fromhex("55FF0510000006E8010301040101E399")),
     (PV_2531, bytes.fromhex("55FF060010000B8802030104010108451E3CD4A728")),
@@ -46,11 +46,11 @@ def one_by_one(data: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize(("frame", "data"), TABLE)
-@pytest.mark.parametrize("behind", [b"", b"\x55", b"\x55\xff\x06", b"noise"])
-def test_the_table_both_ways(frame: Frame, data: bytes, behind: bytes) -> None:
+@pytest.mark.parametrize("trailing", [b"", b"\x55", b"\x55\xff\x06", b"noise"])
+def test_table_encodes_and_decodes(frame: Frame, data: bytes, trailing: bytes) -> None:
     assert encode_frame(frame) == data
-    assert decoded(data + behind) == [frame]
-    assert decoded(*one_by_one(data + behind)) == [frame]
+    assert decoded(data + trailing) == [frame]
+    assert decoded(*one_by_one(data + trailing)) == [frame]
 
 
 @pytest.mark.parametrize("data", FRAMES)
@@ -61,31 +61,31 @@ def test_captures_decode_and_encode_to_the_same_bytes(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", FRAMES)
-def test_one_flipped_bit_anywhere_is_never_accepted(data: bytes) -> None:
+def test_frame_with_one_flipped_bit_is_rejected(data: bytes) -> None:
     for bit in range(8 * len(data)):
         flipped = bytearray(data)
         flipped[bit // 8] ^= 1 << bit % 8
         assert decoded(bytes(flipped)) == [], f"bit {bit}"
 
 
-def test_a_payload_of_length_0_has_no_checksum() -> None:
+def test_empty_payload_has_no_checksum() -> None:
     data = encode_frame(EMPTY)
     assert len(data) == 8
     assert decoded(data, data) == [EMPTY, EMPTY]
 
 
-def test_a_payload_that_no_frame_holds() -> None:
-    with pytest.raises(WatlowFrameError, match="502 bytes; a frame holds 501"):
+def test_payload_that_is_too_long_is_refused() -> None:
+    with pytest.raises(WatlowFrameError, match="502 bytes; a frame holds at most 501"):
         encode_frame(Frame(REPLY, 0, 16, bytes(MAX_PAYLOAD + 1)))
 
 
 @given(frames)
-def test_every_frame_comes_back(frame: Frame) -> None:
+def test_decoding_reverses_encoding(frame: Frame) -> None:
     assert decoded(encode_frame(frame)) == [frame]
 
 
 @given(st.lists(frames, max_size=4), st.lists(st.integers(0, 600), max_size=8))
-def test_portions_do_not_matter(sent: list[Frame], cuts: list[int]) -> None:
+def test_frames_are_found_in_any_portions(sent: list[Frame], cuts: list[int]) -> None:
     data = b"".join(map(encode_frame, sent))
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     portions = [data[a:b] for a, b in pairwise(edges)]
@@ -93,7 +93,7 @@ def test_portions_do_not_matter(sent: list[Frame], cuts: list[int]) -> None:
 
 
 @given(st.binary(max_size=40).filter(lambda noise: b"\x55" not in noise))
-def test_noise_before_a_frame_is_passed_over_and_counted(noise: bytes) -> None:
+def test_noise_before_a_frame_is_skipped_and_counted(noise: bytes) -> None:
     decoder = FrameDecoder()
     data = encode_frame(PV_2531)
     assert decoder.feed(noise + data) == [PV_2531]
@@ -105,13 +105,13 @@ def test_noise_before_a_frame_is_passed_over_and_counted(noise: bytes) -> None:
 
 
 @pytest.mark.parametrize("kept", range(1, 21))
-def test_a_cut_frame_does_not_swallow_the_next(kept: int) -> None:
+def test_truncated_frame_does_not_hide_the_next(kept: int) -> None:
     data = encode_frame(PV_2531)
-    # What is waited for in vain begins the next frame; it is found all the same.
+    # The missing bytes are taken from the next frame, which must be found nevertheless.
     assert decoded(data[:kept] + data + data) == [PV_2531, PV_2531]
 
 
-def test_a_damaged_frame_is_counted() -> None:
+def test_damaged_frame_is_counted() -> None:
     data = bytearray(encode_frame(PV_2531))
     data[16] ^= 0x10
     decoder = FrameDecoder()
@@ -120,21 +120,21 @@ def test_a_damaged_frame_is_counted() -> None:
     assert decoder.used == decoder.skipped == len(data)
 
 
-def test_a_length_that_no_frame_has_is_noise() -> None:
-    long = bytes.fromhex("06 00 10 FF FF")
-    header = b"\x55\xff" + long + bytes((crc8(long),))
+def test_impossible_length_is_treated_as_noise() -> None:
+    fields = bytes.fromhex("06 00 10 FF FF")
+    header = b"\x55\xff" + fields + bytes((crc8(fields),))
     assert decoded(header + encode_frame(PV_2531)) == [PV_2531]
 
 
-def test_100_000_random_inputs_raise_nothing() -> None:
-    chance = random.Random(20)
+def test_random_input_raises_nothing() -> None:
+    rng = random.Random(20)
     decoder = FrameDecoder()
     for _ in range(100_000):
-        data = bytearray(chance.choice(FRAMES) if chance.random() < 0.5 else b"")
-        for _ in range(chance.randrange(4)):
+        data = bytearray(rng.choice(FRAMES) if rng.random() < 0.5 else b"")
+        for _ in range(rng.randrange(4)):
             if data:
-                data[chance.randrange(len(data))] = chance.randrange(256)
-        data += chance.randbytes(chance.randrange(12))
+                data[rng.randrange(len(data))] = rng.randrange(256)
+        data += rng.randbytes(rng.randrange(12))
         decoder.feed(bytes(data))
         assert decoder.pending <= 8 + MAX_PAYLOAD + 2
     assert decoder.used > 1_000_000

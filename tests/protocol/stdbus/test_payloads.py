@@ -27,7 +27,7 @@ from watlowlib.protocol.stdbus.payloads import (
     encode_value,
 )
 
-# The bytes are typed from the facts, not made by the encoder.
+# The bytes are typed from the collected facts, not made by the encoder.
 TABLE = [
     (ReadRequest(4, 1, 1), "01 03 01 04 01 01"),
     (ReadReply(3, 2, 1, Tag.U8, b"\x02"), "02 03 01 03 02 01 01 02"),
@@ -66,7 +66,7 @@ payloads = st.one_of(
 
 
 @pytest.mark.parametrize(("payload", "text"), TABLE)
-def test_the_table_both_ways(payload: Payload, text: str) -> None:
+def test_table_encodes_and_decodes(payload: Payload, text: str) -> None:
     data = bytes.fromhex(text)
     assert encode_payload(payload) == data
     assert decode_payload(data) == payload
@@ -74,7 +74,7 @@ def test_the_table_both_ways(payload: Payload, text: str) -> None:
 
 
 @pytest.mark.parametrize(("tag", "text", "value"), VALUES)
-def test_values_both_ways(tag: Tag, text: str, value: Value) -> None:
+def test_values_encode_and_decode(tag: Tag, text: str, value: Value) -> None:
     data = bytes.fromhex(text)
     assert decode_value(tag, data) == value
     assert type(decode_value(tag, data)) is type(value)
@@ -92,7 +92,7 @@ EXPECTED: dict[str, tuple[int, Value]] = {
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture.what[:10])
-def test_captures_say_what_was_written_beside_them(capture: Capture) -> None:
+def test_captures_decode_to_the_noted_values(capture: Capture) -> None:
     (frame,) = FrameDecoder().feed(capture.response)
     reply = decode_payload(frame.payload)
     assert isinstance(reply, (ReadReply, WriteReply))
@@ -103,14 +103,14 @@ def test_captures_say_what_was_written_beside_them(capture: Capture) -> None:
 
 
 @given(payloads)
-def test_every_payload_comes_back(payload: Payload) -> None:
+def test_decoding_reverses_encoding(payload: Payload) -> None:
     assert decode_payload(encode_payload(payload)) == payload
 
 
 @given(st.floats(width=32))
-def test_every_single_float_comes_back(value: float) -> None:
-    back = decode_value(Tag.FLOAT, encode_value(Tag.FLOAT, value))
-    assert back == value or (math.isnan(value) and math.isnan(back))  # type: ignore[arg-type]
+def test_all_single_floats_encode_and_decode(value: float) -> None:
+    result = decode_value(Tag.FLOAT, encode_value(Tag.FLOAT, value))
+    assert result == value or (math.isnan(value) and math.isnan(result))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_every_single_float_comes_back(value: float) -> None:
         (0x0A, "00 00"),
     ],
 )
-def test_bytes_that_do_not_go_with_their_tag(tag: int, text: str) -> None:
-    with pytest.raises(WatlowFrameError, match="does not go with the bytes"):
+def test_bytes_that_do_not_match_the_tag_are_refused(tag: int, text: str) -> None:
+    with pytest.raises(WatlowFrameError, match="does not match the bytes"):
         decode_value(tag, bytes.fromhex(text))
 
 
@@ -145,7 +145,7 @@ def test_bytes_that_do_not_go_with_their_tag(tag: int, text: str) -> None:
         (Tag.STRING, "\u20ac"),
     ],
 )
-def test_values_that_do_not_fit_their_tag(tag: Tag, value: Value) -> None:
+def test_values_that_do_not_fit_the_tag_are_refused(tag: Tag, value: Value) -> None:
     with pytest.raises(WatlowFrameError, match="does not fit tag"):
         encode_value(tag, value)
 
@@ -153,27 +153,27 @@ def test_values_that_do_not_fit_their_tag(tag: Tag, value: Value) -> None:
 @pytest.mark.parametrize(
     "payload", [ReadRequest(256, 1, 1), ErrorReply(300), ErrorReply(3), ReadReply(4, 1, -1, 8, b"")]
 )
-def test_payloads_that_cannot_be(payload: Payload) -> None:
+def test_invalid_payloads_are_refused(payload: Payload) -> None:
     with pytest.raises(WatlowFrameError):
         encode_payload(payload)
 
 
-def test_random_payloads_and_values_raise_only_the_typed_error() -> None:
-    chance = random.Random(3)
-    understood = 0
+def test_random_payloads_raise_only_frame_errors() -> None:
+    rng = random.Random(3)
+    decoded = 0
     for _ in range(100_000):
-        data = bytearray(FrameDecoder().feed(chance.choice(FRAMES))[0].payload)
-        for _ in range(chance.randrange(3)):
-            data[chance.randrange(len(data))] = chance.randrange(256)
+        data = bytearray(FrameDecoder().feed(rng.choice(FRAMES))[0].payload)
+        for _ in range(rng.randrange(3)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
         try:
-            payload = decode_payload(bytes(data[: chance.randrange(len(data) + 1)]))
+            payload = decode_payload(bytes(data[: rng.randrange(len(data) + 1)]))
             if isinstance(payload, (ReadReply, WriteReply, WriteRequest)):
                 decode_value(payload.tag, payload.data)
-            understood += 1
+            decoded += 1
         except WatlowFrameError:
             continue
-    assert understood > 1000
+    assert decoded > 1000
 
 
-def test_struct_is_what_the_wire_says() -> None:
+def test_float_encoding_is_big_endian() -> None:
     assert encode_value(Tag.FLOAT, 75.0) == struct.pack(">f", 75.0) == bytes.fromhex("42960000")

@@ -1,11 +1,10 @@
-"""Reads and writes registers over Modbus RTU, on a port that may be shared.
+"""Reads and writes of registers over Modbus RTU, on a port that may be shared.
 
-minimalmodbus builds the requests and takes the replies apart; this is the only file that knows
-it. What it takes for a serial port is an object of ours: what it writes there becomes the
-question of an exchange on our port, and what it reads is the one frame that fits. So the
-lock, the deadline, the counters and what is believed are those of Standard Bus
-(`protocol/conversation.py`), an exception is an answer like any other, and the state that
-minimalmodbus keeps of its ports, by name, is of one client alone.
+minimalmodbus builds the requests and parses the replies; only this module uses it. Instead of
+a serial port it gets a stand-in: a request that it writes is sent in an exchange on our port,
+and it reads the one frame that matches. So the lock, the deadline, the counters and the checks
+are the same as on Standard Bus (`protocol/client.py`), and an exception ends the exchange like
+any other reply. minimalmodbus keeps state by port name; each client uses its own name.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from watlowlib.model import SerialSettings
 from watlowlib.protocol.client import ProtocolClient
 from watlowlib.protocol.exchange import (
     Call,
+    ExchangeResult,
     Reply,
-    ReplyContent,
     Request,
     RetryPolicy,
     WriteOptions,
 )
 from watlowlib.protocol.modbus.frames import RtuDecoder, RtuFrame, reply_sizes
-from watlowlib.protocol.modbus.requests import RtuRequest, exception, is_exception
+from watlowlib.protocol.modbus.requests import RtuRequest, error_from_exception, is_exception
 from watlowlib.protocol.port import Port
 
 _numbers = itertools.count(1)
@@ -37,11 +36,11 @@ _numbers = itertools.count(1)
 class ModbusClient(ProtocolClient[RtuFrame]):
     """Reads and writes registers of the slaves on one port, from any thread.
 
-    The content of an answer is the registers' bytes, high byte first.
+    The content of a reply is the registers' bytes, high byte first.
 
     Args:
         port: The port.
-        settings: How its line is set: how long bytes take, and the silence between frames.
+        settings: The line settings, for the byte time and the silence between frames.
     """
 
     protocol_name = "Modbus RTU"
@@ -56,16 +55,16 @@ class ModbusClient(ProtocolClient[RtuFrame]):
     def read(
         self, slave: int, register: int, count: int, policy: RetryPolicy, *, urgent: bool = False
     ) -> Reply:
-        """Read `count` registers from `register` on, again after a timeout or a damaged answer.
+        """Read `count` registers from `register` on; retry after a timeout or a damaged reply.
 
         Raises:
-            WatlowTimeoutError: No answer that fits, also when asked again.
-            WatlowCRCError: Only damaged answers, also when asked again.
-            WatlowDeviceError: The controller answered with an exception.
-            WatlowConnectionError: The port is gone.
+            WatlowTimeoutError: No matching reply, also after the retries.
+            WatlowCRCError: Only damaged replies, also after the retries.
+            WatlowDeviceError: The controller replied with an exception.
+            WatlowConnectionError: The port is lost.
         """
         request = RtuRequest(slave, register, count, None, self.byte_time_s)
-        return self._ask(request, policy, urgent=urgent)
+        return self._read(request, policy, urgent=urgent)
 
     def write(
         self,
@@ -75,53 +74,55 @@ class ModbusClient(ProtocolClient[RtuFrame]):
         policy: RetryPolicy,
         options: WriteOptions = WriteOptions(),  # noqa: B008 - a frozen value
     ) -> Reply:
-        """Store registers with function 16, and read them back: its answer does not name them.
+        """Write registers with function 16 and read them back: the reply has no values.
 
         Args:
             slave: 1 to 247.
-            register: The first one.
-            words: What to store.
-            policy: How long to wait, and how often to try again.
-            options: Whether the registers can be read back, and what else there is to know.
+            register: The first register.
+            words: The values to write.
+            policy: Timeout and retries.
+            options: Whether the registers can be read back, and further options.
 
         Raises:
-            WatlowWriteError: The controller answers, but holds another value.
-            WatlowTimeoutError: No answer; whether the value was stored is not known.
-            WatlowCRCError: Only damaged answers; whether it was stored is not known.
-            WatlowDeviceError: The controller answered with an exception.
-            WatlowConnectionError: The port is gone.
+            WatlowWriteError: The controller replies, but holds another value.
+            WatlowTimeoutError: No reply; it is not known whether the value was stored.
+            WatlowCRCError: Only damaged replies; it is not known whether the value was stored.
+            WatlowDeviceError: The controller replied with an exception.
+            WatlowConnectionError: The port is lost.
         """
-        wanted = _packed(words)
-        reply = self._store(
+        content = _pack(words)
+        reply = self._write(
             RtuRequest(slave, register, len(words), tuple(words), self.byte_time_s),
             RtuRequest(slave, register, len(words), None, self.byte_time_s),
-            wanted,
+            content,
             policy,
             options,
         )
-        return reply if reply.content else reply._replace(content=wanted)
+        return reply if reply.content else reply._replace(content=content)
 
     def close(self) -> None:
         """Close the port for good."""
         super().close()
         minimalmodbus._latest_read_times.pop(self._key, None)
 
-    def _exchange_once(self, call: Call, request: Request[RtuFrame]) -> ReplyContent:
+    def _exchange_once(self, call: Call, request: Request[RtuFrame]) -> ExchangeResult:
         assert isinstance(request, RtuRequest)
-        pipe = _Pipe(self._key, self._baudrate, lambda: self._exchange(call, request), request)
-        # It takes whatever has the methods of a serial port.
-        slave = minimalmodbus.Instrument(pipe, request.station)  # type: ignore[arg-type]
+        port = _PortStandIn(
+            self._key, self._baudrate, lambda: self._exchange(call, request), request
+        )
+        # minimalmodbus accepts any object with the methods of a serial port.
+        slave = minimalmodbus.Instrument(port, request.station)  # type: ignore[arg-type]
         try:
             if request.words is None:
                 words = slave.read_registers(request.register, request.count)
-                return ReplyContent(_packed(words), pipe.raw)
+                return ExchangeResult(_pack(words), port.raw)
             slave.write_registers(request.register, list(request.words))
         except minimalmodbus.ModbusException as error:
             raise WatlowFrameError(
-                f"the reply is not what was asked for: {error}",
-                context=self._context(call, request, pipe.raw),
+                f"the reply does not match the request: {error}",
+                context=self._context(call, request, port.raw),
             ) from error
-        return ReplyContent(b"", pipe.raw)
+        return ExchangeResult(b"", port.raw)
 
     def _decoder(self) -> RtuDecoder:
         return RtuDecoder(reply_sizes)
@@ -130,53 +131,53 @@ class ModbusClient(ProtocolClient[RtuFrame]):
         return is_exception(payload)
 
     def _error_from(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
-        return exception(payload, context)
+        return error_from_exception(payload, context)
 
     def _describe(self, content: bytes) -> object:
         return f"registers {content.hex(' ', 2)}"
 
 
-class _Pipe:
-    """What minimalmodbus takes for its serial port: one exchange."""
+class _PortStandIn:
+    """The stand-in for minimalmodbus's serial port; good for one exchange."""
 
     is_open = True
     timeout = None
 
     def __init__(
-        self, port: str, baudrate: int, exchange: Callable[[], ReplyContent], request: RtuRequest
+        self, port: str, baudrate: int, exchange: Callable[[], ExchangeResult], request: RtuRequest
     ) -> None:
         self.port = port
         self.baudrate = baudrate
-        """From which minimalmodbus knows the silence to keep before it writes."""
+        """minimalmodbus computes from it the silence before a write."""
         self.raw = b""
         self._exchange = exchange
         self._request = request
 
     def write(self, data: bytes) -> None:
-        """The question is ready to be sent."""
+        """Take the request; `read` sends it."""
         self._request.frame = data
 
     def read(self, size: int) -> bytes:
-        """Send it and return the frame that answers it.
+        """Send the request and return the frame of its reply.
 
         Raises:
-            WatlowError: None does.
+            WatlowError: There is no valid reply.
         """
         self.raw = self._exchange().raw
         return self.raw
 
     def open(self) -> None:
-        """Nothing: the port opens when it is needed."""
+        """Do nothing: the port opens when it is needed."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def reset_input_buffer(self) -> None:
-        """Nothing: the line is emptied before it is asked."""
+        """Do nothing: the line is emptied before each request."""
 
     def reset_output_buffer(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
-def _packed(words: Sequence[int]) -> bytes:
+def _pack(words: Sequence[int]) -> bytes:
     return struct.pack(f">{len(words)}H", *words)

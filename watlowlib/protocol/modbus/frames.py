@@ -1,12 +1,12 @@
-"""Modbus RTU frames in a stream of bytes: no I/O, no clock, bytes in and frozen values out.
+"""Codec for Modbus RTU frames in a stream of bytes: no I/O and no clock.
 
 ::
 
-    slave | function | what the function has to say | CRC-16 lo, hi
+    slave | function | data of the function | CRC-16 lo, hi
 
-Nothing marks where a frame begins; on the wire that is silence, which a USB adapter does not
-hand on. So a frame is looked for: a known function, the length that goes with it, and a
-checksum that is right. Source: Modbus over serial line 1.02; the functions an EZ-ZONE has.
+No byte marks the beginning of a frame; on the wire silence does, which a USB adapter does not
+pass on. So the decoder searches for a known function, a matching length and a correct
+checksum. Source: Modbus over serial line 1.02; the functions an EZ-ZONE has.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import NamedTuple, TypeAlias
 READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY = 3, 4, 6, 16
 FUNCTIONS = (READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY)
 EXCEPTION = 0x80
-"""Set in the function of a reply that is an exception; its code follows."""
+"""The bit set in the function of an exception; the exception code follows."""
 
 SLAVES = range(1, 248)
 MOST_READ, MOST_WRITTEN = 125, 123
-"""Registers that one frame can read and write."""
+"""The most registers that one frame can read and write."""
 SHORTEST, LONGEST = 5, 256
-"""Bytes of a frame: an exception's, and the most there may be."""
+"""The size of the shortest frame (an exception) and of the longest, in bytes."""
 
 Sizes: TypeAlias = "Callable[[bytes, int], tuple[int, ...]]"
-"""How long the frame that begins at a place in the buffer may be; empty for none."""
+"""Returns the possible sizes of a frame that begins at a place in the buffer, or ()."""
 
 
 def _crc_step(value: int) -> int:
@@ -40,7 +40,7 @@ _CRC = tuple(_crc_step(value) for value in range(256))
 
 
 def crc16(data: bytes) -> bytes:
-    """The two check bytes of a frame, low byte first, as they are sent."""
+    """Return the two check bytes of a frame, low byte first, as sent on the wire."""
     crc = 0xFFFF
     for byte in data:
         crc = crc >> 8 ^ _CRC[crc & 0xFF ^ byte]
@@ -48,22 +48,22 @@ def crc16(data: bytes) -> bytes:
 
 
 class RtuFrame(NamedTuple):
-    """One frame whose checksum was right."""
+    """A frame with a correct checksum."""
 
     source: int
-    """The slave that is asked, or that answers."""
+    """The slave that gets the request or sends the reply."""
     payload: bytes
-    """The function, and what it has to say."""
+    """The function and its data."""
 
     @property
     def raw(self) -> bytes:
-        """The bytes on the wire."""
+        """Return the bytes on the wire."""
         body = bytes((self.source,)) + self.payload
         return body + crc16(body)
 
 
 def request_sizes(buffer: bytes, at: int) -> tuple[int, ...]:
-    """How long the request that begins at `at` is."""
+    """Return the possible sizes of a request that begins at `at`."""
     function = buffer[at + 1]
     if function == WRITE_MANY:
         return (9 + buffer[at + 6],) if at + 6 < len(buffer) else (9,)
@@ -71,7 +71,7 @@ def request_sizes(buffer: bytes, at: int) -> tuple[int, ...]:
 
 
 def reply_sizes(buffer: bytes, at: int) -> tuple[int, ...]:
-    """How long the reply that begins at `at` is; a request, such as our echo, is found too."""
+    """Return the possible sizes of a reply at `at`; requests (our echo) are found too."""
     function = buffer[at + 1]
     if function in (READ_HOLDING, READ_INPUT):
         count = buffer[at + 2] if at + 2 < len(buffer) else 2
@@ -82,10 +82,10 @@ def reply_sizes(buffer: bytes, at: int) -> tuple[int, ...]:
 
 
 class RtuDecoder:
-    """Finds frames in bytes that come in any portions, with anything between them.
+    """Finds frames in bytes that arrive in any portions, with noise between the frames.
 
     Args:
-        sizes: `request_sizes` or `reply_sizes`: what is listened for.
+        sizes: `request_sizes` or `reply_sizes`, for the kind of frames to find.
     """
 
     def __init__(self, sizes: Sizes) -> None:
@@ -94,20 +94,20 @@ class RtuDecoder:
 
     @property
     def pending(self) -> int:
-        """Bytes kept that belong to no frame yet."""
+        """Return the number of bytes kept that belong to no frame yet."""
         return len(self._buffer)
 
     @property
     def damaged(self) -> int:
-        """1 when what is left would make a frame, but its checksum is wrong."""
+        """Return 1 if the bytes kept have the size of a frame, but a wrong checksum."""
         starts = range(len(self._buffer) - SHORTEST + 1)
-        return int(any(self._made(self._buffer, start) for start in starts))
+        return int(any(self._frame_ends(self._buffer, start) for start in starts))
 
     def feed(self, data: bytes) -> list[RtuFrame]:
-        """Take the next portion and return the frames that are whole now, in order."""
+        """Add the next portion and return the frames that are complete now, in order."""
         buffer = self._buffer + data
         frames: list[RtuFrame] = []
-        while (found := self._first(buffer)) is not None:
+        while (found := self._first_frame(buffer)) is not None:
             start, end = found
             frames.append(RtuFrame(buffer[start], buffer[start + 1 : end - 2]))
             buffer = buffer[end:]
@@ -115,20 +115,20 @@ class RtuDecoder:
         return frames
 
     def clear(self) -> None:
-        """Forget what has come: a silence has ended it."""
+        """Drop the bytes kept, because a silence ends a frame."""
         self._buffer = b""
 
-    def _made(self, buffer: bytes, start: int) -> list[int]:
-        """Where a frame that begins at `start` would end, of those that are whole."""
+    def _frame_ends(self, buffer: bytes, start: int) -> list[int]:
+        """Return where a frame that begins at `start` may end within the buffer."""
         if buffer[start] not in SLAVES:
             return []
         ends = [start + size for size in self._sizes(buffer, start)]
         return [end for end in ends if end <= len(buffer)]
 
-    def _first(self, buffer: bytes) -> tuple[int, int] | None:
-        """Where the first whole frame begins and ends."""
+    def _first_frame(self, buffer: bytes) -> tuple[int, int] | None:
+        """Return the start and end of the first complete frame, or None."""
         for start in range(len(buffer) - SHORTEST + 1):
-            for end in self._made(buffer, start):
+            for end in self._frame_ends(buffer, start):
                 if crc16(buffer[start : end - 2]) == buffer[end - 2 : end]:
                     return start, end
         return None

@@ -1,9 +1,9 @@
-"""A Modbus question together with the test for its answer: promise 1, in one place.
+"""Modbus requests, each with the check that a reply matches (promise 1).
 
-A reply fits when it comes from the slave that was asked, with the function of the question
-and as many bytes as were asked for; to a write, with the register and the count of it. Which
-registers it is about an answer to a read does not say: whether it may be an old one is for
-`protocol/debts.py`.
+A reply matches if it comes from the requested slave, with the function of the request and the
+requested number of bytes; the reply to a write also has its register and count. The reply to
+a read does not name its registers: `protocol/late_replies.py` decides whether it may belong
+to an older request.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from watlowlib.protocol.modbus.frames import EXCEPTION, READ_HOLDING, WRITE_MANY
 CRC_BYTES = 2
 
 _ERRORS: dict[int, tuple[type[WatlowDeviceError], str]] = {
-    1: (WatlowIllegalFunctionError, "it does not know this function"),
+    1: (WatlowIllegalFunctionError, "it does not support this function"),
     2: (WatlowNoSuchRegisterError, "it has no such register"),
-    3: (WatlowIllegalValueError, "it does not take this value"),
-    4: (WatlowDeviceFailureError, "it failed to do what was asked"),
-    5: (WatlowDeviceError, "it needs longer for it"),
+    3: (WatlowIllegalValueError, "it does not accept this value"),
+    4: (WatlowDeviceFailureError, "it failed to carry out the request"),
+    5: (WatlowDeviceError, "it needs more time for the request"),
     6: (WatlowDeviceError, "it is busy"),
     8: (WatlowDeviceError, "its memory has a parity error"),
-    10: (WatlowDeviceError, "the gateway has no way to it"),
-    11: (WatlowDeviceError, "the gateway got no answer from it"),
+    10: (WatlowDeviceError, "the gateway has no path to it"),
+    11: (WatlowDeviceError, "the gateway got no reply from it"),
 }
 
 
 @dataclass
 class RtuRequest:
-    """What is asked of a slave, and what an answer to it begins with, up to what it says.
+    """A request to a slave, and the first bytes of its reply, before the registers.
 
     Attributes:
         station: The slave, 1 to 247.
         register: The first register.
-        count: How many.
-        words: What to store there; None for a read.
-        byte_time_s: How long a byte is on the wire.
-        frame: The bytes it was sent as, once it has been.
+        count: The number of registers.
+        words: The values to write; None for a read.
+        byte_time_s: Seconds that one byte takes on the wire.
+        frame: The bytes sent; empty before minimalmodbus has built them.
     """
 
     station: int
@@ -58,29 +58,29 @@ class RtuRequest:
 
     @property
     def address(self) -> int:
-        """The slave, as users count it."""
+        """Return the slave address, as users count it."""
         return self.station
 
     @property
     def expected(self) -> bytes:
-        """What the payload of an answer begins with."""
+        """Return the first bytes of the reply's payload."""
         if self.words is None:
             return bytes((READ_HOLDING, 2 * self.count))
         return struct.pack(">BHH", WRITE_MANY, self.register, self.count)
 
     @property
     def content_size(self) -> int:
-        """How many bytes of registers an answer has."""
+        """Return the number of register bytes in the reply."""
         return 2 * self.count if self.words is None else 0
 
     @property
     def wire_s(self) -> float:
-        """How long question and answer are on the wire."""
+        """Return the seconds that request and reply take on the wire."""
         reply = 1 + len(self.expected) + self.content_size + CRC_BYTES
         return (len(self.frame) + reply) * self.byte_time_s
 
     def fits(self, frame: RtuFrame) -> bool:
-        """Whether `frame` answers this question, with registers or an exception."""
+        """Whether `frame` is a reply to this request, with registers or an exception."""
         if frame.source != self.station:
             return False
         payload, expected = frame.payload, self.expected
@@ -94,13 +94,13 @@ def is_exception(payload: bytes) -> bool:
     return len(payload) == 2 and bool(payload[0] & EXCEPTION)
 
 
-def exception(payload: bytes, context: ErrorContext) -> WatlowDeviceError:
-    """The error that an exception stands for; an unknown code is kept in it."""
+def error_from_exception(payload: bytes, context: ErrorContext) -> WatlowDeviceError:
+    """Return the Python exception for a Modbus exception, also for an unknown code."""
     code = payload[1]
     kind, meaning = _ERRORS.get(code, (WatlowDeviceError, "the meaning of this code is not known"))
-    doing = "write" if payload[0] ^ EXCEPTION == WRITE_MANY else "read"
+    operation = "write" if payload[0] ^ EXCEPTION == WRITE_MANY else "read"
     return kind(
-        f"the controller answers a {doing} with exception {code:02d}: {meaning}",
+        f"the controller replied to a {operation} with exception {code:02d}: {meaning}",
         code=code,
         context=context,
     )

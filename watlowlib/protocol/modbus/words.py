@@ -1,8 +1,8 @@
-"""Values as Modbus registers: how many words each type takes, and in which order.
+"""Codec for values in Modbus registers: the number of words of each type, and their order.
 
-A float or 32-bit integer takes two registers, everything else one; a text has none. Which
-word of the two comes first is a setting of the controller (17043), from the factory the low
-one. Source: Watlow's register list for the EZ-ZONE PM.
+A float or 32-bit integer takes two registers, other types one; a text has none. Which of the
+two words comes first is a setting of the controller (17043); the factory setting is low word
+first. Source: Watlow's register list for the EZ-ZONE PM.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _FORMATS = {
     DataType.FLOAT: ">f",
 }
 _PAIRS = (DataType.POINTER, DataType.ANY)
-"""Two registers that are no one number: each stays as it is, in its place."""
+"""Two registers that are not one number: their order never changes."""
 
 
 def register_count(data_type: DataType) -> int:
-    """How many registers a value takes; 0 for a text, which has none."""
+    """Return the number of registers of a value; 0 for a text, which has none."""
     if data_type in _PAIRS:
         return 2
     return (struct.calcsize(_FORMATS[data_type]) + 1) // 2 if data_type in _FORMATS else 0
 
 
 def encode_words(data_type: DataType, value: Value, order: WordOrder) -> tuple[int, ...]:
-    """The registers that hold `value`.
+    """Return the register words of `value`.
 
     Raises:
-        WatlowFrameError: They cannot hold it.
+        WatlowFrameError: The value does not fit the registers of this type.
     """
     try:
         if data_type in _PAIRS:
-            first, second = struct.unpack(">HH", struct.pack(">HH", *_listed(value)))
+            first, second = struct.unpack(">HH", struct.pack(">HH", *_as_pair(value)))
             return first, second
         data = struct.pack(_FORMATS[data_type], value)
     except (KeyError, TypeError, struct.error, OverflowError) as error:
@@ -54,31 +54,31 @@ def encode_words(data_type: DataType, value: Value, order: WordOrder) -> tuple[i
 
 
 def decode_words(data_type: DataType, words: Sequence[int], order: WordOrder) -> Value:
-    """The value that registers hold.
+    """Return the value of register words.
 
     Raises:
-        WatlowFrameError: They are too many, too few, or out of the type's range.
+        WatlowFrameError: There are too many or too few, or the value is out of range.
     """
     if len(words) != register_count(data_type) or not words:
-        raise WatlowFrameError(f"{len(words)} registers do not hold a {data_type.value!r}")
+        raise WatlowFrameError(f"{len(words)} registers cannot hold a {data_type.value!r}")
     if data_type in _PAIRS:
         return tuple(words)
     form = _FORMATS[data_type]
     data = struct.pack(f">{len(words)}H", *_in_order(tuple(words), order))
     if data_type is DataType.U8:
         if data[0]:
-            raise WatlowFrameError(f"register {words[0]} is no 8-bit value")
+            raise WatlowFrameError(f"the register value {words[0]} does not fit 8 bits")
         data = data[1:]
     (value,) = struct.unpack(form, data)
     return float(value) if data_type is DataType.FLOAT else int(value)
 
 
 def _in_order(words: tuple[int, ...], order: WordOrder) -> tuple[int, ...]:
-    """High word first into the controller's order, and back."""
+    """Convert between high word first and the controller's order, either way."""
     return words[::-1] if order is WordOrder.LOW_HIGH else words
 
 
-def _listed(value: Value) -> tuple[int, ...]:
+def _as_pair(value: Value) -> tuple[int, ...]:
     if not isinstance(value, tuple):
         raise TypeError("give two register numbers")
     return value

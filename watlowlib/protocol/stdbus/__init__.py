@@ -1,1 +1,1 @@
-"""Standard Bus: BACnet MS/TP frames with Watlow's attribute service in them."""
+"""Standard Bus: BACnet MS/TP frames that carry Watlow's attribute service."""

@@ -1,7 +1,7 @@
 """Reads and writes on Standard Bus, on a port that may be shared.
 
-How questions are asked, again if need be, and what is believed, stands in
-`protocol/conversation.py`; here is what they look like on this protocol.
+Exchanges, retries and the checks of replies are in `protocol/client.py`; this module adds the
+frames and payloads of Standard Bus.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from watlowlib.protocol.stdbus.requests import (
 class StdBusClient(ProtocolClient[Frame]):
     """Reads and writes parameters of the controllers on one port, from any thread.
 
-    The content of an answer is the value's tag and its bytes.
+    The content of a reply is the value's tag and its bytes.
     """
 
     protocol_name = "Standard Bus"
@@ -30,15 +30,15 @@ class StdBusClient(ProtocolClient[Frame]):
     def read(
         self, address: int, request: ReadRequest, policy: RetryPolicy, *, urgent: bool = False
     ) -> Reply:
-        """Ask for one parameter, again after a timeout or a damaged answer.
+        """Read one parameter; retry after a timeout or a damaged reply.
 
         Raises:
-            WatlowTimeoutError: No answer that fits, also when asked again.
-            WatlowCRCError: Only damaged answers, also when asked again.
-            WatlowDeviceError: The controller refused.
-            WatlowConnectionError: The port is gone.
+            WatlowTimeoutError: No matching reply, also after the retries.
+            WatlowCRCError: Only damaged replies, also after the retries.
+            WatlowDeviceError: The controller sent an error reply.
+            WatlowConnectionError: The port is lost.
         """
-        return self._ask(frame_read_request(address, request), policy, urgent=urgent)
+        return self._read(frame_read_request(address, request), policy, urgent=urgent)
 
     def write(
         self,
@@ -47,22 +47,22 @@ class StdBusClient(ProtocolClient[Frame]):
         policy: RetryPolicy,
         options: WriteOptions = WriteOptions(),  # noqa: B008 - a frozen value
     ) -> Reply:
-        """Store one value; when no echo confirms it, read whether it arrived.
+        """Write one value; if no echo confirms it, read it back.
 
         Args:
             address: Controller address, 1 to 16.
-            request: What to store.
-            policy: How long to wait, and how often to try again.
-            options: Whether the parameter can be read back, and what else there is to know.
+            request: The parameter and its value.
+            policy: Timeout and retries.
+            options: Whether the parameter can be read back, and further options.
 
         Raises:
-            WatlowWriteError: The controller answers, but holds another value.
-            WatlowTimeoutError: No answer; whether the value was stored is not known.
-            WatlowCRCError: Only damaged answers; whether it was stored is not known.
-            WatlowDeviceError: The controller refused.
-            WatlowConnectionError: The port is gone.
+            WatlowWriteError: The controller replies, but holds another value.
+            WatlowTimeoutError: No reply; it is not known whether the value was stored.
+            WatlowCRCError: Only damaged replies; it is not known whether the value was stored.
+            WatlowDeviceError: The controller sent an error reply.
+            WatlowConnectionError: The port is lost.
         """
-        return self._store(
+        return self._write(
             frame_write_request(address, request),
             frame_read_request(address, ReadRequest(*request[:3])),
             bytes((request.tag,)) + request.data,

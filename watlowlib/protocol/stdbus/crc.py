@@ -2,8 +2,8 @@
 
 The header's CRC-8 has the polynomial x^8 + x^7 + 1, the data's CRC-16 is the CRC-16/X-25
 (reflected CCITT). Both start at all ones and are sent as their ones' complement. The
-first goes byte by byte through a table. The second is `binascii.crc_hqx`, C code for
-the same polynomial in the other bit order, between two reversals of the bits.
+CRC-8 uses a table. The CRC-16 uses `binascii.crc_hqx`, C code for the same polynomial in the
+opposite bit order, so the bits are reversed before and after.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CRC8 = bytes(_crc8_step(value) for value in range(256))
 
 
 def crc8(header: bytes) -> int:
-    """The check byte of a header: frame type, destination, source and the two length bytes."""
+    """Return the check byte of a header: type, destination, source and two length bytes."""
     crc = 0xFF
     for byte in header:
         crc = _CRC8[crc ^ byte]
@@ -35,7 +35,7 @@ def crc8(header: bytes) -> int:
 
 
 def crc16(data: bytes) -> bytes:
-    """The two check bytes of a payload, low byte first, as they are sent."""
+    """Return the two check bytes of a payload, low byte first, as sent on the wire."""
     crc = binascii.crc_hqx(data.translate(_REVERSED), 0xFFFF) ^ 0xFFFF
-    # Reversing 16 bits: each byte is reversed, and the two change places.
+    # Reverse 16 bits: reverse each byte and swap the two.
     return bytes((_REVERSED[crc >> 8], _REVERSED[crc & 0xFF]))

@@ -1,4 +1,4 @@
-"""BACnet MS/TP frames, both ways: no I/O, no clock, bytes in and frozen values out.
+"""Codec for BACnet MS/TP frames: no I/O and no clock.
 
 ::
 
@@ -21,23 +21,23 @@ REPLY = 0x06
 HOST_MAC = 0x00
 HEADER_SIZE = 8
 MAX_PAYLOAD = 501
-"""The longest payload of an MS/TP frame; a longer length is noise that looks like a header."""
+"""The longest payload of an MS/TP frame; a header with a longer length is noise."""
 
 ADDRESSES = range(1, 17)
 
 
 def mac_of(address: int) -> int:
-    """The MAC of controller address 1..16."""
+    """Return the MAC of controller address 1..16."""
     return 0x0F + address
 
 
 def address_of(mac: int) -> int:
-    """The controller address of a MAC 0x10..0x1F."""
+    """Return the controller address of a MAC 0x10..0x1F."""
     return mac - 0x0F
 
 
 class Frame(NamedTuple):
-    """One frame whose checksums were right."""
+    """A frame with correct checksums."""
 
     type: int
     destination: int
@@ -46,12 +46,12 @@ class Frame(NamedTuple):
 
     @property
     def raw(self) -> bytes:
-        """The bytes on the wire."""
+        """Return the bytes on the wire."""
         return encode_frame(self)
 
 
 def encode_frame(frame: Frame) -> bytes:
-    """The bytes of `frame`, preamble and checksums included.
+    """Return the bytes of `frame`, preamble and checksums included.
 
     Raises:
         WatlowFrameError: The payload is longer than `MAX_PAYLOAD`.
@@ -59,23 +59,22 @@ def encode_frame(frame: Frame) -> bytes:
     kind, destination, source, payload = frame
     length = len(payload)
     if length > MAX_PAYLOAD:
-        raise WatlowFrameError(f"a payload of {length} bytes; a frame holds {MAX_PAYLOAD}")
+        raise WatlowFrameError(f"payload of {length} bytes; a frame holds at most {MAX_PAYLOAD}")
     header = bytes((kind, destination, source, length >> 8, length & 0xFF))
     check = bytes((crc8(header),))
     return PREAMBLE + header + check + (payload + crc16(payload) if payload else b"")
 
 
 class FrameDecoder:
-    """Finds frames in bytes that come in any portions, with anything between them.
+    """Finds frames in bytes that arrive in any portions, with noise between the frames.
 
-    Bytes that belong to no whole, undamaged frame are passed over: after a damaged one
-    the search goes on right behind its first byte, so that a good frame which began
-    inside a cut one is found.
+    Bytes outside complete, undamaged frames are skipped. After a damaged frame the search
+    continues right after its first byte, which finds a good frame inside a truncated one.
 
     Attributes:
         used: Bytes consumed so far, frames and noise together.
         skipped: The part of `used` that was noise.
-        damaged: Headers or payloads whose checksum was wrong.
+        damaged: Headers or payloads with a wrong checksum.
     """
 
     def __init__(self) -> None:
@@ -86,11 +85,11 @@ class FrameDecoder:
 
     @property
     def pending(self) -> int:
-        """Bytes kept because they may be the beginning of a frame."""
+        """Return the number of bytes kept because they may be the beginning of a frame."""
         return len(self._buffer)
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Take the next portion and return the frames that are whole now, in order."""
+        """Add the next portion and return the frames that are complete now, in order."""
         buffer = self._buffer + data if self._buffer else data
         frames: list[Frame] = []
         at = 0
@@ -115,7 +114,7 @@ class FrameDecoder:
 
 
 def _next_start(buffer: bytes, at: int) -> int:
-    """Where the next preamble begins, or may begin with the buffer's last byte."""
+    """Return where the next preamble begins, or may begin with the buffer's last byte."""
     start = buffer.find(PREAMBLE, at)
     if start >= 0:
         return start
@@ -123,7 +122,7 @@ def _next_start(buffer: bytes, at: int) -> int:
 
 
 def _frame_size(buffer: bytes, at: int) -> int:
-    """Bytes the frame at `at` takes, as far as can be seen; 0 when its header is damaged."""
+    """Return the size of the frame at `at`, as far as known; 0 if its header is damaged."""
     header = buffer[at + 2 : at + HEADER_SIZE]
     if len(header) < HEADER_SIZE - 2:
         return HEADER_SIZE
@@ -134,7 +133,7 @@ def _frame_size(buffer: bytes, at: int) -> int:
 
 
 def _checked_payload(buffer: bytes, at: int, size: int) -> bytes | None:
-    """The payload of the frame at `at`, or None when its checksum is wrong."""
+    """Return the payload of the frame at `at`, or None if its checksum is wrong."""
     if size == HEADER_SIZE:
         return b""
     payload = buffer[at + HEADER_SIZE : at + size - 2]

@@ -1,4 +1,4 @@
-"""Watlow's attribute service inside the frames, both ways, and the values it carries.
+"""Codec for Watlow's attribute service in the frames, and for the values it carries.
 
 ::
 
@@ -8,8 +8,8 @@
     write reply     02 04 CLASS MEMBER INSTANCE TAG VALUE      (echo of what was stored)
     error reply     02 CODE                                    (names no parameter)
 
-A payload keeps the bytes behind its tag as they are, so that what was decoded encodes
-to the same bytes; `decode_value` says what they mean. Source: captures from a PM3.
+A payload keeps the bytes after its tag unchanged, so a decoded payload encodes to the same
+bytes; `decode_value` interprets them. Source: captures from a PM3.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from watlowlib.model import Value
 
 
 class Tag(IntEnum):
-    """The type of the value that follows."""
+    """The type of the value that follows the tag."""
 
     U8 = 0x01
     U16 = 0x03
@@ -35,7 +35,7 @@ class Tag(IntEnum):
 
 
 class ErrorCode(IntEnum):
-    """The error codes whose meaning is known."""
+    """The error codes with known meaning."""
 
     ACCESS_DENIED = 0x80
     NO_SUCH_OBJECT = 0x81
@@ -44,7 +44,7 @@ class ErrorCode(IntEnum):
 
 
 class ReadRequest(NamedTuple):
-    """Asks for one parameter."""
+    """A request to read one parameter."""
 
     class_id: int
     member_id: int
@@ -52,7 +52,7 @@ class ReadRequest(NamedTuple):
 
 
 class ReadReply(NamedTuple):
-    """Gives one parameter; `data` is the value's bytes behind the tag."""
+    """The reply to a read; `data` is the value's bytes after the tag."""
 
     class_id: int
     member_id: int
@@ -62,7 +62,7 @@ class ReadReply(NamedTuple):
 
 
 class WriteRequest(NamedTuple):
-    """Sets one parameter."""
+    """A request to write one parameter."""
 
     class_id: int
     member_id: int
@@ -72,7 +72,7 @@ class WriteRequest(NamedTuple):
 
 
 class WriteReply(NamedTuple):
-    """Says what was stored."""
+    """The reply to a write, with the stored value."""
 
     class_id: int
     member_id: int
@@ -82,7 +82,7 @@ class WriteReply(NamedTuple):
 
 
 class ErrorReply(NamedTuple):
-    """Refuses; `detail` is whatever followed the code."""
+    """An error reply; `detail` is the bytes after the code."""
 
     code: int
     detail: bytes = b""
@@ -94,7 +94,7 @@ READ_REQUEST = b"\x01\x03\x01"
 READ_REPLY = b"\x02\x03\x01"
 WRITE_REQUEST = b"\x01\x04"
 WRITE_REPLY = b"\x02\x04"
-REFUSAL = 0x02
+ERROR_REPLY = 0x02
 SERVICES = (0x03, 0x04)
 
 _NUMBERS = {
@@ -107,11 +107,11 @@ _NUMBERS = {
 
 
 def encode_payload(payload: Payload) -> bytes:
-    """The bytes of `payload`.
+    """Return the bytes of `payload`.
 
     Raises:
-        WatlowFrameError: A class, member, instance, tag or code is not one byte, or an
-            error code is the number of a service, so that nobody could tell the two apart.
+        WatlowFrameError: A class, member, instance, tag or code does not fit one byte, or an
+            error code equals a service number, so the payload would be ambiguous.
     """
     if isinstance(payload, ErrorReply) and payload.code in SERVICES:
         raise WatlowFrameError(f"{payload}: {payload.code:02X} is a service, not an error code")
@@ -119,7 +119,7 @@ def encode_payload(payload: Payload) -> bytes:
         if isinstance(payload, ReadRequest):
             return READ_REQUEST + bytes(payload)
         if isinstance(payload, ErrorReply):
-            return bytes((REFUSAL, payload.code)) + payload.detail
+            return bytes((ERROR_REPLY, payload.code)) + payload.detail
         service = {ReadReply: READ_REPLY, WriteRequest: WRITE_REQUEST, WriteReply: WRITE_REPLY}
         return service[type(payload)] + bytes(payload[:4]) + payload.data
     except ValueError as error:
@@ -127,10 +127,10 @@ def encode_payload(payload: Payload) -> bytes:
 
 
 def decode_payload(payload: bytes) -> Payload:
-    """What `payload` says.
+    """Return the decoded `payload`.
 
     Raises:
-        WatlowFrameError: It is none of the five kinds, or is cut.
+        WatlowFrameError: It is none of the five kinds, or is truncated.
     """
     if payload.startswith(READ_REQUEST) and len(payload) == 6:
         return ReadRequest(*payload[3:])
@@ -140,9 +140,9 @@ def decode_payload(payload: bytes) -> Payload:
         return WriteRequest(*_four(payload[2:6]), payload[6:])
     if payload.startswith(WRITE_REPLY) and len(payload) > 6:
         return WriteReply(*_four(payload[2:6]), payload[6:])
-    if len(payload) > 1 and payload[0] == REFUSAL and payload[1] not in SERVICES:
+    if len(payload) > 1 and payload[0] == ERROR_REPLY and payload[1] not in SERVICES:
         return ErrorReply(payload[1], payload[2:])
-    raise WatlowFrameError(f"a payload that is no request and no reply: {payload.hex(' ')}")
+    raise WatlowFrameError(f"the payload is neither a request nor a reply: {payload.hex(' ')}")
 
 
 def _four(selector: bytes) -> tuple[int, int, int, int]:
@@ -151,14 +151,14 @@ def _four(selector: bytes) -> tuple[int, int, int, int]:
 
 
 def decode_value(tag: int, data: bytes) -> Value:
-    """The value behind `tag`.
+    """Return the value of `data`, whose type is `tag`.
 
     Returns:
-        A float, an int (also an enumeration's code), a text without its closing NUL, or
-        a tuple of codes where an enumeration does not hold exactly one.
+        A float, an int (also for an enumeration's code), a text without its final NUL, or a
+        tuple of codes if an enumeration does not have exactly one.
 
     Raises:
-        WatlowFrameError: An unknown tag, or bytes too few or too many for it.
+        WatlowFrameError: The tag is unknown, or the number of bytes does not match it.
     """
     number = _NUMBERS.get(tag)  # type: ignore[call-overload]
     if number is not None and len(data) == number.size:
@@ -169,11 +169,11 @@ def decode_value(tag: int, data: bytes) -> Value:
         return int(codes[0]) if len(codes) == 1 else codes
     if tag == Tag.STRING and data and len(data) == 1 + data[0]:
         return data[1:].removesuffix(b"\0").decode("latin-1")
-    raise WatlowFrameError(f"tag {tag:02X} does not go with the bytes {data.hex(' ') or '(none)'}")
+    raise WatlowFrameError(f"tag {tag:02X} does not match the bytes {data.hex(' ') or '(none)'}")
 
 
 def encode_value(tag: Tag, value: Value) -> bytes:
-    """The bytes that follow `tag` for `value`.
+    """Return the bytes of `value` that follow `tag`.
 
     Raises:
         WatlowFrameError: The value does not fit the tag.

@@ -1,10 +1,9 @@
-"""A Standard Bus question together with the test for its answer: promise 1, in one place.
+"""Standard Bus requests, each with the check that a reply matches (promise 1).
 
-A reply fits when it is a reply frame from the controller that was asked to the host
-that asked, and names the service, class, member and instance of the question. A write
-is answered by the echo of what was stored; whether that is what was sent is for the client
-to see. An error reply names nothing but its code: that it comes from the right controller,
-on a line that was quiet before, is all that can be checked.
+A reply matches if it is a reply frame from the requested controller to the host, with the
+service, class, member and instance of the request. The reply to a write echoes the stored
+value, which the client compares with the one sent. An error reply contains only its code: it
+is accepted if it comes from the requested controller, on a line that was quiet before.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ from watlowlib.protocol.stdbus.frames import (
     mac_of,
 )
 from watlowlib.protocol.stdbus.payloads import (
+    ERROR_REPLY,
     READ_REPLY,
-    REFUSAL,
     SERVICES,
     WRITE_REPLY,
     ErrorCode,
@@ -52,7 +51,7 @@ _ERRORS: dict[int, tuple[type[WatlowDeviceError], str]] = {
 
 
 class StdBusRequest(NamedTuple):
-    """What is sent, and what an answer to it begins with, before the tag and the value."""
+    """A request frame, and the first bytes of its reply, before the tag and the value."""
 
     frame: bytes
     station: int
@@ -61,11 +60,11 @@ class StdBusRequest(NamedTuple):
 
     @property
     def address(self) -> int:
-        """Whom it is put to."""
+        """Return the controller address."""
         return address_of(self.station)
 
     def fits(self, frame: Frame) -> bool:
-        """Whether `frame` answers this question, with a value or a refusal."""
+        """Whether `frame` is a reply to this request, with a value or an error."""
         if frame.type != REPLY or frame.source != self.station or frame.destination != HOST_MAC:
             return False
         payload = frame.payload
@@ -76,19 +75,19 @@ class StdBusRequest(NamedTuple):
 
 def is_error_reply(payload: bytes) -> bool:
     """Whether a reply's payload is an error reply."""
-    return len(payload) > 1 and payload[0] == REFUSAL and payload[1] not in SERVICES
+    return len(payload) > 1 and payload[0] == ERROR_REPLY and payload[1] not in SERVICES
 
 
 @lru_cache(maxsize=4096)
 def frame_read_request(address: int, request: ReadRequest) -> StdBusRequest:
-    """How to ask `address` for a parameter."""
+    """Return the request to read a parameter of `address`."""
     mac = mac_of(address)
     frame = encode_frame(Frame(REQUEST, mac, HOST_MAC, encode_payload(request)))
     return StdBusRequest(frame, mac, READ_REPLY + bytes(request))
 
 
 def frame_write_request(address: int, request: WriteRequest) -> StdBusRequest:
-    """How to have `address` store a value."""
+    """Return the request to write a parameter of `address`."""
     mac = mac_of(address)
     payload = encode_payload(request)
     frame = encode_frame(Frame(REQUEST, mac, HOST_MAC, payload))
@@ -96,7 +95,8 @@ def frame_write_request(address: int, request: WriteRequest) -> StdBusRequest:
 
 
 def error_from_reply(payload: bytes, context: ErrorContext) -> WatlowDeviceError:
-    """The error that an error reply stands for; an unknown code is kept in it."""
+    """Return the exception for an error reply, also for an unknown code."""
     code = payload[1]
     kind, meaning = _ERRORS.get(code, (WatlowDeviceError, "the meaning of this code is not known"))
-    return kind(f"the controller answers error {code:02X}: {meaning}", code=code, context=context)
+    message = f"the controller replied with error {code:02X}: {meaning}"
+    return kind(message, code=code, context=context)
