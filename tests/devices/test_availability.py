@@ -166,7 +166,7 @@ def test_one_is_left_alone_for_longer_the_more_there_are(
         statuses(mgr)
         assert pauses[-1] >= 2 * availability.PROBE_SHARE * 0.05
         mgr.remove("oven1")
-        assert mgr.get("oven2").session.port.away == {2}
+        assert mgr.get("oven2").session.port.offline == {2}
 
 
 def test_those_that_went_together_are_looked_for_together(

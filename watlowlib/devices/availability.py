@@ -92,9 +92,9 @@ class Availability:
         """
         if not self._update():
             return True
-        offline_s, back_s = self._port.last_away
+        offline_s, back_s = self._port.last_outage
         together = back_s > self._probed_s and abs(offline_s - self._offline_since_s) < TOGETHER_S
-        if not together and (self._backoff.left_s() or self._port.spared.left_s()):
+        if not together and (self._backoff.left_s() or self._port.probe_pause.left_s()):
             return False
         self._probe()
         return not self._update()
@@ -108,7 +108,7 @@ class Availability:
 
     def release(self) -> None:
         """Stop counting the controller as offline on its port."""
-        self._port.away.discard(self._address)
+        self._port.offline.discard(self._address)
 
     @property
     def _offline(self) -> bool:
@@ -119,13 +119,13 @@ class Availability:
         offline = self._offline
         if not offline and self._backoff.failures:
             self._backoff.succeeded()
-            self._port.back(self._address, self._offline_since_s)
+            self._port.note_return(self._address, self._offline_since_s)
             log.warning("%s replies again", self._name)
         elif offline and not self._backoff.failures:
             self._backoff.failed()
             self._offline_since_s = self._probed_s = time.monotonic()
             self._strays = self._port.stats.strays
-            self._port.away.add(self._address)
+            self._port.offline.add(self._address)
             log.warning("%s does not reply; it is probed less often from now on", self._name)
         return offline
 
@@ -137,5 +137,5 @@ class Availability:
             self._ping(within_s=math.inf if stray_came else PROBE_S)
         except WatlowTimeoutError:
             took_s = time.monotonic() - self._probed_s + self._port.line.quiet_s
-            self._backoff.failed(about_s=PROBE_SHARE * took_s * len(self._port.away))
-            self._port.spared = Deadline.after(PROBE_SHARE * took_s / PAUSES_PER_BACKOFF)
+            self._backoff.failed(about_s=PROBE_SHARE * took_s * len(self._port.offline))
+            self._port.probe_pause = Deadline.after(PROBE_SHARE * took_s / PAUSES_PER_BACKOFF)

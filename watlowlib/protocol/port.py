@@ -32,12 +32,12 @@ class Port:
         self.line = Line(transport, self.stats, quiet_s=quiet_s)
         self._lock = FairLock()
         self._closed = False
-        self.away: set[int] = set()
+        self.offline: set[int] = set()
         """The addresses of controllers that have not replied lately."""
-        self.spared = Deadline(0.0)
-        """Until then, no controller in `away` is pinged."""
-        self.last_away = (0.0, 0.0)
-        """When the controller that replied again last was away: start, end (monotonic clock)."""
+        self.probe_pause = Deadline(0.0)
+        """Until then, no controller in `offline` is probed."""
+        self.last_outage = (0.0, 0.0)
+        """Start and end of the outage that ended last, on the monotonic clock."""
 
     @property
     def name(self) -> str:
@@ -65,10 +65,10 @@ class Port:
         """Release the lock; does nothing in a thread that does not own it."""
         self._lock.release()
 
-    def back(self, address: int, gone_s: float) -> None:
-        """Note that the controller at `address`, away since `gone_s`, replies again."""
-        self.away.discard(address)
-        self.last_away = (gone_s, time.monotonic())
+    def note_return(self, address: int, offline_since_s: float) -> None:
+        """Note that the controller at `address` replies again."""
+        self.offline.discard(address)
+        self.last_outage = (offline_since_s, time.monotonic())
 
     def open(self) -> None:
         """Open the port if it is not open."""
