@@ -1,13 +1,13 @@
-"""How well ports are polled side by side: 1, 4 and 16 of them, and what a sample costs.
+"""The efficiency of polling 1, 4 and 16 ports in parallel, and the processor time per sample.
 
-Each port is a simulated bus of four controllers at 38400 baud, in a process of its own, so
-that the buses take no time from the program that is measured. Their turnarounds differ, 6 ms
-and 0.1 ms more from port to port: in step, the buses would wait for each other's processor.
-Each port is polled alone, two parameters of each controller, then all together, and so
-on in turn, so that both meet the same disturbances. The slowest port's own time is what a
-fleet cannot be faster than: the parallel efficiency is that, divided by the fleet's time.
-Both are medians. The processor time is that of this process, for one sample through
-`WatlowManager.poll` and through a whole recording into memory.
+Each port is a simulated bus of four controllers at 38400 baud, in its own process, so that
+the buses take no time from the measure program. Their turnarounds differ, 6 ms and 0.1 ms
+more from port to port: with equal turnarounds the buses would compete for the processor.
+Each port is time_poll alone, two parameters of each controller, then all together. Both
+alternate, so that disturbances affect both. A fleet cannot be faster than its slowest port:
+the parallel efficiency is the slowest port's time alone divided by the fleet's time. Both are
+medians. The processor time is that of this process, for one sample through `WatlowManager.poll`
+and through a whole recording into memory.
 
     python benchmarks/fleet.py [PORTS ...]      1, 4 and 16 if none are given
 """
@@ -36,41 +36,41 @@ def bus(number: int) -> BusProcess:
     return BusProcess(partial(SimulatedBus, ADDRESSES, turnaround_s=turnaround_s))
 
 
-def polled(manager: WatlowManager, names: list[str]) -> float:
-    """How many seconds a poll of `names` takes."""
+def time_poll(manager: WatlowManager, names: list[str]) -> float:
+    """Return the seconds that a poll of `names` takes."""
     start_s = time.perf_counter()
     manager.poll(PARAMETERS, names=names)
     return time.perf_counter() - start_s
 
 
-def in_turns(manager: WatlowManager, by_port: list[list[str]]) -> tuple[float, float, float]:
-    """The slowest port's own seconds, those of all, and the processor seconds of a sample."""
-    everybody = list(manager.names)
+def alternate(manager: WatlowManager, by_port: list[list[str]]) -> tuple[float, float, float]:
+    """Return the seconds of the slowest port alone and of all, and the CPU seconds per sample."""
+    all_names = list(manager.names)
     alone_s: list[list[float]] = [[] for _ in by_port]
     together_s, cpu_s = [], 0.0
     for _ in range(TURNS):
         for times_s, names in zip(alone_s, by_port):
-            times_s.append(polled(manager, names))
+            times_s.append(time_poll(manager, names))
         start_s = time.process_time()
-        together_s += [polled(manager, everybody) for _ in range(TOGETHER)]
+        together_s += [time_poll(manager, all_names) for _ in range(TOGETHER)]
         cpu_s += time.process_time() - start_s
-    samples = TURNS * TOGETHER * len(everybody) * len(PARAMETERS)
+    samples = TURNS * TOGETHER * len(all_names) * len(PARAMETERS)
     slowest_s = max(percentile(times_s, 50) for times_s in alone_s)
     return slowest_s, percentile(together_s, 50), cpu_s / samples
 
 
-def recorded(manager: WatlowManager) -> tuple[float, str]:
-    """The processor seconds a row of a recording takes, and how punctual it was."""
+def measure_recording(manager: WatlowManager) -> tuple[float, str]:
+    """Return the processor seconds per row of a recording, and a text with its counts."""
     cpu_s = time.process_time()
     summary = manager.record_to_sink(
         parameters=PARAMETERS, rate_hz=RECORD_HZ, duration=RECORD_S, sink=InMemorySink()
     )
-    told = f"{summary.rows} rows, {summary.gaps} gaps, {summary.ticks_skipped} skipped"
-    return (time.process_time() - cpu_s) / summary.rows, told
+    counts = f"{summary.rows} rows, {summary.gaps} gaps, {summary.ticks_skipped} skipped"
+    return (time.process_time() - cpu_s) / summary.rows, counts
 
 
-def measured(ports: int) -> tuple[tuple[str, ...], float]:
-    """A row of the table, and the efficiency."""
+def measure(ports: int) -> tuple[tuple[str, ...], float]:
+    """Return a row of the table, and the efficiency."""
     with ExitStack() as stack:
         buses = [stack.enter_context(bus(number)) for number in range(ports)]
         manager = stack.enter_context(WatlowManager())
@@ -80,9 +80,9 @@ def measured(ports: int) -> tuple[tuple[str, ...], float]:
             for name, address in zip(names, ADDRESSES):
                 manager.add(name, port, address=address)
             by_port.append(names)
-        alone_s, together_s, cpu_s = in_turns(manager, by_port)
-        record_cpu_s, told = recorded(manager)
-    print(f"{ports} ports recorded at {RECORD_HZ:g} Hz: {told}")
+        alone_s, together_s, cpu_s = alternate(manager, by_port)
+        record_cpu_s, counts = measure_recording(manager)
+    print(f"{ports} ports recorded at {RECORD_HZ:g} Hz: {counts}")
     cells = (
         f"{alone_s * 1e3:.1f}",
         f"{together_s * 1e3:.1f}",
@@ -93,8 +93,8 @@ def measured(ports: int) -> tuple[tuple[str, ...], float]:
 
 
 def main() -> None:
-    counts = [int(each) for each in sys.argv[1:]] or [1, 4, 16]
-    found = {ports: measured(ports) for ports in counts}
+    port_counts = [int(each) for each in sys.argv[1:]] or [1, 4, 16]
+    results = {ports: measure(ports) for ports in port_counts}
     print()
     print_table(
         (
@@ -105,12 +105,12 @@ def main() -> None:
             "CPU us/sample, poll",
             "CPU us/sample, record",
         ),
-        [row for row, _ in found.values()],
+        [row for row, _ in results.values()],
     )
     print_ratios(
         *(
             (f"efficiency, {ports} ports (slowest alone / together)", ratio, ">=", 0.95)
-            for ports, (_, ratio) in found.items()
+            for ports, (_, ratio) in results.items()
         )
     )
 

@@ -1,7 +1,7 @@
-"""What the benchmarks share: a device in another process, percentiles, and tables.
+"""Functions that the benchmarks share: a device in another process, percentiles, and tables.
 
-Nothing is measured here. A benchmark prints what it measured, then ratios between things
-measured in the same run, each beside its target; no run passes or fails by its speed.
+A benchmark prints its measurements, then ratios between measurements of the same run, each
+beside its target. No run passes or fails because of its speed.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from watlowlib.simulator import SimulatedBus
 
 @contextlib.contextmanager
 def in_another_process(serve: Callable[..., None], *args: object) -> Iterator[str]:
-    """The port that `serve(pipe, *args)` sends through the pipe once it can be used."""
+    """Run `serve(pipe, *args)` in another process; yield the port that it sends when ready."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, *args), daemon=True)
+    pipe, child_pipe = context.Pipe()
+    process = context.Process(target=serve, args=(child_pipe, *args), daemon=True)
     process.start()
-    theirs.close()
+    child_pipe.close()
     try:
-        yield ours.recv()
+        yield pipe.recv()
     finally:
         process.terminate()
         process.join()
 
 
 def serve_bus(pipe: Connection, addresses: list[int], turnaround_s: tuple[float, float]) -> None:
-    """A simulated bus at 38400 baud, until the process is ended."""
+    """Run a simulated bus at 38400 baud until the process is ended."""
     with SimulatedBus(addresses, baudrate=38400, turnaround_s=turnaround_s) as bus:
         pipe.send(bus.port)
         pipe.recv()
 
 
 def percentile(values: Iterable[float], percent: float) -> float:
-    """The smallest of `values` that at least `percent` of them do not exceed."""
+    """Return the smallest of `values` that at least `percent` of them do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """The first column to the left, the others to the right, and an empty line."""
+    """Print a table, the first column left-aligned, the others right-aligned, and an empty line."""
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     for row in (header, ["-" * width for width in widths], *rows):
         first, *others = (cell.rjust(width) for cell, width in zip(row, widths))
@@ -53,12 +53,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_ratios(*ratios: tuple[str, float, str, float]) -> None:
-    """A table of (what, measured ratio, ">=" or "<=", target)."""
+    """Print a table of (description, measured ratio, ">=" or "<=", target)."""
     print_table(
         ("ratio", "measured", "target", "reached"),
         [
-            (what, f"{ratio:.3g}", f"{sign} {target:.3g}", _reached(ratio, sign, target))
-            for what, ratio, sign, target in ratios
+            (text, f"{ratio:.3g}", f"{sign} {target:.3g}", _reached(ratio, sign, target))
+            for text, ratio, sign, target in ratios
         ],
     )
 

@@ -1,10 +1,10 @@
-"""How long importing takes, above a bare interpreter: pyserial, the package, and what scripts use.
+"""Import times of pyserial, the package, and the names that scripts use.
 
     python benchmarks/import_time.py [--rounds 20]
 
-Every import is that of a new interpreter, with compiled modules, as after an installation;
-they take turns, so that whatever else the machine does strikes all of them. What is printed
-is the median, and what it is above that of a bare interpreter in the same run.
+Each import runs in a new interpreter, with compiled modules, as after an installation. The
+imports alternate, so that other load on the machine affects all of them. The output is the
+median, and its difference to the median of a bare interpreter in the same run.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ IMPORTS = {
 LIMIT_MS = 60.0
 
 
-def took_ms(script: str, environment: dict[str, str]) -> float:
-    begin = time.perf_counter()
+def time_ms(script: str, environment: dict[str, str]) -> float:
+    start_s = time.perf_counter()
     subprocess.run([sys.executable, "-c", script], check=True, env=environment)
-    return (time.perf_counter() - begin) * 1e3
+    return (time.perf_counter() - start_s) * 1e3
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How long importing takes.")
+    parser = argparse.ArgumentParser(description="Measure import times.")
     parser.add_argument("--rounds", type=int, default=20)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         for script in IMPORTS.values():
-            took_ms(script, environment)
+            time_ms(script, environment)
         times: dict[str, list[float]] = {name: [] for name in IMPORTS}
         for _ in range(rounds):
             for name, script in IMPORTS.items():
-                times[name].append(took_ms(script, environment))
+                times[name].append(time_ms(script, environment))
     median = {name: percentile(each, 50) for name, each in times.items()}
     bare = median["bare interpreter"]
     print_table(

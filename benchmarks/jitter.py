@@ -1,13 +1,13 @@
-"""How punctual the ticks of a recording are, beside a bare `threading.Event.wait` loop.
+"""The delay of a recording's ticks, compared with a bare `threading.Event.wait` loop.
 
 A recording at 10 Hz reads two parameters of two controllers on a simulated bus (38400
-baud, 2 to 10 ms turnaround) and `pipe` writes every tick's rows at once to a CSV file
+baud, 2 to 10 ms turnaround), and `pipe` writes every tick's rows at once to a CSV file
 and a SQLite file. A tick's delay is the start of its poll minus its slot. The bare loop
-waits on an Event for the same slots and does nothing else. Bus and bare loop each have a
-process of their own, and the bare loop runs at the same time as the recording, so that
-both meet the same disturbances.
+waits on an Event for the same slots and does nothing else. The bus and the bare loop each
+have their own process. The bare loop runs at the same time as the recording, so that
+disturbances affect both.
 
-    python benchmarks/jitter.py [SECONDS]      10 seconds if none are given
+    python benchmarks/jitter.py [SECONDS]      default: 10 seconds
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ ADDRESSES = [1, 2]
 PARAMETERS = ["process_value", "setpoint"]
 
 
-class Watched(SystemClock):
-    """A clock that is told when a tick is due, and a source that is told when it begins."""
+class DelayMeter(SystemClock):
+    """A clock and source that measures the time from a tick's slot to its poll."""
 
     def __init__(self, source: PollSource) -> None:
         self.delays_ns: list[int] = []
@@ -54,15 +54,15 @@ class Watched(SystemClock):
     ) -> Poll:
         poll = self._source.prepare(parameters, instances=instances, names=names)
 
-        def watched(stop: threading.Event | None = None) -> list[Sample]:
+        def timed_poll(stop: threading.Event | None = None) -> list[Sample]:
             self.delays_ns.append(time.monotonic_ns() - self._due_ns)
             return poll(stop)
 
-        return watched
+        return timed_poll
 
 
 def bare_loop(pipe: Connection, ticks: int) -> None:
-    """The same slots, kept by Event.wait alone, from the word to begin on."""
+    """Wait for the same slots with Event.wait alone, and send the delays."""
     event = threading.Event()
     pipe.send("ready")
     pipe.recv()
@@ -76,49 +76,52 @@ def bare_loop(pipe: Connection, ticks: int) -> None:
     pipe.send(delays_ns)
 
 
-def recorded(port: str, folder: Path, seconds: float) -> list[int]:
+def measure_recording(port: str, folder: Path, seconds: float) -> list[int]:
     with WatlowManager() as manager:
         for address in ADDRESSES:
             manager.add(f"oven_{address}", port, address=address)
-        watched = Watched(manager)
+        meter = DelayMeter(manager)
         with (
             SqliteSink(folder / "run.sqlite") as database,
             CsvSink(folder / "run.csv") as table,
             record(
-                watched, parameters=PARAMETERS, rate_hz=RATE_HZ, duration=seconds, clock=watched
+                meter, parameters=PARAMETERS, rate_hz=RATE_HZ, duration=seconds, clock=meter
             ) as stream,
         ):
             summary = pipe(stream, database, table, batch_size=1)
     print(f"{summary.rows} rows, {summary.gaps} gaps, {summary.samples_late} late ticks")
-    return watched.delays_ns
+    return meter.delays_ns
 
 
-def side_by_side(seconds: float) -> tuple[list[int], list[int]]:
-    """The delays in nanoseconds of the bare loop and of the recording."""
+def measure_both(seconds: float) -> tuple[list[int], list[int]]:
+    """Return the delays in nanoseconds of the bare loop and of the recording."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    loop = context.Process(target=bare_loop, args=(theirs, round(seconds * RATE_HZ)), daemon=True)
+    pipe, child_pipe = context.Pipe()
+    ticks = round(seconds * RATE_HZ)
+    loop = context.Process(target=bare_loop, args=(child_pipe, ticks), daemon=True)
     loop.start()
-    ours.recv()
+    pipe.recv()
     with (
         tempfile.TemporaryDirectory() as folder,
         in_another_process(serve_bus, ADDRESSES, (0.002, 0.01)) as port,
     ):
-        ours.send("begin")
-        delays_ns = recorded(port, Path(folder), seconds)
-        return ours.recv(), delays_ns
+        pipe.send("start")
+        delays_ns = measure_recording(port, Path(folder), seconds)
+        return pipe.recv(), delays_ns
 
 
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
-    bare, ours = ([ns / 1e6 for ns in each] for each in side_by_side(seconds))
+    bare, recording = ([ns / 1e6 for ns in each] for each in measure_both(seconds))
     rows = [
         (name, str(len(ms)), *(f"{percentile(ms, p):.3f}" for p in (50, 99, 100)))
-        for name, ms in (("bare Event.wait loop", bare), ("record with CSV and SQLite", ours))
+        for name, ms in (("bare Event.wait loop", bare), ("record with CSV and SQLite", recording))
     ]
     print_table(("", "ticks", "p50 ms", "p99 ms", "max ms"), rows)
     allowed_ms = percentile(bare, 99) + 1
-    print_ratios(("p99, record / (bare loop + 1 ms)", percentile(ours, 99) / allowed_ms, "<=", 1.0))
+    print_ratios(
+        ("p99, record / (bare loop + 1 ms)", percentile(recording, 99) / allowed_ms, "<=", 1.0)
+    )
 
 
 if __name__ == "__main__":

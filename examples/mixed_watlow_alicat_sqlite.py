@@ -1,10 +1,10 @@
-"""Watlow controllers and a gas flow controller of another make, in one SQLite table.
+"""Record Watlow controllers and a gas flow controller of another make into one SQLite table.
 
     python examples/mixed_watlow_alicat_sqlite.py /dev/ttyUSB0 mixed.sqlite
 
-Rows of any instrument can be written as dicts that have the columns of a Watlow sample:
-then one query speaks of all of them. The rows of the flow controller are made up here; with
-its own library they would be what that has read.
+Rows of any instrument can be written as dicts with the columns of a Watlow sample. One query
+then covers all instruments. The rows of the flow controller are invented here; a real script
+would read them with the instrument's own library.
 """
 
 import sqlite3
@@ -22,8 +22,8 @@ ORDER BY device, parameter
 
 
 def flow_row(parameter: str, value: float, unit: str) -> dict[str, object]:
-    """One read of a flow controller; `protocol` and the parameter's number are its own."""
-    asked = datetime.now(timezone.utc)
+    """Return one read of a flow controller, with its own `protocol` and parameter number."""
+    requested_at = datetime.now(timezone.utc)
     latency = timedelta(milliseconds=8)
     return {
         "device": "argon",
@@ -34,9 +34,9 @@ def flow_row(parameter: str, value: float, unit: str) -> dict[str, object]:
         "instance": 1,
         "value": value,
         "unit": unit,
-        "requested_at": asked,
-        "received_at": asked + latency,
-        "midpoint_at": asked + latency / 2,
+        "requested_at": requested_at,
+        "received_at": requested_at + latency,
+        "midpoint_at": requested_at + latency / 2,
         "latency_s": latency.total_seconds(),
         "status": "ok",
     }

@@ -1,4 +1,4 @@
-"""What every test has: no thread and no open port may outlive it."""
+"""Fixtures for all tests, and a check that no test leaves a thread or an open port behind."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from watlowlib.simulator import SimulatedBus
 PATIENCE_S = 10.0
 
 
-def ours() -> list[threading.Thread]:
+def library_threads() -> list[threading.Thread]:
     return [each for each in threading.enumerate() if each.name.startswith(PREFIX)]
 
 
-def descriptors() -> int:
-    """How many are open; 0 where that cannot be seen."""
+def open_descriptors() -> int:
+    """Return the number of open file descriptors; 0 where /proc is not available."""
     folder = "/proc/self/fd"
     return len(os.listdir(folder)) if os.path.isdir(folder) else 0  # noqa: PTH208, PTH112
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """Fails the test that leaves one of our threads, a shared port or a descriptor open."""
-    before = descriptors()
+    """Fail a test that leaves a thread of the library, a pooled port or a descriptor open."""
+    before = open_descriptors()
     yield
-    for thread in ours():
+    for thread in library_threads():
         thread.join(PATIENCE_S)
-    assert ours() == []
+    assert library_threads() == []
     assert port_pool._ports == []
-    if descriptors() > before:
-        gc.collect()  # which takes longer than most tests
-    assert descriptors() <= before
+    if open_descriptors() > before:
+        gc.collect()  # only if needed: it takes longer than most tests
+    assert open_descriptors() <= before
 
 
 @pytest.fixture
 def bus() -> Iterator[SimulatedBus]:
-    """Controllers 1 and 2 on a wire that takes no time and answers at once."""
+    """Controllers 1 and 2 on a line without transmission or turnaround time."""
     with SimulatedBus([1, 2], baudrate=None, turnaround_s=(0.0, 0.0)) as running:
         yield running
 
 
 @pytest.fixture
 def ctl(bus: SimulatedBus) -> Iterator[Controller]:
-    """Controller 1 on `bus`, with little patience."""
+    """Controller 1 on `bus`, with a short timeout."""
     with open_device(bus.port, timeout_s=0.25) as opened:
         yield opened

@@ -1,8 +1,8 @@
-"""Ctrl-C at each place where it can come, one after the other.
+"""Ctrl-C at each place in the code where Python can raise `KeyboardInterrupt`, one by one.
 
-A signal's handler runs between two instructions of the main thread: after a call, on the way
-back in a loop, and where a function begins. `Pressed` counts these places and raises
-`KeyboardInterrupt` at the one that is wanted.
+Python runs signal handlers between two instructions of the main thread: after a call, at the
+backward jump of a loop, and at the start of a function. `CtrlC` counts these places and raises
+`KeyboardInterrupt` at the one given.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ import sys
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-BEFORE = ("CALL", "JUMP_BACKWARD", "JUMP_ABSOLUTE", "RESUME", "GEN_START")
-"""After these instructions a signal is looked for."""
+SIGNAL_CHECKS = ("CALL", "JUMP_BACKWARD", "JUMP_ABSOLUTE", "RESUME", "GEN_START")
+"""Python checks for signals after these instructions."""
 
 
-class Pressed:
-    """Ctrl-C at place number `place` of those in `modules`, within a `with` block.
+class CtrlC:
+    """Raises `KeyboardInterrupt` at place number `place` in `modules`, in a `with` block.
 
     Attributes:
-        came: Whether there are so many places; if not, it was not pressed.
+        raised: Whether it was raised; False if there are fewer places.
     """
 
     def __init__(self, place: int, *modules: ModuleType) -> None:
-        self.came = False
+        self.raised = False
         self._left = place
         self._files = {module.__file__ for module in modules}
         self._last: dict[FrameType, str] = {}
         self._names: dict[CodeType, dict[int, str]] = {}
 
-    def __enter__(self) -> Pressed:
-        # Python 3.12 looks for this when tracing is set, not later.
+    def __enter__(self) -> CtrlC:
+        # Python 3.12 checks this flag only when tracing is set.
         sys._getframe().f_trace_opcodes = True
         sys.settrace(self._trace)
         return self
@@ -47,10 +47,10 @@ class Pressed:
         if event == "return":
             self._last.pop(frame, None)
         elif event == "opcode":
-            if self._last.get(frame, "").startswith(BEFORE):
+            if self._last.get(frame, "").startswith(SIGNAL_CHECKS):
                 if not self._left:
                     sys.settrace(None)
-                    self.came = True
+                    self.raised = True
                     raise KeyboardInterrupt
                 self._left -= 1
             self._last[frame] = self._name(frame)

@@ -1,4 +1,4 @@
-"""The examples run as they stand."""
+"""The examples run without changes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from watlowlib.simulator import SimulatedBus, SimulatedController
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def test_watlow_and_alicat_in_one_table(tmp_path: Path) -> None:
+def test_the_example_records_watlow_and_alicat_into_one_table(tmp_path: Path) -> None:
     path = tmp_path / "mixed.sqlite"
     ovens = [SimulatedController(1, setpoint=200.0), SimulatedController(2, setpoint=100.0)]
     with SimulatedBus(ovens, turnaround_s=(0.0, 0.0)) as bus:
-        shown = subprocess.run(
+        output = subprocess.run(
             [sys.executable, str(EXAMPLES / "mixed_watlow_alicat_sqlite.py"), bus.port, str(path)],
             capture_output=True, text=True, check=True, timeout=50,
         ).stdout  # fmt: skip
-    lines = [line.split() for line in shown.splitlines()]
+    lines = [line.split() for line in output.splitlines()]
     assert [line[:2] for line in lines] == [
         ["argon", "mass_flow"],
         ["argon", "setpoint"],

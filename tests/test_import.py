@@ -1,4 +1,4 @@
-"""What `import watlowlib` loads, shows and leaves behind, in interpreters of their own."""
+"""What `import watlowlib` loads and shows, and how the interpreter exits, in new interpreters."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ OPTIONAL = {"pyarrow", "psycopg", "rich", "click", "numpy", "pandas", "sqlite3",
 PATIENCE_S = 50.0
 
 
-def child(script: str, *arguments: str) -> str:
-    """What a script in a new interpreter prints; it must end by itself, and well."""
+def run_script(script: str, *arguments: str) -> str:
+    """Run a script in a new interpreter, which must exit without errors; return its output."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script, *arguments],
         capture_output=True,
@@ -33,26 +33,26 @@ def child(script: str, *arguments: str) -> str:
     return done.stdout
 
 
-def loaded(script: str) -> set[str]:
-    """The modules that are loaded after `script`."""
-    modules = child(f"{script}\nimport sys\nprint(*sys.modules)").split()
+def modules_after(script: str) -> set[str]:
+    """Return the top-level modules loaded after `script`."""
+    modules = run_script(f"{script}\nimport sys\nprint(*sys.modules)").split()
     return {name for name in modules if "." not in name}
 
 
-def test_importing_loads_nothing_that_is_not_used() -> None:
-    assert not loaded("import watlowlib") & (OPTIONAL | {"serial"})
+def test_import_loads_no_unused_library() -> None:
+    assert not modules_after("import watlowlib") & (OPTIONAL | {"serial"})
 
 
-def test_the_core_loads_nothing_that_is_optional() -> None:
-    assert not loaded("from watlowlib import open_device, WatlowManager, record") & OPTIONAL
+def test_the_core_loads_no_optional_library() -> None:
+    assert not modules_after("from watlowlib import open_device, WatlowManager, record") & OPTIONAL
 
 
 def test_all_public_names_load_no_heavy_library() -> None:
     heavy = OPTIONAL - {"sqlite3", "minimalmodbus"}
-    assert not loaded("from watlowlib import *") & heavy
+    assert not modules_after("from watlowlib import *") & heavy
 
 
-def test_each_public_name_is_what_a_type_checker_takes_it_for() -> None:
+def test_each_public_name_is_the_one_declared_for_type_checkers() -> None:
     imports = [node for node in ast.walk(ast.parse(SOURCE)) if isinstance(node, ast.ImportFrom)]
     declared = {
         alias.name: node.module
@@ -65,21 +65,21 @@ def test_each_public_name_is_what_a_type_checker_takes_it_for() -> None:
         assert getattr(watlowlib, name) is getattr(sys.modules[str(module)], name)
 
 
-def test_tab_completion_and_help_know_every_public_name() -> None:
-    shown = child("import watlowlib; print(*dir(watlowlib))").split()
+def test_dir_and_help_list_every_public_name() -> None:
+    shown = run_script("import watlowlib; print(*dir(watlowlib))").split()
     offered = {name for name in shown if not name.startswith("_")}
     assert offered == set(watlowlib.__all__)
     text = pydoc.plain(pydoc.render_doc(watlowlib))
     assert all(name in text for name in watlowlib.__all__)
 
 
-def test_a_name_that_is_not_there_is_refused_as_usual() -> None:
+def test_an_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'watlowlib' has no attribute 'recrod'"):
         _ = watlowlib.recrod  # type: ignore[attr-defined]
 
 
 class Printer:
-    """What IPython hands over for a value to be shown."""
+    """The printer that IPython passes to `_repr_pretty_`."""
 
     def __init__(self) -> None:
         self.shown = ""
@@ -88,7 +88,7 @@ class Printer:
         self.shown += text
 
 
-def test_a_notebook_shows_a_reading_as_one_reads_it() -> None:
+def test_a_notebook_shows_a_reading_in_readable_form() -> None:
     now = datetime.now(timezone.utc)
     reading = Reading(72.4, Unit.FAHRENHEIT, "process_value", 4001, 1, 1, now, now, 0.01, b"", None)
     printer = Printer()
@@ -96,7 +96,7 @@ def test_a_notebook_shows_a_reading_as_one_reads_it() -> None:
     assert printer.shown == "72.4 °F (process_value, instance 1)"
 
 
-def test_nothing_public_is_shown_by_its_place_in_memory() -> None:
+def test_no_public_repr_shows_a_memory_address() -> None:
     with SimulatedBus([1, 2], baudrate=None) as bus, open_device(bus.port) as ctl:
         stream = record(ctl, parameters="pv", rate_hz=2.0)
         shown = [bus, ctl, ctl.loop(1), ctl.alarm(1), stream, PARAMETERS, ctl.stats]
@@ -108,7 +108,7 @@ def test_nothing_public_is_shown_by_its_place_in_memory() -> None:
         assert repr(PARAMETERS) == "<Registry of the 426 parameters of family pm>"
 
 
-FORGOTTEN = {
+LEFT_OPEN = {
     "a controller": "ctl = watlowlib.open_device(port, timeout_s=20.0)\n"
     "print(ctl.read_setpoint().value)",
     "a manager": "mgr = watlowlib.WatlowManager(); mgr.add('a', port)\n"
@@ -116,7 +116,7 @@ FORGOTTEN = {
     "a recording": "ctl = watlowlib.open_device(port, timeout_s=20.0)\n"
     "stream = watlowlib.record(ctl, parameters='setpoint', rate_hz=50.0).__enter__()\n"
     "print(next(iter(stream))[0].value)",
-    "a recording nobody takes from": "ctl = watlowlib.open_device(port, timeout_s=20.0)\n"
+    "a recording without a consumer": "ctl = watlowlib.open_device(port, timeout_s=20.0)\n"
     "stream = watlowlib.record(ctl, parameters='setpoint', rate_hz=500.0, buffer_size=1)\n"
     "stream.__enter__()\nfirst = next(iter(stream))\nqueue = stream._queue\n"
     "with queue._changed:\n    assert queue._changed.wait_for(lambda: len(queue) == 1, 20.0)\n"
@@ -124,7 +124,9 @@ FORGOTTEN = {
 }
 
 
-@pytest.mark.parametrize("script", FORGOTTEN.values(), ids=FORGOTTEN)
-def test_what_is_forgotten_does_not_keep_the_interpreter(script: str) -> None:
+@pytest.mark.parametrize("script", LEFT_OPEN.values(), ids=LEFT_OPEN)
+def test_objects_left_open_do_not_block_the_exit(script: str) -> None:
     with SimulatedBus([1, 2], baudrate=None, turnaround_s=0.0) as bus:
-        assert child(f"import sys, watlowlib\nport = sys.argv[1]\n{script}", bus.port) == "75.0\n"
+        assert (
+            run_script(f"import sys, watlowlib\nport = sys.argv[1]\n{script}", bus.port) == "75.0\n"
+        )

@@ -1,4 +1,4 @@
-"""LabVIEW's way: another process that knows a path, calls functions by name, over a pipe."""
+"""`watlowlib.labview` as LabVIEW uses it: in another process, by path and name, over a pipe."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ import importlib.util, json, queue, sys, threading
 spec = importlib.util.spec_from_file_location("called_by_path", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-saying = threading.Lock()
+output_lock = threading.Lock()
 
 
 def plain(value):
@@ -43,38 +43,38 @@ def plain(value):
     return [plain(each) for each in value] if isinstance(value, list) else value
 
 
-def serve(orders):
+def serve(calls):
     while True:
-        number, name, arguments = orders.get()
+        number, name, arguments = calls.get()
         try:
-            answer = {"number": number, "result": plain(getattr(module, name)(*arguments))}
+            reply = {"number": number, "result": plain(getattr(module, name)(*arguments))}
         except Exception as error:
-            answer = {"number": number, "error": str(error), "kind": type(error).__name__}
-        with saying:
-            print(json.dumps(answer), flush=True)
+            reply = {"number": number, "error": str(error), "kind": type(error).__name__}
+        with output_lock:
+            print(json.dumps(reply), flush=True)
 
 
-threads = [queue.Queue() for _ in range(2)]
-for orders in threads:
-    threading.Thread(target=serve, args=(orders,), daemon=True).start()
+queues = [queue.Queue() for _ in range(2)]
+for calls in queues:
+    threading.Thread(target=serve, args=(calls,), daemon=True).start()
 for line in sys.stdin:
     number, thread, name, arguments = json.loads(line)
-    threads[thread].put((number, name, arguments))
+    queues[thread].put((number, name, arguments))
 """
 
 
-class Refused(Exception):  # noqa: N818 - what it is for the one who calls
-    """What LabVIEW would show in its error dialog."""
+class DialogError(Exception):
+    """An error that LabVIEW would show in its dialog."""
 
 
-def unpacked(value: Any) -> Any:
+def unpack(value: Any) -> Any:
     if isinstance(value, dict):
-        return tuple(unpacked(each) for each in value["cluster"])
-    return [unpacked(each) for each in value] if isinstance(value, list) else value
+        return tuple(unpack(each) for each in value["cluster"])
+    return [unpack(each) for each in value] if isinstance(value, list) else value
 
 
 class Session:
-    """A Python session as LabVIEW has one: calls by name, plain values, two threads."""
+    """A Python session like LabVIEW's: calls by name, plain values, two threads."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
@@ -84,48 +84,48 @@ class Session:
             text=True,
         )
         self._lock = threading.Lock()
-        self._answers: dict[int, queue.Queue[dict[str, Any]]] = {}
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        self._replies: dict[int, queue.Queue[dict[str, Any]]] = {}
+        self._reader = threading.Thread(target=self._read_replies, daemon=True)
+        self._reader.start()
 
-    def _listen(self) -> None:
+    def _read_replies(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            answer = json.loads(line)
-            self._answers[answer["number"]].put(answer)
+            reply = json.loads(line)
+            self._replies[reply["number"]].put(reply)
 
     def call(self, name: str, *arguments: object, thread: int = 0) -> Any:
         assert self.process.stdin is not None
         with self._lock:
-            number = len(self._answers)
-            self._answers[number] = queue.Queue()
+            number = len(self._replies)
+            self._replies[number] = queue.Queue()
             self.process.stdin.write(json.dumps([number, thread, name, arguments]) + "\n")
             self.process.stdin.flush()
-        answer = self._answers[number].get(timeout=PATIENCE_S)
-        if "error" in answer:
-            assert answer["kind"] == "LabviewError"
-            raise Refused(answer["error"])
-        return unpacked(answer["result"])
+        reply = self._replies[number].get(timeout=PATIENCE_S)
+        if "error" in reply:
+            assert reply["kind"] == "LabviewError"
+            raise DialogError(reply["error"])
+        return unpack(reply["result"])
 
     def open(self, line: SimulatedBus, address: float = 1) -> int:
-        """A controller, with more patience than a busy machine needs."""
+        """Open a controller with a timeout that is long enough for a busy machine."""
         handle = self.call("open_controller", line.port, address, "stdbus", "F", "", 0, PATIENCE_S)
         assert type(handle) is int
         return handle
 
     def end(self) -> int:
-        """Close the session; the exit code of its process."""
+        """Close the session and return the exit code of its process."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
         code = self.process.wait(PATIENCE_S)
-        self._listener.join(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
         self.process.stdout.close()
         return code
 
 
 @contextmanager
-def a_session() -> Iterator[Session]:
+def open_session() -> Iterator[Session]:
     session = Session()
     try:
         yield session
@@ -137,7 +137,7 @@ def a_session() -> Iterator[Session]:
 
 @pytest.fixture
 def session() -> Iterator[Session]:
-    with a_session() as running:
+    with open_session() as running:
         yield running
 
 
@@ -163,15 +163,19 @@ def test_a_controller_is_opened_read_written_and_closed(
     assert session.call("write", oven, "control_mode", 62.0, 1, True) == 62.0
     assert session.call("read_text", oven, "control_mode")[0] == "Off"
     assert session.call("close", oven) is None
-    with pytest.raises(Refused, match=f"watlowlib read: handle {oven} is no open controller"):
+    with pytest.raises(
+        DialogError, match=f"watlowlib read: handle {oven} is not an open controller"
+    ):
         session.call("read", oven, "setpoint", 1)
 
 
-def test_a_read_without_a_value_is_nan_and_says_why(session: Session, line: SimulatedBus) -> None:
-    nobody = session.call("open_controller", line.port, 9, "stdbus", "", "", 0, 0.1)
-    value, status = session.call("read", nobody, "pv", 1)
+def test_a_read_without_a_value_gives_nan_and_a_status(
+    session: Session, line: SimulatedBus
+) -> None:
+    absent = session.call("open_controller", line.port, 9, "stdbus", "", "", 0, 0.1)
+    value, status = session.call("read", absent, "pv", 1)
     assert (math.isnan(value), status) == (True, "timeout")
-    assert session.call("read_text", nobody, "control_mode", 1) == ("", "timeout")
+    assert session.call("read_text", absent, "control_mode", 1) == ("", "timeout")
     oven = session.open(line)
     value, status = session.call("read", oven, "heat_power", 2)
     assert (math.isnan(value), status) == (True, "no_such_instance")
@@ -179,70 +183,76 @@ def test_a_read_without_a_value_is_nan_and_says_why(session: Session, line: Simu
     assert (math.isnan(value), status) == (True, "text")
 
 
-def test_errors_speak_of_terminals(session: Session, line: SimulatedBus) -> None:
+def test_error_messages_refer_to_terminals(session: Session, line: SimulatedBus) -> None:
     oven = session.open(line)
-    with pytest.raises(Refused, match="watlowlib set_setpoint: .*wire TRUE to confirm"):
+    with pytest.raises(DialogError, match="watlowlib set_setpoint: .*wire TRUE to confirm"):
         session.call("set_setpoint", oven, 90.0, 1, False)
     assert line.controllers[1].get("setpoint") == 75.0
-    with pytest.raises(Refused, match="did you mean 'process_value'"):
+    with pytest.raises(DialogError, match="did you mean 'process_value'"):
         session.call("read", oven, "proces_value", 1)
-    with pytest.raises(Refused, match="confirm='FALSE': wire TRUE or FALSE"):
+    with pytest.raises(DialogError, match="confirm='FALSE': wire TRUE or FALSE"):
         session.call("set_setpoint", oven, 90.0, 1, "FALSE")
-    with pytest.raises(Refused, match="watlowlib write: .*62.5"):
+    with pytest.raises(DialogError, match="watlowlib write: .*62.5"):
         session.call("write", oven, "control_mode", 62.5, 1, True)
-    with pytest.raises(Refused, match=r"instance=1\.5: wire a whole number"):
+    with pytest.raises(DialogError, match=r"instance=1\.5: wire a whole number"):
         session.call("read", oven, "pv", 1.5)
-    with pytest.raises(Refused, match="watlowlib open_controller: .*/dev/nowhere"):
+    with pytest.raises(DialogError, match="watlowlib open_controller: .*/dev/nowhere"):
         session.call("open_controller", "/dev/nowhere")
-    with pytest.raises(Refused, match="is no open recording"):
+    with pytest.raises(DialogError, match="is not an open recording"):
         session.call("recording_status", oven)
-    with pytest.raises(Refused, match="TypeError"):
+    with pytest.raises(DialogError, match="TypeError"):
         session.call("read")
 
 
 @pytest.mark.parametrize("value", [True, "80", None, math.inf])
-def test_a_value_is_a_number(session: Session, line: SimulatedBus, value: object) -> None:
+def test_a_value_that_is_not_a_number_is_refused(
+    session: Session, line: SimulatedBus, value: object
+) -> None:
     oven = session.open(line)
-    with pytest.raises(Refused, match=f"watlowlib write: value={value!r}: wire a number"):
+    with pytest.raises(DialogError, match=f"watlowlib write: value={value!r}: wire a number"):
         session.call("write", oven, "setpoint", value, 1, True)
-    with pytest.raises(Refused, match=f"watlowlib set_setpoint: value={value!r}: wire a number"):
+    with pytest.raises(
+        DialogError, match=f"watlowlib set_setpoint: value={value!r}: wire a number"
+    ):
         session.call("set_setpoint", oven, value, 1, True)
     assert line.controllers[1].get("setpoint") == 75.0
 
 
-def test_what_is_not_wired_is_the_default(session: Session, line: SimulatedBus) -> None:
+def test_unwired_inputs_have_defaults(session: Session, line: SimulatedBus) -> None:
     oven = session.call("open_controller", line.port, 1, "", "", "", 0, 0.0, "")
     assert session.call("read", oven, "setpoint") == (75.0, "ok")
-    with pytest.raises(Refused, match="port='': give a name"):
+    with pytest.raises(DialogError, match="port='': give a name"):
         session.call("open_controller", "")
-    with pytest.raises(Refused, match="address=True: wire a whole number"):
+    with pytest.raises(DialogError, match="address=True: wire a whole number"):
         session.call("open_controller", line.port, True)
-    with pytest.raises(Refused, match="nothing to read"):
+    with pytest.raises(DialogError, match="nothing to read"):
         session.call("read_many", oven, [])
 
 
 @pytest.mark.parametrize("handles", [[], True, "1", [[1]]])
-def test_handles_that_are_none(session: Session, handles: object) -> None:
-    with pytest.raises(Refused, match=r"watlowlib start_recording: handles?=.*: wire "):
+def test_invalid_handles_are_refused(session: Session, handles: object) -> None:
+    with pytest.raises(DialogError, match=r"watlowlib start_recording: handles?=.*: wire "):
         session.call("start_recording", handles, ["pv"], 2.0)
-    with pytest.raises(Refused, match="watlowlib close: handle=.*: wire a whole number"):
+    with pytest.raises(DialogError, match="watlowlib close: handle=.*: wire a whole number"):
         session.call("close", handles)
 
 
-def test_one_handle_is_enough_and_none_counts_twice(session: Session, line: SimulatedBus) -> None:
+def test_a_single_handle_is_accepted_and_a_duplicate_is_refused(
+    session: Session, line: SimulatedBus
+) -> None:
     oven = session.open(line)
-    with pytest.raises(Refused, match="each only once"):
+    with pytest.raises(DialogError, match="each only once"):
         session.call("start_recording", [oven, float(oven)], ["pv"], 2.0)
     recording = session.call("start_recording", oven, "sp", 100.0, "", 0.01)
     assert session.call("stop_recording", float(recording))[0] == 0
 
 
-def test_a_port_that_cannot_be_looked_at_is_an_error(session: Session) -> None:
-    with pytest.raises(Refused, match="watlowlib discover: there is no port '/dev/nowhere'"):
+def test_discover_on_a_missing_port_is_an_error(session: Session) -> None:
+    with pytest.raises(DialogError, match="watlowlib discover: there is no port '/dev/nowhere'"):
         session.call("discover", "/dev/nowhere", 1)
 
 
-def test_who_is_there(session: Session, line: SimulatedBus) -> None:
+def test_discover_and_identify(session: Session, line: SimulatedBus) -> None:
     ports, addresses, protocols, speeds, parts = session.call("discover", line.port, 2, "stdbus")
     assert ports == [line.port] * 2
     assert (addresses, protocols, speeds) == ([1, 2], ["stdbus"] * 2, [38400] * 2)
@@ -253,7 +263,7 @@ def test_who_is_there(session: Session, line: SimulatedBus) -> None:
     assert software > 0
 
 
-def test_two_threads_call_at_once(session: Session, line: SimulatedBus) -> None:
+def test_two_threads_call_at_the_same_time(session: Session, line: SimulatedBus) -> None:
     ovens = [session.open(line, address) for address in (1, 2)]
 
     def reads(thread: int) -> set[tuple[float, str]]:
@@ -262,12 +272,12 @@ def test_two_threads_call_at_once(session: Session, line: SimulatedBus) -> None:
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(reads, (0, 1))) == [{(75.0, "ok")}, {(80.0, "ok")}]
     session.call("close_all", thread=1)
-    with pytest.raises(Refused, match="is no open controller"):
+    with pytest.raises(DialogError, match="is not an open controller"):
         session.call("read", ovens[0], "sp", 1)
 
 
-def rows_of(path: Path) -> list[list[str]]:
-    """The rows of a CSV file, all of which must be whole."""
+def read_rows(path: Path) -> list[list[str]]:
+    """Return the rows of a CSV file, and check that all of them are complete."""
     text = path.read_bytes().decode()
     assert text.endswith("\r\n")
     head, *rows = [line.split(",") for line in text.splitlines()]
@@ -275,40 +285,43 @@ def rows_of(path: Path) -> list[list[str]]:
     return rows
 
 
-def after_ticks(session: Session, recording: int, ticks: int) -> tuple[Any, ...]:
-    """The status of a recording that has had so many ticks; each question waits for the pipe."""
-    until = Deadline.after(PATIENCE_S)
-    while not until.passed():
+def wait_for_ticks(session: Session, recording: int, ticks: int) -> tuple[Any, ...]:
+    """Wait until a recording has this number of ticks or has ended; return its status."""
+    deadline = Deadline.after(PATIENCE_S)
+    while not deadline.passed():
         status: tuple[Any, ...] = session.call("recording_status", recording, thread=1)
         if status[2] >= ticks or status[0] != 1:
             return status
-    raise AssertionError("it does not go on")
+    raise AssertionError("the recording does not progress")
 
 
-def test_a_recording_goes_on_in_the_background(
+def test_a_recording_runs_in_the_background(
     session: Session, line: SimulatedBus, tmp_path: Path
 ) -> None:
     ovens = [session.open(line, address) for address in (1, 2)]
     path = tmp_path / "run.csv"
     recording = session.call("start_recording", ovens, ["sp", "pv"], 50.0, str(path))
-    state, seconds, ticks, late, rows, gaps, drift_ms, lost, *_ = after_ticks(session, recording, 5)
+    state, seconds, ticks, late, rows, gaps, drift_ms, lost, *_ = wait_for_ticks(
+        session, recording, 5
+    )
     assert (state, gaps, lost) == (1, 0, 0)
     assert (rows, ticks + late >= 5, seconds > 0, drift_ms >= 0) == (ticks * 4, True, True, True)
     values, statuses, names = session.call("latest", recording)
     assert (values[0], values[2], statuses) == (75.0, 80.0, ["ok"] * 4)
     assert [name.split(maxsplit=1)[1] for name in names] == ["setpoint 1", "process_value 1"] * 2
-    assert session.call("read", ovens[0], "sp", 1) == (75.0, "ok")  # on the same line meanwhile
+    # A read on the same line during the recording.
+    assert session.call("read", ovens[0], "sp", 1) == (75.0, "ok")
     state, _, ticks, _, rows, _, _, _, written, unwritten = session.call(
         "stop_recording", recording
     )
     assert (state, written, unwritten) == (0, rows, 0)
-    assert len(rows_of(path)) == rows == ticks * 4
-    with pytest.raises(Refused, match="is no open recording"):
+    assert len(read_rows(path)) == rows == ticks * 4
+    with pytest.raises(DialogError, match="is not an open recording"):
         session.call("latest", recording)
     assert session.call("read", ovens[0], "sp", 1) == (75.0, "ok")
 
 
-def test_the_latest_values_do_not_touch_the_bus(session: Session, line: SimulatedBus) -> None:
+def test_latest_sends_nothing(session: Session, line: SimulatedBus) -> None:
     oven = session.open(line)
     recording = session.call("start_recording", [oven], "sp", 1000.0, "", 0.01)
     while session.call("recording_status", recording)[0] == 1:
@@ -320,48 +333,48 @@ def test_the_latest_values_do_not_touch_the_bus(session: Session, line: Simulate
     session.call("close", recording)
 
 
-def test_a_recording_that_cannot_be_is_refused(
+def test_invalid_arguments_of_start_recording_are_refused(
     session: Session, line: SimulatedBus, tmp_path: Path
 ) -> None:
     oven = session.open(line)
-    with pytest.raises(Refused, match="there is no folder"):
+    with pytest.raises(DialogError, match="there is no folder"):
         session.call("start_recording", [oven], ["pv"], 2.0, str(tmp_path / "no" / "run.csv"))
-    with pytest.raises(Refused, match="the file extension selects the format"):
+    with pytest.raises(DialogError, match="the file extension selects the format"):
         session.call("start_recording", [oven], ["pv"], 2.0, "run.tdms")
-    with pytest.raises(Refused, match="is no open controller"):
+    with pytest.raises(DialogError, match="is not an open controller"):
         session.call("start_recording", [oven, 77], ["pv"], 2.0)
-    with pytest.raises(Refused, match="rate_hz"):
+    with pytest.raises(DialogError, match="rate_hz"):
         session.call("start_recording", [oven], ["pv"], 0.0)
 
 
-def test_a_recording_that_fails_says_why(
+def test_recording_error_gives_the_reason_of_a_failure(
     session: Session, line: SimulatedBus, tmp_path: Path
 ) -> None:
     oven = session.open(line)
     path = tmp_path / "run.sqlite"
     recording = session.call("start_recording", [oven], ["pv"], 100.0, str(path))
-    after_ticks(session, recording, 150)
-    with closing(sqlite3.connect(path, timeout=PATIENCE_S)) as meddler:
-        until = Deadline.after(PATIENCE_S)
-        while not meddler.execute("SELECT name FROM sqlite_master").fetchall():
-            assert not until.passed()
-        meddler.execute("DROP TABLE samples")
-        meddler.commit()
-    assert after_ticks(session, recording, 10**9)[0] == -1
+    wait_for_ticks(session, recording, 150)
+    with closing(sqlite3.connect(path, timeout=PATIENCE_S)) as database:
+        deadline = Deadline.after(PATIENCE_S)
+        while not database.execute("SELECT name FROM sqlite_master").fetchall():
+            assert not deadline.passed()
+        database.execute("DROP TABLE samples")
+        database.commit()
+    assert wait_for_ticks(session, recording, 10**9)[0] == -1
     assert "no such table" in session.call("recording_error", recording)
-    with pytest.raises(Refused, match="no such table"):
+    with pytest.raises(DialogError, match="no such table"):
         session.call("stop_recording", recording)
 
 
-def test_what_is_forgotten_ends_well_with_the_session(
+def test_a_recording_left_open_is_completed_at_the_end_of_the_session(
     session: Session, line: SimulatedBus, tmp_path: Path
 ) -> None:
     oven = session.open(line)
     path = tmp_path / "run.csv"
     recording = session.call("start_recording", [oven], ["sp"], 100.0, str(path))
-    ticks = after_ticks(session, recording, 10)[2]
+    ticks = wait_for_ticks(session, recording, 10)[2]
     assert session.end() == 0
-    assert len(rows_of(path)) >= ticks
+    assert len(read_rows(path)) >= ticks
 
 
 CLOSED_AT_EXIT = """
@@ -375,7 +388,7 @@ watlowlib.labview._recordings.add(Thing())
 """
 
 
-def test_all_handles_are_closed_when_python_ends() -> None:
+def test_all_handles_are_closed_when_python_exits() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CLOSED_AT_EXIT],
         capture_output=True,
@@ -386,24 +399,24 @@ def test_all_handles_are_closed_when_python_ends() -> None:
     assert done.stdout == "closed\n"
 
 
-def test_after_an_abort_what_was_written_can_be_read(
+def test_after_a_kill_the_written_rows_can_be_read(
     session: Session, line: SimulatedBus, tmp_path: Path
 ) -> None:
     oven = session.open(line)
     path = tmp_path / "run.csv"
     recording = session.call("start_recording", [oven], ["sp"], 200.0, str(path))
-    after_ticks(session, recording, 200)  # more than the sink is given at once
+    wait_for_ticks(session, recording, 200)  # more than one batch of the sink
     session.process.kill()
     session.process.wait(PATIENCE_S)
-    assert len(rows_of(path)) >= 64
-    with a_session() as next_one:
-        old, oven = oven, next_one.open(line)
-        with pytest.raises(Refused, match="to an earlier session"):
-            next_one.call("read", old, "sp", 1)
-        assert next_one.call("read", oven, "sp", 1) == (75.0, "ok")
+    assert len(read_rows(path)) >= 64
+    with open_session() as next_session:
+        old, oven = oven, next_session.open(line)
+        with pytest.raises(DialogError, match="to an earlier session"):
+            next_session.call("read", old, "sp", 1)
+        assert next_session.call("read", oven, "sp", 1) == (75.0, "ok")
 
 
-def test_each_function_is_in_the_guide_with_its_terminals() -> None:
+def test_the_guide_lists_each_function_with_its_terminals() -> None:
     guide = GUIDE.read_text("utf-8")
     functions = [
         function
@@ -414,5 +427,5 @@ def test_each_function_is_in_the_guide_with_its_terminals() -> None:
     for function in functions:
         rows = re.search(rf"### `{function.__name__}`\n(.*?)(?=\n###? |\Z)", guide, re.DOTALL)
         assert rows, function.__name__
-        named = re.findall(r"^\| `(\w+)` \| in", rows[1], re.MULTILINE)
-        assert named == list(inspect.signature(function).parameters), function.__name__
+        terminals = re.findall(r"^\| `(\w+)` \| in", rows[1], re.MULTILINE)
+        assert terminals == list(inspect.signature(function).parameters), function.__name__

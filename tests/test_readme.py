@@ -1,4 +1,4 @@
-"""What the README says is so: its examples run as they stand, its test command is CI's."""
+"""The README's examples and commands run without changes."""
 
 from __future__ import annotations
 
@@ -21,62 +21,64 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
 ]
-OURS = [each for each in COMMANDS if re.match("watlowlib (read|record|recover|parameters)", each)]
+WATLOWLIB_COMMANDS = [
+    each for each in COMMANDS if re.match("watlowlib (read|record|recover|parameters)", each)
+]
 
 
-def slaves() -> list[Simulated]:
-    """What speaks Modbus in the examples."""
+def modbus_controllers() -> list[Simulated]:
+    """Return the Modbus controllers of the examples."""
     return [SimulatedController(3, protocol=ProtocolKind.MODBUS_RTU), SimulatedSD(4)]
 
 
-def test_there_are_examples() -> None:
-    assert len(OURS) == 5
+def test_the_readme_has_examples_and_commands() -> None:
+    assert len(WATLOWLIB_COMMANDS) == 5
     assert len(EXAMPLES) == 7
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_an_example_runs_as_it_stands(
+def test_an_example_runs_without_changes(
     example: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # Who is there answers in that time on a busy machine too.
+    # Long enough for replies on a busy machine.
     monkeypatch.setitem(find_devices.__kwdefaults__, "timeout_s", 1.0)
     monkeypatch.chdir(tmp_path)
-    line = [1, 2, *slaves()]
+    line = [1, 2, *modbus_controllers()]
     with SimulatedBus(line, speed=100.0) as bus, SimulatedBus([1]) as other:
-        # Only the ports are ours, and nobody waits five minutes.
+        # Only the ports and the duration of five minutes are replaced.
         example = example.replace("/dev/ttyUSB0", bus.port).replace("/dev/ttyUSB1", other.port)
         exec(compile(example.replace("duration=300.0", "duration=1.0"), "README.md", "exec"), {})
-        shown = capsys.readouterr().out
+        output = capsys.readouterr().out
         if "set_setpoint" in example:
-            assert re.match(r"7\d(\.\d+)? °F \(process_value, instance 1\)\n", shown)
-            assert shown.endswith("PID\nPM3R1CA-AAAAAAA\n")
+            assert re.match(r"7\d(\.\d+)? °F \(process_value, instance 1\)\n", output)
+            assert output.endswith("PID\nPM3R1CA-AAAAAAA\n")
             assert bus.controllers[1].get("setpoint") == 75.0
         if "find_devices" in example:
-            lines = shown.splitlines()
+            lines = output.splitlines()
             assert [line.split()[0] for line in lines if "DeviceInfo" in line] == [
                 "1",
                 "2",
                 "3",
                 "4",
             ]
-            assert "process_value" in shown
-            assert "nothing came back" in shown
+            assert "process_value" in output
+            assert "nothing came back" in output
         if "ramp_to" in example:
-            assert "time_integral=180.0" in shown
-            # The integral, the set point, the ramp's scale (there already), rate and action.
-            assert int(shown.splitlines()[-1]) == bus.controllers[1].eeprom_writes == 6
+            assert "time_integral=180.0" in output
+            # The integral, the set point, the ramp's scale (already held), rate and action.
+            assert int(output.splitlines()[-1]) == bus.controllers[1].eeprom_writes == 6
         if "read_samples" in example:
             rows = list(read_samples(tmp_path / "run.parquet"))
-            assert 0 < len(rows) <= 10  # ticks that a busy machine was late for have none
-            assert shown.splitlines() == [
+            assert 0 < len(rows) <= 10  # ticks skipped on a busy machine have no row
+            assert output.splitlines() == [
                 f"{row['requested_at']} {row['device']} {row['value']} ok" for row in rows
             ]
         if "SqliteSink" in example:
-            ticks = re.search(r"samples_emitted=(\d+), samples_late=(\d+)", shown)
-            assert ticks, shown
+            ticks = re.search(r"samples_emitted=(\d+), samples_late=(\d+)", output)
+            assert ticks, output
             assert int(ticks[1]) + int(ticks[2]) == 2
             recorded = (tmp_path / "run.csv").read_text("utf-8").splitlines()[1:]
             assert len(recorded) == int(ticks[1]) * 3 * 2
@@ -85,14 +87,14 @@ def test_an_example_runs_as_it_stands(
 @pytest.mark.parametrize(
     "command", [each for each in COMMANDS if each.startswith(("watlowlib re", "watlowlib pa"))]
 )
-def test_a_command_runs_as_it_stands(
+def test_a_command_runs_without_changes(
     command: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with SimulatedBus([1, 2, *slaves()]) as bus:
+    with SimulatedBus([1, 2, *modbus_controllers()]) as bus:
         words = command.replace("/dev/ttyUSB0", bus.port).split()[1:]
         if words[0] == "record":
             words[2:2] = ["--duration", "1"]
@@ -100,11 +102,11 @@ def test_a_command_runs_as_it_stands(
             with CsvSink(words[1]) as sink:
                 sink.write_many([])
         assert main(words) == 0
-    wanted = {"parameters": "heat_proportional_band", "recover": "0 bytes of a torn line"}
-    assert wanted.get(words[0], "process_value") in capsys.readouterr().out
+    expected = {"parameters": "heat_proportional_band", "recover": "0 bytes of a torn line"}
+    assert expected.get(words[0], "process_value") in capsys.readouterr().out
 
 
-def test_the_two_commands_come_first_and_are_one_line_each() -> None:
+def test_the_first_two_commands_record_and_test() -> None:
     first, second = COMMANDS[:2]
     assert first.startswith("python3 -m venv ")
     assert first.endswith("watlowlib record --simulate 3 --duration 10 run.sqlite")
@@ -112,7 +114,7 @@ def test_the_two_commands_come_first_and_are_one_line_each() -> None:
     assert second.endswith("pytest -n 4")
 
 
-def test_every_public_part_is_in_the_map() -> None:
+def test_contributing_names_every_package_and_module() -> None:
     guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     parts = {path.name for path in (ROOT / "watlowlib").iterdir() if path.suffix == ".py"}
     parts |= {f"{path.parent.name}/" for path in (ROOT / "watlowlib").glob("*/__init__.py")}

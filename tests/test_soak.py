@@ -1,10 +1,10 @@
-"""16 ports of 4 controllers, recorded while everything goes wrong that goes wrong.
+"""A recording of 16 ports with 4 controllers each, with every kind of fault.
 
-Each port is a simulated line in a process of its own, in the time a real one takes. While
-the recording runs, controllers are switched off and on, adapters are pulled out and put
-back elsewhere, lines stand still, replies are late, corrupt, echoed or missing, and
-another thread writes set points. Every value says whose it is and is given only once, so
-that a foreign or stale one is seen.
+Each port is a simulated line in its own process, with realistic timing. During the recording
+controllers are switched off and on, adapters are unplugged and replugged under another name,
+lines stall, replies are late, corrupt, echoed or missing, and another thread writes set
+points. Each value identifies its source and is sent only once; therefore a value of another
+source and a stale value are detected.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak_line import ADDRESSES, PARAMETERS, TIMEOUT_S, SoakLine, number_of, owner
+from tests.soak_line import ADDRESSES, PARAMETERS, TIMEOUT_S, SoakLine, source_number, source_of
 from watlowlib import ErrorPolicy, Recording, Sample, WatlowManager, record
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowError
@@ -34,81 +34,83 @@ from watlowlib.simulator import BusProcess
 RATE_HZ = 5.0
 PATIENCE_S = 60.0
 GAPS = {"timeout", "offline", "busy", "crc", "disconnected", "line_not_quiet"}
-FEW = 4
-"""Threads of a recording beside the pool's: recorder, and the test's own."""
-MOST_GROWTH_BYTES = 12_000_000
+OTHER_THREADS = 4
+"""Threads of a recording outside the pool: the recorder's and those of the test."""
+MAX_GROWTH_BYTES = 12_000_000
 
 if sys.platform == "linux":
-    # Python's own helper, which stays: not to be counted as a descriptor left open.
+    # Started here: its descriptor stays open and must not be counted as a leak.
     resource_tracker.ensure_running()
 
 
-class Checked:
-    """Looks at every batch as it comes, and keeps of each value what is needed to judge it."""
+class BatchChecker:
+    """Checks each batch when it arrives, and stores each value with its times for later checks."""
 
     def __init__(self, lines: int, ticks: int) -> None:
         self.expected = [
-            (name_of(line, address), parameter)
+            (device_name(line, address), parameter)
             for line, address in itertools.product(range(lines), ADDRESSES)
             for parameter in PARAMETERS.values()
         ]
-        self.numbers = [
-            number_of(line, address, parameter)
+        self.sources = [
+            source_number(line, address, parameter)
             for line, address in itertools.product(range(lines), ADDRESSES)
             for parameter in PARAMETERS
         ]
-        self.lines = lines
-        self.others = sum("-poll-" not in each.name for each in threading.enumerate()) + FEW
+        outside_pool = sum("-poll-" not in each.name for each in threading.enumerate())
+        self.max_threads = outside_pool + OTHER_THREADS + 2 * lines
         self.batches = 0
         self.statuses: Counter[str] = Counter()
-        self.answered = [0] * len(self.expected)
-        # Made in full size beforehand: what grows now is not ours.
+        self.successful = [0] * len(self.expected)
+        # Allocated at full size, so that the test itself does not increase the memory use.
         self.values = array("d", bytes(3 * 8 * ticks * len(self.expected)))
-        self.kept = 0
+        self.value_count = 0
         self.open_files: list[int] = []
         self.threads: list[int] = []
         self.memory: list[int] = []
 
-    def look(self, batch: list[Sample]) -> None:
+    def check(self, batch: list[Sample]) -> None:
         assert [(each.device, each.parameter) for each in batch] == self.expected
-        for number, (sample, whose) in enumerate(zip(batch, self.numbers)):
+        for number, (sample, source) in enumerate(zip(batch, self.sources)):
             self.statuses[sample.status] += 1
             if sample.status != "ok":
                 assert sample.value is None
                 continue
             assert isinstance(sample.value, float)
-            assert owner(sample.value) == whose, f"a foreign value: {sample}"
-            self.answered[number] += 1
-            at = 3 * self.kept
+            assert source_of(sample.value) == source, f"a value of another source: {sample}"
+            self.successful[number] += 1
+            at = 3 * self.value_count
             self.values[at] = sample.value
             self.values[at + 1] = sample.requested_at.timestamp()
             self.values[at + 2] = sample.received_at.timestamp()
-            self.kept += 1
+            self.value_count += 1
         self.batches += 1
         self.open_files.append(len(list(Path("/proc/self/fd").iterdir())))
         self.threads.append(threading.active_count())
         self.memory.append(resident_bytes())
 
-    def no_value_is_stale(self, given_at_s: dict[float, float], stepped_s: float) -> None:
-        assert len(set(self.values[0 : 3 * self.kept : 3])) == self.kept, "a value came twice"
-        for at in range(0, 3 * self.kept, 3):
-            value, asked_s, answered_s = self.values[at : at + 3]
-            given_s = given_at_s[value]
-            assert asked_s - 0.002 - stepped_s <= given_s <= answered_s + 0.002 + stepped_s, (
-                f"{value} was given {given_s - asked_s} s after it was asked for, "
-                f"and received after {answered_s - asked_s} s"
+    def check_no_value_is_stale(self, sent_at_s: dict[float, float], clock_step_s: float) -> None:
+        distinct = set(self.values[0 : 3 * self.value_count : 3])
+        assert len(distinct) == self.value_count, "a value was recorded twice"
+        tolerance_s = 0.002 + clock_step_s
+        for at in range(0, 3 * self.value_count, 3):
+            value, requested_s, received_s = self.values[at : at + 3]
+            sent_s = sent_at_s[value]
+            assert requested_s - tolerance_s <= sent_s <= received_s + tolerance_s, (
+                f"{value} was sent {sent_s - requested_s} s after the request, "
+                f"and received after {received_s - requested_s} s"
             )
 
-    def nothing_grows(self) -> None:
+    def check_nothing_grows(self) -> None:
         first, last = self.batches // 3, -self.batches // 3
         assert max(self.open_files[last:]) <= max(self.open_files[:first]), self.open_files
-        # The pool may take another thread where one is just coming back: two a port at the most.
-        assert max(self.threads) <= self.others + 2 * self.lines, self.threads
+        # The pool may start a thread while another one becomes idle: at most two per port.
+        assert max(self.threads) <= self.max_threads, self.threads
         growth = max(self.memory[last:]) - max(self.memory[:first])
-        assert growth <= MOST_GROWTH_BYTES, f"{growth} bytes more"
+        assert growth <= MAX_GROWTH_BYTES, f"{growth} bytes more"
 
 
-def name_of(line: int, address: int) -> str:
+def device_name(line: int, address: int) -> str:
     return f"{line}_{address}"
 
 
@@ -118,10 +120,10 @@ def resident_bytes() -> int:
 
 
 def disturb(lines: list[BusProcess], stop: threading.Event) -> Counter[str]:
-    """Do something bad to a line, and set it right again, until told to stop."""
+    """Cause a fault on a random line and remove it again, until `stop` is set."""
     chance = random.Random(0)
     done: Counter[str] = Counter()
-    ways: Iterator[tuple[str, tuple[str, str]]] = itertools.cycle(
+    faults: Iterator[tuple[str, tuple[str, str]]] = itertools.cycle(
         {
             "power": ("power_off", "power_on"),
             "unplugged": ("unplug", "replug"),
@@ -130,35 +132,35 @@ def disturb(lines: list[BusProcess], stop: threading.Event) -> Counter[str]:
         }.items()
     )
     while not stop.wait(chance.uniform(0.2, 0.8)):
-        what, (wrong, right) = next(ways)
+        fault, (start, end) = next(faults)
         line = chance.choice(lines)
-        arguments = (chance.choice(ADDRESSES),) if what == "power" else ()
-        line.ask(wrong, *arguments)
+        arguments = (chance.choice(ADDRESSES),) if fault == "power" else ()
+        line.ask(start, *arguments)
         stop.wait(chance.uniform(0.2, 0.8))
-        line.ask(right, *arguments, **({"elsewhere": True} if what == "moved" else {}))
-        done[what] += 1
+        line.ask(end, *arguments, **({"elsewhere": True} if fault == "moved" else {}))
+        done[fault] += 1
     return done
 
 
 def write(manager: WatlowManager, stop: threading.Event) -> dict[str, list[float]]:
-    """Write set points; by controller what it may hold: the last one confirmed, and later ones."""
+    """Write set points; return those each controller may hold: the last confirmed and later."""
     chance = random.Random(1)
-    may_hold = {name: [75.0] for name in manager.names}
+    possible = {name: [75.0] for name in manager.names}
     for n in itertools.count(100):
         if stop.wait(0.05):
             break
         name, value = chance.choice(manager.names), float(n % 1000)
-        may_hold[name].append(value)
+        possible[name].append(value)
         try:
             held = manager.get(name).set_setpoint(value, confirm=True)
         except WatlowError:
             continue
         assert held.value == value
-        may_hold[name] = [value]
-    return may_hold
+        possible[name] = [value]
+    return possible
 
 
-def beside(call: Callable[[], object], results: list[object]) -> threading.Thread:
+def start_thread(call: Callable[[], object], results: list[object]) -> threading.Thread:
     def run() -> None:
         try:
             results.append(call())
@@ -170,40 +172,40 @@ def beside(call: Callable[[], object], results: list[object]) -> threading.Threa
     return thread
 
 
-def all_answer(manager: WatlowManager) -> None:
-    """Wait until every controller is back."""
+def wait_until_all_reply(manager: WatlowManager) -> None:
+    """Wait until every controller replies."""
     manager.error_policy = ErrorPolicy.RETURN
-    late = Deadline.after(PATIENCE_S)
+    deadline = Deadline.after(PATIENCE_S)
     while any(result.error for result in manager.poll("setpoint").values()):
-        assert not late.passed(), "not all came back"
+        assert not deadline.passed(), "not all controllers reply"
 
 
-def recorded(
+def record_with_faults(
     manager: WatlowManager, lines: list[BusProcess], duration_s: float
-) -> tuple[Recording, Checked, list[object]]:
-    """Record while a thread disturbs and another one writes; what these came to."""
-    checked = Checked(len(lines), int(duration_s * RATE_HZ))
+) -> tuple[Recording, BatchChecker, list[object]]:
+    """Record while one thread causes faults and one writes; return also what these return."""
+    checker = BatchChecker(len(lines), int(duration_s * RATE_HZ))
     stop = threading.Event()
-    disturbed: list[object] = []
+    disturbances: list[object] = []
     written: list[object] = []
     threads = [
-        beside(lambda: disturb(lines, stop), disturbed),
-        beside(lambda: write(manager, stop), written),
+        start_thread(lambda: disturb(lines, stop), disturbances),
+        start_thread(lambda: write(manager, stop), written),
     ]
     try:
         with record(
             manager, parameters=list(PARAMETERS), rate_hz=RATE_HZ, duration=duration_s
         ) as stream:
             for batch in stream:
-                checked.look(batch)
+                checker.check(batch)
     finally:
         stop.set()
         for thread in threads:
             thread.join(PATIENCE_S)
-    return stream, checked, disturbed + written
+    return stream, checker, disturbances + written
 
 
-def soaked(folder: Path, lines: int, duration_s: float) -> None:
+def run_soak_test(folder: Path, lines: int, duration_s: float) -> None:
     wall_s = time.time() - time.monotonic()
     with ExitStack() as stack:
         links = [str(folder / f"usb-{line}") for line in range(lines)]
@@ -215,52 +217,52 @@ def soaked(folder: Path, lines: int, duration_s: float) -> None:
         for line, bus in enumerate(buses):
             port = bus.port
             for address in ADDRESSES:
-                manager.add(name_of(line, address), port, address=address, timeout_s=TIMEOUT_S)
-        all_answer(manager)
-        stream, checked, (disturbed, written) = recorded(manager, buses, duration_s)
-        all_answer(manager)
-        # Every tick is there, with a row for each device and parameter, or counted as skipped.
+                manager.add(device_name(line, address), port, address=address, timeout_s=TIMEOUT_S)
+        wait_until_all_reply(manager)
+        stream, checker, (disturbances, written) = record_with_faults(manager, buses, duration_s)
+        wait_until_all_reply(manager)
+        # Every tick has a row for each device and parameter, or is counted as skipped.
         summary = stream.summary
-        assert checked.batches + summary.ticks_skipped == duration_s * RATE_HZ
-        assert (summary.samples_emitted, summary.ticks_dropped) == (checked.batches, 0)
-        assert summary.rows == checked.batches * len(checked.expected)
-        assert summary.gaps == summary.rows - checked.statuses["ok"]
-        # No wrong value, and a reason where there is none.
-        assert set(checked.statuses) <= {"ok", *GAPS}, checked.statuses
-        stepped_s = abs(time.time() - time.monotonic() - wall_s)
-        given_at_s: dict[float, float] = {}
+        assert checker.batches + summary.ticks_skipped == duration_s * RATE_HZ
+        assert (summary.samples_emitted, summary.ticks_dropped) == (checker.batches, 0)
+        assert summary.rows == checker.batches * len(checker.expected)
+        assert summary.gaps == summary.rows - checker.statuses["ok"]
+        # There is no wrong value, and every gap has a known status.
+        assert set(checker.statuses) <= {"ok", *GAPS}, checker.statuses
+        clock_step_s = abs(time.time() - time.monotonic() - wall_s)
+        sent_at_s: dict[float, float] = {}
         for bus in buses:
-            given = bus.ask("given")
-            assert isinstance(given, dict)
-            given_at_s |= given
-        checked.no_value_is_stale(given_at_s, stepped_s)
-        checked.nothing_grows()
-        # Each set point is the last one that was confirmed, or one whose write was not.
+            sent = bus.ask("sent_values")
+            assert isinstance(sent, dict)
+            sent_at_s |= sent
+        checker.check_no_value_is_stale(sent_at_s, clock_step_s)
+        checker.check_nothing_grows()
+        # Each set point is the last confirmed one, or a later one that was not confirmed.
         assert isinstance(written, dict), written
         for line, bus in enumerate(buses):
             setpoints = bus.ask("setpoints")
             assert isinstance(setpoints, dict)
             for address, held in setpoints.items():
-                assert held in written[name_of(line, address)]
-        # And it was no fair weather.
-        assert isinstance(disturbed, Counter), disturbed
-        assert min(disturbed[what] for what in ("power", "unplugged", "moved", "stalled")) > 0
+                assert held in written[device_name(line, address)]
+        # All kinds of faults have occurred.
+        assert isinstance(disturbances, Counter), disturbances
+        assert min(disturbances[fault] for fault in ("power", "unplugged", "moved", "stalled")) > 0
         assert summary.disconnects > 0
-        assert min(checked.answered) > 0, checked.answered
-        faults = sum((Counter(bus.ask("happened")) for bus in buses), Counter())
+        assert min(checker.successful) > 0, checker.successful
+        faults = sum((Counter(bus.ask("fault_counts")) for bus in buses), Counter())
         assert min(faults[fault] for fault in ("late", "corrupt")) > 0
-        growth = checked.memory[-1] - checked.memory[len(checked.memory) // 3]
-        print(f"{summary}\n{checked.statuses}\n{faults}\n{disturbed}\n{growth} bytes more")
+        growth = checker.memory[-1] - checker.memory[len(checker.memory) // 3]
+        print(f"{summary}\n{checker.statuses}\n{faults}\n{disturbances}\n{growth} bytes more")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ptys, links to them and /proc")
 @pytest.mark.timeout(170)
-def test_a_fleet_in_foul_weather(tmp_path: Path) -> None:
-    soaked(tmp_path, lines=16, duration_s=16.0)
+def test_a_recording_with_faults_on_every_port(tmp_path: Path) -> None:
+    run_soak_test(tmp_path, lines=16, duration_s=16.0)
 
 
 @pytest.mark.soak
 @pytest.mark.skipif(sys.platform != "linux", reason="ptys, links to them and /proc")
 @pytest.mark.timeout(900)
-def test_a_fleet_in_foul_weather_for_ten_minutes(tmp_path: Path) -> None:
-    soaked(tmp_path, lines=16, duration_s=600.0)
+def test_a_recording_with_faults_on_every_port_for_ten_minutes(tmp_path: Path) -> None:
+    run_soak_test(tmp_path, lines=16, duration_s=600.0)

@@ -1,4 +1,4 @@
-"""A user's script, for a user's type checker: everything public has a type that fits."""
+"""The types of the public interface, as a type checker sees them in a user's script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytest.importorskip("mypy")
 PATIENCE_S = 300.0
 
 OPTIONS = ("--follow-imports=silent", "--cache-dir=cache")
-"""As for an installed package, whose inside is no concern of a user's checker."""
+"""The package is not run_mypy itself, as if it were installed."""
 
 SCRIPT = """
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> AcquisitionSummary:
                 return pipe(stream, db, csv)
 
 
-def old() -> float:
+def sync_names() -> float:
     with SyncPortal() as portal, Watlow.open("/dev/ttyUSB0", portal=portal) as ctl:
         assert_type(portal.call(ctl.read_parameter, "pv", instance=1), Reading)
         assert_type(run_sync(max, 1, 2), int)
@@ -65,7 +65,7 @@ def old() -> float:
     return value
 """
 
-WRONG = {
+MISTAKES = {
     "watlowlib.open_device(5)": "arg-type",
     "watlowlib.open_devise('COM3')": "attr-defined",
     "watlowlib.open_device('COM3').read_pv().vaule": "attr-defined",
@@ -73,7 +73,7 @@ WRONG = {
 }
 
 
-def checked(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_mypy(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     file = folder / "script.py"
     file.write_text(script, "utf-8")
     return subprocess.run(
@@ -88,10 +88,10 @@ def checked(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.timeout(PATIENCE_S)
-def test_a_users_script_is_clean_and_its_slips_are_found(tmp_path: Path) -> None:
-    done = checked(SCRIPT, tmp_path)
+def test_mypy_accepts_a_correct_script_and_finds_mistakes(tmp_path: Path) -> None:
+    done = run_mypy(SCRIPT, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    done = checked("import watlowlib\n" + "\n".join(WRONG), tmp_path)
-    for number, (line, code) in enumerate(WRONG.items(), start=2):
+    done = run_mypy("import watlowlib\n" + "\n".join(MISTAKES), tmp_path)
+    for number, (line, code) in enumerate(MISTAKES.items(), start=2):
         assert f"script.py:{number}: error" in done.stdout, line
         assert f"[{code}]" in done.stdout.split(f"script.py:{number}:")[1].splitlines()[0]

@@ -1,4 +1,4 @@
-"""Talk to Watlow temperature controllers over RS-485, and record what they say.
+"""Read, write and record Watlow temperature controllers over RS-485.
 
     from watlowlib import open_device, WatlowManager, record, pipe, SqliteSink
 
@@ -6,10 +6,10 @@
         print(ctl.read_pv())
         ctl.set_setpoint(75.0, confirm=True)
 
-Every call blocks until there is an answer, and returns it or raises a `WatlowError`
-that says what to do.
+Every call blocks until it has a result, and returns it or raises a `WatlowError` whose
+message says what to do.
 
-Nothing of it is loaded before it is used: what a script does not need costs it no time.
+Submodules are imported on first use, so `import watlowlib` is fast.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ __all__ = [
     "sample_to_row",
 ]
 
-_HOMES = {
+_NAMES_BY_MODULE = {
     "devices.alarms": "Alarm",
     "devices.controller": "Controller",
     "devices.discovery": "Probe find_devices",
@@ -197,21 +197,21 @@ _HOMES = {
     "sinks.csv": "CsvSink",
     "sinks.jsonl": "JsonlSink",
 }
-"""Where each public name is at home; those that are not here are in `errors`."""
+"""The public names by the submodule that defines them; all others are in `errors`."""
 
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+_MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names.split()}
 
 
-if not TYPE_CHECKING:  # for a type checker it would make every slip a name
+if not TYPE_CHECKING:  # with `__getattr__`, a type checker would accept any misspelt name
 
     def __getattr__(name: str) -> Any:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{_HOME_OF.get(name, 'errors')}"), name)
+        value = getattr(import_module(f"{__name__}.{_MODULE_OF.get(name, 'errors')}"), name)
         globals()[name] = value
         return value
 
 
 def __dir__() -> list[str]:
-    tools = {"Any", "TYPE_CHECKING", "annotations", "import_module"}
-    return sorted({*globals(), *__all__} - tools)
+    helpers = {"Any", "TYPE_CHECKING", "annotations", "import_module"}
+    return sorted({*globals(), *__all__} - helpers)

@@ -1,4 +1,4 @@
-"""`python -m watlowlib` is the `watlowlib` command."""
+"""Run the `watlowlib` command with `python -m watlowlib`."""
 
 import sys
 

@@ -1,15 +1,15 @@
-"""Functions for LabVIEW's Python Node: plain values in, plain values out, handles for objects.
+"""Functions for LabVIEW's Python Node: plain values in and out, handles for objects.
 
-A handle is a whole number above 0 that stands for an open controller or a recording. It
-lives until it is closed, the session is closed or Python ends; it is never given twice,
-and one of an earlier session is refused.
-Texts, numbers, booleans and lists of them go in and come out, and tuples are clusters.
+A handle is a whole number above 0 that stands for an open controller or a recording. It is
+valid until it is closed, the session is closed or Python ends. No handle is used twice, and
+a handle of an earlier session is refused.
+Arguments and results are texts, numbers, Booleans and lists of them; a tuple is a cluster.
 
-A read that brings no value is NaN with a status that says why ("timeout", "crc",
-"disconnected", "no_such_instance" ...); only what cannot be asked for is an error. Any
-function may be called from several threads at once.
+A read without a value gives NaN and a status that says why ("timeout", "crc",
+"disconnected", "no_such_instance" ...). It raises an error only if its arguments are invalid.
+All functions may be called from several threads at the same time.
 
-What each function takes and gives, in LabVIEW's words: `docs/labview.md`.
+The inputs and outputs of each function in LabVIEW's terms: `docs/labview.md`.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from watlowlib._labview.background import Background
 from watlowlib._labview.handles import (
     Handles,
     LabviewError,
-    each_once,
-    flag,
+    boolean,
+    distinct_handles,
+    float_or_nan,
     for_labview,
-    number,
-    number_of,
-    numbers_of,
+    reading_text,
     real_number,
-    text_of,
-    texts,
+    text_list,
+    value_and_status,
+    values_and_statuses,
     whole_number,
 )
 from watlowlib.devices.controller import Controller
@@ -54,7 +54,7 @@ _recordings: Handles[Background] = Handles("recording")
 
 @for_labview
 def version() -> str:
-    """The library's version: a first call to see that LabVIEW finds it."""
+    """Return the library's version; a first call to check that LabVIEW finds the library."""
     return watlowlib.__version__
 
 
@@ -69,20 +69,20 @@ def open_controller(
     timeout_s: float = 0.5,
     name: str = "",
 ) -> int:
-    """Open a controller; nothing is sent, unless `protocol` is "auto".
+    """Open a controller; nothing is sent unless `protocol` is "auto".
 
     Args:
         port: "COM3", "/dev/ttyUSB0", "socket://host:4001".
         address: 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU.
         protocol: "stdbus", "modbus_rtu" or "auto"; empty for "stdbus".
-        temperature_unit: "F" or "C", the scale the controller speaks; empty if not known.
+        temperature_unit: "F" or "C", the scale on the wire; empty if not known.
         family: "sd" for a Series SD; empty otherwise.
-        baudrate: Bit/s on Modbus RTU; 0 for what the protocol has from the factory.
-        timeout_s: Seconds to wait for an answer; 0 for 0.5.
-        name: What it is called in recordings; empty for address and port, "1@COM3".
+        baudrate: Bit/s on Modbus RTU; 0 for the protocol's factory setting.
+        timeout_s: Seconds to wait for a reply; 0 for 0.5.
+        name: The name in recordings; empty for address and port, "1@COM3".
 
     Returns:
-        Its handle.
+        The handle of the controller.
     """
     speed = whole_number("baudrate", baudrate)
     ctl = open_device(
@@ -100,13 +100,13 @@ def open_controller(
 
 @for_labview
 def read(handle: int, parameter: str, instance: int = 1) -> tuple[float, str]:
-    """Read one parameter as a number: the value and "ok", or NaN and why there is none."""
-    return number_of(_polled(handle, [parameter], instance)[0])
+    """Read one parameter as a number; return the value and "ok", or NaN and the reason."""
+    return value_and_status(_poll(handle, [parameter], instance)[0])
 
 
 @for_labview
 def read_text(handle: int, parameter: str, instance: int = 1) -> tuple[str, str]:
-    """Read one parameter as text, an enumeration by its name: the text and "ok", or "" and why."""
+    """Read one parameter as text or label; return it and "ok", or "" and the reason."""
     ctl = _controllers.get(handle)
     try:
         reading = ctl.read_parameter(parameter, instance=whole_number("instance", instance))
@@ -114,62 +114,62 @@ def read_text(handle: int, parameter: str, instance: int = 1) -> tuple[str, str]
         raise
     except WatlowError as error:
         return "", error.status
-    return text_of(reading), "ok"
+    return reading_text(reading), "ok"
 
 
 @for_labview
 def read_many(
     handle: int, parameters: Sequence[str], instance: int = 1
 ) -> tuple[list[float], list[str]]:
-    """Read several parameters: their values, and "ok" or why there is none for each."""
-    return numbers_of(_polled(handle, parameters, instance))
+    """Read several parameters; return their values, and for each "ok" or the reason."""
+    return values_and_statuses(_poll(handle, parameters, instance))
 
 
 @for_labview
 def write(
     handle: int, parameter: str, value: float, instance: int = 1, confirm: bool = False
 ) -> float:
-    """Write a number; what the controller holds then.
+    """Write a number and return the value that the controller holds afterwards.
 
-    What it keeps in its EEPROM needs `confirm`; a value that is there already is not written
-    again.
+    A parameter stored in EEPROM needs `confirm`. If the controller holds the value already,
+    nothing is written.
     """
     ctl = _controllers.get(handle)
-    place, sure = whole_number("instance", instance), flag("confirm", confirm)
-    wanted = real_number("value", value)
-    held = ctl.write_parameter(parameter, wanted, instance=place, confirm=sure)
-    return number(held.value)
+    index, confirmed = whole_number("instance", instance), boolean("confirm", confirm)
+    new_value = real_number("value", value)
+    held = ctl.write_parameter(parameter, new_value, instance=index, confirm=confirmed)
+    return float_or_nan(held.value)
 
 
 @for_labview
 def write_text(
     handle: int, parameter: str, text: str, instance: int = 1, confirm: bool = False
 ) -> str:
-    """Write an enumeration by its name, such as "Auto"; what the controller holds then."""
+    """Write an enumeration by its label, such as "Auto"; return the label held afterwards."""
     ctl = _controllers.get(handle)
-    place, sure = whole_number("instance", instance), flag("confirm", confirm)
-    held = ctl.write_parameter(parameter, text, instance=place, confirm=sure)
-    return text_of(held)
+    index, confirmed = whole_number("instance", instance), boolean("confirm", confirm)
+    held = ctl.write_parameter(parameter, text, instance=index, confirm=confirmed)
+    return reading_text(held)
 
 
 @for_labview
 def set_setpoint(handle: int, value: float, loop: int = 1, confirm: bool = False) -> float:
-    """Write the set point of a control loop, which needs `confirm`; what is held then."""
+    """Write the set point of a control loop; needs `confirm`. Return the value held afterwards."""
     held = _controllers.get(handle).set_setpoint(
         real_number("value", value),
         instance=whole_number("loop", loop),
-        confirm=flag("confirm", confirm),
+        confirm=boolean("confirm", confirm),
     )
-    return number(held.value)
+    return float_or_nan(held.value)
 
 
 @for_labview
 def identify(handle: int) -> tuple[str, str, str, int, int, int]:
-    """Who a controller is.
+    """Read the identity of a controller.
 
     Returns:
         Part number, family, device name, serial number, software revision and number of
-        loops; "" or -1 where it does not tell.
+        loops; "" or -1 for values the controller does not provide.
     """
     info = _controllers.get(handle).identify()
     return (
@@ -186,16 +186,16 @@ def identify(handle: int) -> tuple[str, str, str, int, int, int]:
 def discover(
     port: str = "", highest_address: int = 16, protocol: str = ""
 ) -> tuple[list[str], list[int], list[str], list[int], list[str]]:
-    """Look for controllers with reads alone; it takes some 20 s for a port without any.
+    """Search for controllers, with reads only; a port without controllers takes about 20 s.
 
     Args:
-        port: Where; empty for every serial port of this machine. One that cannot be opened is
-            an error.
-        highest_address: Addresses 1 to this one are asked.
+        port: The port; empty for all serial ports of this machine. If the given port cannot be
+            opened, an error is raised.
+        highest_address: The search covers addresses 1 to this one.
         protocol: "stdbus" or "modbus_rtu"; empty for both.
 
     Returns:
-        Of each one found the port, address, protocol, baud rate and part number.
+        The port, address, protocol, baud rate and part number of each controller found.
     """
     probes = find_devices(
         port or None,
@@ -226,19 +226,18 @@ def start_recording(
     """Record controllers in the background.
 
     Args:
-        handles: The controllers, which stay open when the recording ends.
-        parameters: What is read of each.
-        rate_hz: How often a second.
-        sink: Where to: a file whose ending says how it is written (.csv, .jsonl, .sqlite,
-            .parquet), or postgresql://user@host/database; empty keeps nothing but the latest
-            values.
+        handles: The controllers; they stay open when the recording ends.
+        parameters: The parameters to read from each controller.
+        rate_hz: Ticks per second.
+        sink: A file whose ending selects the format (.csv, .jsonl, .sqlite, .parquet), or
+            postgresql://user@host/database; empty keeps only the latest values.
         duration_s: Seconds to record; 0 until `stop_recording`.
         instance: Which instance of each parameter.
 
     Returns:
-        The recording's handle.
+        The handle of the recording.
     """
-    controllers = [_controllers.get(each) for each in each_once(handles)]
+    controllers = [_controllers.get(each) for each in distinct_handles(handles)]
     fleet = WatlowManager()
     try:
         for ctl in controllers:
@@ -246,7 +245,7 @@ def start_recording(
         recording = Background(
             fleet,
             open_sink(sink) if sink else None,
-            parameters=texts(parameters),
+            parameters=text_list(parameters),
             rate_hz=rate_hz,
             duration=duration_s or None,
             instances=whole_number("instance", instance),
@@ -260,45 +259,45 @@ def start_recording(
 
 @for_labview
 def recording_status(handle: int) -> Status:
-    """How a recording goes.
+    """Return the status of a recording.
 
     Returns:
         State (1 running, 0 ended, -1 failed: `recording_error` says why), seconds, ticks
-        emitted, slots late or dropped, rows read, rows without a value, largest drift in ms,
-        ports lost, and once it has ended rows written and rows lost.
+        emitted, slots skipped or dropped, rows read, rows without a value, largest drift in
+        ms, ports lost, and after the end rows written and rows lost.
     """
     return _status(_recordings.get(handle))
 
 
 @for_labview
 def recording_error(handle: int) -> str:
-    """Why a recording has failed; empty while it has not."""
+    """Return why a recording has failed; empty if it has not."""
     return _recordings.get(handle).failed
 
 
 @for_labview
 def latest(handle: int) -> tuple[list[float], list[str], list[str]]:
-    """What a recording has read last, without touching the bus.
+    """Return the values of the last tick of a recording; sends nothing.
 
     Returns:
-        The values, their statuses, and what they are, such as "1@COM3 process_value 1":
-        controllers in the order of the handles, for each the parameters. Empty before
+        The values, their statuses and their names, such as "1@COM3 process_value 1":
+        controllers in the order of the handles, and the parameters of each. Empty before
         the first tick.
     """
     samples = _recordings.get(handle).latest()
     names = [f"{each.device} {each.parameter} {each.instance}" for each in samples]
-    return (*numbers_of(samples), names)
+    return (*values_and_statuses(samples), names)
 
 
 @for_labview
 def stop_recording(handle: int) -> Status:
-    """End a recording and its handle, when all rows are written; its final `recording_status`."""
+    """End a recording after all rows are written, and return its final `recording_status`."""
     return _status(_recordings.close(handle))
 
 
 @for_labview
 def close(handle: int) -> None:
-    """Close a controller, or end a recording as `stop_recording` does."""
+    """Close a controller, or end a recording in the same way as `stop_recording`."""
     if handle in _recordings:
         _recordings.close(handle)
     else:
@@ -307,19 +306,19 @@ def close(handle: int) -> None:
 
 @for_labview
 def close_all() -> None:
-    """End all recordings, then close all controllers, as Python also does when it ends."""
-    wrong = _recordings.close_all() + _controllers.close_all()
-    if wrong:
-        raise WatlowError("; ".join(wrong))
+    """End all recordings, then close all controllers; also called when Python exits."""
+    errors = _recordings.close_all() + _controllers.close_all()
+    if errors:
+        raise WatlowError("; ".join(errors))
 
 
-def _polled(handle: int, parameters: Sequence[str], instance: int) -> list[Sample]:
-    """One sample for each of `parameters`, also for one that is there twice."""
+def _poll(handle: int, parameters: Sequence[str], instance: int) -> list[Sample]:
+    """Return one sample per element of `parameters`, also for duplicates."""
     ctl = _controllers.get(handle)
-    wanted = [ctl.registry.resolve(name).name for name in texts(parameters)]
-    samples = ctl.poll(wanted, instances=whole_number("instance", instance))
-    found = {sample.parameter: sample for sample in samples}
-    return [found[name] for name in wanted]
+    names = [ctl.registry.resolve(name).name for name in text_list(parameters)]
+    samples = ctl.poll(names, instances=whole_number("instance", instance))
+    samples_by_name = {sample.parameter: sample for sample in samples}
+    return [samples_by_name[name] for name in names]
 
 
 def _status(recording: Background) -> Status:
@@ -339,12 +338,12 @@ def _status(recording: Background) -> Status:
     )
 
 
-def _at_exit() -> None:
+def _close_at_exit() -> None:
     try:
         close_all()
     except LabviewError as error:
         log.warning("%s", error)
 
 
-# Registered after `_internal.threads`, hence called before it: a recording ends source first.
-atexit.register(_at_exit)
+# Registered after the handler of `_internal.threads`, so called before it: the source ends first.
+atexit.register(_close_at_exit)

@@ -1,4 +1,4 @@
-"""The `watlowlib` command as a user has it: another process, a terminal, Ctrl-C."""
+"""The `watlowlib` command as a user runs it: in its own process and terminal, with Ctrl-C."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import serial
 
 import watlowlib
 from watlowlib import ProtocolKind, open_device
-from watlowlib.cli.main import _ToScreen, main
+from watlowlib.cli.main import _StderrHandler, main
 from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
 
@@ -49,7 +49,7 @@ class Terminal:
         self.shown = ""
 
     def read_until(self, pattern: str) -> re.Match[str]:
-        """What has been shown up to `pattern`; fails when the command ends without it."""
+        """Read the output until it matches `pattern`; fail if the command ends before."""
         while not (found := re.search(pattern, self.shown)):
             try:
                 data = os.read(self._screen, 4096)
@@ -84,32 +84,32 @@ class Terminal:
 
 @contextmanager
 def terminal(*words: str, cwd: Path) -> Iterator[Terminal]:
-    made = Terminal(*words, cwd=cwd)
+    opened = Terminal(*words, cwd=cwd)
     try:
-        yield made
+        yield opened
     finally:
-        made.close()
+        opened.close()
 
 
-def rows_of(path: Path) -> int:
+def count_rows(path: Path) -> int:
     with closing(sqlite3.connect(path)) as database:
         (count,) = database.execute("SELECT count(*) FROM samples").fetchone()
         return int(count)
 
 
-def test_a_simulated_fleet_into_sqlite(tmp_path: Path) -> None:
+def test_record_writes_a_simulated_fleet_into_sqlite(tmp_path: Path) -> None:
     words = "record --simulate 3 --rate 5 --duration 2 run.sqlite".split()
     done = run(*words, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    said = re.search(
+    output = re.search(
         r"run.sqlite: (\d+) rows written \(3 controllers, (\d+) ticks of 6 reads\), "
         r"0 without a value, 0 lost\n"
         r"\d+\.\d s, (\d+) ticks late, largest drift \d+\.\d ms",
         done.stdout,
     )
-    assert said, done.stdout
-    rows, ticks, late = map(int, said.groups())
-    assert rows == 6 * ticks == rows_of(tmp_path / "run.sqlite")
+    assert output, done.stdout
+    rows, ticks, late = map(int, output.groups())
+    assert rows == 6 * ticks == count_rows(tmp_path / "run.sqlite")
     assert ticks + late == 10
     with closing(sqlite3.connect(tmp_path / "run.sqlite")) as database:
         kinds = "SELECT DISTINCT device, parameter, unit, status FROM samples ORDER BY 1, 2"
@@ -120,7 +120,7 @@ def test_a_simulated_fleet_into_sqlite(tmp_path: Path) -> None:
         ]
 
 
-def test_the_same_job_on_a_port(bus: SimulatedBus, tmp_path: Path) -> None:
+def test_record_writes_controllers_on_a_port_into_csv(bus: SimulatedBus, tmp_path: Path) -> None:
     words = f"record {bus.port} --address 1 2 --rate 20 --duration 0.2 --parameter pv 7001 run.csv"
     done = run(*words.split(), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -137,19 +137,19 @@ def test_the_same_job_on_a_port(bus: SimulatedBus, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)]
 )
-def test_what_ends_it_keeps_everything(number: int, code: int, tmp_path: Path) -> None:
+def test_sigint_and_sigterm_keep_all_rows(number: int, code: int, tmp_path: Path) -> None:
     words = "record --simulate 2 --rate 20 --speed 10 run.sqlite".split()
     with terminal(*words, cwd=tmp_path) as screen:
         screen.read_until(r"[1-9]\d* rows")
         screen.send(number)
         assert screen.end() == code
-        said = re.search(r"run.sqlite: (\d+) rows written", screen.shown)
-    assert said, screen.shown
-    assert int(said[1]) == rows_of(tmp_path / "run.sqlite") > 0
+        output = re.search(r"run.sqlite: (\d+) rows written", screen.shown)
+    assert output, screen.shown
+    assert int(output[1]) == count_rows(tmp_path / "run.sqlite") > 0
     assert "Traceback" not in screen.shown
 
 
-def test_sigterm_is_left_to_a_program_that_sees_to_it_itself(
+def test_main_keeps_the_sigterm_handler_of_the_calling_program(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[int] = []
@@ -168,12 +168,12 @@ def test_sigterm_is_left_to_a_program_that_sees_to_it_itself(
     assert set(seen) == {signal.SIGTERM}
 
 
-def test_the_command_in_a_thread_of_another_program() -> None:
+def test_main_runs_outside_the_main_thread() -> None:
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(main, ["parameters", "setpoint"]).result(50) == 0
 
 
-def test_the_screen_shows_the_latest_values_and_the_progress(tmp_path: Path) -> None:
+def test_the_display_shows_the_latest_values_and_the_progress(tmp_path: Path) -> None:
     words = "record --simulate 2 --rate 10 --duration 2 run.jsonl".split()
     with terminal(*words, cwd=tmp_path) as screen:
         assert screen.end() == 0
@@ -185,14 +185,14 @@ def test_the_screen_shows_the_latest_values_and_the_progress(tmp_path: Path) -> 
         assert re.search(pattern, screen.shown), pattern
 
 
-def test_the_log_goes_to_what_stderr_is_while_a_bar_is_drawn() -> None:
-    handler = _ToScreen()
+def test_the_log_handler_writes_to_the_current_stderr() -> None:
+    handler = _StderrHandler()
     with redirect_stderr(io.StringIO()) as bar:
         handler.handle(logging.makeLogRecord({"msg": "gone"}))
     assert bar.getvalue() == "gone\n"
 
 
-def test_read_prints_what_it_reads(bus: SimulatedBus, tmp_path: Path) -> None:
+def test_read_prints_one_line_per_value(bus: SimulatedBus, tmp_path: Path) -> None:
     words = f"read {bus.port} --address 1 2 --parameter setpoint part_number --unit F"
     done = run(*words.split(), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -207,7 +207,7 @@ def test_read_prints_what_it_reads(bus: SimulatedBus, tmp_path: Path) -> None:
     ]
 
 
-def test_parameters_are_listed_a_line_each(tmp_path: Path) -> None:
+def test_parameters_are_listed_one_per_line(tmp_path: Path) -> None:
     done = run("parameters", cwd=tmp_path)
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr, len(lines)) == (0, "", 426)
@@ -216,7 +216,7 @@ def test_parameters_are_listed_a_line_each(tmp_path: Path) -> None:
     assert "(sp set_point " in setpoint
 
 
-def test_parameters_are_searched(tmp_path: Path) -> None:
+def test_parameters_lists_only_matching_parameters(tmp_path: Path) -> None:
     done = run("parameters", "proportional band", cwd=tmp_path)
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["8009", "8012"]
     done = run("parameters", "--sd", "serial", cwd=tmp_path)
@@ -226,7 +226,7 @@ def test_parameters_are_searched(tmp_path: Path) -> None:
     assert "did you mean 'setpoint'" in done.stderr
 
 
-def test_read_says_when_nobody_answers(bus: SimulatedBus, tmp_path: Path) -> None:
+def test_read_fails_when_the_controller_does_not_reply(bus: SimulatedBus, tmp_path: Path) -> None:
     done = run("read", bus.port, "--address", "9", "--timeout", "0.05", cwd=tmp_path)
     assert done.returncode == 1
     assert "timeout" in done.stdout
@@ -241,7 +241,7 @@ def test_simulate_serves_other_programs(words: list[str], tmp_path: Path) -> Non
         port = screen.read_until(r"2 simulated controllers on (\S+); ")[1]
         with open_device(port, address=2) as ctl:
             assert ctl.read_setpoint().value == 200.0
-        screen.read_until("Ctrl-C ends it")
+        screen.read_until("Press Ctrl-C to end it")
         screen.press_ctrl_c()
         assert screen.end() == INTERRUPTED
     assert "Traceback" not in screen.shown
@@ -283,8 +283,8 @@ def test_simulate_serves_modbus_masters(
         ("record --simulate 17 run.csv", 2, "one line has 1 to 16"),
         ("record --simulate 3 --speed 0 run.csv", 2, "speed=0.0"),
         ("record --simulate 3 run.xls", 2, "known are .csv, .jsonl, .sqlite"),
-        ("record --simulate 3", 2, "the file to write comes last"),
-        ("record run.csv --simulate 3", 2, "comes last"),
+        ("record --simulate 3", 2, "give the output file last"),
+        ("record run.csv --simulate 3", 2, "give the output file last"),
         ("record run.csv", 2, "give a port"),
         ("record /dev/ttyUSB77 --simulate 3 run.csv", 2, "a port or --simulate, not both"),
         ("record /dev/ttyUSB77 run.csv", 1, "there is no port '/dev/ttyUSB77'"),
@@ -294,23 +294,23 @@ def test_simulate_serves_modbus_masters(
         ("read", 2, "give a port"),
         ("read /dev/ttyUSB77", 1, "there is no port"),
         ("simulate 0", 2, "one line has 1 to 16"),
-        ("record --simulate 1 --rate 2 run", 2, "the file to write comes last"),
+        ("record --simulate 1 --rate 2 run", 2, "give the output file last"),
         ("record /dev/ttyUSB77 --rate 2 run", 2, "'run': the file extension selects the format"),
-        ("record /dev/ttyUSB77 --ratee 2 run.csv", 2, "cannot make sense of '--ratee'"),
-        ("record /dev/ttyUSB77 --frob", 2, "cannot make sense of '--frob'"),
-        ("record --simulate 1 -- run.csv", 2, "the file to write comes last"),
-        ("read /dev/ttyUSB77 /dev/ttyUSB78", 2, "cannot make sense of '/dev/ttyUSB78'"),
+        ("record /dev/ttyUSB77 --ratee 2 run.csv", 2, "unknown argument '--ratee'"),
+        ("record /dev/ttyUSB77 --frob", 2, "unknown argument '--frob'"),
+        ("record --simulate 1 -- run.csv", 2, "give the output file last"),
+        ("read /dev/ttyUSB77 /dev/ttyUSB78", 2, "unknown argument '/dev/ttyUSB78'"),
         ("read socket://localhost", 2, "the port number is missing, as in socket://host:4001"),
         (
             "discover /dev/ttyUSB77 --address 5-1",
             2,
-            "--address 5-1: give numbers, or two with a hyphen",
+            "--address 5-1: give a number or a range",
         ),
         ("simulate 1 --family sd --data-map 1", 2, "leave out --protocol, --data-map"),
-        ("simulate 1 --family sd --protocol stdbus", 2, "speaks Modbus RTU alone"),
+        ("simulate 1 --family sd --protocol stdbus", 2, "speaks only Modbus RTU"),
     ],
 )
-def test_a_slip_gets_one_clear_line_and_leaves_no_file(
+def test_an_error_prints_one_line_and_leaves_no_file(
     words: str,
     code: int,
     message: str,
@@ -320,15 +320,15 @@ def test_a_slip_gets_one_clear_line_and_leaves_no_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(words.split()) == code
-    said = capsys.readouterr().err
-    assert message in said
-    assert len(said.splitlines()) == 1
-    assert said.startswith("watlowlib: ")
+    output = capsys.readouterr().err
+    assert message in output
+    assert len(output.splitlines()) == 1
+    assert output.startswith("watlowlib: ")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "sqlite", "parquet"])
-def test_a_file_of_another_kind_is_named_and_left_as_it_is(
+def test_a_file_in_another_format_is_named_and_not_changed(
     ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / f"run.{ending}"
@@ -355,25 +355,25 @@ def test_help_and_version(words: list[str], shown: str, capsys: pytest.CaptureFi
     assert shown in capsys.readouterr().out
 
 
-def test_discover_shows_who_is_there_and_why_nobody_is(tmp_path: Path) -> None:
+def test_discover_prints_controllers_and_the_reasons_for_failures(tmp_path: Path) -> None:
     slave = SimulatedController(3, protocol=ProtocolKind.MODBUS_RTU, data_map=2)
     with SimulatedBus([slave, 2], baudrate=None) as bus, SimulatedBus([], baudrate=None) as empty:
         port, silent = bus.port, empty.port
         words = ["--address", "1-3", "--baudrate", "9600", "--timeout", "0.5"]
         result = run("discover", port, silent, *words, cwd=tmp_path)
-        nobody = run("discover", silent, "/dev/nowhere", *words, cwd=tmp_path)
+        failed = run("discover", silent, "/dev/nowhere", *words, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     rows = [line.split() for line in result.stdout.splitlines()]
     assert [port, "stdbus", "38400", "2", "pm", "200002", "PM3R1CA-AAAAAAA"] in rows
     assert [port, "modbus_rtu", "9600", "3", "pm", "200003", "map", "2,", "low_high"] in rows
     assert f"{silent}, stdbus at 38400 baud: nothing came back" in result.stdout
     assert slave.register_writes == []
-    assert nobody.returncode == 1
-    assert "no controller was found" in nobody.stderr
-    assert nobody.stdout.count("/dev/nowhere: there is no port") == 1
+    assert failed.returncode == 1
+    assert "no controller was found" in failed.stderr
+    assert failed.stdout.count("/dev/nowhere: there is no port") == 1
 
 
-def test_read_over_modbus_and_by_auto(tmp_path: Path) -> None:
+def test_read_over_modbus_and_with_protocol_auto(tmp_path: Path) -> None:
     slave = SimulatedController(3, protocol=ProtocolKind.MODBUS_RTU, setpoint=77.0)
     with SimulatedBus([slave, SimulatedSD(4)], baudrate=None) as bus:
         for words in (

@@ -12,7 +12,7 @@ from watlowlib.cli.main import main
 from watlowlib.sinks.parquet.journal import journal_of
 
 
-def test_a_torn_line_is_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recover_cuts_off_a_torn_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "run.csv"
     with open_sink(path) as sink:
         sink.write_many(many(3))
@@ -28,7 +28,7 @@ def test_a_torn_line_is_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
-def test_a_file_with_other_columns_is_recovered_too(
+def test_recover_accepts_a_file_with_other_columns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
 ) -> None:
     path = tmp_path / f"run.{ending}"
@@ -41,7 +41,9 @@ def test_a_file_with_other_columns_is_recovered_too(
     assert list(read_samples(path)) == [{"gas": "N2", "pressure": 1.5}]
 
 
-def test_a_sqlite_file_needs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recover_leaves_a_sqlite_file_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "run.sqlite"
     with open_sink(path) as sink:
         sink.write_many(many(3))
@@ -49,9 +51,9 @@ def test_a_sqlite_file_needs_nothing(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "nothing to do" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("by_its_journal", [True, False])
-def test_a_parquet_file_by_its_name_or_its_journals(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], by_its_journal: bool
+@pytest.mark.parametrize("by_journal", [True, False])
+def test_recover_takes_a_parquet_file_or_its_journal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], by_journal: bool
 ) -> None:
     path = tmp_path / "run.parquet"
     with open_sink(path) as sink:
@@ -59,7 +61,7 @@ def test_a_parquet_file_by_its_name_or_its_journals(
         data = journal_of(path).read_bytes()
     path.unlink()
     journal_of(path).write_bytes(data)
-    name = str(journal_of(path) if by_its_journal else path)
+    name = str(journal_of(path) if by_journal else path)
     for rows in (3, 0):
         assert main(["recover", str(path) if not rows else name]) == 0
         assert capsys.readouterr().out == f"{path}: {rows} rows recovered\n"
@@ -67,7 +69,7 @@ def test_a_parquet_file_by_its_name_or_its_journals(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_one_that_is_being_written_is_left_alone(
+def test_recover_refuses_a_file_that_is_being_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "run.parquet"
@@ -79,7 +81,7 @@ def test_one_that_is_being_written_is_left_alone(
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
-def test_what_is_no_such_file_is_named(
+def test_recover_names_a_file_in_another_format(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
 ) -> None:
     path = tmp_path / f"run.{ending}"
@@ -88,7 +90,7 @@ def test_what_is_no_such_file_is_named(
     assert capsys.readouterr().err.startswith(f"watlowlib: {path} could not be read: ")
 
 
-def test_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recover_names_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("run.csv", "run.parquet", "run"):
         assert main(["recover", str(tmp_path / name)]) == 1
         assert "there is no file" in capsys.readouterr().err

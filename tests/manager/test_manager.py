@@ -53,7 +53,7 @@ def mgr(bus: SimulatedBus, other_bus: SimulatedBus) -> Iterator[WatlowManager]:
         yield manager
 
 
-def test_a_poll_has_a_result_a_controller(mgr: WatlowManager, bus: SimulatedBus) -> None:
+def test_poll_returns_one_result_per_controller(mgr: WatlowManager, bus: SimulatedBus) -> None:
     bus.controllers[2].set("setpoint", 222.0)
     results = mgr.poll(["setpoint", "heat_algorithm"])
     assert list(results) == ["oven_top", "retort", "oven_bot"]
@@ -63,11 +63,11 @@ def test_a_poll_has_a_result_a_controller(mgr: WatlowManager, bus: SimulatedBus)
     assert [each.device for each in results["oven_bot"].value or []] == ["oven_bot", "oven_bot"]
 
 
-def test_only_those_that_were_named(mgr: WatlowManager) -> None:
+def test_poll_reads_only_the_named_controllers(mgr: WatlowManager) -> None:
     assert list(mgr.poll("pv", names=["oven_bot", "oven_top"])) == ["oven_bot", "oven_top"]
 
 
-def test_a_controller_that_fails_is_raised_after_all_were_asked(
+def test_raise_policy_raises_after_all_controllers_were_read(
     mgr: WatlowManager, bus: SimulatedBus, other_bus: SimulatedBus
 ) -> None:
     bus.power_off(1)
@@ -80,7 +80,7 @@ def test_a_controller_that_fails_is_raised_after_all_were_asked(
     assert bus.controllers[2].get("setpoint") == 75.0
 
 
-def test_or_is_in_its_result(mgr: WatlowManager, bus: SimulatedBus) -> None:
+def test_return_policy_keeps_the_error(mgr: WatlowManager, bus: SimulatedBus) -> None:
     mgr.error_policy = ErrorPolicy.RETURN
     bus.power_off(1)
     results = mgr.poll("pv")
@@ -89,14 +89,14 @@ def test_or_is_in_its_result(mgr: WatlowManager, bus: SimulatedBus) -> None:
     assert [results[name].error for name in ("retort", "oven_bot")] == [None, None]
 
 
-def test_a_read_that_fails_among_others_is_a_gap(mgr: WatlowManager) -> None:
+def test_a_failed_read_among_others_is_a_gap(mgr: WatlowManager) -> None:
     results = mgr.poll("setpoint", instances=[1, 2])
     samples = results["oven_top"].value or []
     assert [each.status for each in samples] == ["ok", "no_such_instance"]
 
 
-def test_ports_are_asked_side_by_side(mgr: WatlowManager) -> None:
-    # Two ports meet inside their reads: one after the other they would wait in vain.
+def test_ports_are_read_in_parallel(mgr: WatlowManager) -> None:
+    # The reads of both ports wait for each other at the barrier: in sequence they would time out.
     meeting = threading.Barrier(2, timeout=10)
     for name in ("oven_top", "retort"):
         driver = mgr.get(name).session.driver
@@ -111,7 +111,7 @@ def test_ports_are_asked_side_by_side(mgr: WatlowManager) -> None:
     assert [result.error for result in results.values()] == [None, None]
 
 
-def test_a_controller_opened_before_stays_its_owners(bus: SimulatedBus) -> None:
+def test_a_controller_added_open_is_not_closed(bus: SimulatedBus) -> None:
     with open_device(bus.port, address=1) as mine:
         with WatlowManager() as mgr:
             mgr.add("mine", mine)
@@ -120,10 +120,10 @@ def test_a_controller_opened_before_stays_its_owners(bus: SimulatedBus) -> None:
         assert mine.read_setpoint().value == 75.0
 
 
-def test_what_cannot_be_added(mgr: WatlowManager, bus: SimulatedBus) -> None:
-    with pytest.raises(WatlowConfigurationError, match="not taken; taken are"):
+def test_add_refuses_invalid_controllers(mgr: WatlowManager, bus: SimulatedBus) -> None:
+    with pytest.raises(WatlowConfigurationError, match="not taken; taken:"):
         mgr.add("retort", bus.port, address=3)
-    with pytest.raises(WatlowConfigurationError, match="here already, as 'oven_top'"):
+    with pytest.raises(WatlowConfigurationError, match="already added as 'oven_top'"):
         mgr.add("oven_3", bus.port, address=1)
     with pytest.raises(WatlowConfigurationError, match="already open with serial settings"):
         mgr.add("slow", bus.port, address=3, serial_settings=SerialSettings(baudrate=9600))
@@ -134,16 +134,16 @@ def test_what_cannot_be_added(mgr: WatlowManager, bus: SimulatedBus) -> None:
     assert mgr.names == ("oven_top", "retort", "oven_bot")
 
 
-def test_a_slip_in_a_controllers_name(mgr: WatlowManager) -> None:
+def test_an_unknown_controller_name_is_refused(mgr: WatlowManager) -> None:
     with pytest.raises(WatlowConfigurationError, match="did you mean 'oven_top'"):
         mgr.get("oven_topp")
     with pytest.raises(WatlowConfigurationError, match="no controller 'kiln'; there are"):
         mgr.poll("pv", names=["kiln"])
-    with pytest.raises(WatlowConfigurationError, match="no controllers to ask"):
+    with pytest.raises(WatlowConfigurationError, match="no controllers: add one first"):
         mgr.poll("pv", names=[])
 
 
-def test_removing_lets_go_of_the_port_with_the_last(bus: SimulatedBus) -> None:
+def test_removing_the_last_controller_closes_its_port(bus: SimulatedBus) -> None:
     with WatlowManager() as mgr:
         mgr.add("one", bus.port, address=1)
         two = mgr.add("two", bus.port, address=2)
@@ -156,7 +156,7 @@ def test_removing_lets_go_of_the_port_with_the_last(bus: SimulatedBus) -> None:
             mgr.remove("two")
 
 
-def test_closed_is_closed(mgr: WatlowManager, bus: SimulatedBus) -> None:
+def test_a_closed_manager_refuses_every_call(mgr: WatlowManager, bus: SimulatedBus) -> None:
     top = mgr.get("oven_top")
     mgr.close()
     mgr.close()
@@ -168,7 +168,7 @@ def test_closed_is_closed(mgr: WatlowManager, bus: SimulatedBus) -> None:
         mgr.poll("pv")
 
 
-def test_once_stopped_a_dead_line_is_not_gone_through(
+def test_a_stopped_poll_ends_after_the_first_failed_read_of_a_line(
     mgr: WatlowManager, bus: SimulatedBus
 ) -> None:
     for address in (1, 2):
@@ -187,36 +187,36 @@ def test_once_stopped_a_dead_line_is_not_gone_through(
     }
 
 
-def test_a_manager_closed_under_a_recording_leaves_gaps_that_say_so(mgr: WatlowManager) -> None:
+def test_a_poll_of_a_closed_manager_gives_closed_gaps(mgr: WatlowManager) -> None:
     poll = mgr.prepare("pv")
     mgr.close()
     assert [each.status for each in poll()] == ["closed"] * 3
 
 
-@pytest.mark.parametrize("away", [False, True])
-def test_one_that_is_removed_says_closed_whether_it_was_there_or_not(
-    mgr: WatlowManager, bus: SimulatedBus, away: bool
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_removed_controller_is_closed_whether_it_was_online_or_not(
+    mgr: WatlowManager, bus: SimulatedBus, offline: bool
 ) -> None:
     poll = mgr.prepare(["pv", "setpoint"])
-    if away:
+    if offline:
         bus.power_off(2)
-    there = ["timeout", "offline"] if away else ["ok", "ok"]
-    assert [each.status for each in poll() if each.device == "oven_bot"] == there
+    expected = ["timeout", "offline"] if offline else ["ok", "ok"]
+    assert [each.status for each in poll() if each.device == "oven_bot"] == expected
     mgr.remove("oven_bot")  # its port stays open for oven_top
     statuses = {(each.device, each.status) for each in poll()}
     assert statuses == {("oven_top", "ok"), ("retort", "ok"), ("oven_bot", "closed")}
 
 
-def test_one_name_need_not_be_a_list(mgr: WatlowManager) -> None:
+def test_names_may_be_a_single_name(mgr: WatlowManager) -> None:
     assert list(mgr.poll("pv", names="retort")) == ["retort"]
 
 
-def test_a_policy_nobody_knows() -> None:
+def test_an_unknown_error_policy_is_refused() -> None:
     with pytest.raises(WatlowConfigurationError, match="allowed are raise, return"):
         WatlowManager(error_policy="ignore")  # type: ignore[arg-type]
 
 
-def test_something_is_done_with_each(mgr: WatlowManager) -> None:
+def test_execute_each_returns_one_result_per_controller(mgr: WatlowManager) -> None:
     results = mgr.execute_each(lambda ctl: (ctl.address, ctl.identify().serial_number))
     assert {name: result.value for name, result in results.items()} == {
         "oven_top": (1, 200001),
@@ -229,8 +229,8 @@ def test_something_is_done_with_each(mgr: WatlowManager) -> None:
         mgr.execute_each(lambda ctl: ctl.name, names=["retart"])
 
 
-def test_the_ports_side_by_side_and_one_after_the_other_on_a_port(mgr: WatlowManager) -> None:
-    # Two ports meet in it: one after the other they would wait in vain.
+def test_execute_each_runs_ports_in_parallel_and_one_port_in_sequence(mgr: WatlowManager) -> None:
+    # The calls of both ports wait for each other at the barrier: in sequence they would time out.
     meeting = threading.Barrier(2, timeout=10)
     busy: dict[str, list[str]] = {}
     overlaps = []
@@ -247,7 +247,7 @@ def test_the_ports_side_by_side_and_one_after_the_other_on_a_port(mgr: WatlowMan
     assert overlaps == []
 
 
-def test_what_it_raises_is_raised_after_all_are_done(mgr: WatlowManager) -> None:
+def test_execute_each_raises_after_all_calls(mgr: WatlowManager) -> None:
     done = []
 
     def op(ctl: Controller) -> float:
@@ -265,19 +265,19 @@ def test_what_it_raises_is_raised_after_all_are_done(mgr: WatlowManager) -> None
     assert results["retort"].value is None
 
 
-def test_two_names_of_a_port_are_one_port(bus: SimulatedBus, tmp_path: Path) -> None:
+def test_two_names_of_the_same_port_count_as_one_port(bus: SimulatedBus, tmp_path: Path) -> None:
     by_id = tmp_path / "usb-FTDI_RS485-if00"
     by_id.symlink_to(bus.port)
     with WatlowManager() as mgr:
         mgr.add("one", bus.port, address=1)
-        with pytest.raises(WatlowConfigurationError, match="here already, as 'one'"):
+        with pytest.raises(WatlowConfigurationError, match="already added as 'one'"):
             mgr.add("again", by_id, address=1)
         mgr.add("two", by_id, address=2)
         threads = mgr.execute_each(lambda ctl: threading.get_ident())
         assert len({result.value for result in threads.values()}) == 1
 
 
-def test_a_transport_of_ones_own(bus: SimulatedBus) -> None:
+def test_add_accepts_a_transport(bus: SimulatedBus) -> None:
     transport = SerialTransport(bus.port)
     with WatlowManager() as mgr:
         for address in (1, 2):
@@ -288,13 +288,15 @@ def test_a_transport_of_ones_own(bus: SimulatedBus) -> None:
     assert not transport.is_open
 
 
-def test_one_protocol_a_port(mgr: WatlowManager, bus: SimulatedBus) -> None:
+def test_a_port_has_one_protocol(mgr: WatlowManager, bus: SimulatedBus) -> None:
     with pytest.raises(WatlowConfigurationError, match="protocol"):
         mgr.add("modbus", bus.port, address=3, protocol=ProtocolKind.MODBUS_RTU)
     assert mgr.poll("setpoint")["oven_top"].error is None
 
 
-def test_last_in_first_out(bus: SimulatedBus, other_bus: SimulatedBus) -> None:
+def test_controllers_are_closed_last_in_first_out(
+    bus: SimulatedBus, other_bus: SimulatedBus
+) -> None:
     closed = []
     with WatlowManager() as mgr:
         for name, line in (("one", bus), ("two", other_bus), ("three", bus)):
@@ -304,7 +306,7 @@ def test_last_in_first_out(bus: SimulatedBus, other_bus: SimulatedBus) -> None:
     assert closed == ["three", "two", "one"]
 
 
-def test_recorded_into_a_sink_in_one_call(mgr: WatlowManager, tmp_path: Path) -> None:
+def test_record_to_sink_writes_and_reports_all_rows(mgr: WatlowManager, tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     summary = mgr.record_to_sink(
         parameters=["setpoint", "pv"],
@@ -322,7 +324,7 @@ def test_recorded_into_a_sink_in_one_call(mgr: WatlowManager, tmp_path: Path) ->
     assert [sink.rows_written for sink in summary.sinks] == [summary.rows]
 
 
-def test_recorded_at_rates_of_their_own_into_a_sink_that_is_open(mgr: WatlowManager) -> None:
+def test_record_to_sink_accepts_rates_and_an_open_sink(mgr: WatlowManager) -> None:
     with InMemorySink() as sink:
         rates = {"setpoint": 50.0, "pv": 5.0}
         summary = mgr.record_to_sink(parameters=rates, duration=0.1, sink=sink, names="retort")
@@ -332,19 +334,21 @@ def test_recorded_at_rates_of_their_own_into_a_sink_that_is_open(mgr: WatlowMana
     assert read.count("setpoint") == summary.rates[0].emitted
 
 
-def test_what_cannot_be_recorded_touches_no_sink(mgr: WatlowManager, tmp_path: Path) -> None:
+def test_record_to_sink_with_invalid_arguments_does_not_open_the_sink(
+    mgr: WatlowManager, tmp_path: Path
+) -> None:
     sink = CsvSink(tmp_path / "run.csv")
     with pytest.raises(WatlowConfigurationError, match="did you mean"):
         mgr.record_to_sink(parameters="setpiont", rate_hz=1.0, sink=sink)
     with pytest.raises(WatlowConfigurationError, match="allowed are block"):
-        wrong: Any = "explode"
-        mgr.record_to_sink(parameters="pv", rate_hz=1.0, duration=1, sink=sink, overflow=wrong)
+        invalid: Any = "explode"
+        mgr.record_to_sink(parameters="pv", rate_hz=1.0, duration=1, sink=sink, overflow=invalid)
     with pytest.raises(WatlowConfigurationError, match="give a sink"):
         mgr.record_to_sink(parameters="pv", rate_hz=1.0, sink="run.csv")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_sink_that_fails_ends_the_recording_with_its_error(mgr: WatlowManager) -> None:
+def test_a_failing_sink_ends_the_recording_with_its_error(mgr: WatlowManager) -> None:
     class Failing(InMemorySink):
         def write_many(self, samples: Sequence[Sample]) -> None:
             if self.samples:
@@ -365,25 +369,25 @@ from watlowlib.simulator import SimulatedBus
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-class Telling(InMemorySink):
+class ReadySink(InMemorySink):
     def write_many(self, samples):
         super().write_many(samples)
         ready.set()
 
-def tell():
+def report_ready():
     ready.wait(30)
     print("ready", flush=True)
 
-def busy():
-    # In short waits: a signal that another thread has got does not end a long one.
+def block():
+    # Short waits: a long wait is not interrupted by a signal that another thread receives.
     ready.set()
     while True:
         pause.wait(0.1)
 
 ready, pause = threading.Event(), threading.Event()
-teller = threading.Thread(target=tell)
-teller.start()
-sink = Telling()
+reporting = threading.Thread(target=report_ready)
+reporting.start()
+sink = ReadySink()
 settings = dict(parameters=["pv", "setpoint"], rate_hz=100.0, buffer_size=2)
 with SimulatedBus([1, 2], baudrate=None) as bus:
     before = set(threading.enumerate())
@@ -393,7 +397,7 @@ with SimulatedBus([1, 2], baudrate=None) as bus:
                 mgr.add(str(address), bus.port, address=address)
             {consume}
     except KeyboardInterrupt:
-        teller.join(30)
+        reporting.join(30)
         left = [each.name for each in threading.enumerate() if each not in before]
         print(left, port_pool._ports, flush=True)
 """
@@ -404,7 +408,7 @@ with SimulatedBus([1, 2], baudrate=None) as bus:
     "consume",
     [
         "with record(mgr, **settings) as stream: [ready.set() for batch in stream]",
-        "with record(mgr, **settings) as stream: busy()",
+        "with record(mgr, **settings) as stream: block()",
         "with record(mgr, **settings) as stream, sink: pipe(stream, sink, batch_size=1)",
         "mgr.record_to_sink(sink=sink, batch_size=1, **settings)",
     ],
@@ -422,19 +426,19 @@ def test_ctrl_c_leaves_no_thread_and_no_port(consume: str) -> None:
         try:
             assert child.stdout.readline() == "ready\n"
             child.send_signal(signal.SIGINT)
-            told, errors = child.communicate(timeout=30)
+            output, errors = child.communicate(timeout=30)
         finally:
             child.kill()
-    assert (child.returncode, told, errors) == (0, "[] []\n", "")
+    assert (child.returncode, output, errors) == (0, "[] []\n", "")
 
 
-def test_counters_can_be_asked_for_while_controllers_come_and_go(
+def test_stats_can_be_read_while_controllers_are_added(
     bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with WatlowManager() as mgr:
 
         def stats(ctl: Controller) -> DeviceStats:
-            """As another thread may, between one controller and the next."""
+            """Add a controller, as another thread may at this point."""
             if "late" not in mgr.names:
                 mgr.add("late", bus.port, address=2)
             return ctl.session.driver.stats
@@ -445,21 +449,21 @@ def test_counters_can_be_asked_for_while_controllers_come_and_go(
         assert mgr.names == ("oven", "late")
 
 
-class Slow(SerialTransport):
-    """Opens only when it may."""
+class SlowTransport(SerialTransport):
+    """A transport that opens only after `may_open` is set."""
 
     def __init__(self, port: str) -> None:
         super().__init__(port)
-        self.opening, self.may = threading.Event(), threading.Event()
+        self.opening, self.may_open = threading.Event(), threading.Event()
 
     def open(self) -> None:
         self.opening.set()
-        assert self.may.wait(PATIENCE_S)
+        assert self.may_open.wait(PATIENCE_S)
         super().open()
 
 
-def added(mgr: WatlowManager, name: str, transport: Slow) -> Future[Controller]:
-    """What becomes of adding it, which another thread is at."""
+def start_adding(mgr: WatlowManager, name: str, transport: SlowTransport) -> Future[Controller]:
+    """Add `transport` in another thread; return the future of the result."""
     adding: Future[Controller] = Future()
 
     def add() -> None:
@@ -473,35 +477,35 @@ def added(mgr: WatlowManager, name: str, transport: Slow) -> Future[Controller]:
     return adding
 
 
-def test_what_is_added_while_the_manager_is_closed_is_closed_too(bus: SimulatedBus) -> None:
-    mgr, transport = WatlowManager(), Slow(bus.port)
-    adding = added(mgr, "oven", transport)
+def test_a_controller_added_while_the_manager_closes_is_closed(bus: SimulatedBus) -> None:
+    mgr, transport = WatlowManager(), SlowTransport(bus.port)
+    adding = start_adding(mgr, "oven", transport)
     mgr.close()
-    transport.may.set()
+    transport.may_open.set()
     with pytest.raises(WatlowClosedError, match="make a new one"):
         adding.result(PATIENCE_S)
     assert not transport.is_open
     assert mgr.names == ()
 
 
-def test_of_two_that_are_added_at_once_under_one_name_one_is_refused(
+def test_one_of_two_controllers_added_at_once_under_one_name_is_refused(
     bus: SimulatedBus, other_bus: SimulatedBus
 ) -> None:
     with WatlowManager() as mgr:
-        first, second = Slow(bus.port), Slow(other_bus.port)
-        one, two = added(mgr, "oven", first), added(mgr, "oven", second)
-        second.may.set()
+        first, second = SlowTransport(bus.port), SlowTransport(other_bus.port)
+        one, two = start_adding(mgr, "oven", first), start_adding(mgr, "oven", second)
+        second.may_open.set()
         assert two.result(PATIENCE_S) is mgr.get("oven")
-        first.may.set()
+        first.may_open.set()
         with pytest.raises(WatlowConfigurationError, match="not taken"):
             one.result(PATIENCE_S)
         assert (first.is_open, second.is_open) == (False, True)
     assert not second.is_open
 
 
-def test_all_can_be_asked_while_one_is_removed(bus: SimulatedBus) -> None:
+def test_poll_works_while_a_controller_is_removed(bus: SimulatedBus) -> None:
     class Name(str):
-        """Removes another controller, as another thread may, when it is looked up."""
+        """A name whose lookup removes another controller, as another thread may."""
 
         def __hash__(self) -> int:
             if "two" in mgr.names:
@@ -516,9 +520,9 @@ def test_all_can_be_asked_while_one_is_removed(bus: SimulatedBus) -> None:
     assert isinstance(results["two"].error, WatlowClosedError)
 
 
-def test_one_can_be_asked_for_while_another_thread_removes_it(bus: SimulatedBus) -> None:
+def test_get_works_while_the_controller_is_removed(bus: SimulatedBus) -> None:
     class Name(str):
-        """Is removed, as by another thread, when it is looked up once more."""
+        """A name whose second lookup removes its controller, as another thread may."""
 
         looked_up = False
 
@@ -533,9 +537,9 @@ def test_one_can_be_asked_for_while_another_thread_removes_it(bus: SimulatedBus)
         assert mgr.get(Name("oven")) is oven
 
 
-def test_one_that_is_not_there_is_named_while_another_is_removed(bus: SimulatedBus) -> None:
+def test_an_unknown_name_is_refused_while_a_controller_is_removed(bus: SimulatedBus) -> None:
     class Name(str):
-        """Removes another controller, as another thread may, when it is compared."""
+        """A name whose comparison removes another controller, as another thread may."""
 
         def __len__(self) -> int:
             if "two" in mgr.names:
@@ -549,10 +553,10 @@ def test_one_that_is_not_there_is_named_while_another_is_removed(bus: SimulatedB
             mgr.get("onn")
 
 
-def test_one_may_be_removed_while_all_are_closed(
+def test_a_controller_may_be_removed_while_the_manager_closes(
     bus: SimulatedBus, other_bus: SimulatedBus
 ) -> None:
-    class Meddling(SerialTransport):
+    class RemovingTransport(SerialTransport):
         def close(self) -> None:
             if "one" in mgr.names:
                 mgr.remove("one")
@@ -560,15 +564,15 @@ def test_one_may_be_removed_while_all_are_closed(
 
     with WatlowManager() as mgr:
         one = mgr.add("one", bus.port)
-        mgr.add("two", Meddling(other_bus.port))
+        mgr.add("two", RemovingTransport(other_bus.port))
     assert one.closed
 
 
-def test_a_pool_has_two_threads_a_port_at_the_most(mgr: WatlowManager, bus: SimulatedBus) -> None:
+def test_a_pool_has_at_most_two_threads_per_port(mgr: WatlowManager, bus: SimulatedBus) -> None:
     def pool() -> list[str]:
         return [each.name for each in threading.enumerate() if "-poll-" in each.name]
 
-    # Two ports; one of them is asked by the caller itself.
+    # There are two ports; the calling thread reads one of them itself.
     callers = [threading.Thread(target=mgr.poll, args=(["setpoint"],)) for _ in range(40)]
     for caller in callers:
         caller.start()

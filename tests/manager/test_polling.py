@@ -1,4 +1,4 @@
-"""Ports side by side: one that is held up delays no other, and loses nothing."""
+"""Ports in parallel: a blocked port does not delay the others, and its results are kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.manager import polling
-from watlowlib.manager.polling import FleetPoll, allowed_s
+from watlowlib.manager.polling import FleetPoll, wait_limit_s
 from watlowlib.simulator import SimulatedBus
 
 LONG_S = 30.0
@@ -50,26 +50,26 @@ def statuses(poll: FleetPoll, seconds: float | None) -> dict[str, str]:
     return {sample.device: sample.status for sample in poll.read_within(None, seconds)}
 
 
-def until_all_ok(poll: FleetPoll) -> int:
-    """How many rounds it took."""
-    late = Deadline.after(LONG_S)
+def poll_until_all_ok(poll: FleetPoll) -> int:
+    """Poll until every status is "ok"; return the number of polls."""
+    deadline = Deadline.after(LONG_S)
     count = 1
     while set(statuses(poll, 0.05).values()) != {"ok"}:
         count += 1
-        assert not late.passed()
+        assert not deadline.passed()
     return count
 
 
-def test_a_tick_goes_without_a_port_that_is_held_up(poll: FleetPoll, slow: SimulatedBus) -> None:
+def test_a_tick_does_not_wait_for_a_blocked_port(poll: FleetPoll, slow: SimulatedBus) -> None:
     assert statuses(poll, LONG_S) == {"slow1": "ok", "good": "ok", "slow2": "ok"}
     slow.stall()
     for _ in range(3):
         assert statuses(poll, 0.0) == {"slow1": "busy", "good": "ok", "slow2": "busy"}
     slow.resume()
-    until_all_ok(poll)
+    poll_until_all_ok(poll)
 
 
-def test_what_it_brings_in_the_end_is_kept(
+def test_results_of_a_blocked_port_are_used_in_a_later_tick(
     poll: FleetPoll, slow: SimulatedBus, good: SimulatedBus
 ) -> None:
     statuses(poll, LONG_S)
@@ -77,70 +77,70 @@ def test_what_it_brings_in_the_end_is_kept(
     assert statuses(poll, 0.0)["slow1"] == "busy"
     slow.controllers[1].set("setpoint", 111.0)
     slow.resume()
-    asked = threading.Event()
-    late = Deadline.after(LONG_S)
-    while not asked.is_set():
-        assert not late.passed()
+    received = threading.Event()
+    deadline = Deadline.after(LONG_S)
+    while not received.is_set():
+        assert not deadline.passed()
         samples = {sample.device: sample for sample in poll.read_within(None, 0.05)}
         if samples["slow1"].status == "ok":
-            asked.set()
-    # It is the answer to the question of the tick that went without it, asked once.
+            received.set()
+    # This is the reply to the request of the earlier tick, which was sent once.
     assert samples["slow1"].value in (75.0, 111.0)
     assert samples["slow1"].requested_at < samples["good"].requested_at
     assert samples["slow1"].latency_s > 0
 
 
-def test_a_port_is_waited_for_that_is_always_as_slow(
+def test_a_tick_waits_if_all_ports_are_usually_as_slow(
     poll: FleetPoll, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # All ports take longer than a tick: then none is held up, and the tick is longer.
+    # All ports take longer than a tick: none counts as blocked, and the tick is longer.
     statuses(poll, LONG_S)
-    monkeypatch.setattr(polling, "MARGIN_S", LONG_S)
+    monkeypatch.setattr(polling, "WAIT_MARGIN_S", LONG_S)
     for _ in range(3):
         assert set(statuses(poll, 0.0).values()) == {"ok"}
 
 
-def test_a_port_of_which_nothing_is_known_is_waited_for_a_while(
+def test_the_first_poll_waits_for_a_default_time(
     poll: FleetPoll, slow: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polling, "UNKNOWN_S", LONG_S)
+    monkeypatch.setattr(polling, "DEFAULT_WAIT_S", LONG_S)
     assert set(statuses(poll, 0.0).values()) == {"ok"}
 
 
-def test_no_port_waits_for_one_that_is_usually_slower() -> None:
-    assert allowed_s({0: [9.0, 8.0, 7.0], 1: [0.5, 0.1, 9.0], 2: []}) == pytest.approx(
-        polling.LONGER * 0.5 + polling.MARGIN_S
+def test_the_wait_limit_follows_the_fastest_port() -> None:
+    assert wait_limit_s({0: [9.0, 8.0, 7.0], 1: [0.5, 0.1, 9.0], 2: []}) == pytest.approx(
+        polling.WAIT_FACTOR * 0.5 + polling.WAIT_MARGIN_S
     )
 
 
-def test_ports_that_have_brought_nothing_yet_are_waited_for_once() -> None:
-    assert allowed_s({}) == polling.UNKNOWN_S
-    assert allowed_s({0: [], 1: []}) == polling.MARGIN_S
+def test_the_default_wait_applies_only_to_the_first_poll() -> None:
+    assert wait_limit_s({}) == polling.DEFAULT_WAIT_S
+    assert wait_limit_s({0: [], 1: []}) == polling.WAIT_MARGIN_S
 
 
 @pytest.mark.parametrize(
-    ("errors", "tells"),
+    ("errors", "typical"),
     [
         ((None, None), True),
-        ((None, WatlowOfflineError("away")), True),
+        ((None, WatlowOfflineError("offline")), True),
         ((None, WatlowClosedError("closed")), True),
         ((None, WatlowNoSuchInstanceError("none")), True),
         ((None, WatlowTimeoutError("silent")), False),
         ((None, WatlowCRCError("damaged")), False),
         ((None, WatlowConnectionError("lost")), False),
-        ((WatlowOfflineError("away"), WatlowOfflineError("away")), False),
+        ((WatlowOfflineError("offline"), WatlowOfflineError("offline")), False),
     ],
 )
-def test_what_a_round_tells_of_its_port(
-    errors: tuple[WatlowError | None, ...], tells: bool, good: SimulatedBus
+def test_only_a_poll_without_line_errors_has_a_typical_duration(
+    errors: tuple[WatlowError | None, ...], typical: bool, good: SimulatedBus
 ) -> None:
     with open_device(good.port) as ctl:
         (sample,) = ctl.poll("setpoint")
-    brought = polling._Brought({"oven": [(sample, error) for error in errors]}, 1.0)
-    assert brought.tells is tells
+    result = polling._PortResult({"oven": [(sample, error) for error in errors]}, 1.0)
+    assert result.is_typical is typical
 
 
-def test_the_last_tick_waits_for_what_runs_and_asks_it_nothing_else(
+def test_the_last_tick_waits_for_a_pending_port_without_a_new_request(
     poll: FleetPoll, slow: SimulatedBus
 ) -> None:
     statuses(poll, LONG_S)
@@ -153,14 +153,14 @@ def test_the_last_tick_waits_for_what_runs_and_asks_it_nothing_else(
     assert exchanges["good"] == 3
 
 
-def test_a_port_is_asked_for_one_of_several_polls_at_a_time(
+def test_polls_that_share_ports_do_not_read_a_port_at_the_same_time(
     good: SimulatedBus, slow: SimulatedBus
 ) -> None:
     with WatlowManager() as mgr:
         mgr.add("good", good.port)
         mgr.add("slow", slow.port, timeout_s=LONG_S)
         both, often = mgr.prepare(["process_value", "setpoint"]), mgr.prepare("setpoint")
-        often.take_turns_with(both)
+        often.share_ports_with(both)
         statuses(both, LONG_S)
         statuses(often, LONG_S)
         slow.stall()
@@ -168,11 +168,11 @@ def test_a_port_is_asked_for_one_of_several_polls_at_a_time(
         assert statuses(often, 0.0)["slow"] == "busy"
         slow.controllers[1].set("setpoint", 111.0)
         slow.resume()
-        # What was asked for both is what there is, as far as it is wanted.
+        # The pending poll of both parameters provides the one that this poll reads.
         setpoint = often.read_within(None, None)[-1]
         assert (setpoint.parameter, setpoint.status) == ("setpoint", "ok")
         assert mgr.get("slow").stats.exchanges == 2 + 1 + 2
-        # And the other way round: what was not asked for is not there.
+        # Vice versa: the parameter that the pending poll does not read is "busy".
         slow.stall()
         assert statuses(often, 0.0)["slow"] == "busy"
         slow.resume()
@@ -181,16 +181,16 @@ def test_a_port_is_asked_for_one_of_several_polls_at_a_time(
         assert mgr.get("slow").stats.exchanges == 2 + 1 + 2 + 1
 
 
-def test_the_polls_of_a_recording_take_turns(good: SimulatedBus, slow: SimulatedBus) -> None:
+def test_the_polls_of_a_recording_share_their_ports(good: SimulatedBus, slow: SimulatedBus) -> None:
     with WatlowManager() as mgr:
         mgr.add("good", good.port)
         mgr.add("slow", slow.port)
         polls = record(mgr, parameters={"setpoint": 5.0, "process_value": 1.0})._plan.polls
         assert len(polls) == 3
-        assert len({id(vars(poll)["_under_way"]) for poll in polls.values()}) == 1
+        assert len({id(vars(poll)["_pending"]) for poll in polls.values()}) == 1
 
 
-def test_nothing_is_read_after_the_end_of_a_recording(
+def test_no_read_is_pending_after_the_end_of_a_recording(
     good: SimulatedBus, slow: SimulatedBus
 ) -> None:
     with WatlowManager() as mgr:
@@ -204,18 +204,18 @@ def test_nothing_is_read_after_the_end_of_a_recording(
                     break
         poll = stream._plan.polls[(0,)]
         assert isinstance(poll, FleetPoll)
-        assert not poll._under_way
+        assert not poll._pending
         slow.resume()
 
 
-def test_a_fleet_on_one_port_waits_for_it(slow: SimulatedBus) -> None:
+def test_a_fleet_on_one_port_waits_for_the_port(slow: SimulatedBus) -> None:
     with WatlowManager() as mgr:
         mgr.add("slow1", slow.port, address=1)
         mgr.add("slow2", slow.port, address=2)
         assert set(statuses(mgr.prepare(["setpoint"]), 0.0).values()) == {"ok"}
 
 
-def test_a_manager_that_is_closed_meanwhile_leaves_no_thread(
+def test_closing_a_manager_with_a_pending_port_leaves_no_thread(
     good: SimulatedBus, slow: SimulatedBus
 ) -> None:
     with WatlowManager() as mgr:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ctrl_c import Pressed
+from tests.ctrl_c import CtrlC
 from tests.sinks.samples import FIRST
 from watlowlib import (
     AcquisitionSummary,
@@ -334,9 +334,9 @@ def test_ctrl_c_at_any_place_loses_no_batch() -> None:
         with stream, ExitStack() as stack, suppress(KeyboardInterrupt):
             for sink in sinks:
                 stack.enter_context(sink)
-            with Pressed(place, queues, recorder, pipe_module) as pressed:
+            with CtrlC(place, queues, recorder, pipe_module) as pressed:
                 pipe(stream, *sinks, batch_size=2)
-        came = pressed.came
+        came = pressed.raised
         rows = stream.summary.rows
         for sink in sinks:
             assert sink.samples == batches[:rows], place

@@ -1,4 +1,4 @@
-"""Ports that are pulled out under a recording, and put back, perhaps under another name."""
+"""Ports that are unplugged during a recording and replugged, perhaps under another name."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def mgr() -> Iterator[WatlowManager]:
         yield manager
 
 
-def until(stream: Recording, **wanted: str) -> list[dict[str, str]]:
-    """The statuses by device of each batch, up to the one that is as wanted."""
-    late = Deadline.after(PATIENCE_S)
+def read_until(stream: Recording, **expected: str) -> list[dict[str, str]]:
+    """Read batches until one has the expected statuses; return those of each batch by device."""
+    deadline = Deadline.after(PATIENCE_S)
     seen: list[dict[str, str]] = []
     for batch in stream:
         seen.append({sample.device: sample.status for sample in batch})
-        if seen[-1] == wanted:
+        if seen[-1] == expected:
             return seen
-        assert not late.passed(), seen[-1]
+        assert not deadline.passed(), seen[-1]
     raise AssertionError("the recording has ended")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no ptys")
-def test_a_port_that_has_moved_is_found_by_its_link(mgr: WatlowManager, tmp_path: Path) -> None:
+def test_a_port_with_a_new_name_is_found_by_its_link(mgr: WatlowManager, tmp_path: Path) -> None:
     link = tmp_path / "usb-FTDI_RS485-if00"
     quick = {"baudrate": None, "turnaround_s": 0.0}
     with SimulatedBus([1, 2], link=link, **quick) as bus, SimulatedBus([1], **quick) as other:  # type: ignore[arg-type]
@@ -43,24 +43,24 @@ def test_a_port_that_has_moved_is_found_by_its_link(mgr: WatlowManager, tmp_path
         mgr.add("bottom", link, address=2)
         mgr.add("retort", other.port)
         with record(mgr, parameters="pv", rate_hz=100.0, buffer_size=1) as stream:
-            until(stream, top="ok", bottom="ok", retort="ok")
-            was = link.readlink()
+            read_until(stream, top="ok", bottom="ok", retort="ok")
+            old_name = link.readlink()
             bus.unplug()
-            seen = until(stream, top="disconnected", bottom="disconnected", retort="ok")
+            seen = read_until(stream, top="disconnected", bottom="disconnected", retort="ok")
             bus.replug(elsewhere=True)
-            assert link.readlink() != was
-            seen += until(stream, top="ok", bottom="ok", retort="ok")
+            assert link.readlink() != old_name
+            seen += read_until(stream, top="ok", bottom="ok", retort="ok")
             assert stream.summary.disconnects == 1
             other.unplug()
-            until(stream, top="ok", bottom="ok", retort="disconnected")
-        # While it is opened again it may be busy with that; on a slow machine any port may be.
+            read_until(stream, top="ok", bottom="ok", retort="disconnected")
+        # A port may be "busy" while it is reopened; on a slow machine any port may be.
         assert {each["retort"] for each in seen} - {"busy"} == {"ok"}
         assert {each["top"] for each in seen} - {"busy"} == {"ok", "disconnected"}
         assert stream.summary.disconnects == 2
         assert mgr.get("top").port_stats.reconnects == 1
 
 
-def test_without_auto_reconnect_what_was_read_is_kept_and_the_error_raised(
+def test_without_auto_reconnect_the_rows_are_kept_and_the_error_is_raised(
     mgr: WatlowManager, tmp_path: Path
 ) -> None:
     faults = FaultPlan()
@@ -78,7 +78,7 @@ def test_without_auto_reconnect_what_was_read_is_kept_and_the_error_raised(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no ptys")
-def test_a_port_that_is_opened_again_for_another_controller_is_counted(
+def test_a_port_reopened_for_another_controller_counts_as_a_reconnect(
     mgr: WatlowManager, tmp_path: Path
 ) -> None:
     link = tmp_path / "usb-FTDI_RS485-if00"

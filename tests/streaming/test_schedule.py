@@ -11,12 +11,12 @@ from watlowlib.streaming.schedule import Schedule, Slots
 SECOND = 1_000_000_000
 
 
-def at(*rates_hz: float, start_ns: int = 0, duration_s: float | None = None) -> Schedule:
+def make_schedule(*rates_hz: float, start_ns: int = 0, duration_s: float | None = None) -> Schedule:
     return Schedule(start_ns, [Slots(hz, duration_s) for hz in rates_hz])
 
 
-def served(schedule: Schedule, until_ns: int) -> list[tuple[int, tuple[int, ...]]]:
-    """Every tick up to `until_ns` with its rates, each begun when it is due."""
+def take_all(schedule: Schedule, until_ns: int) -> list[tuple[int, tuple[int, ...]]]:
+    """Take every tick up to `until_ns` on time; return their times and rates."""
     ticks = []
     while (due_ns := schedule.next_ns()) is not None and due_ns <= until_ns:
         rates, late_ns = schedule.take(due_ns)
@@ -26,41 +26,41 @@ def served(schedule: Schedule, until_ns: int) -> list[tuple[int, tuple[int, ...]
     return ticks
 
 
-def test_a_tick_in_time_is_followed_by_the_next() -> None:
-    schedule = at(1.0, start_ns=100)
-    assert served(schedule, 4 * SECOND) == [(100 + n * SECOND, (0,)) for n in range(4)]
+def test_an_on_time_tick_is_followed_by_the_next() -> None:
+    schedule = make_schedule(1.0, start_ns=100)
+    assert take_all(schedule, 4 * SECOND) == [(100 + n * SECOND, (0,)) for n in range(4)]
     assert schedule.skip(3 * SECOND + 300) == [0]
     assert schedule.next_ns() == 100 + 4 * SECOND
 
 
-def test_a_tick_that_runs_over_lets_the_next_begin_late() -> None:
-    schedule = at(1.0)
-    served(schedule, 4 * SECOND)
+def test_a_tick_longer_than_a_period_delays_the_next() -> None:
+    schedule = make_schedule(1.0)
+    take_all(schedule, 4 * SECOND)
     assert schedule.skip(5 * SECOND + 300) == [0]
     assert schedule.take(5 * SECOND + 300) == ((0,), 300)
     assert schedule.next_ns() == 6 * SECOND
 
 
-def test_slots_that_went_by_are_skipped_and_counted() -> None:
-    schedule = at(1.0, start_ns=100)
-    served(schedule, 4 * SECOND + 100)
-    # Tick 4 ended in the middle of slot 9: slots 5 to 8 are gone, 9 runs late.
+def test_passed_slots_are_skipped_and_counted() -> None:
+    schedule = make_schedule(1.0, start_ns=100)
+    take_all(schedule, 4 * SECOND + 100)
+    # Tick 4 ended in the middle of slot 9: slots 5 to 8 are skipped, slot 9 is late.
     now_ns = 100 + 9 * SECOND + SECOND // 2
     assert schedule.skip(now_ns) == [4]
     assert schedule.take(now_ns) == ((0,), SECOND // 2)
 
 
-def test_skipping_ends_with_the_last_slot() -> None:
-    schedule = at(1.0, duration_s=7.0)
-    served(schedule, 4 * SECOND)
+def test_skip_stops_at_the_last_slot() -> None:
+    schedule = make_schedule(1.0, duration_s=7.0)
+    take_all(schedule, 4 * SECOND)
     assert schedule.skip(100 * SECOND) == [2]
     assert schedule.take(100 * SECOND) == ((), 0)
     assert schedule.next_ns() is None
 
 
-def test_what_is_due_at_one_instant_is_one_tick() -> None:
-    # The slots of 3 Hz lie at thirds of a second, those of 2 Hz at halves.
-    assert served(at(3.0, 2.0), SECOND) == [
+def test_rates_due_at_the_same_instant_share_one_tick() -> None:
+    # The slots of 3 Hz are at thirds of a second, those of 2 Hz at halves.
+    assert take_all(make_schedule(3.0, 2.0), SECOND) == [
         (0, (0, 1)),
         (333_333_333, (0,)),
         (500_000_000, (1,)),
@@ -69,19 +69,19 @@ def test_what_is_due_at_one_instant_is_one_tick() -> None:
     ]
 
 
-def test_rates_still_meet_after_a_weekend() -> None:
+def test_rates_still_coincide_after_a_weekend() -> None:
     weekend_ns = 3 * 24 * 3600 * SECOND
-    schedule = at(3.0, 7.0, 0.2)
+    schedule = make_schedule(3.0, 7.0, 0.2)
     schedule.skip(weekend_ns - 1)
-    assert schedule.take(weekend_ns - 1)[0] == (0, 1, 2)  # those that run
+    assert schedule.take(weekend_ns - 1)[0] == (0, 1, 2)  # the current slots
     assert schedule.next_ns() == weekend_ns
     assert schedule.take(weekend_ns) == ((0, 1, 2), 0)
 
 
-def test_a_rate_that_overruns_costs_the_others_only_what_went_by() -> None:
-    schedule = at(10.0, 0.5)
+def test_a_long_tick_skips_only_the_passed_slots_of_each_rate() -> None:
+    schedule = make_schedule(10.0, 0.5)
     assert schedule.take(0) == ((0, 1), 0)
-    # The first tick takes 0.75 s: six slots of 10 Hz are gone, none of 0.5 Hz.
+    # The first tick takes 0.75 s: six slots of 10 Hz are skipped, none of 0.5 Hz.
     assert schedule.skip(750_000_000) == [6, 0]
     assert schedule.take(750_000_000) == ((0,), 50_000_000)
 
@@ -89,10 +89,10 @@ def test_a_rate_that_overruns_costs_the_others_only_what_went_by() -> None:
 @given(
     rates=st.lists(st.integers(1, 1000).map(lambda n: n / 7), min_size=1, max_size=4, unique=True),
     duration_s=st.floats(0.1, 3.0),
-    lasting=st.lists(st.integers(0, SECOND // 3), min_size=1, max_size=30),
+    durations_ns=st.lists(st.integers(0, SECOND // 3), min_size=1, max_size=30),
 )
-def test_every_slot_is_served_or_skipped_and_none_twice(
-    rates: list[float], duration_s: float, lasting: list[int]
+def test_every_slot_is_taken_or_skipped_exactly_once(
+    rates: list[float], duration_s: float, durations_ns: list[int]
 ) -> None:
     slots = [Slots(hz, duration_s) for hz in rates]
     schedule = Schedule(0, slots)
@@ -104,12 +104,12 @@ def test_every_slot_is_served_or_skipped_and_none_twice(
         due, late_ns = schedule.take(now_ns)
         assert due
         for number in due:
-            # The slot that is served has begun, and the one after it has not.
+            # The slot that is taken is due, and the one after it is not.
             slot = counts[number] + skipped[number]
             assert 0 <= now_ns - slots[number].due_ns(slot) <= late_ns
             assert now_ns < slots[number].due_ns(slot + 1)
             counts[number] += 1
-        now_ns += lasting[n % len(lasting)]
+        now_ns += durations_ns[n % len(durations_ns)]
         skipped = [sum(both) for both in zip(skipped, schedule.skip(now_ns))]
         n += 1
     assert [sum(both) for both in zip(counts, skipped)] == [each.count for each in slots]
@@ -122,23 +122,23 @@ def test_a_slot_is_due_at_n_periods_to_the_nanosecond(
     slots = Slots(numerator / denominator, None)
     exact = slot * Fraction(SECOND * denominator, numerator)
     assert slots.due_ns(slot) == int(exact)
-    assert slots.running(slots.due_ns(slot)) == slot
-    assert slots.running(slots.due_ns(slot) - 1) == slot - 1
+    assert slots.current(slots.due_ns(slot)) == slot
+    assert slots.current(slots.due_ns(slot) - 1) == slot - 1
 
 
 @pytest.mark.parametrize(
     ("rate_hz", "duration_s", "count"),
     [(2.0, 10.0, 20), (3.0, 10.0, 30), (1.0, 1.2, 2), (10.0, 0.3, 3), (0.1, 5.0, 1), (0.3, 10, 3)],
 )
-def test_how_many_slots_a_duration_has(rate_hz: float, duration_s: float, count: int) -> None:
+def test_slot_count_of_a_duration(rate_hz: float, duration_s: float, count: int) -> None:
     assert Slots(rate_hz, duration_s).count == count
 
 
-def test_no_duration_has_no_end() -> None:
+def test_slots_without_duration_have_no_end() -> None:
     assert Slots(4.0, None).count is None
-    assert not Slots(4.0, None).ended(10**12)
+    assert not Slots(4.0, None).past_end(10**12)
 
 
-def test_a_rate_next_to_nothing_is_one_slot() -> None:
+def test_a_tiny_rate_has_one_slot() -> None:
     assert Slots(5e-324, 10.0).count == 1
     assert Slots(5e-324, None).due_ns(1) == 10**18

@@ -1,4 +1,4 @@
-"""Names, modules and parameters, beside a list typed by hand of the interface they mirror."""
+"""Names, modules and parameters, compared with a hand-written list of the mirrored interface."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import watlowlib
 from watlowlib import ControllerFamily, ErrorPolicy, OverflowPolicy, ProtocolKind
 
-HOMES = {
+NAMES_BY_MODULE = {
     "watlowlib.sync": "SyncPortal SyncAsyncIterator run_sync Watlow SyncController "
     "SyncControllerLoop SyncWatlowManager record pipe SyncSinkAdapter SyncCsvSink SyncJsonlSink "
     "SyncSqliteSink SyncInMemorySink SyncParquetSink SyncPostgresSink",
@@ -57,7 +57,7 @@ POSITIONAL: dict[str, list[str]] = {
     "manager.SyncWatlowManager": [],
 }
 
-RECORDED: dict[str, Any] = {
+RECORD_KEYWORDS: dict[str, Any] = {
     "parameters": NO_DEFAULT,
     "rate_hz": NO_DEFAULT,
     "duration": None,
@@ -73,8 +73,8 @@ KEYWORDS: dict[str, dict[str, Any]] = {
         "serial_settings": None,
         "family": ControllerFamily.UNKNOWN,
     },
-    # rate_hz can also be left out here, where parameters has it.
-    "manager.SyncWatlowManager.record_to_sink": RECORDED
+    # rate_hz may also be left out here, if parameters is a dict of rates.
+    "manager.SyncWatlowManager.record_to_sink": RECORD_KEYWORDS
     | {
         "rate_hz": None,
         "sink": NO_DEFAULT,
@@ -82,7 +82,7 @@ KEYWORDS: dict[str, dict[str, Any]] = {
         "batch_size": 64,
         "flush_interval": 1.0,
     },
-    "recording.record": RECORDED | {"overflow": OverflowPolicy.BLOCK, "portal": None},
+    "recording.record": RECORD_KEYWORDS | {"overflow": OverflowPolicy.BLOCK, "portal": None},
     "recording.pipe": {"batch_size": 64, "flush_interval": 1.0},
     "sinks.SyncSqliteSink": {
         "table": "samples",
@@ -135,60 +135,60 @@ FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
-def found(name: str) -> Any:
+def lookup(name: str) -> Any:
     module, *path = name.split(".")
-    thing: Any = import_module(f"watlowlib.sync.{module}")
+    value: Any = import_module(f"watlowlib.sync.{module}")
     for part in path:
-        thing = getattr(thing, part)
-    return thing
+        value = getattr(value, part)
+    return value
 
 
 def parameters(name: str) -> list[inspect.Parameter]:
-    return list(inspect.signature(found(name)).parameters.values())
+    return list(inspect.signature(lookup(name)).parameters.values())
 
 
-@pytest.mark.parametrize("module", HOMES)
+@pytest.mark.parametrize("module", NAMES_BY_MODULE)
 def test_every_name_is_in_its_module(module: str) -> None:
-    there = import_module(module)
-    assert [name for name in HOMES[module].split() if not hasattr(there, name)] == []
-    assert [name for name in getattr(there, "__all__", ()) if not hasattr(there, name)] == []
+    imported = import_module(module)
+    assert [name for name in NAMES_BY_MODULE[module].split() if not hasattr(imported, name)] == []
+    assert [name for name in getattr(imported, "__all__", ()) if not hasattr(imported, name)] == []
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_is_there(name: str) -> None:
-    thing = getattr(import_module("watlowlib.sync"), name)
-    assert [each for each in METHODS[name].split() if not hasattr(thing, each)] == []
+def test_every_method_exists(name: str) -> None:
+    cls = getattr(import_module("watlowlib.sync"), name)
+    assert [each for each in METHODS[name].split() if not hasattr(cls, each)] == []
 
 
 @pytest.mark.parametrize("name", POSITIONAL)
-def test_what_is_given_by_place(name: str) -> None:
-    by_place = [each for each in parameters(name) if each.kind is not each.KEYWORD_ONLY]
-    assert [each.name for each in by_place] == POSITIONAL[name]
+def test_positional_parameters(name: str) -> None:
+    positional = [each for each in parameters(name) if each.kind is not each.KEYWORD_ONLY]
+    assert [each.name for each in positional] == POSITIONAL[name]
 
 
 @pytest.mark.parametrize("name", KEYWORDS)
-def test_what_is_given_by_name(name: str) -> None:
-    by_name = {
+def test_keyword_parameters_and_their_defaults(name: str) -> None:
+    keywords = {
         each.name: each.default for each in parameters(name) if each.kind is each.KEYWORD_ONLY
     }
-    assert {key: by_name.get(key, "missing") for key in KEYWORDS[name]} == KEYWORDS[name]
-    assert NO_DEFAULT not in {by_name[key] for key in by_name.keys() - KEYWORDS[name].keys()}
+    assert {key: keywords.get(key, "missing") for key in KEYWORDS[name]} == KEYWORDS[name]
+    assert NO_DEFAULT not in {keywords[key] for key in keywords.keys() - KEYWORDS[name].keys()}
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_the_fields_of_values(name: str) -> None:
+def test_fields_of_dataclasses_and_their_defaults(name: str) -> None:
     fields = {each.name: each.default for each in parameters(name)}
     assert list(fields.items())[: len(FIELDS[name])] == list(FIELDS[name].items())
 
 
-def test_opening_takes_what_open_device_takes() -> None:
+def test_open_has_the_parameters_of_open_device() -> None:
     native = inspect.signature(watlowlib.open_device).parameters
-    ours = dict(inspect.signature(found("controller.Watlow.open")).parameters)
-    portal = ours.pop("portal")
+    mirrored = dict(inspect.signature(lookup("controller.Watlow.open")).parameters)
+    portal = mirrored.pop("portal")
     assert portal.default is None
-    assert ours == dict(native)
+    assert mirrored == dict(native)
 
 
-def test_policies_have_their_members() -> None:
-    assert {each.name for each in found("manager.ErrorPolicy")} == {"RAISE", "RETURN"}
-    assert {"BLOCK", "DROP_NEWEST"} <= {each.name for each in found("recording.OverflowPolicy")}
+def test_policies_have_the_expected_members() -> None:
+    assert {each.name for each in lookup("manager.ErrorPolicy")} == {"RAISE", "RETURN"}
+    assert {"BLOCK", "DROP_NEWEST"} <= {each.name for each in lookup("recording.OverflowPolicy")}

@@ -1,4 +1,4 @@
-"""Scripts as people have them, for the blocking interface that `watlowlib.sync` mirrors."""
+"""Typical scripts for the blocking interface that `watlowlib.sync` mirrors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ with SyncPortal() as portal, SyncWatlowManager(
         print(summary.samples_emitted + summary.samples_late)
 """
 
-SOLO = """
+ONE_CONTROLLER = """
 from watlowlib.sync import SyncInMemorySink, Watlow, pipe, record
 
 with Watlow.open(PORT) as ctl:
@@ -78,13 +78,13 @@ from watlowlib.sync import (
 
 with SyncWatlowManager() as mgr:
     mgr.add("oven", PORT)
-    wanted = dict(parameters=["setpoint"], rate_hz=50.0, duration=0.1, batch_size=2)
+    kwargs = dict(parameters=["setpoint"], rate_hz=50.0, duration=0.1, batch_size=2)
     with SyncCsvSink(FOLDER + "/one.csv") as sink:
-        print(mgr.record_to_sink(sink=sink, **wanted).disconnects)
-    mgr.record_to_sink(sink=CsvSink(FOLDER + "/bare.csv"), **wanted)
-    mgr.record_to_sink(sink=SyncJsonlSink(FOLDER + "/run.jsonl"), **wanted)
-    mgr.record_to_sink(sink=SyncSinkAdapter(CsvSink(FOLDER + "/adapted.csv")), **wanted)
-    mgr.record_to_sink(sink=SyncParquetSink(FOLDER + "/run.parquet", compression="zstd"), **wanted)
+        print(mgr.record_to_sink(sink=sink, **kwargs).disconnects)
+    mgr.record_to_sink(sink=CsvSink(FOLDER + "/bare.csv"), **kwargs)
+    mgr.record_to_sink(sink=SyncJsonlSink(FOLDER + "/run.jsonl"), **kwargs)
+    mgr.record_to_sink(sink=SyncSinkAdapter(CsvSink(FOLDER + "/adapted.csv")), **kwargs)
+    mgr.record_to_sink(sink=SyncParquetSink(FOLDER + "/run.parquet", compression="zstd"), **kwargs)
     print(run_sync(mgr.get("oven").read_setpoint).value)
 """
 
@@ -94,18 +94,18 @@ def run(script: str, bus: SimulatedBus, folder: Path) -> None:
     exec(compile(script, "script.py", "exec"), names)
 
 
-def test_the_quick_start(
+def test_a_script_with_one_controller(
     bus: SimulatedBus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(QUICK_START, bus, tmp_path)
-    pv, before, again, after, part, sample = capsys.readouterr().out.splitlines()
+    pv, before, parameter, after, part, sample = capsys.readouterr().out.splitlines()
     assert float(pv) == pytest.approx(72.0, abs=5.0)
-    assert (before, again, after) == ("75.0", "75.0", "80.0")
+    assert (before, parameter, after) == ("75.0", "75.0", "80.0")
     assert part == "PM3R1CA-AAAAAAA"
     assert sample.endswith(" setpoint 80.0")
 
 
-def test_a_fleet_recorded_through_one_portal(
+def test_a_script_that_records_a_fleet_with_a_shared_portal(
     bus: SimulatedBus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(SHARED_PORTAL, bus, tmp_path)
@@ -123,14 +123,14 @@ def test_a_fleet_recorded_through_one_portal(
     assert rows == [("bottom", 75.0), ("top", 75.0)]
 
 
-def test_a_controller_recorded_by_itself(
+def test_a_script_that_records_one_controller(
     bus: SimulatedBus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(SOLO, bus, tmp_path)
+    run(ONE_CONTROLLER, bus, tmp_path)
     assert capsys.readouterr().out.splitlines() == ["setpoint 75.0", "1 True"]
 
 
-def test_recording_in_one_call_into_any_sink(
+def test_a_script_that_records_in_one_call_into_any_sink(
     bus: SimulatedBus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(ONE_CALL, bus, tmp_path)
@@ -142,23 +142,23 @@ def test_recording_in_one_call_into_any_sink(
         assert {row["value"] for row in read_samples(tmp_path / name)} == {75.0}
 
 
-def test_what_a_script_chooses_is_handed_on(bus: SimulatedBus, tmp_path: Path) -> None:
+def test_options_are_passed_on(bus: SimulatedBus, tmp_path: Path) -> None:
     from watlowlib.sync import SyncSinkAdapter, SyncSqliteSink, Watlow, pipe, record
 
     sizes: list[int] = []
 
-    class Mine(InMemorySink):
+    class UserSink(InMemorySink):
         def write_many(self, samples: Sequence[Row]) -> None:
             sizes.append(len(samples))
             super().write_many(samples)
 
     path = tmp_path / "run.sqlite"
-    with Watlow.open(bus.port) as ctl, SyncSinkAdapter(Mine()) as sink:
-        wanted: dict[str, Any] = {"parameters": ["sp", "pv"], "rate_hz": 50.0, "duration": 0.1}
-        with record(ctl, **wanted) as stream:
+    with Watlow.open(bus.port) as ctl, SyncSinkAdapter(UserSink()) as sink:
+        kwargs: dict[str, Any] = {"parameters": ["sp", "pv"], "rate_hz": 50.0, "duration": 0.1}
+        with record(ctl, **kwargs) as stream:
             pipe(stream, sink, batch_size=2, flush_interval=60.0)
         with SyncSqliteSink(path, table="ovens", journal_mode="DELETE") as db:
-            with record(ctl, **wanted) as stream:
+            with record(ctl, **kwargs) as stream:
                 pipe(stream, db)
     assert set(sizes) == {2}
     with closing(sqlite3.connect(path)) as database:
@@ -166,19 +166,19 @@ def test_what_a_script_chooses_is_handed_on(bus: SimulatedBus, tmp_path: Path) -
         assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
-def test_one_controller_that_fails_raises_its_own_error(bus: SimulatedBus) -> None:
+def test_a_single_failed_controller_raises_its_error_without_a_group(bus: SimulatedBus) -> None:
     from watlowlib.sync import SyncWatlowManager
 
     with SyncWatlowManager() as mgr:
-        mgr.add("there", bus.port, address=1, timeout_s=20.0)
-        mgr.add("away", bus.port, address=9, timeout_s=0.1, retries=0)
+        mgr.add("online", bus.port, address=1, timeout_s=20.0)
+        mgr.add("offline", bus.port, address=9, timeout_s=0.1, retries=0)
         with pytest.raises(WatlowTimeoutError):
             mgr.poll("pv")
         with pytest.raises(WatlowTimeoutError):
             mgr.execute_each(lambda ctl: ctl.read_pv())
 
 
-def test_what_cannot_be_is_refused_with_a_reason(bus: SimulatedBus) -> None:
+def test_coroutine_functions_and_invalid_portals_are_refused(bus: SimulatedBus) -> None:
     from watlowlib.sync import SyncCsvSink, SyncWatlowManager, Watlow, record, wrap_controller
 
     async def op(ctl: object) -> None: ...
@@ -189,20 +189,20 @@ def test_what_cannot_be_is_refused_with_a_reason(bus: SimulatedBus) -> None:
             mgr.execute_each(op)
         with pytest.raises(WatlowConfigurationError, match="op is a coroutine function"):
             mgr.execute_each(lambda ctl: op(ctl))
-        wrong: dict[str, object] = {"portal": "no portal"}
+        invalid: dict[str, object] = {"portal": "no portal"}
         for call in (
-            lambda: Watlow.open(bus.port, **wrong),  # type: ignore[arg-type]
-            lambda: SyncWatlowManager(**wrong),  # type: ignore[arg-type]
-            lambda: SyncCsvSink("run.csv", **wrong),  # type: ignore[arg-type]
-            lambda: record(mgr, parameters="pv", rate_hz=1.0, **wrong),  # type: ignore[arg-type]
-            lambda: wrap_controller(ctl, **wrong),  # type: ignore[arg-type]
+            lambda: Watlow.open(bus.port, **invalid),  # type: ignore[arg-type]
+            lambda: SyncWatlowManager(**invalid),  # type: ignore[arg-type]
+            lambda: SyncCsvSink("run.csv", **invalid),  # type: ignore[arg-type]
+            lambda: record(mgr, parameters="pv", rate_hz=1.0, **invalid),  # type: ignore[arg-type]
+            lambda: wrap_controller(ctl, **invalid),  # type: ignore[arg-type]
         ):
             with pytest.raises(WatlowConfigurationError, match="give a SyncPortal"):
                 call()
 
 
 @pytest.mark.parametrize("kind", ["dsn", "parts"])
-def test_a_server_is_named_as_ever(kind: str, tmp_path: Path) -> None:
+def test_postgres_config_accepts_a_dsn_or_its_parts(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     from watlowlib.sync import PostgresConfig, SyncPostgresSink
 

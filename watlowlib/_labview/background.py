@@ -1,13 +1,13 @@
-"""A recording that goes on by itself, for callers that come back only now and then.
+"""A recording in the background, for callers that check it only from time to time.
 
     with CsvSink("run.csv") as csv:
         background = Background(mgr, csv, parameters=["process_value"], rate_hz=2.0)
         background.start()
-        background.latest()  # what was read last, without touching the bus
+        background.latest()  # the samples of the last tick; sends nothing
         background.stop()
 
-A thread of its own pipes the recording into the sink. What was read last is noted on its
-way from the fleet to the recorder, so that it is there before any sink has it.
+A separate thread pipes the recording into the sink. The latest samples are stored between the
+fleet and the recorder; they are available before any sink has them.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.recorder import record
 
 STOP_S = 90.0
-"""How long a stopped recording may take: its current tick, and the sink's last rows."""
+"""Seconds a stopped recording may take to end: its current tick, and the sink's last rows."""
 
 
 class Background:
-    """A recording in a thread of its own, from `start` to `stop`.
+    """A recording in its own thread, from `start` to `stop`.
 
     Args:
-        fleet: What is recorded. It is closed when the recording is.
-        sink: Where to; it is opened at the start and closed in the end. None keeps nothing
-            but what was read last.
+        fleet: The fleet to record. `stop` closes it.
+        sink: The sink; it is opened at the start and closed at the end. None keeps only the
+            latest samples.
         parameters: What to read; see `watlowlib.record`.
-        rate_hz: How often a second.
+        rate_hz: Ticks per second.
         duration: Seconds to record; None until `stop`.
         instances: Which instances of each parameter.
 
     Raises:
-        WatlowConfigurationError: An argument that cannot be; the message says which.
+        WatlowConfigurationError: An argument is not valid; the message says which.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class Background:
         instances: int | Iterable[int] = (1,),
     ) -> None:
         self._fleet = fleet
-        self._watched = _Watched(fleet)
+        self._source = _ObservedFleet(fleet)
         self._sink = sink
         self._stream = record(
-            self._watched,
+            self._source,
             parameters=parameters,
             rate_hz=rate_hz,
             duration=duration,
@@ -70,7 +70,7 @@ class Background:
         self._worker = Worker("background", self._run, self._stream.stop)
 
     def start(self) -> None:
-        """Open the sink and begin.
+        """Open the sink and start recording.
 
         Raises:
             WatlowSinkError: The sink cannot be opened.
@@ -81,29 +81,29 @@ class Background:
 
     @property
     def running(self) -> bool:
-        """Whether it goes on."""
+        """Whether the recording is running."""
         return self._worker.alive
 
     @property
     def failed(self) -> str:
-        """What has ended it before its time, or that rows were lost; empty if nothing."""
+        """The error that ended the recording early or lost rows; empty if there is none."""
         return self._failed
 
     @property
     def summary(self) -> AcquisitionSummary:
-        """What it amounts to, by now or in the end."""
+        """The summary so far; after the end the final one."""
         return self._stream.summary
 
     def latest(self) -> list[Sample]:
-        """The samples of the last tick; none before the first."""
-        return self._watched.latest
+        """Return the samples of the last tick; empty before the first."""
+        return self._source.latest
 
     def stop(self) -> AcquisitionSummary:
-        """End it, write what was read, close the sink; what it came to.
+        """Stop, write all samples read so far, close the sink, and return the summary.
 
         Raises:
             WatlowSinkError: The sink did not keep all rows.
-            WatlowTimeoutError: It has not ended within 90 s.
+            WatlowTimeoutError: The recording has not ended within 90 s.
         """
         try:
             return self._stop()
@@ -135,8 +135,8 @@ class Background:
                 self._sink.close()
 
 
-class _Watched:
-    """A fleet that notes what was read last."""
+class _ObservedFleet:
+    """A source that keeps the latest samples of a fleet."""
 
     def __init__(self, fleet: WatlowManager) -> None:
         self._fleet = fleet
@@ -150,19 +150,19 @@ class _Watched:
         names: str | Iterable[str] | None = None,
         sensor_check: bool = False,
     ) -> Poll:
-        """As the fleet does."""
+        """Plan a poll of the fleet; see `watlowlib.devices.poll.PollSource`."""
         poll = self._fleet.prepare(
             parameters, instances=instances, names=names, sensor_check=sensor_check
         )
-        return _WatchedPoll(poll, self)
+        return _ObservedPoll(poll, self)
 
 
-class _WatchedPoll:
-    """A fleet's poll, with all that a recorder asks of it."""
+class _ObservedPoll:
+    """A fleet's poll with the whole interface that a recorder uses."""
 
-    def __init__(self, poll: FleetPoll, watched: _Watched) -> None:
+    def __init__(self, poll: FleetPoll, source: _ObservedFleet) -> None:
         self._poll = poll
-        self._watched = watched
+        self._source = source
         self.ports = poll.ports
 
     @property
@@ -170,15 +170,15 @@ class _WatchedPoll:
         return self._poll.stats
 
     def __call__(self, stop: threading.Event | None = None) -> list[Sample]:
-        self._watched.latest = self._poll(stop)
-        return self._watched.latest
+        self._source.latest = self._poll(stop)
+        return self._source.latest
 
     def read_within(self, stop: threading.Event | None, seconds: float | None) -> list[Sample]:
-        self._watched.latest = self._poll.read_within(stop, seconds)
-        return self._watched.latest
+        self._source.latest = self._poll.read_within(stop, seconds)
+        return self._source.latest
 
-    def take_turns_with(self, other: _WatchedPoll) -> None:
-        self._poll.take_turns_with(other._poll)
+    def share_ports_with(self, other: _ObservedPoll) -> None:
+        self._poll.share_ports_with(other._poll)
 
     def finish(self) -> None:
         self._poll.finish()

@@ -1,8 +1,8 @@
-"""What stands between LabVIEW's plain values and this library's objects.
+"""Conversion between LabVIEW's plain values and this library's objects.
 
-A handle is a number that stands for an object; it is never given twice. What goes in is
-checked (a DBL where a whole number is wanted is one, if it is whole), what comes out is
-numbers and texts, and what is raised makes sense in LabVIEW's error dialog.
+A handle is a number that stands for an object; no number is used twice. Inputs are checked (a
+DBL is accepted as an integer if it is whole). Outputs are numbers and texts. Errors have
+messages for LabVIEW's error dialog.
 """
 
 from __future__ import annotations
@@ -25,82 +25,82 @@ T = TypeVar("T")
 
 
 class Closeable(Protocol):
-    """What a handle can stand for."""
+    """An object that can have a handle."""
 
     def close(self) -> object:
-        """Let go."""
+        """Close the object."""
 
 
 C = TypeVar("C", bound=Closeable)
 _lock = threading.Lock()
 _numbers = itertools.count(random.SystemRandom().randrange(1, 1 << 20) * 1000)
-"""Handles, in the range of an I32. They begin elsewhere in each session, so that one that was
-kept from the last session is refused, and does not mean another controller."""
+"""Handles, in the range of an I32. The first number is random in each session: a handle kept
+from an earlier session is refused, and does not select another controller."""
 
 
 class LabviewError(RuntimeError):
-    """What LabVIEW's error dialog shows: the function, what happened and what to do."""
+    """An error for LabVIEW's dialog: the function, what happened and what to do."""
 
 
 class Handles(Generic[C]):
-    """The objects of one kind, by their handles."""
+    """The open objects of one kind, by handle."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._objects: dict[int, C] = {}
 
     def add(self, thing: C) -> int:
-        """Keep `thing`; its handle."""
+        """Store `thing` and return its handle."""
         with _lock:
             handle = next(_numbers)
             self._objects[handle] = thing
         return handle
 
     def get(self, handle: int) -> C:
-        """The object of `handle`.
+        """Return the object of `handle`.
 
         Raises:
-            WatlowConfigurationError: It is closed, or was never one of this kind.
+            WatlowConfigurationError: It was closed, or is not a handle of this kind.
         """
         with suppress(KeyError):
             return self._objects[whole_number("handle", handle)]
         raise WatlowConfigurationError(
-            f"handle {handle} is no open {self._what}: it was closed, belongs to something else "
-            f"or to an earlier session; open the {self._what} again and wire the new handle"
+            f"handle {handle} is not an open {self._what}: it was closed, belongs to another "
+            f"object or to an earlier session; open the {self._what} again and wire the new handle"
         )
 
     def close(self, handle: int) -> C:
-        """Close the object of `handle`, which nobody can use from now on, and give it back.
+        """Remove the handle, close its object and return the object.
 
         Raises:
-            WatlowError: There is none, or it could not end well.
+            WatlowError: There is no such handle, or closing the object failed.
         """
         thing = self.get(handle)
         with _lock:
-            mine = self._objects.pop(handle, None)
-        if mine is not None:  # else another thread closes it at this moment
-            mine.close()
+            removed = self._objects.pop(handle, None)
+        if removed is not None:  # otherwise another thread is closing it
+            removed.close()
         return thing
 
     def close_all(self) -> list[str]:
-        """Close all, youngest first; what went wrong."""
-        wrong = []
+        """Close all objects, the newest first, and return the error messages."""
+        errors = []
         for handle in sorted(self._objects, reverse=True):
             try:
                 self.close(handle)
             except WatlowError as error:
-                wrong.append(str(error))
-        return wrong
+                errors.append(str(error))
+        return errors
 
     def __contains__(self, handle: int) -> bool:
         return whole_number("handle", handle) in self._objects
 
 
 def for_labview(function: Callable[P, T]) -> Callable[P, T]:
-    """Let `function` raise nothing but what makes sense in LabVIEW's dialog."""
+    """Return `function` with every exception raised as a `LabviewError`."""
 
     @functools.wraps(function)
-    def told(*args: P.args, **kwargs: P.kwargs) -> T:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
         except Exception as error:
@@ -108,11 +108,11 @@ def for_labview(function: Callable[P, T]) -> Callable[P, T]:
             text = str(error).replace("pass confirm=True", "wire TRUE to confirm")
             raise LabviewError(f"watlowlib {function.__name__}: {kind}{text}") from error
 
-    return told
+    return wrapper
 
 
 def whole_number(name: str, given: float) -> int:
-    """`given` as an int, also when a DBL was wired."""
+    """Return `given` as an int; a DBL with a whole value is accepted."""
     value = finite_or_none(given)
     if value is None or not value.is_integer():
         raise WatlowConfigurationError(f"{name}={given!r}: wire a whole number")
@@ -120,54 +120,54 @@ def whole_number(name: str, given: float) -> int:
 
 
 def real_number(name: str, given: float) -> float:
-    """`given` as a float; a Boolean or a text is none."""
+    """Return `given` as a float; a Boolean or a text is refused."""
     value = finite_or_none(given)
     if value is None:
         raise WatlowConfigurationError(f"{name}={given!r}: wire a number")
     return value
 
 
-def flag(name: str, given: bool) -> bool:
-    """`given` as a bool; a text such as "FALSE" is none."""
+def boolean(name: str, given: bool) -> bool:
+    """Return `given` as a bool; a text such as "FALSE" is refused."""
     if given in (True, False):
         return bool(given)
     raise WatlowConfigurationError(f"{name}={given!r}: wire TRUE or FALSE")
 
 
-def texts(given: Sequence[str]) -> list[str]:
-    """`given` as a list, also when it is one text."""
+def text_list(given: Sequence[str]) -> list[str]:
+    """Return `given` as a list of texts; a single text is accepted."""
     return [given] if isinstance(given, str) else [str(each) for each in given]
 
 
-def each_once(given: Sequence[int]) -> list[int]:
-    """`given` as a list of handles, also when it is one."""
+def distinct_handles(given: Sequence[int]) -> list[int]:
+    """Return `given` as a list of handles; a single handle is accepted."""
     try:
-        several = [whole_number("handle", each) for each in given]
+        handles = [whole_number("handle", each) for each in given]
     except TypeError:
-        several = [whole_number("handle", given)]  # type: ignore[arg-type]
-    if not several or len(set(several)) < len(several):
+        handles = [whole_number("handle", given)]  # type: ignore[arg-type]
+    if not handles or len(set(handles)) < len(handles):
         raise WatlowConfigurationError(f"handles={given!r}: wire at least one, and each only once")
-    return several
+    return handles
 
 
-def number_of(sample: Sample) -> tuple[float, str]:
-    """A sample's value, or NaN, and its status."""
+def value_and_status(sample: Sample) -> tuple[float, str]:
+    """Return a sample's value, or NaN, and its status; "text" for a text."""
     if isinstance(sample.value, (str, tuple)):
         return math.nan, "text"
-    return number(sample.value), sample.status
+    return float_or_nan(sample.value), sample.status
 
 
-def numbers_of(samples: Sequence[Sample]) -> tuple[list[float], list[str]]:
-    """All values, and all statuses."""
-    pairs = [number_of(sample) for sample in samples]
+def values_and_statuses(samples: Sequence[Sample]) -> tuple[list[float], list[str]]:
+    """Return all values and all statuses."""
+    pairs = [value_and_status(sample) for sample in samples]
     return [value for value, _ in pairs], [status for _, status in pairs]
 
 
-def number(value: Value | None) -> float:
-    """A value as a float; NaN if it is no number."""
+def float_or_nan(value: Value | None) -> float:
+    """Return a value as a float; NaN if it is not a number."""
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
-def text_of(reading: Reading) -> str:
-    """What an enumeration's code means, or the value as text."""
+def reading_text(reading: Reading) -> str:
+    """Return the label of an enumeration's code, or the value as text."""
     return reading.label or str(reading.value)

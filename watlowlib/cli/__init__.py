@@ -1,1 +1,1 @@
-"""The `watlowlib` command: one file a subcommand, and `main` that chooses."""
+"""The `watlowlib` command: one module per subcommand, and `main`, which runs them."""

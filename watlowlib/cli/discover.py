@@ -1,4 +1,4 @@
-"""`watlowlib discover`: look for controllers, and say why where there are none."""
+"""`watlowlib discover`: search serial ports for controllers, and print why a port has none."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.model import ProtocolKind
 from watlowlib.transport.serial_port import port_names
 
-HELP = "look for controllers on serial ports"
+HELP = "search serial ports for controllers"
 DESCRIPTION = (
-    "Look for controllers on serial ports, at the usual speeds, on Standard Bus and Modbus RTU, "
-    "with reads alone. A port on which nobody answers takes some 20 seconds."
+    "Search serial ports for controllers, at the usual baud rates, on Standard Bus and Modbus "
+    "RTU. Only reads are sent. A port without controllers takes about 20 seconds."
 )
 USAGE = "watlowlib discover [PORT ...] [--address N ...] [--protocol NAME ...] [options]"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of this subcommand."""
-    parser.add_argument("ports", nargs="*", metavar="PORT", help="default: all of this machine")
+    """Add the arguments of this subcommand to `parser`."""
+    parser.add_argument("ports", nargs="*", metavar="PORT", help="default: all serial ports")
     parser.add_argument(
         "--address", nargs="+", default=["1-16"], metavar="N", help="1 5 or 1-247 (default: 1-16)"
     )
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs="+",
         metavar="BAUD",
-        help="on Modbus RTU (default: 9600 19200 38400); Standard Bus has 38400 alone",
+        help="on Modbus RTU (default: 9600 19200 38400); Standard Bus always uses 38400",
     )
     parser.add_argument("--parity", choices=("N", "E", "O"), default="N", help="on Modbus RTU")
     parser.add_argument(
@@ -45,18 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=TIMEOUT_S,
         metavar="S",
-        help=f"for each answer (default: {TIMEOUT_S:g})",
+        help=f"timeout per reply (default: {TIMEOUT_S:g})",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Look, show what is found; an error when it is nothing."""
+    """Search the ports and print the controllers found; raise `WatlowError` if there is none."""
     console = Console(highlight=False)
     ports = arguments.ports or port_names()
     if not ports:
         raise WatlowError("no serial port was found on this machine; is the adapter plugged in?")
     with Progress(
-        TextColumn("looking at {task.fields[where]}"),
+        TextColumn("searching {task.fields[where]}"),
         BarColumn(),
         TimeElapsedColumn(),
         console=console,
@@ -68,31 +68,31 @@ def run(arguments: argparse.Namespace) -> None:
             ports,
             baudrates=arguments.baudrate,
             protocols=[ProtocolKind(each) for each in arguments.protocol],
-            addresses=[n for text in arguments.address for n in _numbers(text)],
+            addresses=[n for text in arguments.address for n in _address_range(text)],
             parity=arguments.parity,
             timeout_s=arguments.timeout,
-            progress=lambda probe: bar.update(task, where=_place(probe)),
+            progress=lambda probe: bar.update(task, where=_label(probe)),
         )
     found = [probe for probe in probes if probe.info is not None]
     if found:
-        console.print(table_of(found))
-    for line in _silent(probes):
+        console.print(probe_table(found))
+    for line in _failure_lines(probes):
         console.print(line, soft_wrap=True)
     if not found:
         raise WatlowError("no controller was found")
 
 
-def table_of(found: list[Probe]) -> Table:
-    """What was found, a row a controller."""
+def probe_table(found: list[Probe]) -> Table:
+    """Return a table with one row per controller found."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("port", "protocol", "baud", "address", "family", "serial", "what it is"):
+    for heading in ("port", "protocol", "baud", "address", "family", "serial", "type"):
         table.add_column(heading, overflow="fold")
     for probe in found:
         info = probe.info
         assert info is not None
-        what = info.part_number.text if info.part_number else ""
+        details = info.part_number.text if info.part_number else ""
         if probe.protocol is ProtocolKind.MODBUS_RTU:
-            what = f"map {info.data_map or 'unknown'}, {info.word_order or 'order unknown'}"
+            details = f"map {info.data_map or 'unknown'}, {info.word_order or 'order unknown'}"
         table.add_row(
             probe.port,
             str(probe.protocol),
@@ -100,37 +100,37 @@ def table_of(found: list[Probe]) -> Table:
             str(probe.address),
             str(info.family),
             str(info.serial_number or "-"),
-            what,
+            details,
         )
     return table
 
 
-def _silent(probes: list[Probe]) -> list[str]:
-    """A line for each way of asking in which nobody answered: the reason that came most often."""
+def _failure_lines(probes: list[Probe]) -> list[str]:
+    """Return the most common reason for each port, protocol and baud rate without a controller."""
     lines = []
     for _, group in groupby(probes, key=lambda each: (each.port, each.protocol, each.baudrate)):
         tried = list(group)
         if not any(probe.info for probe in tried):
             reason, _ = Counter(probe.reason for probe in tried).most_common(1)[0]
-            # What is wrong with the port itself is the same in whatever way it is asked.
-            where = tried[0].port if _is_the_ports(tried) else _place(tried[0])
+            # A port that cannot be opened fails alike with every protocol: name it once.
+            where = tried[0].port if _port_failed(tried) else _label(tried[0])
             lines.append(f"{where}: {reason}")
     return list(dict.fromkeys(lines))
 
 
-def _is_the_ports(tried: list[Probe]) -> bool:
-    """Whether nobody could even be asked: there is no such port, or it is in use."""
+def _port_failed(tried: list[Probe]) -> bool:
+    """Whether nothing could be sent: the port does not exist or is in use."""
     return all(probe.address is None for probe in tried)
 
 
-def _place(probe: Probe) -> str:
+def _label(probe: Probe) -> str:
     return f"{probe.port}, {probe.protocol} at {probe.baudrate} baud"
 
 
-def _numbers(text: str) -> range:
-    """The addresses that "5" or "1-16" means."""
+def _address_range(text: str) -> range:
+    """Return the addresses in a text such as "5" or "1-16"."""
     first, _, last = text.partition("-")
     with suppress(ValueError):
         if numbers := range(int(first), int(last or first) + 1):
             return numbers
-    raise WatlowConfigurationError(f"--address {text}: give numbers, or two with a hyphen: 1-16")
+    raise WatlowConfigurationError(f"--address {text}: give a number or a range such as 1-16")

@@ -1,7 +1,7 @@
-"""The `watlowlib` command: its arguments, and what an error looks like.
+"""The `watlowlib` command: parse the arguments, run the subcommand, print errors.
 
-Exit codes: 0 done, 1 something failed on the way, 2 something cannot be as it was
-asked, 130 ended by Ctrl-C, 143 by SIGTERM, with which systems end programs.
+Exit codes: 0 success, 1 a failure at run time, 2 invalid arguments, 130 ended by
+Ctrl-C, 143 ended by SIGTERM (sent by the system to end a program).
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ INTERRUPTED = 130
 TERMINATED = 143
 
 
-class _ToScreen(logging.Handler):
-    """Prints to what is stderr now: while a bar is drawn, rich puts its own there."""
+class _StderrHandler(logging.Handler):
+    """A handler that prints to the current `sys.stderr`, which rich replaces for its bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)
 
 
 class _TerminatedError(BaseException):
-    """What SIGTERM becomes, so that all ends as it does after Ctrl-C."""
+    """Raised on SIGTERM: the command ends in the same way as after Ctrl-C."""
 
 
-def _terminate(number: int, frame: object) -> None:
+def _raise_terminated(number: int, frame: object) -> None:
     raise _TerminatedError
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end what is done within, unless a program that calls `main` sees to it."""
+def _sigterm_raises() -> Iterator[None]:
+    """Raise `_TerminatedError` on SIGTERM, unless the calling program has its own handler."""
     in_main = threading.current_thread() is threading.main_thread()
     if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         yield
     finally:
@@ -63,9 +63,9 @@ COMMANDS = {
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Return the parser of the whole command line."""
     parser = argparse.ArgumentParser(
-        prog="watlowlib", description="Talk to Watlow temperature controllers and record them."
+        prog="watlowlib", description="Read, write and record Watlow temperature controllers."
     )
     parser.add_argument("--version", action="version", version=watlowlib.__version__)
     parser.add_argument("-v", "--verbose", action="store_true", help="show the log")
@@ -80,26 +80,26 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
+    """Run the command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments, left = make_parser().parse_known_args(record.with_output_last(words))
-    record.take_output(arguments, left)
+    arguments, unknown = make_parser().parse_known_args(record.mark_output(words))
+    record.accept_bare_output(arguments, unknown)
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.WARNING,
         format="%(asctime)s %(threadName)s %(message)s",
-        handlers=[_ToScreen()],
+        handlers=[_StderrHandler()],
     )
     if not arguments.verbose:
-        # While a server is away it repeats itself; our sink says it once.
+        # psycopg's pool repeats its warning while the server is down; our sink warns once.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A screen that has no degree sign is no reason to end.
+            # Some terminals cannot encode the degree sign.
             stream.reconfigure(errors="replace")
     run: Callable[[argparse.Namespace], None] = arguments.run
     try:
-        _check_nothing_left(arguments.command, left)
-        with _ended_by_sigterm():
+        _refuse_unknown(arguments.command, unknown)
+        with _sigterm_raises():
             run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -111,8 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _check_nothing_left(command: str, left: list[str]) -> None:
-    if left:
+def _refuse_unknown(command: str, unknown: list[str]) -> None:
+    if unknown:
         raise WatlowConfigurationError(
-            f"cannot make sense of {left[0]!r}; 'watlowlib {command} --help' says what there is"
+            f"unknown argument {unknown[0]!r}; 'watlowlib {command} --help' lists the options"
         )

@@ -1,4 +1,4 @@
-"""The options that several subcommands share, and what they stand for."""
+"""The options that several subcommands share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_PARAMETERS = ("process_value", "setpoint")
 
 
 def add_line_options(parser: argparse.ArgumentParser) -> None:
-    """Which controllers, and what to read of them."""
+    """Add the options that select the controllers and the parameters to read."""
     parser.add_argument(
         "port", nargs="?", help="/dev/ttyUSB0, COM3, socket://host:4001, rfc2217://host:4001"
     )
@@ -37,18 +37,18 @@ def add_line_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parity", choices=("N", "E", "O"), default="N")
     parser.add_argument("--family", choices=("pm", "sd"), help="sd: a Series SD")
     parser.add_argument(
-        "--unit", choices=("C", "F"), help="scale of temperatures on the wire, if known"
+        "--unit", choices=("C", "F"), help="temperature scale on the wire, if known"
     )
     parser.add_argument(
-        "--timeout", type=float, default=0.5, metavar="S", help="for an answer (default: 0.5)"
+        "--timeout", type=float, default=0.5, metavar="S", help="per reply (default: 0.5)"
     )
     parser.add_argument(
-        "--retries", type=int, default=1, metavar="N", help="asking again (default: 1)"
+        "--retries", type=int, default=1, metavar="N", help="per request (default: 1)"
     )
 
 
 def add_controllers(manager: WatlowManager, arguments: argparse.Namespace) -> None:
-    """Open the controllers that the command line names."""
+    """Open the controllers that the command line names and add them to `manager`."""
     port = arguments.port
     if port is None:
         raise WatlowConfigurationError(
@@ -60,7 +60,7 @@ def add_controllers(manager: WatlowManager, arguments: argparse.Namespace) -> No
             port,
             address=address,
             protocol=arguments.protocol,
-            serial_settings=_line(arguments),
+            serial_settings=_serial_settings(arguments),
             family=arguments.family or ControllerFamily.UNKNOWN,
             temperature_unit=arguments.unit,
             timeout_s=arguments.timeout,
@@ -68,9 +68,9 @@ def add_controllers(manager: WatlowManager, arguments: argparse.Namespace) -> No
         )
 
 
-def _line(arguments: argparse.Namespace) -> SerialSettings | None:
-    """How the line is set; None for what the protocol has from the factory."""
+def _serial_settings(arguments: argparse.Namespace) -> SerialSettings | None:
+    """Return the serial settings given; None for the protocol's factory settings."""
     if arguments.baudrate is None and arguments.parity == "N":
         return None
-    usual = 9600 if arguments.protocol == str(ProtocolKind.MODBUS_RTU) else 38400
-    return SerialSettings(baudrate=arguments.baudrate or usual, parity=arguments.parity)
+    default = 9600 if arguments.protocol == str(ProtocolKind.MODBUS_RTU) else 38400
+    return SerialSettings(baudrate=arguments.baudrate or default, parity=arguments.parity)

@@ -1,4 +1,4 @@
-"""The screen of a recording: the latest value of each read, and how far it has come."""
+"""The progress display of a recording: the latest value of each read, and a progress bar."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rich.live import Live
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from watlowlib.cli.read import table_of
+from watlowlib.cli.read import sample_table
 from watlowlib.model import Sample
 from watlowlib.sinks.base import SampleSink
 from watlowlib.streaming.recorder import Recording
 
 
 class Progress:
-    """Shows what has been written; fed from a writer thread, drawn by rich's own."""
+    """A display of the rows written; a writer thread updates it, rich's own thread draws it."""
 
     def __init__(self, console: Console, stream: Recording) -> None:
         self._stream = stream
@@ -35,8 +35,8 @@ class Progress:
         self._task = self._bar.add_task("", total=stream.ticks, ticks=0, late=0, rows=0)
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4)
 
-    def wrote(self, samples: Sequence[Sample]) -> None:
-        """Note what a sink has confirmed."""
+    def add_written(self, samples: Sequence[Sample]) -> None:
+        """Add samples that the sink has confirmed."""
         with self._lock:
             self._rows += len(samples)
             for each in samples:
@@ -53,10 +53,10 @@ class Progress:
             late=summary.samples_late,
             rows=rows,
         )
-        return Group(table_of(latest), self._bar)
+        return Group(sample_table(latest), self._bar)
 
     def close(self) -> None:
-        """Draw the last state and leave it on the screen."""
+        """Draw the final state and leave it on the screen."""
         if self._live.is_started:
             self._live.stop()
             if not self._live.console.is_terminal:
@@ -71,7 +71,7 @@ class Progress:
 
 
 class WatchedSink:
-    """A sink that tells `progress` what it has written."""
+    """A sink that reports the samples it has written to `progress`."""
 
     def __init__(self, sink: SampleSink, progress: Progress) -> None:
         self._sink = sink
@@ -85,9 +85,9 @@ class WatchedSink:
         self._sink.open()
 
     def write_many(self, samples: Sequence[Sample]) -> None:
-        """Write, then tell."""
+        """Write `samples`, then report them."""
         self._sink.write_many(samples)
-        self._progress.wrote(samples)
+        self._progress.add_written(samples)
 
     def close(self) -> None:
         """Close the sink."""

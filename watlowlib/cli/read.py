@@ -1,4 +1,4 @@
-"""`watlowlib read`: ask once and print, a line a value."""
+"""`watlowlib read`: read parameters once and print one line per value."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ USAGE = "watlowlib read PORT [--address N ...] [--parameter NAME ...] [options]"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of this subcommand."""
+    """Add the arguments of this subcommand to `parser`."""
     add_line_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Read and print; an error when nothing could be read."""
-    with WatlowManager() as manager, _asking_once():
+    """Read the parameters and print them; raise `WatlowError` if every read failed."""
+    with WatlowManager() as manager, _availability_log_off():
         add_controllers(manager, arguments)
         poll = manager.prepare(arguments.parameter, instances=arguments.instance)
-        reads = [read for of_one in poll.reads().values() for read in of_one]
+        reads = [read for device_reads in poll.reads().values() for read in device_reads]
     samples = [sample for sample, _ in reads]
-    Console().print(table_of(samples))
+    Console().print(sample_table(samples))
     if all(sample.value is None for sample in samples):
         raise WatlowError(f"nothing could be read: {reads[0][1]}")
 
 
 @contextmanager
-def _asking_once() -> Iterator[None]:
-    """Do not say that who is silent is asked less often from now on: it is not asked again."""
+def _availability_log_off() -> Iterator[None]:
+    """Disable the warning that a controller is read less often: `read` sends only one poll."""
     log = logging.getLogger(availability.__name__)
     log.disabled = True
     try:
@@ -49,20 +49,21 @@ def _asking_once() -> Iterator[None]:
         log.disabled = False
 
 
-def table_of(samples: list[Sample]) -> Table:
-    """Samples as a table, a row a sample."""
+def sample_table(samples: list[Sample]) -> Table:
+    """Return a table with one row per sample."""
     table = Table(box=None, pad_edge=False)
     for heading in ("controller", "parameter", "instance"):
         table.add_column(heading, no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for each in samples:
-        table.add_row(each.device, each.parameter, str(each.instance), shown(each), each.status)
+        value = format_value(each)
+        table.add_row(each.device, each.parameter, str(each.instance), value, each.status)
     return table
 
 
-def shown(sample: Sample) -> str:
-    """A sample's value and unit as text; a dash where there is none."""
+def format_value(sample: Sample) -> str:
+    """Return a sample's value and unit as text; a dash if there is no value."""
     value = sample.value
     if value is None:
         return "-"

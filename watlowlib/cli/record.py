@@ -1,4 +1,4 @@
-"""`watlowlib record`: record controllers into a file, with progress on the screen."""
+"""`watlowlib record`: record controllers into a file, with a progress display."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from watlowlib.streaming.recorder import record
 HELP = "record parameters into a file"
 DESCRIPTION = (
     "Record parameters of controllers into a file until the duration is over or Ctrl-C. "
-    f"The file's ending says how it is written: {', '.join(ENDINGS)}; "
-    "postgresql://user@host/database is its table samples."
+    f"The file's ending selects the format: {', '.join(ENDINGS)}; "
+    "postgresql://user@host/database writes to the table samples there."
 )
 USAGE = """watlowlib record PORT [--address N ...] [--parameter NAME ...] [options] OUTPUT
        watlowlib record --simulate N [options] OUTPUT"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of this subcommand."""
+    """Add the arguments of this subcommand to `parser`."""
     add_line_options(parser)
     parser.add_argument("--simulate", type=int, metavar="N", help="N simulated controllers")
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="of simulated ovens")
     parser.add_argument(
-        "--rate", type=float, default=2.0, metavar="HZ", help="ticks a second (default: 2)"
+        "--rate", type=float, default=2.0, metavar="HZ", help="ticks per second (default: 2)"
     )
     parser.add_argument("--duration", type=float, metavar="S", help="seconds (default: no end)")
-    parser.add_argument("--output", metavar="OUTPUT", help="the file; may also just come last")
+    parser.add_argument("--output", metavar="OUTPUT", help="the file, or give it last")
 
 
-def with_output_last(words: Sequence[str]) -> list[str]:
-    """`words` with the last one, if it is a file's name, marked as the output of `record`.
+def mark_output(words: Sequence[str]) -> list[str]:
+    """Return `words` with `--output` put before the last one, if that is a file name.
 
-    `--parameter process_value setpoint run.csv` would else take the file for a parameter.
+    Otherwise `--parameter process_value setpoint run.csv` would read the file as a parameter.
     """
     marked = any(word == "--" or word.startswith("--o") for word in words)
     recording = "record" in words[:2] and not marked
@@ -55,24 +55,24 @@ def with_output_last(words: Sequence[str]) -> list[str]:
     return list(words)
 
 
-def take_output(arguments: argparse.Namespace, left: list[str]) -> None:
-    """Take for the output what is left: a file's name without an ending, which is refused later."""
-    named = len(left) == 1 and not left[0].startswith("-")
+def accept_bare_output(arguments: argparse.Namespace, unknown: list[str]) -> None:
+    """Use a single unknown word as the output: a name without ending, which is refused later."""
+    named = len(unknown) == 1 and not unknown[0].startswith("-")
     if arguments.run is run and arguments.output is None and named:
-        arguments.output = left.pop()
+        arguments.output = unknown.pop()
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Record; whatever ends it, what was written is said."""
+    """Record until the end, Ctrl-C or an error, and then print a summary."""
     if arguments.output is None:
         raise WatlowConfigurationError(
-            f"the file to write comes last, such as run.sqlite; known endings: {', '.join(ENDINGS)}"
+            f"give the output file last, such as run.sqlite; known endings: {', '.join(ENDINGS)}"
         )
     sink = open_sink(arguments.output)
     console = Console(highlight=False, soft_wrap=True)
     with ExitStack() as stack:
         manager = stack.enter_context(WatlowManager())
-        _add(manager, arguments, stack)
+        _add_fleet(manager, arguments, stack)
         recording = record(
             manager,
             parameters=arguments.parameter,
@@ -88,16 +88,16 @@ def run(arguments: argparse.Namespace) -> None:
         finally:
             progress.close()
             name = str(sink.path) if isinstance(sink, FileSink) else repr(sink)
-            console.print(told(name, stream.summary, len(manager.names)))
+            console.print(format_summary(name, stream.summary, len(manager.names)))
 
 
-def _add(manager: WatlowManager, arguments: argparse.Namespace, stack: ExitStack) -> None:
+def _add_fleet(manager: WatlowManager, arguments: argparse.Namespace, stack: ExitStack) -> None:
     if arguments.simulate is None:
         add_controllers(manager, arguments)
         return
     if arguments.port is not None:
         raise WatlowConfigurationError(
-            f"give a port or --simulate, not both (the port given is {arguments.port!r})"
+            f"give a port or --simulate, not both (port: {arguments.port!r})"
         )
     bus = stack.enter_context(
         SimulatedBus(simulated_fleet(arguments.simulate), speed=arguments.speed)
@@ -106,16 +106,16 @@ def _add(manager: WatlowManager, arguments: argparse.Namespace, stack: ExitStack
         manager.add(f"oven_{address}", bus.port, address=address, temperature_unit="F")
 
 
-def told(output: str, summary: AcquisitionSummary, controllers: int) -> str:
-    """What was written, in two lines."""
+def format_summary(output: str, summary: AcquisitionSummary, controllers: int) -> str:
+    """Return the summary of a recording as two lines of text."""
     written = sum(sink.rows_written for sink in summary.sinks)
     lost = sum(sink.rows_lost for sink in summary.sinks)
     seconds = (summary.finished_at - summary.started_at).total_seconds()
     ticks = summary.samples_emitted
-    each = summary.rows // ticks if ticks else 0
+    reads = summary.rows // ticks if ticks else 0
     return (
         f"{output}: {written} rows written "
-        f"({controllers} controllers, {ticks} ticks of {each} reads), "
+        f"({controllers} controllers, {ticks} ticks of {reads} reads), "
         f"{summary.gaps} without a value, {lost} lost\n"
         f"{seconds:.1f} s, {summary.samples_late} ticks late, "
         f"largest drift {summary.max_drift_ms:.1f} ms"

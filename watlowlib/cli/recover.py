@@ -1,4 +1,4 @@
-"""`watlowlib recover`: finish what a crash has left behind."""
+"""`watlowlib recover`: complete files that a crash left unfinished."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from watlowlib.sinks.postgres.sink import PostgresSink
 from watlowlib.sinks.reading import read_samples
 from watlowlib.sinks.sqlite import SqliteSink
 
-HELP = "finish what a crash has left behind"
+HELP = "complete files that a crash left unfinished"
 DESCRIPTION = (
-    "Finish what a crash has left behind: the journal of a Parquet file, or of those in a "
-    "folder; a torn last line of CSV and JSON Lines; rows that wait for a PostgreSQL server. "
-    "Opening the sink again does the same."
+    "Complete files that a crash left unfinished: convert the journals of a Parquet file or of a "
+    "folder; cut off a torn last line of CSV and JSON Lines; send spooled rows to a PostgreSQL "
+    "server. Opening the sink again does the same."
 )
 USAGE = "watlowlib recover FILE ..."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of this subcommand."""
+    """Add the arguments of this subcommand to `parser`."""
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="a file, a folder of Parquet files, or a URL"
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Recover one after the other, and say what there was to do."""
+    """Recover each file in turn and print what was done."""
     for name in arguments.files:
-        print(recovered(name))
+        print(recover(name))
 
 
-def recovered(name: str) -> str:
-    """Recover `name`, and what there is to say about it.
+def recover(name: str) -> str:
+    """Recover `name` and return a line that says what was done.
 
     Raises:
-        WatlowSinkError: It is not there, is being written to, or cannot be recovered.
+        WatlowSinkError: The file does not exist, is being written to, or cannot be recovered.
     """
     path = Path(name)
     if name.startswith(URLS):
-        return _sent(open_sink(name))
+        return _send_spooled(open_sink(name))
     if path.name.endswith(SUFFIX):
         path = parquet_of(path)
     if not path.exists() and not journal_of(path).exists():
@@ -57,21 +57,21 @@ def recovered(name: str) -> str:
         rows = recover_file(journal_of(path), ParquetOptions()) if journal_of(path).exists() else 0
         return f"{path}: {rows} rows recovered"
     if isinstance(sink, SqliteSink):
-        return f"{path}: nothing to do, SQLite mends its files by itself"
+        return f"{path}: nothing to do, SQLite repairs its files itself"
     assert isinstance(sink, FileSink)
-    return f"{path}: {_cut_off(path, type(sink))} bytes of a torn line cut off"
+    return f"{path}: {_cut_torn_line(path, type(sink))} bytes of a torn line cut off"
 
 
-def _cut_off(path: Path, kind: type[FileSink]) -> int:
-    """Cut off a torn last line of `path`, whatever columns it has; how long it was."""
+def _cut_torn_line(path: Path, kind: type[FileSink]) -> int:
+    """Cut off a torn last line of `path`, which may have any columns; return its length."""
     size = path.stat().st_size
     first = next(iter(read_samples(path)), None)
     with kind(path, columns=None if first is None else list(first)):
         return size - path.stat().st_size
 
 
-def _sent(sink: object) -> str:
+def _send_spooled(sink: object) -> str:
     assert isinstance(sink, PostgresSink)
     with sink:
         pass
-    return f"{sink!r}: {sink.stats.rows_sent} rows sent, {sink.stats.rows_waiting} still wait"
+    return f"{sink!r}: {sink.stats.rows_sent} rows sent, {sink.stats.rows_waiting} still waiting"

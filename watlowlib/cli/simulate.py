@@ -1,4 +1,4 @@
-"""`watlowlib simulate`: a simulated line for other programs, until Ctrl-C."""
+"""`watlowlib simulate`: simulate a line of controllers for other programs."""
 
 from __future__ import annotations
 
@@ -23,20 +23,19 @@ STDBUS_BAUDRATE, MODBUS_BAUDRATE = 38400, 9600
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of this subcommand."""
+    """Add the arguments of this subcommand to `parser`."""
     parser.add_argument(
         "count", nargs="?", type=int, default=3, metavar="N", help="controllers, 1 to 16"
     )
-    parser.add_argument("--tcp", action="store_true", help="on a TCP port instead of a pty")
+    parser.add_argument("--tcp", action="store_true", help="use a TCP port instead of a pty")
     parser.add_argument(
-        "--speed", type=float, default=1.0, metavar="X", help="of the ovens (default: 1)"
+        "--speed", type=float, default=1.0, metavar="X", help="speed of the ovens (default: 1)"
     )
-
     parser.add_argument(
         "--family",
         choices=[str(ControllerFamily.PM), str(ControllerFamily.SD)],
         default=str(ControllerFamily.PM),
-        help="of the controllers (default: pm); a Series SD speaks modbus_rtu alone",
+        help="of the controllers (default: pm); a Series SD speaks only modbus_rtu",
     )
     parser.add_argument("--protocol", choices=list(map(str, PROTOCOLS)), help="default: stdbus")
     parser.add_argument("--data-map", type=int, choices=(1, 2), help="default: 1")
@@ -44,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Serve the line until Ctrl-C."""
-    fleet = simulated_fleet(arguments.count, _maker(arguments))
+    """Simulate the line until Ctrl-C."""
+    fleet = simulated_fleet(arguments.count, _controller_factory(arguments))
     modbus = all(each.speaks is ProtocolKind.MODBUS_RTU for each in fleet)
     bus = SimulatedBus(
         fleet,
@@ -64,20 +63,20 @@ def run(arguments: argparse.Namespace) -> None:
                 f"{arguments.count} simulated controllers on {bus.port}; in another window:"
             )
             console.print(f"  watlowlib read {bus.port} --address {addresses}")
-        console.print("Ctrl-C ends it.")
-        never = threading.Event()
-        while not never.wait(3600.0):
+        console.print("Press Ctrl-C to end it.")
+        never_set = threading.Event()
+        while not never_set.wait(3600.0):
             pass
 
 
-def _maker(arguments: argparse.Namespace) -> Callable[..., Simulated]:
-    """What makes a controller as the command line has it."""
-    asked = {name: getattr(arguments, name) for name in ("protocol", "data_map", "word_order")}
-    given = {name: value for name, value in asked.items() if value is not None}
+def _controller_factory(arguments: argparse.Namespace) -> Callable[..., Simulated]:
+    """Return a callable that makes a simulated controller with the options given."""
+    options = {name: getattr(arguments, name) for name in ("protocol", "data_map", "word_order")}
+    given = {name: value for name, value in options.items() if value is not None}
     if arguments.family == ControllerFamily.SD:
         if given.pop("protocol", ProtocolKind.MODBUS_RTU) != ProtocolKind.MODBUS_RTU or given:
             raise WatlowConfigurationError(
-                "a Series SD speaks Modbus RTU alone and has one data map and word order: "
+                "a Series SD speaks only Modbus RTU and has one data map and word order: "
                 "leave out --protocol, --data-map and --word-order"
             )
         return SimulatedSD

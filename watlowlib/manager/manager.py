@@ -1,4 +1,4 @@
-"""A fleet: controllers by name, polled port by port, the ports side by side.
+"""A fleet: controllers by name, on any number of ports that are polled in parallel.
 
     with WatlowManager() as mgr:
         mgr.add("oven_top", "/dev/ttyUSB0", address=1)
@@ -6,9 +6,9 @@
         for name, result in mgr.poll(["process_value"]).items():
             print(name, result.value[0].value)
 
-On one port the controllers are asked one after the other, as the line demands; each
-port has its own task, so that a slow or dead one delays no other. The manager stands
-above the recorder and the sinks, so that it can also record itself: `record_to_sink`.
+The controllers of one port are read one after the other, as a shared line requires. Each
+port has its own task; a slow or dead port does not delay the others. The manager uses the
+recorder and the sinks for its method `record_to_sink`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from watlowlib.devices.sampling import make_sampler
 from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.members import Members
-from watlowlib.manager.polling import FleetPoll, OnePort, PortTasks, Reads
+from watlowlib.manager.polling import FleetPoll, PortGroup, PortGroups, ReadResults
 from watlowlib.manager.results import DeviceResult, ErrorPolicy, FleetStats
 from watlowlib.model import (
     AcquisitionSummary,
@@ -69,7 +69,7 @@ class WatlowManager:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The controllers' names, in the order they were added."""
+        """The controllers' names, in the order in which they were added."""
         return tuple(self._members.all())
 
     def add(
@@ -91,29 +91,29 @@ class WatlowManager:
         """Add a controller.
 
         Args:
-            name: What it is called here and in samples; not yet taken.
-            source: A port, a transport, or a `Controller` that was opened before, which
-                stays its owner's to close and has the other arguments behind it already.
-            protocol: What the controller is set to.
+            name: The name here and in samples; must not be taken.
+            source: A port, a transport, or an open `Controller`. An open controller is not
+                closed by the manager, and the other arguments are ignored for it.
+            protocol: The protocol that the controller is set to.
             address: Its address, 1 to 16, on Modbus RTU 1 to 247.
-            serial_settings: How the line is set; None for the protocol's own.
-            family: The product family; a Series SD must be named.
-            temperature_unit: "C" or "F" where the scale on the wire is known.
-            timeout_s: Seconds to wait for an answer.
-            retries: How often a read is asked again.
+            serial_settings: The serial settings; None for the protocol's defaults.
+            family: The product family; must be given for a Series SD.
+            temperature_unit: "C" or "F", if the scale on the wire is known.
+            timeout_s: Seconds to wait for a reply.
+            retries: How often a read is repeated.
             word_order: Over Modbus, which word comes first; see `open_device`.
             data_map: Over Modbus, where the parameters are; see `open_device`.
-            registers_per_read: Over Modbus, the most registers to ask for at once.
+            registers_per_read: Over Modbus, the maximum number of registers per request.
 
         Raises:
-            WatlowConfigurationError: The name is taken, the same controller is here under
-                another name, the port speaks another protocol, or an argument cannot be.
+            WatlowConfigurationError: The name is taken, the same controller was added under
+                another name, the port uses another protocol, or an argument is not valid.
             WatlowConnectionError: The port cannot be opened, or the controller was closed.
         """
         self._members.check_name(name)
         if isinstance(source, Controller):
             source.session.check_open()
-            self._members.enter(name, source)
+            self._members.add(name, source)
             return source
         controller = open_device(
             source,
@@ -130,24 +130,24 @@ class WatlowManager:
             registers_per_read=registers_per_read,
         )
         try:
-            self._members.enter(name, controller, owned=True)
+            self._members.add(name, controller, owned=True)
         except BaseException:
             controller.close()
             raise
         return controller
 
     def get(self, name: str) -> Controller:
-        """The controller called `name`.
+        """Return the controller called `name`.
 
         Raises:
-            WatlowConfigurationError: There is none; the message says what there is.
+            WatlowConfigurationError: There is none; the message names the nearest or all.
         """
         return self._members.get(name)
 
     def remove(self, name: str) -> None:
-        """Forget the controller called `name`, and close it unless it was added opened."""
+        """Remove the controller called `name`, and close it unless it was open when added."""
         self._members.get(name)
-        self._members.let_go(name)
+        self._members.remove(name)
 
     def poll(
         self,
@@ -156,41 +156,42 @@ class WatlowManager:
         names: str | Iterable[str] | None = None,
         instances: int | Iterable[int] = (1,),
     ) -> dict[str, DeviceResult[list[Sample]]]:
-        """Read parameters x instances of every controller once, the ports side by side.
+        """Read parameters x instances of every controller once, the ports in parallel.
 
         Raises:
-            WatlowConfigurationError: Something wanted does not exist; nothing was sent.
-            ExceptionGroup: Under `ErrorPolicy.RAISE`, the errors of the controllers that
-                did not answer at all.
+            WatlowConfigurationError: A controller, parameter or instance does not exist;
+                nothing was sent.
+            ExceptionGroup: With `ErrorPolicy.RAISE`, the errors of the controllers of which
+                every read failed.
         """
         poll = self.prepare(parameters, instances=instances, names=names)
-        return self._judged({name: _result(reads) for name, reads in poll.reads().items()})
+        return self._apply_policy({name: _result(reads) for name, reads in poll.reads().items()})
 
     def execute_each(
         self, op: Callable[[Controller], T], *, names: str | Iterable[str] | None = None
     ) -> dict[str, DeviceResult[T]]:
-        """Call `op` with each controller: one after the other on a port, the ports side by side.
+        """Call `op` with each controller: in turn on one port, the ports in parallel.
 
             mgr.execute_each(lambda ctl: ctl.identify().serial_number)
 
         Args:
-            op: What to do with a controller; called in several threads at once. What it
-                raises becomes that controller's error.
+            op: The function to call, in several threads at the same time. An exception that
+                it raises becomes that controller's error.
             names: Which controllers; None for all.
 
         Returns:
-            What `op` has returned for each.
+            The results of `op` by name.
 
         Raises:
-            WatlowConfigurationError: There is no such controller; nothing was done.
-            ExceptionGroup: Under `ErrorPolicy.RAISE`, what `op` has raised, after it was
-                called with all of them.
+            WatlowConfigurationError: There is no such controller; `op` was not called.
+            ExceptionGroup: With `ErrorPolicy.RAISE`, the exceptions that `op` raised, after
+                the calls for all controllers.
         """
 
-        def each(port: OnePort) -> dict[str, DeviceResult[T]]:
-            return {name: _outcome(op, controller) for name, controller in port.items()}
+        def call_group(group: PortGroup) -> dict[str, DeviceResult[T]]:
+            return {name: _call(op, controller) for name, controller in group.items()}
 
-        return self._judged(self._round(names).run(each))
+        return self._apply_policy(self._port_groups(names).run(call_group))
 
     def record_to_sink(
         self,
@@ -211,25 +212,25 @@ class WatlowManager:
 
         Args:
             parameters: What to read; see `watlowlib.record`.
-            rate_hz: How often a second.
+            rate_hz: Ticks per second.
             duration: Seconds to record; None until Ctrl-C.
-            sink: Where to. It is opened if it is not open, and closed in the end.
+            sink: The sink. It is opened if it is not open, and closed at the end.
             names: Which controllers; None for all.
             instances: Which instances of each parameter.
             overflow: What to do when the sink does not keep up; None waits for it.
-            buffer_size: How many batches may wait for the sink.
-            batch_size: Samples the sink is given at once.
-            flush_interval: Seconds a sample may wait for that.
-            auto_reconnect: Whether to go on when a port is lost.
+            buffer_size: The maximum number of batches that wait for the sink.
+            batch_size: Samples per write to the sink.
+            flush_interval: The longest time in seconds that a sample waits for a write.
+            auto_reconnect: Whether to continue when a port is lost.
 
         Raises:
-            WatlowConfigurationError: An argument that cannot be; the message says which.
+            WatlowConfigurationError: An argument is not valid; the message says which.
             WatlowSinkError: The sink could not be opened, or did not keep all its rows.
             WatlowConnectionError: A port was lost, and `auto_reconnect` is off.
-            KeyboardInterrupt: Ctrl-C, after everything that was read has been written.
+            KeyboardInterrupt: Ctrl-C, after all samples read so far have been written.
         """
         if isinstance(sink, type) or not hasattr(sink, "write_many"):
-            raise WatlowConfigurationError(f"sink={sink!r}: give a sink, CsvSink('run.csv')")
+            raise WatlowConfigurationError(f"sink={sink!r}: give a sink such as CsvSink('run.csv')")
         recording = record(
             self,
             parameters=parameters,
@@ -257,12 +258,12 @@ class WatlowManager:
         sensor_check: bool = False,
     ) -> FleetPoll:
         """Plan a poll for a recording; see `watlowlib.devices.poll.PollSource`."""
-        round_ = self._round(names)
+        groups = self._port_groups(names)
         samplers = {
             name: make_sampler(ctl.session, parameters, instances, name, sensor_check=sensor_check)
-            for name, ctl in round_.fleet.items()
+            for name, ctl in groups.fleet.items()
         }
-        return FleetPoll(round_, samplers)
+        return FleetPoll(groups, samplers)
 
     def assembly(
         self,
@@ -272,15 +273,15 @@ class WatlowManager:
         names: str | Iterable[str] | None = None,
         confirm: bool = False,
     ) -> AbstractContextManager[object]:
-        """Let scattered parameters be read in one go; see `Controller.assembly`."""
-        each = [
+        """Map scattered parameters so that one request reads them; see `Controller.assembly`."""
+        assemblies = [
             ctl.assembly(parameters, instances=instances, confirm=confirm)
-            for ctl in self._round(names).fleet.values()
+            for ctl in self._port_groups(names).fleet.values()
         ]
-        return _all_of(each)
+        return _enter_all(assemblies)
 
     def stats(self) -> FleetStats:
-        """What went over the lines so far, by controller and by port."""
+        """Return the communication counters, by controller and by port."""
         controllers = self._members.all()
         return FleetStats(
             {name: replace(ctl.stats) for name, ctl in controllers.items()},
@@ -288,14 +289,14 @@ class WatlowManager:
         )
 
     def close(self) -> None:
-        """Close what was opened here, last in first out; the second time, nothing."""
+        """Close the controllers that `add` opened, last in first out; may be repeated."""
         self._members.close()
         with ExitStack() as stack:
-            # Whatever interrupts one of these, the others are done all the same.
+            # If one of these is interrupted, the others still run.
             for pool in list(self._pools.values()):
                 stack.callback(pool.shutdown, wait=True)
             for name in self.names:
-                stack.callback(self._members.let_go, name)
+                stack.callback(self._members.remove, name)
 
     def __enter__(self) -> WatlowManager:
         return self
@@ -303,20 +304,19 @@ class WatlowManager:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _round(self, names: str | Iterable[str] | None) -> PortTasks:
-        fleet = self._members.chosen(names)
-        return PortTasks(
-            fleet, self._pool_for(len({ctl.session.port_key for ctl in fleet.values()}))
-        )
+    def _port_groups(self, names: str | Iterable[str] | None) -> PortGroups:
+        fleet = self._members.select(names)
+        ports = {ctl.session.port_key for ctl in fleet.values()}
+        return PortGroups(fleet, self._pool_for(len(ports)))
 
     def _pool_for(self, ports: int) -> ThreadPoolExecutor:
-        """A pool for so many ports, with threads for two callers at once; made when needed."""
-        # By powers of two, so that a fleet that grows does not have one for each size.
+        """Return a pool for this number of ports, with threads for two callers at a time."""
+        # Sizes are powers of two: a growing fleet needs few pools.
         threads = 2 << (ports - 1).bit_length()
         return self._pools.setdefault(threads, make_pool("poll", threads))
 
-    def _judged(self, results: dict[str, DeviceResult[T]]) -> dict[str, DeviceResult[T]]:
-        """`results`, unless there are errors and they are to be raised."""
+    def _apply_policy(self, results: dict[str, DeviceResult[T]]) -> dict[str, DeviceResult[T]]:
+        """Return `results`; with `ErrorPolicy.RAISE` raise the errors among them."""
         errors = [result.error for result in results.values() if result.error is not None]
         if errors and self.error_policy is ErrorPolicy.RAISE:
             raise ExceptionGroup(f"{len(errors)} of {len(results)} controllers failed", errors)
@@ -324,14 +324,14 @@ class WatlowManager:
 
 
 @contextmanager
-def _all_of(each: list[AbstractContextManager[None]]) -> Iterator[None]:
+def _enter_all(managers: list[AbstractContextManager[None]]) -> Iterator[None]:
     with ExitStack() as stack:
-        for one in each:
-            stack.enter_context(one)
+        for manager in managers:
+            stack.enter_context(manager)
         yield
 
 
-def _result(reads: Reads) -> DeviceResult[list[Sample]]:
+def _result(reads: ReadResults) -> DeviceResult[list[Sample]]:
     protocol = reads[0][0].protocol
     errors = [error for _, error in reads if error is not None]
     if len(errors) == len(reads):
@@ -339,8 +339,8 @@ def _result(reads: Reads) -> DeviceResult[list[Sample]]:
     return DeviceResult([sample for sample, _ in reads], None, protocol)
 
 
-def _outcome(op: Callable[[Controller], T], controller: Controller) -> DeviceResult[T]:
+def _call(op: Callable[[Controller], T], controller: Controller) -> DeviceResult[T]:
     try:
         return DeviceResult(op(controller), None, controller.protocol)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is this controller's result
+    except Exception as error:  # noqa: BLE001 - any error is this controller's result
         return DeviceResult(None, error, controller.protocol)

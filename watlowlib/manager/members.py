@@ -1,7 +1,7 @@
-"""Who belongs to a fleet: controllers by name, and which of them the fleet has to close.
+"""The members of a fleet: controllers by name, and which of them the fleet closes.
 
-Any thread may ask and change it at any time. The lock is held while the parts are changed or
-looked at together, and never while waiting.
+Any thread may read or change the members at any time. The lock protects changes of the two
+collections together, and is never held while a thread waits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfiguratio
 
 
 class Members:
-    """Controllers by name, in the order they came."""
+    """Controllers by name, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._controllers: dict[str, Controller] = {}
@@ -25,14 +25,14 @@ class Members:
         self._closed = False
 
     def all(self) -> dict[str, Controller]:
-        """All of them as they are now."""
-        return dict(self._controllers)  # in one go: another thread may change it meanwhile
+        """Return a copy of all members."""
+        return dict(self._controllers)  # one atomic call: another thread may change it
 
     def get(self, name: str) -> Controller:
-        """The controller called `name`.
+        """Return the controller called `name`.
 
         Raises:
-            WatlowConfigurationError: There is none; the message says what there is.
+            WatlowConfigurationError: There is none; the message names the nearest or all.
         """
         controllers = self.all()
         if name not in controllers:
@@ -41,25 +41,25 @@ class Members:
             raise WatlowConfigurationError(f"there is no controller {name!r}; {hint}")
         return controllers[name]
 
-    def chosen(self, names: str | Iterable[str] | None) -> dict[str, Controller]:
-        """Those that are named, or all.
+    def select(self, names: str | Iterable[str] | None) -> dict[str, Controller]:
+        """Return the named controllers; all if `names` is None.
 
         Raises:
             WatlowConfigurationError: There is no such controller, or none at all.
             WatlowClosedError: The fleet was closed.
         """
         self.check_open()
-        picked = names_of(names)
-        fleet = self.all() if picked is None else {name: self.get(name) for name in picked}
+        selected = names_of(names)
+        fleet = self.all() if selected is None else {name: self.get(name) for name in selected}
         if not fleet:
-            raise WatlowConfigurationError("no controllers to ask: add one first, or name one")
+            raise WatlowConfigurationError("no controllers: add one first, or name at least one")
         return fleet
 
-    def enter(self, name: str, controller: Controller, *, owned: bool = False) -> None:
-        """Take one in; opening it took a while, and much may have changed meanwhile.
+    def add(self, name: str, controller: Controller, *, owned: bool = False) -> None:
+        """Add a controller; check again, because other threads ran while it was opened.
 
         Raises:
-            WatlowConfigurationError: The name is taken, or the controller is here already.
+            WatlowConfigurationError: The name is taken, or the controller was already added.
             WatlowClosedError: The fleet was closed.
         """
         with self._lock:
@@ -69,8 +69,8 @@ class Members:
             if owned:
                 self._owned.add(name)
 
-    def let_go(self, name: str) -> None:
-        """Forget one, unless another thread just has, and close it if it is the fleet's own."""
+    def remove(self, name: str) -> None:
+        """Remove a controller, if it is still a member, and close it if the fleet owns it."""
         with self._lock:
             controller = self._controllers.pop(name, None)
             owned = name in self._owned
@@ -79,28 +79,28 @@ class Members:
             controller.close()
 
     def close(self) -> None:
-        """Take nobody in any more."""
+        """Accept no more controllers."""
         with self._lock:
             self._closed = True
 
     def check_name(self, name: str) -> None:
-        """Refuse a name that cannot be given any more.
+        """Check that `name` can be used for a new controller.
 
         Raises:
-            WatlowConfigurationError: It is taken, or no name.
+            WatlowConfigurationError: The name is taken, empty or not a text.
             WatlowClosedError: The fleet was closed.
         """
         self.check_open()
         if not isinstance(name, str) or not name or name in self._controllers:
             raise WatlowConfigurationError(
-                f"name={name!r}: give a name that is not taken; taken are {list(self._controllers)}"
+                f"name={name!r}: give a name that is not taken; taken: {list(self._controllers)}"
             )
 
     def check_open(self) -> None:
-        """Refuse to go on with a fleet that was closed.
+        """Check that the fleet is open.
 
         Raises:
-            WatlowClosedError: It was.
+            WatlowClosedError: The fleet was closed.
         """
         if self._closed:
             raise WatlowClosedError("the manager was closed; make a new one")
@@ -112,7 +112,7 @@ class Members:
                 controller.address,
             ):
                 raise WatlowConfigurationError(
-                    f"the controller at address {controller.address} on this port is here already, "
-                    f"as {name!r}",
+                    f"the controller at address {controller.address} on this port was already "
+                    f"added as {name!r}",
                     context=ErrorContext(port=controller.port, address=controller.address),
                 )

@@ -1,11 +1,10 @@
-"""Asking a fleet: each port by a task of its own, the ports side by side.
+"""Polls of a fleet: the ports in parallel, the controllers of one port in turn.
 
-On one port the controllers are asked one after the other, as the line demands. The
-first port is asked by the calling thread, so that a fleet on one port needs no other.
+The calling thread reads the first port; a fleet on one port needs no other thread.
 
-A recording does not wait for a port that is held up: when the next tick is due, the tick
-goes without it, unless the quickest port usually takes as long. What it brings in the
-end is its part of a later tick; until then it is asked nothing else.
+A recording does not wait for a blocked port: when the next tick is due, the tick ends without
+this port, unless the fastest port usually takes as long. The results of the blocked port
+become part of a later tick. Until they are there, no other request is sent on that port.
 """
 
 from __future__ import annotations
@@ -33,111 +32,112 @@ from watlowlib.model import Sample
 from watlowlib.protocol.stats import DeviceStats
 
 T = TypeVar("T")
-OnePort: TypeAlias = "dict[str, Controller]"
+PortGroup: TypeAlias = "dict[str, Controller]"
 """The controllers of one port, by name."""
-Reads: TypeAlias = "list[SampleResult]"
+ReadResults: TypeAlias = "list[SampleResult]"
 
-HOLDING_UP = (WatlowTimeoutError, WatlowConnectionError, WatlowProtocolError)
-"""What goes wrong on a line, not in a controller, and costs time."""
+LINE_ERRORS = (WatlowTimeoutError, WatlowConnectionError, WatlowProtocolError)
+"""Errors of the line, not of a controller; they take time."""
 
-AT_ONCE = (WatlowOfflineError, WatlowClosedError)
-"""But for these: nothing was sent."""
+NOT_SENT_ERRORS = (WatlowOfflineError, WatlowClosedError)
+"""The line errors that take no time, because nothing was sent."""
 
-UNKNOWN_S = 1.0
-"""How long ports may take of which nothing is known yet."""
+DEFAULT_WAIT_S = 1.0
+"""How long to wait for ports before the first poll, when no durations are known."""
 
-LONGER, MARGIN_S = 1.25, 0.02
-"""So much longer than it usually takes a port may take, and so many seconds."""
+WAIT_FACTOR, WAIT_MARGIN_S = 1.25, 0.02
+"""The wait for a port is its usual duration times this factor, plus this margin in seconds."""
 
-LATELY = 9
-"""The median of so many rounds is what is usual."""
+RECENT_POLLS = 9
+"""The usual duration is the median of this number of polls."""
 
 SLICE_S = 1.0
-"""The longest single wait: on Windows a wait without end cannot be interrupted."""
+"""The longest single wait: on Windows a wait without a timeout cannot be interrupted."""
 
 
-class PortTasks:
-    """A fleet by ports, to be asked again and again.
+class PortGroups:
+    """A fleet grouped by port.
 
     Args:
         fleet: The controllers by name.
-        pool: Whose threads ask the other ports.
+        pool: The threads for all ports but the first.
     """
 
     def __init__(self, fleet: Mapping[str, Controller], pool: ThreadPoolExecutor) -> None:
         self.fleet = dict(fleet)
         self._pool = pool
-        by_port: dict[str, OnePort] = {}
+        by_port: dict[str, PortGroup] = {}
         for name, controller in fleet.items():
             by_port.setdefault(controller.session.port_key, {})[name] = controller
-        self.by_port = list(by_port.values())
+        self.groups = list(by_port.values())
         self.ports = {name: controller.session.port_key for name, controller in fleet.items()}
-        """By name, which port it is on."""
+        """The port of each controller, by name."""
 
-    def run(self, task: Callable[[OnePort], dict[str, T]]) -> dict[str, T]:
-        """Give each port to `task`, and wait for all of them.
+    def run(self, task: Callable[[PortGroup], dict[str, T]]) -> dict[str, T]:
+        """Call `task` for each port in parallel, wait for all, and return the results by name.
 
         Args:
-            task: Called once a port, in threads of their own; its results by name. Every
-                wait in it has a deadline of its own, so this one needs none.
+            task: Called once per port, each time in another thread; returns results by name.
+                Every wait in it has its own deadline; therefore this method has none.
         """
-        first, *others = self.by_port
-        running = [self.start(task, port) for port in others]
-        found = task(first)
-        for each in running:
-            while not each.done():
-                wait((each,), timeout=SLICE_S)
-            found.update(each.result())
-        return {name: found[name] for name in self.fleet}
+        first, *others = self.groups
+        running = [self.start(task, group) for group in others]
+        results = task(first)
+        for future in running:
+            while not future.done():
+                wait((future,), timeout=SLICE_S)
+            results.update(future.result())
+        return {name: results[name] for name in self.fleet}
 
-    def start(self, task: Callable[[OnePort], T], port: OnePort) -> Future[T]:
-        """Give one port to `task`, in another thread."""
+    def start(self, task: Callable[[PortGroup], T], group: PortGroup) -> Future[T]:
+        """Call `task` for one port in another thread."""
         try:
-            return self._pool.submit(task, port)
+            return self._pool.submit(task, group)
         except RuntimeError:
-            # The manager was closed meanwhile: its controllers say so, at once.
+            # The manager was closed: reads of its controllers fail at once with "closed".
             done: Future[T] = Future()
-            done.set_result(task(port))
+            done.set_result(task(group))
             return done
 
 
 @dataclass
-class _Brought:
-    """What one port has brought, and how long that took."""
+class _PortResult:
+    """The reads of one port and their total duration."""
 
-    reads: dict[str, Reads]
-    took_s: float
+    reads: dict[str, ReadResults]
+    duration_s: float
 
     @property
-    def tells(self) -> bool:
-        """Whether it says how long the port usually takes: something was read, in one go."""
+    def is_typical(self) -> bool:
+        """Whether the duration is typical: at least one read succeeded, without line errors."""
         errors = [error for reads in self.reads.values() for _, error in reads]
         return None in errors and not any(
-            isinstance(error, HOLDING_UP) and not isinstance(error, AT_ONCE) for error in errors
+            isinstance(error, LINE_ERRORS) and not isinstance(error, NOT_SENT_ERRORS)
+            for error in errors
         )
 
 
 @dataclass
-class _UnderWay:
-    """What one port is being asked, for which poll."""
+class _Pending:
+    """A poll in progress on one port."""
 
-    asked: FleetPoll
-    brings: Future[_Brought]
+    poll: FleetPoll
+    future: Future[_PortResult]
 
 
 class FleetPoll:
     """A planned poll of a fleet; a `watlowlib.devices.poll.Poll`."""
 
-    def __init__(self, round_: PortTasks, samplers: Mapping[str, Sampler]) -> None:
-        self._round = round_
+    def __init__(self, groups: PortGroups, samplers: Mapping[str, Sampler]) -> None:
+        self._groups = groups
         self._samplers = samplers
-        self._under_way: dict[int, _UnderWay] = {}
-        self._lately_s: dict[int, deque[float]] = {}
+        self._pending: dict[int, _Pending] = {}
+        self._durations_s: dict[int, deque[float]] = {}
 
     @property
     def ports(self) -> Mapping[str, str]:
-        """By a device's name, which port it is on; the recorder counts lost ports by it."""
-        return self._round.ports
+        """The port of each device, by name; the recorder uses it to count lost ports."""
+        return self._groups.ports
 
     @property
     def stats(self) -> Mapping[str, DeviceStats]:
@@ -146,97 +146,98 @@ class FleetPoll:
         return {name: stats for stats_of in each for name, stats in stats_of.items()}
 
     def __call__(self, stop: Event | None = None) -> list[Sample]:
-        """Read everything once, until `stop` is set and a read has failed."""
+        """Read everything once; end early if `stop` is set and a read has failed."""
         return [sample for reads in self.reads(stop).values() for sample, _ in reads]
 
-    def reads(self, stop: Event | None = None) -> dict[str, Reads]:
-        """The same by name, with the errors."""
-        return self._round.run(lambda port: self._ask(port, stop))
+    def reads(self, stop: Event | None = None) -> dict[str, ReadResults]:
+        """Read everything once, and return samples and errors by name."""
+        return self._groups.run(lambda group: self._read_group(group, stop))
 
-    def take_turns_with(self, other: FleetPoll) -> None:
-        """Ask no port that is still being asked for `other`, another poll of the same fleet."""
-        self._under_way = other._under_way
+    def share_ports_with(self, other: FleetPoll) -> None:
+        """Send nothing on a port that `other`, a poll of the same fleet, is still reading."""
+        self._pending = other._pending
 
     def read_within(self, stop: Event | None, seconds: float | None) -> list[Sample]:
-        """Read everything once, but do not wait for ports that are held up.
+        """Read everything once, without waiting for blocked ports.
 
         Args:
-            stop: Once it is set, a line on which a read has failed is asked no more.
-            seconds: How long any port may take; longer where all take longer. None to wait
-                for all of them.
+            stop: Once it is set, nothing more is sent on a line on which a read has failed.
+            seconds: How long to wait for the ports; longer if all ports usually take longer.
+                None to wait for all of them.
 
         Returns:
-            One sample a read, as ever. Those of a port that is held up say "busy".
+            One sample per read. The samples of a blocked port have the status "busy".
         """
-        ports = self._round.by_port
-        if len(ports) == 1:
+        groups = self._groups.groups
+        if len(groups) == 1:
             return self(stop)
         began_s = time.monotonic()
-        for number, port in enumerate(ports):
-            if number not in self._under_way:
-                brings = self._round.start(partial(self._timed, stop=stop), port)
-                self._under_way[number] = _UnderWay(self, brings)
-        self._wait(None if seconds is None else began_s + max(seconds, allowed_s(self._lately_s)))
-        found: dict[str, Reads] = {}
-        for number, port in enumerate(ports):
-            found.update(self._taken(number, port))
-        return [sample for name in self._round.fleet for sample, _ in found[name]]
+        for number, group in enumerate(groups):
+            if number not in self._pending:
+                future = self._groups.start(partial(self._timed_read, stop=stop), group)
+                self._pending[number] = _Pending(self, future)
+        wait_s = None if seconds is None else max(seconds, wait_limit_s(self._durations_s))
+        self._wait(None if wait_s is None else began_s + wait_s)
+        results: dict[str, ReadResults] = {}
+        for number, group in enumerate(groups):
+            results.update(self._collect(number, group))
+        return [sample for name in self._groups.fleet for sample, _ in results[name]]
 
     def finish(self) -> None:
-        """Wait for the ports that are still being asked; what they bring has no tick."""
+        """Wait for the ports that are still being read, and discard their results."""
         self._wait(None)
-        self._under_way.clear()
+        self._pending.clear()
 
-    def _ask(self, port: OnePort, stop: Event | None) -> dict[str, Reads]:
-        halt = StopCondition(stop)
-        # Nobody who is there waits for a look in vain; of the others each has its turn.
-        in_turn = sorted(port, key=lambda name: self._samplers[name].last_probe_s)
-        return {name: self._samplers[name].read(halt) for name in in_turn}
+    def _read_group(self, group: PortGroup, stop: Event | None) -> dict[str, ReadResults]:
+        stop_condition = StopCondition(stop)
+        # Controllers that reply come first; the offline ones follow, longest unprobed first.
+        in_order = sorted(group, key=lambda name: self._samplers[name].last_probe_s)
+        return {name: self._samplers[name].read(stop_condition) for name in in_order}
 
-    def _timed(self, port: OnePort, stop: Event | None) -> _Brought:
+    def _timed_read(self, group: PortGroup, stop: Event | None) -> _PortResult:
         began_s = time.monotonic()
-        reads = self._ask(port, stop)
-        return _Brought(reads, time.monotonic() - began_s)
+        reads = self._read_group(group, stop)
+        return _PortResult(reads, time.monotonic() - began_s)
 
     def _wait(self, until_s: float | None) -> None:
-        """Wait for the ports; without a limit, since every wait on a port has its own."""
-        while running := [
-            each.brings for each in self._under_way.values() if not each.brings.done()
-        ]:
+        """Wait for the ports; None is safe, because every wait on a port has its own limit."""
+        while running := [each.future for each in self._pending.values() if not each.future.done()]:
             left_s = SLICE_S if until_s is None else until_s - time.monotonic()
             if left_s <= 0:
                 return
             wait(running, min(left_s, SLICE_S), FIRST_COMPLETED)
 
-    def _taken(self, number: int, port: OnePort) -> dict[str, Reads]:
-        """What a port has brought for this poll; "busy" for what it has not."""
-        lately = self._lately_s.setdefault(number, deque(maxlen=LATELY))
-        under_way = self._under_way[number]
-        if not under_way.brings.done():
-            return {name: self._samplers[name].busy() for name in port}
-        del self._under_way[number]
-        brought = under_way.brings.result()
-        if under_way.asked is not self:
-            return {name: _among(self._samplers[name].busy(), brought.reads[name]) for name in port}
-        if brought.tells:
-            lately.append(brought.took_s)
-        return brought.reads
+    def _collect(self, number: int, group: PortGroup) -> dict[str, ReadResults]:
+        """Return the results of a port for this poll; "busy" for reads without a result."""
+        durations_s = self._durations_s.setdefault(number, deque(maxlen=RECENT_POLLS))
+        pending = self._pending[number]
+        if not pending.future.done():
+            return {name: self._samplers[name].busy() for name in group}
+        del self._pending[number]
+        result = pending.future.result()
+        if pending.poll is not self:
+            return {
+                name: _matching(self._samplers[name].busy(), result.reads[name]) for name in group
+            }
+        if result.is_typical:
+            durations_s.append(result.duration_s)
+        return result.reads
 
 
-def allowed_s(lately_s: Mapping[int, Sequence[float]]) -> float:
-    """How long all ports may take: as long as the quickest usually does, and a little more.
+def wait_limit_s(durations_s: Mapping[int, Sequence[float]]) -> float:
+    """Return how long to wait for all ports: a little over the fastest port's usual duration.
 
     Args:
-        lately_s: By port, how long its last rounds took; nothing for one that failed, and no
-            ports before the first round.
+        durations_s: The durations of the last polls of each port; empty for a port that only
+            failed, and no ports before the first poll.
     """
-    if not lately_s:
-        return UNKNOWN_S
-    usual_s = [sorted(rounds_s)[len(rounds_s) // 2] for rounds_s in lately_s.values() if rounds_s]
-    return LONGER * min(usual_s, default=0.0) + MARGIN_S
+    if not durations_s:
+        return DEFAULT_WAIT_S
+    medians_s = [sorted(each)[len(each) // 2] for each in durations_s.values() if each]
+    return WAIT_FACTOR * min(medians_s, default=0.0) + WAIT_MARGIN_S
 
 
-def _among(wanted: Reads, brought: Reads) -> Reads:
-    """What was brought for another poll, as far as it is wanted in this one too."""
-    known = {(read[0].parameter_id, read[0].instance): read for read in brought}
-    return [known.get((read[0].parameter_id, read[0].instance), read) for read in wanted]
+def _matching(busy: ReadResults, results: ReadResults) -> ReadResults:
+    """Return the results of another poll for the reads in `busy`; "busy" where it has none."""
+    known = {(sample.parameter_id, sample.instance): (sample, error) for sample, error in results}
+    return [known.get((read[0].parameter_id, read[0].instance), read) for read in busy]

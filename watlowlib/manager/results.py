@@ -1,4 +1,4 @@
-"""What a fleet gives back: a result for each controller, and the counters of each line."""
+"""The results of a fleet: one per controller, and the counters of each controller and port."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ class ErrorPolicy(str, Enum):
     """How a manager reports controllers that fail."""
 
     RAISE = "raise"
-    """Raise an ExceptionGroup with one error a controller, after all have been asked."""
+    """Raise an ExceptionGroup with one error per failed controller, after all were read."""
     RETURN = "return"
     """Return each controller's error in its `DeviceResult`."""
 
 
 @dataclass(frozen=True)
 class DeviceResult(Generic[T]):
-    """What one controller gave: a value or an error, never both.
+    """The result of one controller: a value or an error, never both.
 
     Attributes:
-        value: What was asked for. Of a poll one sample a read, when at least one read was
-            answered; those that were not are samples without a value.
-        error: Why there is no value; of a poll the first error, when no read was answered.
-        protocol: The wire protocol spoken.
+        value: The result. For a poll one sample per read, if at least one read succeeded;
+            failed reads are samples without a value.
+        error: Why there is no value; for a poll the first error, if every read failed.
+        protocol: The wire protocol used.
     """
 
     value: T | None
@@ -38,7 +38,7 @@ class DeviceResult(Generic[T]):
 
 
 class FleetStats(NamedTuple):
-    """Counters of a fleet, as they were when they were asked for."""
+    """A snapshot of the counters of a fleet."""
 
     devices: dict[str, DeviceStats]
     """By the controllers' names."""

@@ -1,4 +1,4 @@
-"""Recording on an absolute schedule: `record` and what it yields."""
+"""Recording on an absolute schedule: `record` and the types it uses."""
 
 from watlowlib.devices.poll import Poll, PollSource
 from watlowlib.model import AcquisitionSummary, Sample

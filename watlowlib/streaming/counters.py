@@ -1,7 +1,7 @@
-"""What a recording amounts to: every slot, row and lost port counted, once.
+"""The counters of a recording: slots, rows, gaps and lost ports.
 
-Written by the recorder's thread, and after its end by whoever takes back what nobody
-took; any thread may ask for the summary. Nothing here grows with the recording.
+The recorder's thread updates them. After its end, the thread that leaves the recording counts
+the batches still queued. Any thread may read the summary. Memory use is constant.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ from typing import NamedTuple
 from watlowlib._internal.histogram import Histogram
 from watlowlib.model import AcquisitionSummary, RateReport, Sample, SinkReport
 
-LOST = "disconnected"
-UNASKED = frozenset({"stopped", "closed", "offline", "busy"})
-"""What a sample says that was not asked for, so that it tells nothing of its port."""
+DISCONNECTED = "disconnected"
+NOT_REQUESTED = frozenset({"stopped", "closed", "offline", "busy"})
+"""Statuses of samples without a request; they say nothing about the port."""
 
 
 class Batch(NamedTuple):
-    """The samples of one tick, and the numbers of the rates that were due."""
+    """The samples of one tick, and the indices of the rates that were due."""
 
     samples: list[Sample]
     rates: tuple[int, ...]
 
 
 class Counters:
-    """The summary in the making.
+    """The counters from which the summary is made.
 
     Args:
-        rates: The rates of the recording, with nothing counted yet.
-        ports: By a device's name the port it is on; devices that are not in it are all
-            on one.
+        rates: The rates of the recording, with all counts at 0.
+        ports: The port of each device, by name; all other devices count as one port.
     """
 
     def __init__(self, rates: Sequence[RateReport], ports: Mapping[str, str]) -> None:
@@ -44,7 +43,7 @@ class Counters:
         self.sinks: tuple[SinkReport, ...] = ()
         self._rates = list(rates)
         self._ports = ports
-        self._lost: set[str] = set()
+        self._lost_ports: set[str] = set()
         self._disconnects = 0
         self._rows = 0
         self._gaps = 0
@@ -52,39 +51,39 @@ class Counters:
         self._durations = Histogram()
 
     def skip(self, slots: Sequence[int]) -> None:
-        """Count the slots of each rate that went by."""
+        """Add the number of skipped slots of each rate."""
         for number, skipped in enumerate(slots):
             if skipped:
                 rate = self._rates[number]
                 self._rates[number] = replace(rate, skipped=rate.skipped + skipped)
 
-    def late(self, drift_ns: int) -> None:
-        """Note how long after its slot a tick begins."""
+    def add_drift(self, drift_ns: int) -> None:
+        """Record the delay of a tick behind its slot."""
         self._max_drift_ns = max(self._max_drift_ns, drift_ns)
 
-    def took(self, duration_ns: int) -> None:
-        """Note how long the reads of a tick took."""
+    def add_duration(self, duration_ns: int) -> None:
+        """Record the duration of the reads of a tick."""
         self._durations.add(duration_ns)
 
-    def look_at_ports(self, samples: Iterable[Sample]) -> str | None:
-        """Count the ports that were lost, each once until it answers or is silent again.
+    def count_disconnects(self, samples: Iterable[Sample]) -> str | None:
+        """Count each lost port once; a reply or a timeout on it ends the loss.
 
         Returns:
-            A device on a port that has just been lost, if there is one.
+            The first device whose port is newly lost, or None.
         """
         first: str | None = None
         for sample in samples:
             port = self._ports.get(sample.device, "")
-            if sample.status == LOST and port not in self._lost:
-                self._lost.add(port)
+            if sample.status == DISCONNECTED and port not in self._lost_ports:
+                self._lost_ports.add(port)
                 self._disconnects += 1
                 first = first or sample.device
-            elif sample.status != LOST and sample.status not in UNASKED:
-                self._lost.discard(port)
+            elif sample.status != DISCONNECTED and sample.status not in NOT_REQUESTED:
+                self._lost_ports.discard(port)
         return first
 
     def emit(self, batch: Batch, times: int = 1) -> None:
-        """Count a batch as handed over."""
+        """Count a batch as delivered."""
         self.emitted += times
         self._rows += times * len(batch.samples)
         self._gaps += times * sum(sample.value is None for sample in batch.samples)
@@ -93,7 +92,7 @@ class Counters:
             self._rates[number] = replace(rate, emitted=rate.emitted + times)
 
     def drop(self, batch: Batch) -> None:
-        """Count a batch as dropped that was counted as handed over."""
+        """Count a batch as dropped that was counted as delivered."""
         self.emit(batch, -1)
         self.dropped += 1
         for number in batch.rates:
@@ -101,7 +100,7 @@ class Counters:
             self._rates[number] = replace(rate, dropped=rate.dropped + 1)
 
     def summary(self, now: datetime, duration_ns: int) -> AcquisitionSummary:
-        """What it has come to, `now` and `duration_ns` after the start, or at the end."""
+        """Return the summary at `now`, `duration_ns` after the start; the final one if ended."""
         rates = tuple(self._rates)
         skipped, dropped = (sum(r.skipped for r in rates), sum(r.dropped for r in rates))
         return AcquisitionSummary(

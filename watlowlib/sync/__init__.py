@@ -1,13 +1,13 @@
-"""The names of scripts that were written for another library's blocking interface.
+"""Names for scripts that were written for another library's blocking interface.
 
     from watlowlib.sync import SyncSqliteSink, SyncWatlowManager, pipe, record
 
-Everything in `watlowlib` blocks already, so these are its own classes and functions under
-those names. `portal=` is taken wherever such scripts give it, and changes nothing. Two
-things are as those scripts expect them: when one controller of a fleet fails, its error is
-raised by itself, without a group around it; and coroutine functions are refused by name.
+Everything in `watlowlib` blocks already: these are its own classes and functions under those
+names. `portal=` is accepted wherever such scripts pass it, and has no effect. Two things
+behave as those scripts expect: if one controller of a fleet fails, its error is raised
+without an exception group; and coroutine functions are refused by name.
 
-New scripts need none of this.
+New scripts do not need this package.
 """
 
 from watlowlib.sync.controller import (

@@ -1,4 +1,4 @@
-"""Controllers, under the names of scripts for a blocking interface beside an asynchronous one."""
+"""Controllers, under the names of another library's blocking interface."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SyncControllerLoop = ControllerLoop
 
 
 class Watlow:
-    """Where such scripts open a controller: `with Watlow.open("/dev/ttyUSB0") as ctl:`."""
+    """The class with which such scripts open a controller: `Watlow.open("/dev/ttyUSB0")`."""
 
     @staticmethod
     def open(
@@ -62,11 +62,11 @@ class Watlow:
 
 
 def wrap_controller(controller: Controller, portal: SyncPortal | None = None) -> SyncController:
-    """`controller` itself."""
+    """Return `controller` itself."""
     check_portal(portal)
     return controller
 
 
 def unwrap_sync_controller(source: object) -> object:
-    """`source` itself."""
+    """Return `source` itself."""
     return source

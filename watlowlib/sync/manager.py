@@ -1,4 +1,4 @@
-"""A fleet, under the name of scripts for a blocking interface beside an asynchronous one."""
+"""A fleet, under the name of another library's blocking interface."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from watlowlib.model import Sample
 from watlowlib.sync.portal import (
     SyncPortal,
     check_portal,
-    ordinary,
     refuse_coroutines,
-    single_errors,
+    refusing_coroutine_results,
+    unwrapped_errors,
 )
 
 __all__ = ["DeviceResult", "ErrorPolicy", "SyncWatlowManager"]
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class SyncWatlowManager(WatlowManager):
-    """A `watlowlib.WatlowManager` that raises a single error without a group around it."""
+    """A `watlowlib.WatlowManager` that raises a single error without an exception group."""
 
     def __init__(
         self, *, error_policy: ErrorPolicy = ErrorPolicy.RAISE, portal: SyncPortal | None = None
@@ -40,7 +40,7 @@ class SyncWatlowManager(WatlowManager):
         instances: int | Iterable[int] = (1,),
     ) -> dict[str, DeviceResult[list[Sample]]]:
         """Read parameters x instances of every controller; see `WatlowManager.poll`."""
-        with single_errors():
+        with unwrapped_errors():
             return super().poll(parameters, names=names, instances=instances)
 
     def execute_each(
@@ -49,8 +49,8 @@ class SyncWatlowManager(WatlowManager):
         """Call `op` with each controller; see `WatlowManager.execute_each`.
 
         Raises:
-            WatlowConfigurationError: `op` is a coroutine function; nothing was done.
+            WatlowConfigurationError: `op` is a coroutine function; it was not called.
         """
         refuse_coroutines(op)
-        with single_errors():
-            return super().execute_each(ordinary(op), names=names)
+        with unwrapped_errors():
+            return super().execute_each(refusing_coroutine_results(op), names=names)

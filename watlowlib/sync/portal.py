@@ -1,11 +1,11 @@
-"""One worker thread that runs what it is given, in order.
+"""A worker thread that runs calls in order.
 
     with SyncPortal() as portal:
         info = portal.call(ctl.identify)
 
-There is no event loop behind it: what is given must be an ordinary function, context
-manager or iterator. An error comes back as it was raised, and out of a group that has
-no other.
+It has no event loop: functions, context managers and iterators must not be asynchronous. An
+error of a call is raised in the calling thread; a single error is taken out of its
+exception group.
 """
 
 from __future__ import annotations
@@ -29,18 +29,20 @@ if sys.version_info < (3, 11):
 P = ParamSpec("P")
 T = TypeVar("T")
 
-WAITING = 64
-"""Calls that may wait for the one that runs; who has one more waits with it."""
+QUEUE_SIZE = 64
+"""The number of calls in the queue; a thread with a further call waits for room."""
 
 JOIN_S = 90.0
-"""How long the call that runs may take when the portal is left."""
+"""Seconds that the current call may take when the portal is left."""
 
 
 class SyncPortal:
     """A worker thread for the calls of one `with` block; it cannot be entered again."""
 
     def __init__(self) -> None:
-        self._calls: ClosableQueue[tuple[Future[Any], Callable[[], Any]]] = ClosableQueue(WAITING)
+        self._calls: ClosableQueue[tuple[Future[Any], Callable[[], Any]]] = ClosableQueue(
+            QUEUE_SIZE
+        )
         self._worker = Worker("portal", self._run, self._calls.close)
         self._entered = False
         self._left = False
@@ -62,50 +64,50 @@ class SyncPortal:
         self._worker.join(JOIN_S)
 
     def call(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `func(*args, **kwargs)` in the portal's thread, after what was called before.
+        """Run `func(*args, **kwargs)` in the portal's thread, after all earlier calls.
 
         Raises:
             WatlowConfigurationError: `func` is a coroutine function, or the portal has not
                 been entered.
             WatlowClosedError: The portal was left.
-            Exception: What `func` raises; a group with one member as that member.
+            Exception: The exception of `func`; a group with one member as that member.
         """
         refuse_coroutines(func)
         if not self._entered:
             raise WatlowConfigurationError("enter the portal first: with SyncPortal() as portal")
-        func = ordinary(func)
-        with single_errors():
+        func = refusing_coroutine_results(func)
+        with unwrapped_errors():
             if threading.current_thread().name == self._worker.name:
-                return func(*args, **kwargs)  # by a call that runs: it cannot wait for itself
-            return self._outcome(partial(func, *args, **kwargs))
+                return func(*args, **kwargs)  # a nested call cannot wait for its own thread
+            return self._run_in_thread(partial(func, *args, **kwargs))
 
     def wrap_async_context_manager(
         self, manager: AbstractContextManager[T]
     ) -> AbstractContextManager[T]:
-        """`manager`, entered and left in the portal's thread."""
+        """Return a context manager that enters and leaves `manager` in the portal's thread."""
         if not hasattr(manager, "__enter__"):
-            raise WatlowConfigurationError(f"{manager!r} is no ordinary context manager")
-        return self._managed(manager)
+            raise WatlowConfigurationError(f"{manager!r} is not a synchronous context manager")
+        return self._wrap_manager(manager)
 
     def wrap_async_iter(self, iterable: Iterable[T]) -> SyncAsyncIterator[T]:
-        """`iterable`, whose items are made in the portal's thread, one at a time."""
+        """Return an iterator that gets the items of `iterable` in the portal's thread."""
         if not isinstance(iterable, Iterable):
-            raise WatlowConfigurationError(f"{iterable!r} is no ordinary iterable")
+            raise WatlowConfigurationError(f"{iterable!r} is not a synchronous iterable")
         return SyncAsyncIterator(self, iterable)
 
-    def _outcome(self, call: Callable[[], T]) -> T:
-        outcome: Future[T] = Future()
+    def _run_in_thread(self, call: Callable[[], T]) -> T:
+        future: Future[T] = Future()
         try:
-            self._calls.put((outcome, call))
+            self._calls.put((future, call))
         except QueueClosed:
             raise WatlowClosedError("the portal was left; make a new SyncPortal()") from None
-        while not outcome.done():
-            # Every call has its own deadlines. In slices, so that Ctrl-C gets through.
-            wait((outcome,), timeout=SLICE_S)
-        return outcome.result()
+        while not future.done():
+            # Calls have their own deadlines. Short waits let Ctrl-C interrupt this one.
+            wait((future,), timeout=SLICE_S)
+        return future.result()
 
     @contextmanager
-    def _managed(self, manager: AbstractContextManager[T]) -> Iterator[T]:
+    def _wrap_manager(self, manager: AbstractContextManager[T]) -> Iterator[T]:
         value = self.call(manager.__enter__)
         try:
             yield value
@@ -122,11 +124,11 @@ class SyncPortal:
             except QueueClosed:
                 return
             if call is not None:
-                _carry_out(*call)
+                _execute(*call)
 
 
 class SyncAsyncIterator(Generic[T]):
-    """What `SyncPortal.wrap_async_iter` gives: iterated like any other, and closed early."""
+    """The iterator that `SyncPortal.wrap_async_iter` returns; it can be closed early."""
 
     def __init__(self, portal: SyncPortal, iterable: Iterable[T]) -> None:
         self._portal = portal
@@ -136,67 +138,67 @@ class SyncAsyncIterator(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        # A StopIteration cannot be the outcome of a call.
-        found = self._portal.call(lambda: list(_first(self._iterator)))
-        if not found:
+        # A future cannot raise StopIteration; an empty list stands for it.
+        items = self._portal.call(lambda: list(_first(self._iterator)))
+        if not items:
             raise StopIteration
-        return found[0]
+        return items[0]
 
     def close(self) -> None:
-        """End it early, if it can be."""
+        """Close the iterator early, if it has a `close` method."""
         close = getattr(self._iterator, "close", None)
         if close is not None:
             self._portal.call(close)
 
 
 def run_sync(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run one function in a portal of its own."""
+    """Run one function in a new portal."""
     with SyncPortal() as portal:
         return portal.call(func, *args, **kwargs)
 
 
 def check_portal(portal: SyncPortal | None) -> None:
-    """Refuse what is no portal; a portal is not needed for anything.
+    """Check the type of `portal`, which is not used otherwise.
 
     Raises:
-        WatlowConfigurationError: It is none.
+        WatlowConfigurationError: It is neither a `SyncPortal` nor None.
     """
     if not isinstance(portal, (SyncPortal, type(None))):
         raise WatlowConfigurationError(f"portal={portal!r}: give a SyncPortal, or leave it out")
 
 
 def refuse_coroutines(func: object) -> None:
-    """Say of a coroutine function, or of what one gives, that nothing here runs it.
+    """Check that `func` is a synchronous function.
 
     Raises:
-        WatlowConfigurationError: It is one, or nothing that can be called.
+        WatlowConfigurationError: It is a coroutine, a coroutine function or not callable.
     """
     bare = func.func if isinstance(func, partial) else func
-    called = getattr(type(bare), "__call__", None)  # noqa: B004 - an object's may be one
-    if any(map(inspect.iscoroutinefunction, (bare, called))) or inspect.isasyncgenfunction(bare):
-        raise _no_loop_for(bare)
+    method = getattr(type(bare), "__call__", None)  # noqa: B004 - an object's may be async
+    if any(map(inspect.iscoroutinefunction, (bare, method))) or inspect.isasyncgenfunction(bare):
+        raise _coroutine_error(bare)
     if inspect.iscoroutine(func):
         func.close()
-        raise _no_loop_for(func)
+        raise _coroutine_error(func)
     if not callable(bare):
-        raise WatlowConfigurationError(f"{func!r} is no function: give one, and then its arguments")
+        raise WatlowConfigurationError(f"{func!r} is not a function: give one, then its arguments")
 
 
-def ordinary(func: Callable[P, T]) -> Callable[P, T]:
-    """`func`, with an error in the place of a coroutine that it gives: nothing of it would run."""
+def refusing_coroutine_results(func: Callable[P, T]) -> Callable[P, T]:
+    """Return `func` with an error if it returns a coroutine, which would never run."""
 
-    def called(*args: P.args, **kwargs: P.kwargs) -> T:
-        outcome = func(*args, **kwargs)
-        if inspect.iscoroutine(outcome):
-            outcome.close()
-            raise _no_loop_for(outcome)
-        return outcome
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        result = func(*args, **kwargs)
+        if inspect.iscoroutine(result):
+            result.close()
+            raise _coroutine_error(result)
+        return result
 
-    return called
+    return wrapper
 
 
-def _no_loop_for(what: object) -> WatlowConfigurationError:
-    name = getattr(what, "__name__", type(what).__name__)
+def _coroutine_error(func: object) -> WatlowConfigurationError:
+    name = getattr(func, "__name__", type(func).__name__)
     return WatlowConfigurationError(
         f"{name} is a coroutine function, and there is no event loop here: "
         f"write 'def {name}' without 'async', and leave out 'await' in it"
@@ -204,8 +206,8 @@ def _no_loop_for(what: object) -> WatlowConfigurationError:
 
 
 @contextmanager
-def single_errors() -> Iterator[None]:
-    """Raise the one error of a group instead of the group."""
+def unwrapped_errors() -> Iterator[None]:
+    """Raise the error of a group that has only one, instead of the group."""
     try:
         yield
     except BaseExceptionGroup as group:
@@ -217,11 +219,11 @@ def single_errors() -> Iterator[None]:
         raise error from error.__cause__
 
 
-def _carry_out(outcome: Future[Any], call: Callable[[], Any]) -> None:
+def _execute(future: Future[Any], call: Callable[[], Any]) -> None:
     try:
-        outcome.set_result(call())
-    except BaseException as error:  # noqa: BLE001 - it is raised where the call was made
-        outcome.set_exception(error)
+        future.set_result(call())
+    except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
+        future.set_exception(error)
 
 
 def _first(iterator: Iterator[T]) -> Iterator[T]:

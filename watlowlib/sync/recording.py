@@ -1,4 +1,4 @@
-"""Recording, under the names of scripts for a blocking interface beside an asynchronous one."""
+"""Recording, under the names of another library's blocking interface."""
 
 from __future__ import annotations
 

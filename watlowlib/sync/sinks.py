@@ -1,4 +1,4 @@
-"""Sinks, under the names of scripts for a blocking interface beside an asynchronous one."""
+"""Sinks, under the names of another library's blocking interface."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ S = TypeVar("S", bound="SyncSinkAdapter")
 
 
 class SyncSinkAdapter:
-    """A sink of this library, or of anybody's, for a `with` statement."""
+    """A wrapper that makes any sink, also a user's own, usable in a `with` statement."""
 
     def __init__(self, sink: SampleSink, *, portal: SyncPortal | None = None) -> None:
         check_portal(portal)
@@ -46,7 +46,7 @@ class SyncSinkAdapter:
         self._sink.open()
 
     def write_many(self, samples: Sequence[Sample]) -> None:
-        """Keep `samples`."""
+        """Write `samples`."""
         self._sink.write_many(samples)
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class SyncInMemorySink(SyncSinkAdapter):
 
     @property
     def samples(self) -> list[Sample]:
-        """What it was given."""
+        """The samples written so far."""
         return self._memory.samples
 
 
@@ -125,7 +125,7 @@ class SyncParquetSink(SyncSinkAdapter):
         row_group_size: int | None = None,
         portal: SyncPortal | None = None,
     ) -> None:
-        from watlowlib.sinks.parquet.sink import ParquetSink  # only where it is used
+        from watlowlib.sinks.parquet.sink import ParquetSink  # imported on first use
 
         sink = ParquetSink(
             path,
@@ -140,6 +140,6 @@ class SyncPostgresSink(SyncSinkAdapter):
     """`watlowlib.PostgresSink`; needs `watlowlib[postgres]` once it is opened."""
 
     def __init__(self, config: PostgresConfig, *, portal: SyncPortal | None = None) -> None:
-        from watlowlib.sinks.postgres.sink import PostgresSink  # only where it is used
+        from watlowlib.sinks.postgres.sink import PostgresSink  # imported on first use
 
         super().__init__(PostgresSink(config), portal=portal)

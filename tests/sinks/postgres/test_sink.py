@@ -640,6 +640,6 @@ def test_the_command_line_records_and_recovers(
     assert main(["recover", url]) == 0
     shown = capsys.readouterr()
     assert f"{rows} rows written" in shown.out
-    assert "0 rows sent, 0 still wait" in shown.out
+    assert "0 rows sent, 0 still waiting" in shown.out
     assert SECRET not in shown.out + shown.err
     assert rows > 0
