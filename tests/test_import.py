@@ -119,7 +119,7 @@ LEFT_OPEN = {
     "a recording without a consumer": "ctl = watlowlib.open_device(port, timeout_s=20.0)\n"
     "stream = watlowlib.record(ctl, parameters='setpoint', rate_hz=500.0, buffer_size=1)\n"
     "stream.__enter__()\nfirst = next(iter(stream))\nqueue = stream._queue\n"
-    "with queue._changed:\n    assert queue._changed.wait_for(lambda: len(queue) == 1, 20.0)\n"
+    "with queue.not_empty:\n    assert queue.not_empty.wait_for(queue._qsize, 20.0)\n"
     "print(first[0].value)",
 }
 

@@ -1,73 +1,122 @@
+"""The bounded queue: what Python 3.13 promises of `queue.Queue`, on every Python."""
+
 from __future__ import annotations
 
+import queue
 import threading
+from collections.abc import Callable
 
 import pytest
 
-from watlowlib._internal.queues import ClosableQueue, QueueClosed
+from watlowlib._internal.queues import (
+    BoundedQueue,
+    ShutDown,
+    drain,
+    get_waiting,
+    put_dropping_oldest,
+    put_waiting,
+)
+
+TIMEOUT_S = 10.0
 
 
-def test_items_come_out_in_order() -> None:
-    queue: ClosableQueue[int] = ClosableQueue(3)
-    assert [queue.put(n, 0.0) for n in range(4)] == [True, True, True, False]
-    assert [queue.get(0.0) for _ in range(4)] == [0, 1, 2, None]
+def full_queue() -> BoundedQueue[int]:
+    items: BoundedQueue[int] = BoundedQueue(2)
+    items.put(1)
+    items.put(2)
+    return items
 
 
-def test_push_to_a_full_queue_drops_the_oldest_item() -> None:
-    queue: ClosableQueue[int] = ClosableQueue(2)
-    assert [queue.push(n) for n in range(4)] == [None, None, 0, 1]
-    assert [queue.get(0.0) for _ in range(3)] == [2, 3, None]
-    queue.close()
-    with pytest.raises(QueueClosed):
-        queue.push(4)
+def test_items_come_out_in_the_order_they_went_in() -> None:
+    items = full_queue()
+    assert [items.get(), items.get()] == [1, 2]
 
 
-def test_closed_queue_is_emptied_before_it_ends() -> None:
-    queue: ClosableQueue[str] = ClosableQueue(2)
-    queue.put("last")
-    queue.close()
-    assert queue.get() == "last"
-    with pytest.raises(QueueClosed):
-        queue.get()
-    with pytest.raises(QueueClosed):
-        queue.put("too late")
+def test_full_queue_refuses_an_item_after_the_timeout() -> None:
+    with pytest.raises(queue.Full):
+        full_queue().put(3, timeout=0.01)
+    with pytest.raises(queue.Full):
+        full_queue().put_nowait(3)
 
 
-@pytest.mark.parametrize("operation", ["put", "get"])
-def test_close_wakes_a_waiting_thread(operation: str) -> None:
-    queue: ClosableQueue[int] = ClosableQueue(1)
-    if operation == "put":
-        queue.put(1)
+def test_empty_queue_raises_after_the_timeout() -> None:
+    items: BoundedQueue[int] = BoundedQueue(2)
+    with pytest.raises(queue.Empty):
+        items.get(timeout=0.01)
+    with pytest.raises(queue.Empty):
+        items.get_nowait()
+
+
+def test_shut_down_queue_refuses_items_and_returns_the_rest() -> None:
+    items = full_queue()
+    items.shutdown()
+    with pytest.raises(ShutDown):
+        items.put(3)
+    with pytest.raises(ShutDown):
+        items.put_nowait(3)
+    assert [items.get(), items.get()] == [1, 2]
+    with pytest.raises(ShutDown):
+        items.get()
+    with pytest.raises(ShutDown):
+        items.get_nowait()
+
+
+def test_immediate_shutdown_discards_the_items() -> None:
+    items = full_queue()
+    items.shutdown(immediate=True)
+    with pytest.raises(ShutDown):
+        items.get()
+
+
+@pytest.mark.parametrize(
+    ("items", "wait"),
+    [
+        (full_queue(), lambda items: items.put(3)),
+        (full_queue(), lambda items: put_waiting(items, 3)),
+        (BoundedQueue(2), lambda items: items.get()),
+        (BoundedQueue(2), get_waiting),
+    ],
+    ids=["put", "put_waiting", "get", "get_waiting"],
+)
+def test_shutdown_wakes_a_waiting_thread(
+    items: BoundedQueue[int], wait: Callable[[BoundedQueue[int]], object]
+) -> None:
     started, ended = threading.Event(), threading.Event()
 
-    def wait() -> None:
+    def work() -> None:
         started.set()
-        try:
-            queue.put(2) if operation == "put" else queue.get()
-        except QueueClosed:
-            ended.set()
+        with pytest.raises(ShutDown):
+            wait(items)
+        ended.set()
 
-    thread = threading.Thread(target=wait)
+    thread = threading.Thread(target=work)
     thread.start()
-    assert started.wait(5)
-    queue.close()
-    assert ended.wait(5)
-    thread.join(5)
+    assert started.wait(TIMEOUT_S)
+    items.shutdown()
+    assert ended.wait(TIMEOUT_S)
+    thread.join()
 
 
 def test_get_makes_room_for_a_waiting_put() -> None:
-    queue: ClosableQueue[int] = ClosableQueue(1)
-    queue.put(1)
-    thread = threading.Thread(target=queue.put, args=(2,))
+    items = full_queue()
+    thread = threading.Thread(target=put_waiting, args=(items, 3))
     thread.start()
-    assert queue.get(5) == 1
-    assert queue.get(5) == 2
-    thread.join(5)
+    assert [get_waiting(items) for _ in range(3)] == [1, 2, 3]
+    thread.join()
 
 
-def test_clear_returns_the_removed_items() -> None:
-    queue: ClosableQueue[int] = ClosableQueue(5)
-    for n in range(3):
-        queue.put(n)
-    assert queue.clear() == [0, 1, 2]
-    assert queue.get(0.0) is None
+def test_put_dropping_oldest_returns_the_removed_item() -> None:
+    items = full_queue()
+    assert put_dropping_oldest(items, 3) == [1]
+    assert list(drain(items)) == [2, 3]
+    assert put_dropping_oldest(items, 4) == []
+    items.shutdown()
+    with pytest.raises(ShutDown):
+        put_dropping_oldest(items, 5)
+
+
+def test_drain_empties_a_queue_that_was_shut_down() -> None:
+    items = full_queue()
+    items.shutdown()
+    assert list(drain(items)) == [1, 2]
+    assert list(drain(items)) == []

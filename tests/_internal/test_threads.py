@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import logging
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import threading
 import pytest
 
 from watlowlib._internal.threads import Worker
+
+TIMEOUT_S = 10.0
 
 
 def test_thread_name_contains_role_and_number() -> None:
@@ -59,3 +62,21 @@ Worker("forgotten", run, stop.set).start()
     )
     assert done.stdout == "flushed True\n"
     assert done.stderr == ""
+
+
+def test_interrupted_wait_does_not_take_a_running_thread_for_ended() -> None:
+    release = threading.Event()
+
+    def run() -> None:
+        _thread.interrupt_main()
+        assert release.wait(TIMEOUT_S)
+
+    worker = Worker("test", run, release.set)
+    with pytest.raises(KeyboardInterrupt):
+        worker.start()
+        worker.wait()
+    assert worker.alive
+    worker.stop()
+    worker.wait()
+    assert not worker.alive
+    worker.reraise()

@@ -9,14 +9,13 @@ from threading import Event
 import pytest
 
 from watlowlib._internal.clock import Deadline
-from watlowlib._labview.background import Background, _ObservedFleet
+from watlowlib._labview.background import Background
 from watlowlib.errors import WatlowClosedError, WatlowSinkError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import Sample
 from watlowlib.simulator import SimulatedBus
 from watlowlib.sinks.choose import open_sink
 from watlowlib.sinks.reading import read_samples
-from watlowlib.streaming.recorder import record
 
 PATIENCE_S = 20.0
 
@@ -94,21 +93,3 @@ def test_an_error_that_ends_the_recording_is_kept_and_raised(fleet: WatlowManage
         background.stop()
     assert "No space left" in background.failed
     assert not sink.is_open
-
-
-def test_an_observed_fleet_is_polled_like_the_fleet_itself(bus: SimulatedBus) -> None:
-    with SimulatedBus([1], baudrate=None) as slow, WatlowManager() as mgr:
-        mgr.add("good", bus.port)
-        mgr.add("slow", slow.port, timeout_s=30.0)
-        rates = {"setpoint": 5.0, "process_value": 1.0}
-        plan = record(_ObservedFleet(mgr), parameters=rates)._plan
-        stop = Event()
-        for due in plan.polls:
-            plan.read(due, stop, 30.0)
-        slow.stall()
-        assert [sample.status for sample in plan.read((0, 1), stop, 0.0)[2:]] == ["busy"] * 2
-        # No new request is sent on the port, neither for another poll nor at the end.
-        assert [sample.status for sample in plan.read((0,), stop, 0.0)[1:]] == ["busy"]
-        slow.resume()
-        plan.finish()
-        assert mgr.get("slow").stats.exchanges == 1 + 1 + 2 + 2

@@ -29,14 +29,12 @@ from watlowlib import (
     record,
     sample_to_row,
 )
-from watlowlib._internal import queues
+from watlowlib._internal import threads
 from watlowlib._internal.clock import ManualClock
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.poll import Poll
 from watlowlib.model import Sample
 from watlowlib.sinks import base
-from watlowlib.sinks.pipe import SinkWriter
-from watlowlib.streaming import recorder
 from watlowlib.streaming.recorder import Recording
 
 PATIENCE_S = 10.0
@@ -300,19 +298,6 @@ def test_ctrl_c_while_waiting_for_a_sink_loses_no_rows() -> None:
     assert stream.summary.sinks[0].rows_lost == 0
 
 
-def test_batch_offered_twice_is_written_and_counted_once() -> None:
-    batches = [[FIRST], [FIRST]]
-    with InMemorySink() as sink:
-        writer = SinkWriter(sink, batch_size=1, flush_interval=1000.0)
-        writer.start()
-        for batch in (batches[0], batches[0], batches[1]):
-            writer.offer(batch, alone=True)
-        writer.end()
-        writer.finish()
-    assert sink.samples == [FIRST, FIRST]
-    assert (writer.report().rows_written, writer.report().rows_lost) == (2, 0)
-
-
 def test_ctrl_c_at_any_place_loses_no_batch() -> None:
     place = 0
     came = True
@@ -334,7 +319,7 @@ def test_ctrl_c_at_any_place_loses_no_batch() -> None:
         with stream, ExitStack() as stack, suppress(KeyboardInterrupt):
             for sink in sinks:
                 stack.enter_context(sink)
-            with CtrlC(place, queues, recorder, pipe_module) as pressed:
+            with CtrlC(place, threads, pipe_module) as pressed:
                 pipe(stream, *sinks, batch_size=2)
         came = pressed.raised
         rows = stream.summary.rows

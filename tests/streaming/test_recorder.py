@@ -20,7 +20,8 @@ from watlowlib._internal import threads
 from watlowlib._internal.clock import ManualClock
 from watlowlib._internal.threads import Worker
 from watlowlib.devices.controller import Controller
-from watlowlib.devices.poll import Parameters, Poll
+from watlowlib.devices.poll import FunctionPoll, Poll
+from watlowlib.devices.targets import Parameters
 from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowConnectionError,
@@ -103,6 +104,15 @@ def run_with_clock(
     finally:
         done.set()
         advancing.join(PATIENCE_S)
+
+
+def test_latest_holds_the_samples_of_the_last_tick(clock: ManualClock) -> None:
+    with record(CountingSource(clock), parameters="p", rate_hz=1.0, clock=clock) as stream:
+        batches = iter(stream)
+        assert next(batches) == stream.latest
+        clock.advance(1.0)
+        assert next(batches) == stream.latest
+        assert stream.latest[0].value == 1
 
 
 def test_each_tick_gives_one_batch(clock: ManualClock) -> None:
@@ -335,13 +345,15 @@ def test_gaps_and_disconnects_are_counted(clock: ManualClock) -> None:
     assert (stream.summary.rows, stream.summary.gaps, stream.summary.disconnects) == (6, 4, 2)
 
 
+class PollWithPorts(FunctionPoll):
+    ports = {"a": "1", "b": "1", "c": "2"}  # noqa: RUF012
+
+
 class SourceWithPorts(Source):
     """A source that provides the port of each device."""
 
     def prepare(self, *args: object, **options: object) -> Poll:
-        poll = super().prepare("pv")
-        poll.ports = {"a": "1", "b": "1", "c": "2"}  # type: ignore[attr-defined]
-        return poll
+        return PollWithPorts(super().prepare("pv"))
 
 
 def test_each_lost_port_is_counted_once_until_it_is_back(clock: ManualClock) -> None:

@@ -1,124 +1,129 @@
-"""A bounded queue between two threads that either side can close.
+"""A bounded queue that can be shut down: `queue.Queue` of Python 3.13, also before it.
 
-`queue.Queue` cannot be closed before Python 3.13. Closing wakes all waiting threads; items
-already in the queue can still be taken out. `move_to` is safe against Ctrl-C: no item is lost
-whichever call is interrupted.
+After `shutdown`, `put` raises `ShutDown`, and so does `get` once the queue is empty. Both wake up
+when they are waiting. `put_waiting` and `get_waiting` wait in slices, since a wait without a
+timeout cannot be interrupted by Ctrl-C on Windows.
 """
 
 from __future__ import annotations
 
-import threading
+import queue
+import sys
 import time
-from collections import deque
-from collections.abc import Callable
-from itertools import islice
-from typing import Generic, TypeVar
+from collections.abc import Iterator
+from typing import TypeVar
+
+__all__ = ["BoundedQueue", "ShutDown", "drain", "get_waiting", "put_dropping_oldest", "put_waiting"]
 
 T = TypeVar("T")
 
 SLICE_S = 1.0
-"""The longest single wait: on Windows an unlimited wait cannot be interrupted."""
+"""The longest single wait: on Windows a wait without a timeout cannot be interrupted."""
+
+if sys.version_info >= (3, 13):
+    from queue import Queue as BoundedQueue
+    from queue import ShutDown
+else:
+
+    class ShutDown(Exception):  # noqa: N818 - the name in Python 3.13
+        """The queue was shut down, and for `get` it is empty."""
+
+    class BoundedQueue(queue.Queue[T]):
+        """`queue.Queue` with the `shutdown` of Python 3.13."""
+
+        def __init__(self, maxsize: int = 0) -> None:
+            super().__init__(maxsize)
+            self.is_shutdown = False
+
+        def shutdown(self, immediate: bool = False) -> None:
+            """Refuse new items and wake all waiting threads; `immediate` discards the items."""
+            with self.mutex:
+                self.is_shutdown = True
+                if immediate:
+                    self.queue.clear()
+                self.not_empty.notify_all()
+                self.not_full.notify_all()
+
+        def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
+            """Put an item into the queue; see `queue.Queue.put`."""
+            until_s = None if timeout is None else time.monotonic() + timeout
+            with self.not_full:
+                while not self.is_shutdown and self._qsize() >= self.maxsize > 0:
+                    left_s = None if until_s is None else until_s - time.monotonic()
+                    if not block or (left_s is not None and left_s <= 0):
+                        raise queue.Full
+                    self.not_full.wait(left_s)
+                if self.is_shutdown:
+                    raise ShutDown
+                self._put(item)
+                self.unfinished_tasks += 1
+                self.not_empty.notify()
+
+        def get(self, block: bool = True, timeout: float | None = None) -> T:
+            """Remove and return an item; see `queue.Queue.get`."""
+            until_s = None if timeout is None else time.monotonic() + timeout
+            with self.not_empty:
+                while not self._qsize():
+                    if self.is_shutdown:
+                        raise ShutDown
+                    left_s = None if until_s is None else until_s - time.monotonic()
+                    if not block or (left_s is not None and left_s <= 0):
+                        raise queue.Empty
+                    self.not_empty.wait(left_s)
+                item: T = self._get()
+                self.not_full.notify()
+                return item
 
 
-class QueueClosed(Exception):  # noqa: N818 - signals the end, like StopIteration
-    """The queue is closed for `put`, or closed and empty for `get`."""
+def put_waiting(items: BoundedQueue[T], item: T) -> None:
+    """Wait for room, however long it takes.
+
+    Raises:
+        ShutDown: The queue was shut down.
+    """
+    while True:
+        try:
+            return items.put(item, timeout=SLICE_S)
+        except queue.Full:
+            continue
 
 
-class ClosableQueue(Generic[T]):
-    """A first-in-first-out queue of at most `capacity` items."""
+def get_waiting(items: BoundedQueue[T]) -> T:
+    """Wait for an item, however long it takes.
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._items: deque[T] = deque()
-        self._next = iter(self._items.popleft, None)
-        self._closed = False
-        # Use the bare lock in `with`: Ctrl-C comes before or after it is acquired. Inside
-        # Condition.__enter__ it may come in between, and the lock would never be released.
-        self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
+    Raises:
+        ShutDown: The queue was shut down and is empty.
+    """
+    while True:
+        try:
+            return items.get(timeout=SLICE_S)
+        except queue.Empty:
+            continue
 
-    def put(self, item: T, timeout_s: float | None = None) -> bool:
-        """Add `item`; return False if the queue stays full for `timeout_s` (None: no limit).
 
-        Raises:
-            QueueClosed: The queue was closed before or during the call.
-        """
-        with self._lock:
-            self._wait(lambda: len(self._items) < self._capacity, timeout_s)
-            if self._closed:
-                raise QueueClosed
-            if len(self._items) >= self._capacity:
-                return False
-            self._items.append(item)
-            self._changed.notify_all()
-            return True
+def put_dropping_oldest(items: BoundedQueue[T], item: T) -> list[T]:
+    """Put `item` into the queue at once; return the oldest items, removed to make room.
 
-    def push(self, item: T) -> T | None:
-        """Add `item` without waiting; a full queue drops its oldest item.
+    Raises:
+        ShutDown: The queue was shut down.
+    """
+    dropped: list[T] = []
+    while True:
+        try:
+            items.put_nowait(item)
+            return dropped
+        except queue.Full:
+            dropped += _next_of(items)
 
-        Returns:
-            The dropped item, or None.
 
-        Raises:
-            QueueClosed: The queue is closed.
-        """
-        with self._lock:
-            if self._closed:
-                raise QueueClosed
-            oldest = self._items.popleft() if len(self._items) >= self._capacity else None
-            self._items.append(item)
-            self._changed.notify_all()
-            return oldest
+def drain(items: BoundedQueue[T]) -> Iterator[T]:
+    """Remove and yield everything that is in the queue."""
+    while found := _next_of(items):
+        yield from found
 
-    def get(self, timeout_s: float | None = None) -> T | None:
-        """Take the next item out; return None if there is none for `timeout_s`.
 
-        Raises:
-            QueueClosed: The queue is closed and empty.
-        """
-        items: list[T] = []
-        return items[0] if self.move_to(items, timeout_s) else None
-
-    def move_to(self, target: list[T], timeout_s: float | None = None) -> bool:
-        """Move the next item to `target`; return False if there is none for `timeout_s`.
-
-        After an interruption the item is either in the queue or in `target`.
-
-        Raises:
-            QueueClosed: The queue is closed and empty.
-        """
-        with self._lock:
-            self._wait(lambda: bool(self._items), timeout_s)
-            if self._items:
-                target.extend(islice(self._next, 1))  # one call: Ctrl-C comes before or after it
-                self._changed.notify_all()
-                return True
-            if self._closed:
-                raise QueueClosed
-            return False
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def close(self) -> None:
-        """Refuse further items and wake all waiting threads."""
-        with self._lock:
-            self._closed = True
-            self._changed.notify_all()
-
-    def clear(self) -> list[T]:
-        """Remove all items and return them."""
-        with self._lock:
-            removed = list(self._items)
-            self._items.clear()
-            self._changed.notify_all()
-            return removed
-
-    def _wait(self, ready: Callable[[], bool], timeout_s: float | None) -> None:
-        """Wait until `ready`, closed or timed out; in slices, to let Ctrl-C through."""
-        until_s = None if timeout_s is None else time.monotonic() + timeout_s
-        while not ready() and not self._closed:
-            left_s = SLICE_S if until_s is None else until_s - time.monotonic()
-            if left_s <= 0:
-                return
-            self._changed.wait(min(left_s, SLICE_S))
+def _next_of(items: BoundedQueue[T]) -> list[T]:
+    try:
+        return [items.get_nowait()]
+    except (queue.Empty, ShutDown):
+        return []

@@ -16,6 +16,8 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from watlowlib._internal.queues import SLICE_S
+
 log = logging.getLogger(__name__)
 
 PREFIX = "watlowlib-"
@@ -38,6 +40,8 @@ class Worker:
         self.failure: BaseException | None = None
         self._run = run
         self._stop = stop
+        # Not Thread.join: before Python 3.13, Ctrl-C during a join marks the thread as ended.
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run_and_catch, name=self.name, daemon=True)
 
     def start(self) -> None:
@@ -51,22 +55,29 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - kept for the owner
             self.failure = error
             log.debug("%s ended with %r", self.name, error)
+        finally:
+            self._ended.set()
 
     @property
     def alive(self) -> bool:
         """Whether the thread is running."""
-        return self._thread.is_alive()
+        return self._thread.ident is not None and not self._ended.is_set()
 
     def stop(self) -> None:
         """Ask the thread to end, without waiting."""
         self._stop()
 
+    def wait(self) -> None:
+        """Wait until the thread has ended, however long it takes; Ctrl-C interrupts it."""
+        while self.alive:
+            self._ended.wait(SLICE_S)
+        self.join(SLICE_S)
+
     def join(self, timeout_s: float) -> bool:
         """Wait until the thread has ended; on timeout log a warning and return False."""
         if self._thread.ident is None:
             return True
-        self._thread.join(timeout_s)
-        if self._thread.is_alive():
+        if not self._ended.wait(timeout_s):
             log.warning(
                 "thread %s has not ended within %g s; it is probably waiting for a disk, "
                 "a server or a port that does not respond",
@@ -74,6 +85,7 @@ class Worker:
                 timeout_s,
             )
             return False
+        self._thread.join()
         _running.discard(self)
         return True
 

@@ -6,21 +6,17 @@
         background.latest()  # the samples of the last tick; sends nothing
         background.stop()
 
-A separate thread pipes the recording into the sink. The latest samples are stored between the
-fleet and the recorder; they are available before any sink has them.
+A separate thread pipes the recording into the sink.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from watlowlib._internal.threads import Worker
-from watlowlib.devices.poll import Poll
 from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowTimeoutError
 from watlowlib.manager.manager import WatlowManager
-from watlowlib.manager.polling import FleetPoll
 from watlowlib.model import AcquisitionSummary, Sample
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.pipe import pipe
@@ -57,10 +53,9 @@ class Background:
         instances: int | Iterable[int] = (1,),
     ) -> None:
         self._fleet = fleet
-        self._source = _ObservedFleet(fleet)
         self._sink = sink
         self._stream = record(
-            self._source,
+            fleet,
             parameters=parameters,
             rate_hz=rate_hz,
             duration=duration,
@@ -96,7 +91,7 @@ class Background:
 
     def latest(self) -> list[Sample]:
         """Return the samples of the last tick; empty before the first."""
-        return self._source.latest
+        return self._stream.latest
 
     def stop(self) -> AcquisitionSummary:
         """Stop, write all samples read so far, close the sink, and return the summary.
@@ -133,52 +128,3 @@ class Background:
         finally:
             if self._sink is not None:
                 self._sink.close()
-
-
-class _ObservedFleet:
-    """A source that keeps the latest samples of a fleet."""
-
-    def __init__(self, fleet: WatlowManager) -> None:
-        self._fleet = fleet
-        self.latest: list[Sample] = []
-
-    def prepare(
-        self,
-        parameters: Parameters,
-        *,
-        instances: int | Iterable[int] = (1,),
-        names: str | Iterable[str] | None = None,
-        sensor_check: bool = False,
-    ) -> Poll:
-        """Plan a poll of the fleet; see `watlowlib.devices.poll.PollSource`."""
-        poll = self._fleet.prepare(
-            parameters, instances=instances, names=names, sensor_check=sensor_check
-        )
-        return _ObservedPoll(poll, self)
-
-
-class _ObservedPoll:
-    """A fleet's poll with the whole interface that a recorder uses."""
-
-    def __init__(self, poll: FleetPoll, source: _ObservedFleet) -> None:
-        self._poll = poll
-        self._source = source
-        self.ports = poll.ports
-
-    @property
-    def stats(self) -> Mapping[str, object]:
-        return self._poll.stats
-
-    def __call__(self, stop: threading.Event | None = None) -> list[Sample]:
-        self._source.latest = self._poll(stop)
-        return self._source.latest
-
-    def read_within(self, stop: threading.Event | None, seconds: float | None) -> list[Sample]:
-        self._source.latest = self._poll.read_within(stop, seconds)
-        return self._source.latest
-
-    def share_ports_with(self, other: _ObservedPoll) -> None:
-        self._poll.share_ports_with(other._poll)
-
-    def finish(self) -> None:
-        self._poll.finish()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from threading import Event
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from watlowlib.devices.targets import Parameters
 from watlowlib.model import Sample
 
 
-class Poll(Protocol):
-    """A planned set of reads, executed at each call."""
+class Poll:
+    """A planned set of reads. A subclass must define `__call__`; the rest has defaults."""
 
-    def __call__(self, stop: threading.Event | None = None) -> list[Sample]:
+    def __call__(self, stop: Event | None = None) -> list[Sample]:
         """Read everything once.
 
         Args:
@@ -24,8 +25,44 @@ class Poll(Protocol):
             One sample per read, in the order of devices, parameters and instances. A failed
             read is a sample without a value. A failing controller or port never raises.
         """
+        raise NotImplementedError
+
+    def read_within(self, stop: Event | None, seconds: float | None) -> list[Sample]:
+        """Read everything once, without waiting longer than `seconds` for a blocked port."""
+        return self(stop)
+
+    def share_ports_with(self, other: Poll) -> None:
+        """Send nothing on a port that `other`, a poll of the same source, is still reading."""
+
+    def finish(self) -> None:
+        """Wait until no read is in progress."""
+
+    @property
+    def ports(self) -> Mapping[str, str]:
+        """The port of each device, by name; devices that are not named share one port."""
+        return {}
+
+    @property
+    def stats(self) -> Mapping[str, object]:
+        """The counters of each device and port, for the log."""
+        return {}
 
 
+PollFunction: TypeAlias = "Callable[[Event | None], list[Sample]]"
+
+
+class FunctionPoll(Poll):
+    """A poll that calls a function."""
+
+    def __init__(self, function: PollFunction) -> None:
+        self._function = function
+
+    def __call__(self, stop: Event | None = None) -> list[Sample]:
+        """Call the function."""
+        return self._function(stop)
+
+
+@runtime_checkable
 class PollSource(Protocol):
     """A `Controller`, a `WatlowManager`, or any other object that can be recorded."""
 
@@ -36,7 +73,7 @@ class PollSource(Protocol):
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,
         sensor_check: bool = False,
-    ) -> Poll:
+    ) -> Poll | PollFunction:
         """Check the request and plan its reads.
 
         A source that cannot check sensors may omit `sensor_check`: the argument is passed
@@ -47,13 +84,28 @@ class PollSource(Protocol):
         """
 
 
+@runtime_checkable
+class AssemblySource(Protocol):
+    """A source that can read scattered parameters together; see `Controller.assembly`."""
+
+    def assembly(
+        self,
+        parameters: Parameters,
+        *,
+        instances: int | Iterable[int] = (1,),
+        names: str | Iterable[str] | None = None,
+        confirm: bool = False,
+    ) -> AbstractContextManager[object]:
+        """Set the assemblies up within a `with` block."""
+
+
 class StopCondition:
     """Whether to break off a poll: a stop was requested and a read has failed.
 
     On a healthy line a tick completes. On a dead line each read would cost a timeout.
     """
 
-    def __init__(self, stop: threading.Event | None) -> None:
+    def __init__(self, stop: Event | None) -> None:
         self._stop = stop
         self._failed = False
 

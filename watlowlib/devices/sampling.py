@@ -14,7 +14,7 @@ from threading import Event
 from typing import TypeAlias
 
 from watlowlib.devices.driver import Target
-from watlowlib.devices.poll import StopCondition
+from watlowlib.devices.poll import Poll, StopCondition
 from watlowlib.devices.session import Session
 from watlowlib.devices.targets import Parameters
 from watlowlib.devices.values import unit_of
@@ -49,8 +49,8 @@ def make_sampler(
     return Sampler(session, targets, device=device, sensor_check=sensor_check, skip_offline=True)
 
 
-class Sampler:
-    """Reads the same targets of one controller at each call; a `Poll`.
+class Sampler(Poll):
+    """Reads the same targets of one controller at each call.
 
     Args:
         session: The controller.

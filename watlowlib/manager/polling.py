@@ -18,8 +18,9 @@ from functools import partial
 from threading import Event
 from typing import TypeAlias, TypeVar
 
+from watlowlib._internal.queues import SLICE_S
 from watlowlib.devices.controller import Controller
-from watlowlib.devices.poll import StopCondition
+from watlowlib.devices.poll import Poll, StopCondition
 from watlowlib.devices.sampling import Sampler, SampleResult
 from watlowlib.errors import (
     WatlowClosedError,
@@ -50,9 +51,6 @@ WAIT_FACTOR, WAIT_MARGIN_S = 1.25, 0.02
 
 RECENT_POLLS = 9
 """The usual duration is the median of this number of polls."""
-
-SLICE_S = 1.0
-"""The longest single wait: on Windows a wait without a timeout cannot be interrupted."""
 
 
 class PortGroups:
@@ -125,8 +123,8 @@ class _Pending:
     future: Future[_PortResult]
 
 
-class FleetPoll:
-    """A planned poll of a fleet; a `watlowlib.devices.poll.Poll`."""
+class FleetPoll(Poll):
+    """A planned poll of a fleet."""
 
     def __init__(self, groups: PortGroups, samplers: Mapping[str, Sampler]) -> None:
         self._groups = groups
@@ -153,9 +151,10 @@ class FleetPoll:
         """Read everything once, and return samples and errors by name."""
         return self._groups.run(lambda group: self._read_group(group, stop))
 
-    def share_ports_with(self, other: FleetPoll) -> None:
+    def share_ports_with(self, other: Poll) -> None:
         """Send nothing on a port that `other`, a poll of the same fleet, is still reading."""
-        self._pending = other._pending
+        if isinstance(other, FleetPoll):
+            self._pending = other._pending
 
     def read_within(self, stop: Event | None, seconds: float | None) -> list[Sample]:
         """Read everything once, without waiting for blocked ports.

@@ -1,4 +1,4 @@
-"""Write a recording into sinks, each with its own writer thread.
+"""Write a recording into sinks: one thread feeds the writer thread of each sink.
 
     with record(mgr, ...) as stream, SqliteSink("run.sqlite") as db, CsvSink("run.csv") as csv:
         summary = pipe(stream, db, csv)
@@ -6,21 +6,23 @@
 A writer collects samples until it has `batch_size` of them, or until the first one has
 waited for `flush_interval`, and writes them in one call. A sink that fails does not stop the
 others; `pipe` raises its error at the end. When all sinks have failed the recording stops.
+
+The calling thread never holds a batch: it only waits, so that Ctrl-C can interrupt it anywhere.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import queue
 import time
 
-from watlowlib._internal.queues import ClosableQueue, QueueClosed
+from watlowlib._internal.queues import BoundedQueue, ShutDown, get_waiting, put_waiting
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import as_int, finite_or_none
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.sinks.base import SampleSink
-from watlowlib.streaming.counters import Batch
 from watlowlib.streaming.recorder import Recording
 
 log = logging.getLogger(__name__)
@@ -49,13 +51,12 @@ class SinkWriter:
         self._sink = sink
         self._batch_size = batch_size
         self._flush_interval = flush_interval
-        self._queue: ClosableQueue[list[Sample]] = ClosableQueue(WAITING_BATCHES)
-        self._last_batch: list[Sample] = []
+        self._queue: BoundedQueue[list[Sample]] = BoundedQueue(WAITING_BATCHES)
         self._offered = 0
         self._written = 0
         self._behind = False
         role = type(sink).__name__.removesuffix("Sink").lower() or "sink"
-        self._worker = Worker(f"writer-{role}", self._run, self._queue.close)
+        self._worker = Worker(f"writer-{role}", self._run, self._queue.shutdown)
 
     @property
     def failure(self) -> BaseException | None:
@@ -67,32 +68,32 @@ class SinkWriter:
         self._worker.start()
 
     def offer(self, batch: list[Sample], *, alone: bool) -> None:
-        """Put a batch into the queue; count its rows as lost if the queue stays full.
-
-        A batch may be offered twice, when Ctrl-C interrupts the first call. It counts once.
+        """Put a batch into the queue; its rows are lost if the queue stays full.
 
         Args:
             batch: The samples.
             alone: Whether this is the only working sink; then wait for room without a limit.
         """
-        timeout_s = 0.0 if self._behind else GRACE_S
-        if batch is not self._last_batch:
-            offered = self._offered + len(batch)
-            self._last_batch, self._offered = batch, offered  # no Ctrl-C in between
+        self._offered += len(batch)
         try:
-            accepted = self._queue.put(batch, None if alone else timeout_s)
-        except QueueClosed:
+            if alone:
+                put_waiting(self._queue, batch)
+            else:
+                self._queue.put(batch, timeout=0.0 if self._behind else GRACE_S)
+        except ShutDown:
             return
-        if not accepted and not self._behind:
+        except queue.Full:
+            if not self._behind:
+                log.warning("%s falls behind: rows are being lost", self.name)
             self._behind = True
-            log.warning("%s falls behind: rows are being lost", self.name)
-        elif accepted and self._behind and len(self._queue) < WAITING_BATCHES // 2:
+            return
+        if self._behind and self._queue.qsize() < WAITING_BATCHES // 2:
             self._behind = False
             log.warning("%s keeps up again", self.name)
 
     def end(self) -> None:
-        """Close the queue; the thread writes the remaining rows and ends."""
-        self._queue.close()
+        """Accept no more batches; the thread writes the remaining rows and ends."""
+        self._queue.shutdown()
 
     def finish(self) -> None:
         """Wait until the remaining rows have been written."""
@@ -107,27 +108,31 @@ class SinkWriter:
         try:
             self._collect()
         finally:
-            self._queue.close()
+            self._queue.shutdown()
 
     def _collect(self) -> None:
         waiting: list[Sample] = []
-        last: list[Sample] | None = None
         flush_at_s = math.inf
-        while True:
-            try:
-                batch = self._queue.get(None if not waiting else flush_at_s - time.monotonic())
-            except QueueClosed:
-                break
-            if batch and batch is not last:
-                if not waiting:
-                    flush_at_s = time.monotonic() + self._flush_interval
-                waiting += batch
-                last = batch
-            if len(waiting) >= self._batch_size or (waiting and time.monotonic() >= flush_at_s):
+        while (batch := self._next_batch(flush_at_s)) is not None:
+            if batch and not waiting:
+                flush_at_s = time.monotonic() + self._flush_interval
+            waiting += batch
+            if len(waiting) >= self._batch_size or time.monotonic() >= flush_at_s:
                 self._write(waiting)
-                waiting = []
+                waiting, flush_at_s = [], math.inf
         if waiting:
             self._write(waiting)
+
+    def _next_batch(self, flush_at_s: float) -> list[Sample] | None:
+        """Return the next batch, an empty one when it is time to flush, or None at the end."""
+        try:
+            if flush_at_s == math.inf:
+                return get_waiting(self._queue)
+            return self._queue.get(timeout=max(0.0, flush_at_s - time.monotonic()))
+        except queue.Empty:
+            return []
+        except ShutDown:
+            return None
 
     def _write(self, samples: list[Sample]) -> None:
         self._sink.write_many(samples)
@@ -166,64 +171,43 @@ def pipe(
     seconds = finite_or_none(flush_interval)
     if seconds is None or seconds < 0:
         raise WatlowConfigurationError(f"flush_interval={flush_interval!r}: give 0 or more seconds")
-    flow = _Flow(
-        stream,
-        [SinkWriter(sink, batch_size=batch_size, flush_interval=seconds) for sink in sinks],
-    )
+    writers = [SinkWriter(sink, batch_size=batch_size, flush_interval=seconds) for sink in sinks]
+    feeder = Worker("feeder", lambda: _feed(stream, writers), stream.stop)
     try:
-        flow.start()
-        flow.run()
+        for writer in writers:
+            writer.start()
+        feeder.start()
+        _finish(feeder, writers)
     except BaseException:
         stream.stop()
-        flow.run()
+        _finish(feeder, writers)
         raise
     finally:
-        stream.note_sinks(flow.end())
-    _raise_failures(flow.writers)
+        for writer in writers:
+            writer.end()
+        stream.note_sinks([writer.report() for writer in writers])
+    feeder.reraise()
+    _raise_failures(writers)
     return stream.summary
 
 
-class _Flow:
-    """Offers each batch to each writer; `run` can be called again after an interruption."""
+def _feed(stream: Recording, writers: list[SinkWriter]) -> None:
+    """Offer each batch of the recording to each writer."""
+    for batch in stream:
+        for writer in writers:
+            working = sum(each.failure is None for each in writers)
+            if not working:
+                stream.stop()
+            writer.offer(batch, alone=working == 1)
 
-    def __init__(self, stream: Recording, writers: list[SinkWriter]) -> None:
-        self.writers = writers
-        self._stream = stream
-        self._started = False
-        self._pending: list[Batch] = []
 
-    def start(self) -> None:
-        """Start the threads of the writers."""
-        for writer in self.writers:
-            writer.start()
-        self._started = True
-
-    def run(self) -> None:
-        """Run until the recording has ended and all is written; do nothing if not started."""
-        if not self._started:
-            return
-        self._offer()
-        while self._stream.move_to(self._pending):
-            self._offer()
-        self.end()
-        for writer in self.writers:
-            writer.finish()
-
-    def end(self) -> list[SinkReport]:
-        """Close the queues of the writers and return their reports up to now."""
-        for writer in self.writers:
-            writer.end()
-        return [writer.report() for writer in self.writers]
-
-    def _offer(self) -> None:
-        """Offer the pending batches; a writer detects a batch that is offered a second time."""
-        for batch in self._pending:
-            for writer in self.writers:
-                alive = sum(each.failure is None for each in self.writers)
-                if not alive:
-                    self._stream.stop()
-                writer.offer(batch.samples, alone=alive == 1)
-        self._pending.clear()
+def _finish(feeder: Worker, writers: list[SinkWriter]) -> None:
+    """Wait until the recording has ended, and then until the writers have written everything."""
+    feeder.wait()
+    for writer in writers:
+        writer.end()
+    for writer in writers:
+        writer.finish()
 
 
 def _raise_failures(writers: list[SinkWriter]) -> None:

@@ -15,7 +15,7 @@ from threading import Event
 from typing import Any, TypeAlias, TypeVar
 
 from watlowlib._internal.validation import as_positive
-from watlowlib.devices.poll import Poll, PollSource
+from watlowlib.devices.poll import AssemblySource, FunctionPoll, Poll, PollFunction, PollSource
 from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import RateReport, Sample
@@ -44,31 +44,11 @@ class Plan:
 
     def read(self, rates: tuple[int, ...], stop: Event, seconds: float | None) -> list[Sample]:
         """Read what is due; a fleet waits at most `seconds` for a blocked port."""
-        poll = self.polls[rates]
-        read_within = getattr(poll, "read_within", None)
-        samples: list[Sample] = poll(stop) if read_within is None else read_within(stop, seconds)
-        return samples
-
-    def finish(self) -> None:
-        """Wait until no read is in progress."""
-        finish = getattr(self._full_poll, "finish", None)
-        if finish is not None:
-            finish()
+        return self.polls[rates].read_within(stop, seconds)
 
     @property
-    def ports(self) -> Mapping[str, str]:
-        """The port of each device, by name; empty if the source does not provide it."""
-        ports: Mapping[str, str] = getattr(self._full_poll, "ports", {})
-        return ports
-
-    @property
-    def stats(self) -> Mapping[str, object]:
-        """The counters of each device and port; empty if the source does not provide them."""
-        stats: Mapping[str, object] = getattr(self._full_poll, "stats", {})
-        return stats
-
-    @property
-    def _full_poll(self) -> Poll:
+    def full_poll(self) -> Poll:
+        """The poll of all rates."""
         return self.polls[tuple(range(len(self.rates)))]
 
 
@@ -89,7 +69,7 @@ def make_plan(
     Raises:
         WatlowConfigurationError: An argument is not valid.
     """
-    if not hasattr(source, "prepare"):
+    if not isinstance(source, PollSource):
         raise WatlowConfigurationError(
             f"{source!r} cannot be recorded: give a Controller or a WatlowManager"
         )
@@ -106,34 +86,34 @@ def make_plan(
     # A user's own source need not accept `sensor_check`.
     options = {"sensor_check": True} if sensor_check else {}
     polls = {
-        due: source.prepare(
-            [name for name, hz in parameter_rates if rates.index(hz) in due],
-            instances=instances,
-            names=names,
-            **options,
+        due: _as_poll(
+            source.prepare(
+                [name for name, hz in parameter_rates if rates.index(hz) in due],
+                instances=instances,
+                names=names,
+                **options,
+            )
         )
         for size in numbers
         for due in combinations(numbers, size + 1)
     }
     for poll in polls.values():
-        if hasattr(poll, "share_ports_with"):
-            poll.share_ports_with(polls[tuple(numbers)])
+        poll.share_ports_with(polls[tuple(numbers)])
     reports = (
         RateReport(hz, tuple(name for name, rate in parameter_rates if rate == hz)) for hz in rates
     )
     slots = tuple(Slots(hz, duration) for hz in rates)
     setup: AbstractContextManager[object] = nullcontext()
     if assembly:
+        if not isinstance(source, AssemblySource):
+            raise WatlowConfigurationError(f"{source!r} has no assembly; leave assembly out")
         all_names = [name for name, _ in parameter_rates]
-        setup = _assembly(source, all_names, instances=instances, names=names, confirm=confirm)
+        setup = source.assembly(all_names, instances=instances, names=names, confirm=confirm)
     return Plan(tuple(reports), slots, polls, setup)
 
 
-def _assembly(source: PollSource, parameters: list[Any], **options: Any) -> Any:
-    assembly = getattr(source, "assembly", None)
-    if assembly is None:
-        raise WatlowConfigurationError(f"{source!r} has no assembly; leave assembly out")
-    return assembly(parameters, **options)
+def _as_poll(planned: Poll | PollFunction) -> Poll:
+    return planned if isinstance(planned, Poll) else FunctionPoll(planned)
 
 
 def _parameter_rates(

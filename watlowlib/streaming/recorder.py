@@ -14,6 +14,7 @@ wall clock changes only the times in the samples and in the summary.
 from __future__ import annotations
 
 import logging
+import queue
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +22,14 @@ from contextlib import ExitStack
 from enum import Enum
 
 from watlowlib._internal.clock import Clock, SystemClock
-from watlowlib._internal.queues import ClosableQueue, QueueClosed
+from watlowlib._internal.queues import (
+    BoundedQueue,
+    ShutDown,
+    drain,
+    get_waiting,
+    put_dropping_oldest,
+    put_waiting,
+)
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import as_enum, as_int
 from watlowlib.devices.poll import PollSource
@@ -73,9 +81,11 @@ class Recording:
         self._buffer_size = buffer_size
         self._auto_reconnect = auto_reconnect
         self._clock = clock
-        self._queue: ClosableQueue[Batch] = ClosableQueue(buffer_size)
+        self._queue: BoundedQueue[Batch] = BoundedQueue(buffer_size)
+        self.latest: list[Sample] = []
+        """The samples of the last tick, before any sink has them; empty before the first."""
         self._stop = threading.Event()
-        self._counters = Counters(plan.rates, plan.ports)
+        self._counters = Counters(plan.rates, plan.full_poll.ports)
         self._start_ns = clock.now_ns()
         self._dropped_before: int | None = None
         self._setup = ExitStack()
@@ -104,7 +114,7 @@ class Recording:
         with self._setup:
             self._abort()
             self._worker.join(JOIN_S)
-            for batch in self._queue.clear():
+            for batch in drain(self._queue):
                 self._counters.drop(batch)
         if error is None:
             self._worker.reraise()
@@ -112,20 +122,13 @@ class Recording:
     def __iter__(self) -> Iterator[list[Sample]]:
         if not self._entered:
             raise WatlowConfigurationError("use the recording in a with statement")
-        received: list[Batch] = []
-        while self.move_to(received):
-            yield received.pop().samples
-
-    def move_to(self, hand: list[Batch]) -> bool:
-        """Wait for the next batch and append it to `hand`; False at the end.
-
-        For `pipe`, which continues after Ctrl-C: a batch not yet in `hand` is still queued.
-        """
-        try:
-            return self._queue.move_to(hand)
-        except QueueClosed:
-            self._worker.reraise()
-            return False
+        while True:
+            try:
+                batch = get_waiting(self._queue)
+            except ShutDown:
+                self._worker.reraise()
+                return
+            yield batch.samples
 
     def stop(self) -> None:
         """End the schedule; batches in the queue can still be taken."""
@@ -134,7 +137,7 @@ class Recording:
     def _abort(self) -> None:
         """End without a consumer: close the queue, which wakes a recorder that waits for room."""
         self.stop()
-        self._queue.close()
+        self._queue.shutdown()
 
     def note_sinks(self, reports: Sequence[SinkReport]) -> None:
         """Set the sink reports of the summary; called by `pipe`."""
@@ -149,18 +152,18 @@ class Recording:
     def _run(self) -> None:
         try:
             self._run_schedule()
-        except QueueClosed:
+        except ShutDown:
             log.debug("the consumer has closed the queue")
         finally:
             self._counters.duration_ns = self._clock.now_ns() - self._start_ns
             self._counters.finished_at = self._clock.utc()
-            self._queue.close()
+            self._queue.shutdown()
             self._log_drops(dropped=False, has_room=True)
             # A blocked port may still be read; end this before the recording ends.
             self._stop.set()
-            self._plan.finish()
+            self._plan.full_poll.finish()
             log.info("recording ended: %s", self.summary)
-            for name, stats in self._plan.stats.items():
+            for name, stats in self._plan.full_poll.stats.items():
                 log.info("%s: %s", name, stats)
 
     def _run_schedule(self) -> None:
@@ -178,7 +181,7 @@ class Recording:
     def _tick(self, rates: tuple[int, ...], next_ns: int | None) -> None:
         began_ns = self._clock.now_ns()
         left_s = None if next_ns is None else (next_ns - began_ns) / 1e9
-        samples = self._plan.read(rates, self._stop, left_s)
+        self.latest = samples = self._plan.read(rates, self._stop, left_s)
         self._counters.add_duration(self._clock.now_ns() - began_ns)
         disconnected = self._counters.count_disconnects(samples)
         self._deliver(Batch(samples, rates))
@@ -189,22 +192,28 @@ class Recording:
             )
 
     def _deliver(self, batch: Batch) -> None:
-        has_room = 2 * len(self._queue) < self._buffer_size
-        dropped: Batch | None = batch
+        has_room = 2 * self._queue.qsize() < self._buffer_size
+        dropped = [batch]
         try:
             dropped = self._put(batch)
         finally:
             self._counters.emit(batch)
-            if dropped is not None:
-                self._counters.drop(dropped)
-        self._log_drops(dropped is not None, has_room)
+            for each in dropped:
+                self._counters.drop(each)
+        self._log_drops(bool(dropped), has_room)
 
-    def _put(self, batch: Batch) -> Batch | None:
-        """Put `batch` into the queue; return the batch that was dropped because it was full."""
+    def _put(self, batch: Batch) -> list[Batch]:
+        """Put `batch` into the queue; return what was dropped because the queue was full."""
         if self._overflow is OverflowPolicy.DROP_OLDEST:
-            return self._queue.push(batch)
-        wait_s = None if self._overflow is OverflowPolicy.BLOCK else 0.0
-        return None if self._queue.put(batch, wait_s) else batch
+            return put_dropping_oldest(self._queue, batch)
+        try:
+            if self._overflow is OverflowPolicy.BLOCK:
+                put_waiting(self._queue, batch)
+            else:
+                self._queue.put_nowait(batch)
+        except queue.Full:
+            return [batch]
+        return []
 
     def _log_drops(self, dropped: bool, has_room: bool) -> None:
         """Log the first dropped batch of a series, and the end of the series."""
@@ -225,7 +234,7 @@ def record(
     duration: float | None = None,
     names: str | Iterable[str] | None = None,
     instances: int | Iterable[int] = (1,),
-    overflow: OverflowPolicy = OverflowPolicy.BLOCK,
+    overflow: OverflowPolicy | str = OverflowPolicy.BLOCK,
     buffer_size: int = 64,
     auto_reconnect: bool = True,
     sensor_check: bool = False,

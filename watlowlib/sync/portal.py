@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from watlowlib._internal.queues import SLICE_S, ClosableQueue, QueueClosed
+from watlowlib._internal.queues import SLICE_S, BoundedQueue, ShutDown, get_waiting, put_waiting
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError
 
@@ -40,10 +40,8 @@ class SyncPortal:
     """A worker thread for the calls of one `with` block; it cannot be entered again."""
 
     def __init__(self) -> None:
-        self._calls: ClosableQueue[tuple[Future[Any], Callable[[], Any]]] = ClosableQueue(
-            QUEUE_SIZE
-        )
-        self._worker = Worker("portal", self._run, self._calls.close)
+        self._calls: BoundedQueue[tuple[Future[Any], Callable[[], Any]]] = BoundedQueue(QUEUE_SIZE)
+        self._worker = Worker("portal", self._run, self._calls.shutdown)
         self._entered = False
         self._left = False
 
@@ -98,8 +96,8 @@ class SyncPortal:
     def _run_in_thread(self, call: Callable[[], T]) -> T:
         future: Future[T] = Future()
         try:
-            self._calls.put((future, call))
-        except QueueClosed:
+            put_waiting(self._calls, (future, call))
+        except ShutDown:
             raise WatlowClosedError("the portal was left; make a new SyncPortal()") from None
         while not future.done():
             # Calls have their own deadlines. Short waits let Ctrl-C interrupt this one.
@@ -120,11 +118,10 @@ class SyncPortal:
     def _run(self) -> None:
         while True:
             try:
-                call = self._calls.get()
-            except QueueClosed:
+                future, call = get_waiting(self._calls)
+            except ShutDown:
                 return
-            if call is not None:
-                _execute(*call)
+            _execute(future, call)
 
 
 class SyncAsyncIterator(Generic[T]):
