@@ -6,8 +6,10 @@ Standard Bus, `ModbusDriver` for Modbus RTU, `SeriesSdDriver` for a Series SD on
 
 from __future__ import annotations
 
+import copy
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.errors import WatlowError
@@ -16,6 +18,7 @@ from watlowlib.protocol.exchange import Reply, WriteOptions
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.registry.parameters import ParameterSpec
 
+D = TypeVar("D", bound="Driver")
 Target: TypeAlias = "tuple[ParameterSpec, int]"
 """One read: a parameter and its instance."""
 
@@ -34,18 +37,23 @@ class ReadOutcome(NamedTuple):
     got: DecodedReply | WatlowError
 
 
-class Driver(Protocol):
-    """One controller on a port, in the wire protocol of that port."""
+class Driver(ABC):
+    """One controller on a port, in the wire protocol of that port.
 
-    @property
-    def address(self) -> int:
-        """Controller address."""
+    Args:
+        address: Controller address.
+    """
+
+    def __init__(self, address: int) -> None:
+        self.address = address
 
     @property
     def temperature_unit(self) -> Unit | None:
         """Scale of temperatures, where the controller itself reports it reliably."""
+        return None
 
     @property
+    @abstractmethod
     def stats(self) -> DeviceStats:
         """Counters of this controller."""
 
@@ -57,14 +65,19 @@ class Driver(Protocol):
         Raises:
             WatlowError: The controller does not reply.
         """
+        return RegisterLayout()
 
-    def check(self, spec: ParameterSpec, instance: int) -> None:
+    def forget(self) -> None:  # noqa: B027 - nothing is discovered on Standard Bus
+        """Discard what was discovered about the controller; discover it again when needed."""
+
+    def check(self, spec: ParameterSpec, instance: int) -> None:  # noqa: B027
         """Refuse a parameter that this protocol cannot address. Sends nothing.
 
         Raises:
             WatlowConfigurationError: The parameter has no register.
         """
 
+    @abstractmethod
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter.
 
@@ -78,7 +91,13 @@ class Driver(Protocol):
         Yields:
             The outcomes of one exchange.
         """
+        for target in targets:
+            try:
+                yield [ReadOutcome(target, self.read(*target))]
+            except WatlowError as error:
+                yield [ReadOutcome(target, error)]
 
+    @abstractmethod
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
     ) -> DecodedReply:
@@ -88,6 +107,7 @@ class Driver(Protocol):
             WatlowError: The write failed.
         """
 
+    @abstractmethod
     def ping(self, *, within_s: float | None = None) -> None:
         """Send one read; any reply counts, an error reply too.
 
@@ -101,8 +121,8 @@ class Driver(Protocol):
             WatlowConnectionError: The port is gone.
         """
 
-    def forget(self) -> None:
-        """Discard what was discovered about the controller; discover it again when needed."""
-
-    def at(self, address: int) -> Driver:
+    def at(self: D, address: int) -> D:
         """Return a driver for another address on the same port."""
+        other = copy.copy(self)
+        other.address = address
+        return other

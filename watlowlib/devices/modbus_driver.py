@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TypeAlias
 
-from watlowlib.devices.driver import DecodedReply, ReadOutcome, Target
+from watlowlib.devices.driver import DecodedReply, Driver, ReadOutcome, Target
 from watlowlib.devices.layout import (
     ORDER_SETTING,
     RegisterLayout,
@@ -33,7 +33,7 @@ from watlowlib.errors import (
     WatlowProtocolError,
     WatlowTimeoutError,
 )
-from watlowlib.model import Unit, WordOrder
+from watlowlib.model import WordOrder
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.words import decode_words, encode_words, register_count
@@ -43,7 +43,7 @@ from watlowlib.registry.parameters import DataType, ParameterSpec
 SpanResult: TypeAlias = "tuple[Span, Reply | WatlowError]"
 
 
-class ModbusDriver:
+class ModbusDriver(Driver):
     """An EZ-ZONE PM on Modbus RTU.
 
     Args:
@@ -63,7 +63,7 @@ class ModbusDriver:
         given: RegisterLayout = RegisterLayout(),  # noqa: B008 - a frozen value
         registers_per_read: int = 32,
     ) -> None:
-        self.address = address
+        super().__init__(address)
         self.planner = ReadPlanner(registers_per_read, client.byte_time_s)
         self._client = client
         self._policy = policy
@@ -71,11 +71,6 @@ class ModbusDriver:
         self._discovered: RegisterLayout | None = None
         self.assembled: dict[Target, int] = {}
         """The register of the assembly that shows each target, while there is one."""
-
-    @property
-    def temperature_unit(self) -> Unit | None:
-        """None: a PM does not report the scale of its values on the wire."""
-        return None
 
     @property
     def stats(self) -> DeviceStats:
@@ -201,12 +196,6 @@ class ModbusDriver:
         """Read register 0; a Series SD replies with an exception."""
         with suppress(WatlowDeviceError), self._forgetting_on_silence():
             self._client.read(self.address, 0, 1, self._policy.single_attempt(within_s))
-
-    def at(self, address: int) -> ModbusDriver:
-        """Return a driver for another address on the same port."""
-        other = copy.copy(self)
-        other.address = address
-        return other
 
     def span(self, target: Target) -> Span:
         """Return the registers of a target.

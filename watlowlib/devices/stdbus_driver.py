@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from watlowlib.devices.driver import DecodedReply, ReadOutcome, Target
-from watlowlib.devices.layout import RegisterLayout
+from watlowlib.devices.driver import DecodedReply, Driver
 from watlowlib.devices.values import present
-from watlowlib.errors import WatlowDeviceError, WatlowError
-from watlowlib.model import Unit
+from watlowlib.errors import WatlowDeviceError
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.protocol.stdbus.client import StdBusClient
@@ -36,13 +33,11 @@ _TAGS = {
 }
 
 
-class StdBusDriver:
-    """A controller on Standard Bus."""
-
-    temperature_unit: Unit | None = None
+class StdBusDriver(Driver):
+    """A controller on Standard Bus, which can address every class, member and instance."""
 
     def __init__(self, client: StdBusClient, address: int, policy: RetryPolicy) -> None:
-        self.address = address
+        super().__init__(address)
         self._client = client
         self._policy = policy
 
@@ -51,25 +46,10 @@ class StdBusDriver:
         """Counters of this controller."""
         return self._client.stats_of(mac_of(self.address))
 
-    def discover_layout(self) -> RegisterLayout:
-        """Return an empty layout: Standard Bus has no registers."""
-        return RegisterLayout()
-
-    def check(self, spec: ParameterSpec, instance: int) -> None:
-        """Accept everything: Standard Bus can address every class, member and instance."""
-
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; see `StdBusClient.read`."""
         request = ReadRequest(spec.class_id, spec.member_id, instance)
         return _decode(spec, self._client.read(self.address, request, self._policy))
-
-    def read_each(self, targets: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
-        """Read one parameter after the other."""
-        for target in targets:
-            try:
-                yield [ReadOutcome(target, self.read(*target))]
-            except WatlowError as error:
-                yield [ReadOutcome(target, error)]
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
@@ -85,13 +65,6 @@ class StdBusDriver:
         """Read the hardware ID (1001), which every unit has."""
         with suppress(WatlowDeviceError):
             self._client.read(self.address, HARDWARE_ID, self._policy.single_attempt(within_s))
-
-    def forget(self) -> None:
-        """Do nothing: there is nothing to discover on Standard Bus."""
-
-    def at(self, address: int) -> StdBusDriver:
-        """Return a driver for another address on the same port."""
-        return StdBusDriver(self._client, address, self._policy)
 
 
 def tag_of(spec: ParameterSpec) -> Tag | None:
