@@ -26,6 +26,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowWriteError,
 )
+from watlowlib.protocol import trace
 from watlowlib.protocol.exchange import (
     Call,
     Decoder,
@@ -193,18 +194,23 @@ class ProtocolClient(ABC, Generic[F]):
             self.port.line.require_silence()
             self._count(request.station, "timeouts")
             raise
+        if trace.enabled():
+            trace.sent(self.port.name, request.address, request.frame)
         for frame in self._decoder().feed(stale) if stale else ():
             self._match_late_reply(frame)
 
     def _await_reply(self, call: Call, request: Request[F]) -> F:
         line, decoder, station = self.port.line, self._decoder(), request.station
-        deadline = Deadline.after(call.policy.timeout_s + request.wire_s)
+        sent_s = time.monotonic()
+        deadline = Deadline(sent_s + call.policy.timeout_s + request.wire_s)
         found: F | None = None
         ambiguous: PendingReply | None = None
         received = b""
         while data := line.receive(deadline):
             received += data
             for frame in decoder.feed(data):
+                if trace.enabled():
+                    trace.received(self.port.name, request.address, frame.raw, sent_s)
                 pending = self._match_late_reply(frame, call)
                 if not request.fits(frame):
                     if pending is None:
@@ -226,6 +232,8 @@ class ProtocolClient(ABC, Generic[F]):
             until_s = ambiguous.until_s
             self._pending_replies.add(station, request.expected, call, until_s, ambiguous=True)
             raise _AmbiguousReplyError
+        if trace.enabled():
+            trace.unusable(self.port.name, request.address, received, sent_s)
         line.require_silence()
         self._expect_late_reply(call, request)
         raise self._no_reply_error(call, request, received, damaged=decoder.damaged > 0)
