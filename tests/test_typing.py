@@ -25,7 +25,7 @@ from typing_extensions import assert_type
 import watlowlib
 from watlowlib import (
     AcquisitionSummary, Controller, CsvSink, DeviceResult, PidGains, Reading, Recording, Sample,
-    SqliteSink, WatlowManager, WatlowTimeoutError, open_device, pipe,
+    InMemorySink, SqliteSink, WatlowManager, WatlowTimeoutError, open_device, pipe,
     record,
 )
 from watlowlib import labview
@@ -39,19 +39,31 @@ def serial(ctl: Controller) -> int | None:
 def main() -> AcquisitionSummary:
     with open_device("/dev/ttyUSB0", address=1, temperature_unit="F") as ctl:
         assert_type(ctl, Controller)
-        assert_type(ctl.read_pv(), Reading)
+        assert_type(ctl.read_pv(), Reading[float])
+        assert_type(ctl.read_parameter("pv"), Reading)
+        print(ctl.read_pv().value + 1.0, float(ctl.read_parameter("pv")), f"{ctl.read_pv():.1f}")
         assert_type(ctl.poll(["process_value", 7001]), list[Sample])
         ctl.loop(1).write_pid(PidGains(time_integral=120.0), confirm=True)
     try:
-        watlowlib.open_device("/dev/ttyUSB0").close()
+        watlowlib.open_device("/dev/ttyUSB0", protocol="modbus_rtu", family="sd").close()
     except WatlowTimeoutError as error:
         print(error.context.port)
-    with WatlowManager() as mgr:
+    with WatlowManager(error_policy="return") as mgr:
+        mgr.add("oven", "/dev/ttyUSB0", protocol="stdbus")
         assert_type(mgr.execute_each(serial), dict[str, DeviceResult[int | None]])
+        for result in mgr.poll("pv").values():
+            if result.error is None:
+                print(result.value[0].value, result.unwrap()[0].value)
         with SqliteSink("run.sqlite") as db, CsvSink("run.csv") as csv:
-            with record(mgr, parameters=["pv"], rate_hz=2.0, duration=1.0) as stream:
+            with record(mgr, parameters=["pv"], rate_hz=2.0, overflow="drop_oldest") as stream:
                 assert_type(stream, Recording)
                 return pipe(stream, db, csv)
+
+
+def memory() -> list[float]:
+    sink = InMemorySink()
+    assert_type(sink.samples, list[Sample])
+    return [float(sample.value) for sample in sink.samples if isinstance(sample.value, float)]
 
 
 def sync_names() -> float:

@@ -1,8 +1,7 @@
 """The frozen data types that users see.
 
 A controller's reply becomes a `Reading`. A recording makes a `Sample` of each read, whether
-it succeeds or fails, and an `AcquisitionSummary` of the whole run. Nothing here does I/O,
-and all objects are immutable.
+it succeeds or fails, and an `AcquisitionSummary` of the whole run. All objects are immutable.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 from watlowlib.errors import WatlowConfigurationError
 
@@ -18,33 +17,43 @@ Value: TypeAlias = "float | int | str | tuple[int, ...]"
 """A parameter's value: a float, an integer or enumeration code, a text, or several
 enumeration words (never seen in a capture so far)."""
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    V = TypeVar("V", bound=Value, covariant=True, default=Value)
+else:  # only type checkers need the default
+    from typing import TypeVar
+
+    V = TypeVar("V")
+
 BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 """Line speeds accepted in `SerialSettings`, in bit/s."""
 
 
-class ProtocolKind(str, Enum):
+class TextEnum(str, Enum):
+    """An enumeration whose members are equal to their text, and print as it."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class ProtocolKind(TextEnum):
     """The wire protocol a controller is set to (parameter 17009)."""
 
     STDBUS = "stdbus"
     MODBUS_RTU = "modbus_rtu"
     AUTO = "auto"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class ControllerFamily(str, Enum):
+class ControllerFamily(TextEnum):
     """The product family; `UNKNOWN` until a part number has been read or given."""
 
     PM = "pm"
     SD = "sd"
     UNKNOWN = "unknown"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class Unit(str, Enum):
+class Unit(TextEnum):
     """The unit of a value, as printed after the number."""
 
     CELSIUS = "°C"
@@ -55,26 +64,18 @@ class Unit(str, Enum):
     MINUTE = "min"
     HOUR = "h"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class WordOrder(str, Enum):
+class WordOrder(TextEnum):
     """Which word of a 32-bit value is in the first of its two registers (17043)."""
 
     AUTO = "auto"
     LOW_HIGH = "low_high"
     HIGH_LOW = "high_low"
 
-    def __str__(self) -> str:
-        return self.value
-
 
 @dataclass(frozen=True)
 class SerialSettings:
-    """The settings of a serial line.
-
-    The defaults are Standard Bus: 38400 baud, 8 data bits, no parity, 1 stop bit.
+    """The settings of a serial line; by default those of Standard Bus.
 
     Raises:
         WatlowConfigurationError: A setting has a value that is not allowed.
@@ -94,15 +95,13 @@ class SerialSettings:
         ):
             given = getattr(self, name)
             if given not in allowed:
-                raise WatlowConfigurationError(
-                    f"{name}={given!r}: allowed are {', '.join(map(str, allowed))}"
-                )
+                values = ", ".join(map(str, allowed))
+                raise WatlowConfigurationError(f"{name}={given!r}: allowed are {values}")
 
     @property
     def byte_time_s(self) -> float:
         """Return the seconds that one byte takes: start, data, parity and stop bits."""
-        bits = 1 + self.bytesize + (self.parity != "N") + self.stopbits
-        return bits / self.baudrate
+        return (1 + self.bytesize + (self.parity != "N") + self.stopbits) / self.baudrate
 
 
 @dataclass(frozen=True)
@@ -230,8 +229,10 @@ class AlarmState:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reading(Generic[V]):
     """One value read from a controller.
+
+    `float(reading)` is the number, and `f"{reading:.1f}"` formats the value.
 
     Attributes:
         value: The number, code or text.
@@ -248,7 +249,7 @@ class Reading:
         label: For an enumeration, the meaning of the code in `value`, such as "PID".
     """
 
-    value: Value
+    value: V
     unit: Unit | None
     parameter: str
     parameter_id: int
@@ -260,12 +261,20 @@ class Reading:
     raw: bytes
     label: str | None = None
 
+    def __float__(self) -> float:
+        if self.label is not None or not isinstance(self.value, (int, float)):
+            raise TypeError(f"{self} is not a number; use its value or label")
+        return float(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec) if spec else str(self)
+
     def __str__(self) -> str:
-        number = f"{self.value:.6g}" if isinstance(self.value, float) else str(self.value)
+        text = f"{self.value:.6g}" if isinstance(self.value, float) else str(self.value)
         if self.label is not None:
-            number = f"{self.label} ({number})"
-        text = number if self.unit is None else f"{number} {self.unit}"
-        return f"{text} ({self.parameter}, instance {self.instance})"
+            text = f"{self.label} ({text})"
+        unit = "" if self.unit is None else f" {self.unit}"
+        return f"{text}{unit} ({self.parameter}, instance {self.instance})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """Print the text that IPython and notebooks show."""
@@ -290,8 +299,7 @@ class Sample:
         midpoint_at: Halfway between the two: the best single time for the value.
         latency_s: Seconds between the two, by the monotonic clock.
         raw: The reply frame, or None.
-        status: "ok", or why there is no value: the `WatlowError.status` of the error, such as
-            "timeout", "crc", "no_such_instance" or "disconnected".
+        status: "ok", or why there is no value: the `status` of the error, such as "timeout".
     """
 
     device: str
@@ -362,8 +370,7 @@ class AcquisitionSummary:
             counts too: its batch contains the gaps.
         samples_late: Slots without a batch: skipped because an earlier tick took longer
             than a period, or dropped because the consumer did not keep up.
-        max_drift_ms: The largest delay between a slot and the start of its tick's reads, in
-            milliseconds.
+        max_drift_ms: The largest delay of a tick's reads behind its slot, in milliseconds.
         disconnects: How often a port was lost, summed over all ports.
         ticks_skipped: The part of `samples_late` that was skipped.
         ticks_dropped: The part of `samples_late` that was dropped.
@@ -371,8 +378,7 @@ class AcquisitionSummary:
         gaps: Samples without a value among these rows.
         sinks: One report per sink, once `pipe` has run.
         duration_s: Seconds from the first tick to the end, by the monotonic clock.
-        tick_p50_ms: The median duration of a tick's reads, in milliseconds: never too low,
-            and at most 1.6 % too high.
+        tick_p50_ms: The median duration of a tick's reads, at most 1.6 % too high.
         tick_p99_ms: The 99th percentile of the same durations, with the same error.
         rates: One report per rate.
     """

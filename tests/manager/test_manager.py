@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from watlowlib import (
     OverflowPolicy,
     WatlowManager,
     open_device,
+    record,
 )
+from watlowlib._internal.clock import ManualClock
 from watlowlib.errors import (
     WatlowClosedError,
     WatlowConfigurationError,
@@ -582,3 +585,56 @@ def test_a_pool_has_at_most_two_threads_per_port(mgr: WatlowManager, bus: Simula
     assert len(pool()) <= 4
     mgr.close()
     assert pool() == []
+
+
+def test_record_to_sink_takes_every_option_of_record() -> None:
+    options = inspect.signature(record).parameters.keys() - {"source"}
+    assert options <= inspect.signature(WatlowManager.record_to_sink).parameters.keys()
+
+
+def test_record_to_sink_passes_the_options_on(mgr: WatlowManager) -> None:
+    memory = InMemorySink()
+    summary = mgr.record_to_sink(
+        parameters="pv", rate_hz=1.0, duration=1.0, sink=memory, names="oven_top",
+        sensor_check=True, clock=ManualClock(),
+    )  # fmt: skip
+    assert (summary.rows, [sample.status for sample in memory.samples]) == (1, ["ok"])
+    with pytest.raises(WatlowConfigurationError, match="assembly"):
+        mgr.record_to_sink(
+            parameters="pv", rate_hz=1.0, duration=1.0, sink=memory, assembly=True, confirm=True
+        )
+
+
+def test_poll_plans_again_only_when_arguments_or_fleet_have_changed(
+    mgr: WatlowManager, bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[object] = []
+    prepare = mgr.prepare
+
+    def counted(*args: Any, **options: Any) -> Any:
+        plans.append(options)
+        return prepare(*args, **options)
+
+    monkeypatch.setattr(mgr, "prepare", counted)
+    for _ in range(3):
+        assert set(mgr.poll("setpoint")) == set(mgr.names)
+    assert len(plans) == 1
+    mgr.poll(iter(["setpoint", "pv"]), names=iter(["oven_top"]))
+    mgr.poll(["setpoint"])
+    assert len(plans) == 3
+    mgr.remove("oven_top")
+    assert "oven_top" not in mgr.poll(["setpoint"])
+    mgr.add("oven_new", bus.port, address=1)
+    assert "oven_new" in mgr.poll(["setpoint"])
+    assert len(plans) == 5
+
+
+def test_unwrap_returns_the_value_or_raises_the_error(
+    mgr: WatlowManager, bus: SimulatedBus
+) -> None:
+    bus.power_off(1)
+    mgr.error_policy = ErrorPolicy.RETURN
+    results = mgr.poll("setpoint")
+    assert results["retort"].unwrap()[0].value == 75.0
+    with pytest.raises(WatlowTimeoutError):
+        results["oven_top"].unwrap()

@@ -21,6 +21,7 @@ from watlowlib.devices.procedures import ramp_to, wait_until
 from watlowlib.devices.sampling import Sampler, make_sampler
 from watlowlib.devices.session import Session
 from watlowlib.devices.targets import Parameters, check_instance, names_of
+from watlowlib.devices.values import as_number
 from watlowlib.devices.writing import CheckedWrite, check_write, send_write
 from watlowlib.errors import WatlowConfigurationError, WatlowConfirmationError
 from watlowlib.model import (
@@ -204,17 +205,17 @@ class Controller:
         options = {"confirm": confirm, "maintenance": maintenance}
         return check_write(self._session, parameter, value, instance=instance, **options)
 
-    def read_pv(self, *, instance: int = 1) -> Reading:
+    def read_pv(self, *, instance: int = 1) -> Reading[float]:
         """Read the process value (4001) of analog input `instance`.
 
         A broken sensor reads as a number too: an open thermocouple as about 2531.8. The input
         error (4002, `input_error`) is 61 ("None") for a good sensor.
         """
-        return self.read_parameter("process_value", instance=instance)
+        return self._session.read_number("process_value", instance)
 
-    def read_setpoint(self, *, instance: int = 1) -> Reading:
+    def read_setpoint(self, *, instance: int = 1) -> Reading[float]:
         """Read the set point (7001) of control loop `instance`."""
-        return self.read_parameter("setpoint", instance=instance)
+        return self._session.read_number("setpoint", instance)
 
     def set_setpoint(
         self,
@@ -224,7 +225,7 @@ class Controller:
         confirm: bool = False,
         force: bool = False,
         verify: bool = False,
-    ) -> Reading:
+    ) -> Reading[float]:
         """Write the set point (7001) of control loop `instance`; see `write_parameter`.
 
         Args:
@@ -235,9 +236,8 @@ class Controller:
             force: Write a value that the controller holds already.
             verify: Read the value back.
         """
-        return self.write_parameter(
-            "setpoint", value, instance=instance, confirm=confirm, force=force, verify=verify
-        )
+        write = self.check_write("setpoint", value, instance=instance, confirm=confirm)
+        return as_number(send_write(self._session, write, force=force, verify=verify))
 
     def loop(self, number: int) -> ControllerLoop:
         """Return control loop `number`, from 1.
@@ -293,7 +293,7 @@ class Controller:
 
     def wait_until(
         self, value: float, tolerance: float, timeout: float, *, instance: int = 1
-    ) -> Reading:
+    ) -> Reading[float]:
         """Wait until the process value has settled.
 
         Args:
@@ -312,7 +312,7 @@ class Controller:
 
     def ramp_to(
         self, value: float, rate_per_minute: float, *, instance: int = 1, confirm: bool = False
-    ) -> Reading:
+    ) -> Reading[float]:
         """Let the controller ramp its set point: five writes instead of thousands.
 
         Blocks until the working set point (7007) has reached `value`, then restores the ramp

@@ -63,7 +63,7 @@ def find_devices(
     ports: str | Iterable[str] | None = None,
     *,
     baudrates: int | Iterable[int] | None = None,
-    protocols: ProtocolKind | Iterable[ProtocolKind] = tuple(USUAL),
+    protocols: ProtocolKind | str | Iterable[ProtocolKind | str] = tuple(USUAL),
     addresses: int | Iterable[int] = range(1, 17),
     parity: str = "N",
     timeout_s: float = TIMEOUT_S,
@@ -90,7 +90,7 @@ def find_devices(
         WatlowConfigurationError: An argument out of range.
         WatlowConnectionError: The ports of this machine cannot be listed now.
     """
-    names = _unique("ports", port_names() if ports is None else ports, item=(str,))
+    names = _unique("ports", port_names() if ports is None else ports, str)
     kinds = [as_enum("protocols", ProtocolKind, kind) for kind in _unique("protocols", protocols)]
     tried = _unique("addresses", addresses)
     most = ADDRESSES[ProtocolKind.MODBUS_RTU]
@@ -206,5 +206,5 @@ def _is_series_sd(ctl: Controller) -> bool:
         return False
 
 
-def _unique(name: str, given: Any, **item: Any) -> list[Any]:
-    return list(dict.fromkeys(as_list(name, given, **item)))
+def _unique(name: str, given: Any, *item: type) -> list[Any]:
+    return list(dict.fromkeys(as_list(name, given, item=item or (str, int))))

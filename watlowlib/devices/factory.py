@@ -39,10 +39,10 @@ _FAHRENHEIT_OR_CELSIUS = {"C": Unit.CELSIUS, "F": Unit.FAHRENHEIT}
 def open_device(
     port: str | os.PathLike[str] | Transport,
     *,
-    protocol: ProtocolKind = ProtocolKind.STDBUS,
+    protocol: ProtocolKind | str = ProtocolKind.STDBUS,
     address: int = 1,
     serial_settings: SerialSettings | None = None,
-    family: ControllerFamily = ControllerFamily.UNKNOWN,
+    family: ControllerFamily | str = ControllerFamily.UNKNOWN,
     name: str | None = None,
     temperature_unit: Unit | str | None = None,
     timeout_s: float = 0.5,
@@ -92,7 +92,7 @@ def open_device(
         WatlowTimeoutError: With AUTO, no reply; the message says what was tried.
     """
     source = _source(port)
-    kind, family = _protocol_and_family(protocol, family)
+    kind, product = _protocol_and_family(protocol, family)
     if not isinstance(serial_settings, (SerialSettings, type(None))):
         raise WatlowConfigurationError(
             f"serial_settings={serial_settings!r}: give SerialSettings(baudrate=...)"
@@ -112,14 +112,14 @@ def open_device(
         lease = take_lease(source, serial_settings or SETTINGS[kind], kind)
         session = Session(
             lease,
-            _driver(lease, address, policy, family, layout, limit),
+            _driver(lease, address, policy, product, layout, limit),
             name=name or f"{address}@{label.removeprefix('/dev/')}",
-            family=family,
+            family=product,
             temperature_unit=unit,
         )
         return Controller(session)
 
-    return _detect(open_as, address, family) if kind is ProtocolKind.AUTO else open_as(kind)
+    return _detect(open_as, address, product) if kind is ProtocolKind.AUTO else open_as(kind)
 
 
 def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
@@ -132,17 +132,17 @@ def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
 
 
 def _protocol_and_family(
-    protocol: ProtocolKind, family: ControllerFamily
+    protocol: ProtocolKind | str, family: ControllerFamily | str
 ) -> tuple[ProtocolKind, ControllerFamily]:
     """Return both, checked to go together."""
     kind = as_enum("protocol", ProtocolKind, protocol)
-    family = as_enum("family", ControllerFamily, family)
-    if family is ControllerFamily.SD and kind is ProtocolKind.STDBUS:
+    product = as_enum("family", ControllerFamily, family)
+    if product is ControllerFamily.SD and kind is ProtocolKind.STDBUS:
         raise WatlowConfigurationError(
             f"family='sd' with protocol={kind.value!r}: a Series SD speaks Modbus RTU only; "
             "give protocol='modbus_rtu'"
         )
-    return kind, family
+    return kind, product
 
 
 def _detect(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from watlowlib.devices.session import Session
+from watlowlib.devices.values import as_number
 from watlowlib.devices.writing import check_write, send_write, write_parameter
 from watlowlib.errors import (
     WatlowAbsentError,
@@ -32,24 +33,24 @@ class ControllerLoop:
     def __repr__(self) -> str:
         return f"<ControllerLoop {self.number} of {self._session!r}>"
 
-    def read_pv(self) -> Reading:
+    def read_pv(self) -> Reading[float]:
         """Read the process value (4001)."""
-        return self._read("process_value")
+        return self._session.read_number("process_value", self.number)
 
-    def read_setpoint(self) -> Reading:
+    def read_setpoint(self) -> Reading[float]:
         """Read the set point (7001)."""
-        return self._read("setpoint")
+        return self._session.read_number("setpoint", self.number)
 
     def set_setpoint(
         self, value: float, *, confirm: bool = False, force: bool = False, verify: bool = False
-    ) -> Reading:
+    ) -> Reading[float]:
         """Write the set point (7001); see `Controller.set_setpoint`."""
         write = check_write(self._session, "setpoint", value, instance=self.number, confirm=confirm)
-        return send_write(self._session, write, force=force, verify=verify)
+        return as_number(send_write(self._session, write, force=force, verify=verify))
 
-    def read_output_power(self) -> Reading:
+    def read_output_power(self) -> Reading[float]:
         """Read the output power (8033), -100 to 100 percent."""
-        return self._read("output_power")
+        return self._session.read_number("output_power", self.number)
 
     def read_control_mode(self) -> Reading:
         """Read the active control mode (8002): off, auto or manual."""

@@ -82,7 +82,7 @@ def set_modbus_baudrate(ctl: Controller, baudrate: int, *, confirm: bool = False
     send_write(ctl.session, write, verify=True)
 
 
-def set_protocol(ctl: Controller, protocol: ProtocolKind, *, confirm: bool = False) -> None:
+def set_protocol(ctl: Controller, protocol: ProtocolKind | str, *, confirm: bool = False) -> None:
     """Set the protocol of the controller (17009).
 
     Every PM accepts the setting Modbus. One without the Modbus option then no longer replies

@@ -39,7 +39,7 @@ def wait_until(
     *,
     instance: int = 1,
     clock: Clock | None = None,
-) -> Reading:
+) -> Reading[float]:
     """Wait until the process value stays within `tolerance` of `value`."""
     goal = finite_or_none(value)
     if goal is None:
@@ -48,7 +48,7 @@ def wait_until(
     timeout = as_positive("timeout", timeout, MOST, "seconds")
     in_a_row = 0
 
-    def settled(reading: Reading) -> bool:
+    def settled(reading: Reading[float]) -> bool:
         nonlocal in_a_row
         near = isinstance(reading.value, float) and abs(reading.value - goal) <= tolerance
         in_a_row = in_a_row + 1 if near else 0
@@ -65,7 +65,7 @@ def ramp_to(
     instance: int = 1,
     confirm: bool = False,
     clock: Clock | None = None,
-) -> Reading:
+) -> Reading[float]:
     """Let the controller ramp its set point to `value`, then restore its ramp settings."""
     rate = as_positive("rate_per_minute", rate_per_minute, MOST, "degrees a minute")
     settings = dict(zip(RAMP_SETTINGS, (PER_MINUTE, rate, AT_SETPOINT_CHANGE)))
@@ -103,7 +103,7 @@ def ramp_to(
     return reading
 
 
-def _near(goal: float, reading: Reading) -> bool:
+def _near(goal: float, reading: Reading[float]) -> bool:
     return isinstance(reading.value, float) and abs(reading.value - goal) < 0.05
 
 
@@ -127,17 +127,17 @@ def _read_until(
     session: Session,
     name: str,
     instance: int,
-    done: Callable[[Reading], bool],
+    done: Callable[[Reading[float]], bool],
     timeout_s: float,
     clock: Clock,
-) -> Reading:
+) -> Reading[float]:
     start_ns, never = clock.now_ns(), threading.Event()
     reads = 0
     last: object = "not known"
     while True:
         # A single lost reading does not end a wait of hours.
         with suppress(WatlowTimeoutError, WatlowCRCError):
-            reading = session.read_parameter(name, instance)
+            reading = session.read_number(name, instance)
             last = reading.value
             if done(reading):
                 return reading

@@ -15,7 +15,7 @@ from watlowlib.devices.availability import Availability
 from watlowlib.devices.driver import DecodedReply, Driver, Target
 from watlowlib.devices.eeprom import EepromCounter
 from watlowlib.devices.targets import Parameters, target_of, targets_of
-from watlowlib.devices.values import is_cool_side, label_of, unit_of
+from watlowlib.devices.values import as_number, is_cool_side, label_of, unit_of
 from watlowlib.errors import (
     ErrorContext,
     WatlowAbsentError,
@@ -139,6 +139,15 @@ class Session:
     def read_parameter(self, parameter: str | int, instance: int = 1) -> Reading:
         """Read one parameter by name, alias or number; see `Controller.read_parameter`."""
         return self.read(*self.target(parameter, instance))
+
+    def read_number(self, parameter: str | int, instance: int = 1) -> Reading[float]:
+        """Read one parameter whose value is a number, such as a temperature.
+
+        Raises:
+            WatlowFrameError: The controller sent a value of another type.
+            WatlowError: The read failed.
+        """
+        return as_number(self.read_parameter(parameter, instance))
 
     def read(self, spec: ParameterSpec, instance: int) -> Reading:
         """Read one parameter.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import cast
 
 from watlowlib._internal.validation import finite_or_none
 from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
-from watlowlib.model import ProtocolKind, Unit, Value, WordOrder
+from watlowlib.model import ProtocolKind, Reading, Unit, Value, WordOrder
 from watlowlib.protocol.modbus.words import encode_words
 from watlowlib.registry.parameters import DataType, Kind, ParameterSpec
 
@@ -91,6 +92,17 @@ def counts(spec: ParameterSpec, value: float | int) -> int:
 def of_counts(spec: ParameterSpec, number: int) -> float | int:
     """Return the value of `number` counts, rounded to six decimals."""
     return number if spec.scale == 1 else round(number * spec.scale, 6)
+
+
+def as_number(reading: Reading) -> Reading[float]:
+    """Return a reading, known to be a number.
+
+    Raises:
+        WatlowFrameError: The value is a text or several words.
+    """
+    if not isinstance(reading.value, (int, float)):
+        raise WatlowFrameError(f"{reading.parameter} is {reading.value!r}, not a number")
+    return cast("Reading[float]", reading)
 
 
 def label_of(spec: ParameterSpec, value: Value | None) -> str | None:

@@ -19,14 +19,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from watlowlib._internal.clock import Clock
 from watlowlib._internal.threads import make_pool
 from watlowlib._internal.validation import as_enum
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
 from watlowlib.devices.sampling import make_sampler
-from watlowlib.devices.targets import Parameters
+from watlowlib.devices.targets import Parameters, as_list, names_of
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.members import Members
 from watlowlib.manager.polling import FleetPoll, PortGroup, PortGroups, ReadResults
@@ -59,10 +60,11 @@ class WatlowManager:
         error_policy: How `poll` and `execute_each` report controllers that fail.
     """
 
-    def __init__(self, *, error_policy: ErrorPolicy = ErrorPolicy.RAISE) -> None:
+    def __init__(self, *, error_policy: ErrorPolicy | str = ErrorPolicy.RAISE) -> None:
         self.error_policy = as_enum("error_policy", ErrorPolicy, error_policy)
         self._members = Members()
         self._pools: dict[int, ThreadPoolExecutor] = {}
+        self._last_plan: tuple[tuple[str, dict[str, Controller]], FleetPoll] | None = None
 
     def __repr__(self) -> str:
         return f"<WatlowManager of {', '.join(self.names) or 'nothing yet'}>"
@@ -77,10 +79,10 @@ class WatlowManager:
         name: str,
         source: str | os.PathLike[str] | Controller | Transport,
         *,
-        protocol: ProtocolKind = ProtocolKind.STDBUS,
+        protocol: ProtocolKind | str = ProtocolKind.STDBUS,
         address: int = 1,
         serial_settings: SerialSettings | None = None,
-        family: ControllerFamily = ControllerFamily.UNKNOWN,
+        family: ControllerFamily | str = ControllerFamily.UNKNOWN,
         temperature_unit: Unit | str | None = None,
         timeout_s: float = 0.5,
         retries: int = 1,
@@ -164,7 +166,7 @@ class WatlowManager:
             ExceptionGroup: With `ErrorPolicy.RAISE`, the errors of the controllers of which
                 every read failed.
         """
-        poll = self.prepare(parameters, instances=instances, names=names)
+        poll = self._plan(parameters, names, instances)
         return self._apply_policy({name: _result(reads) for name, reads in poll.reads().items()})
 
     def execute_each(
@@ -202,11 +204,15 @@ class WatlowManager:
         sink: SampleSink,
         names: str | Iterable[str] | None = None,
         instances: int | Iterable[int] = (1,),
-        overflow: OverflowPolicy | None = None,
+        overflow: OverflowPolicy | str | None = None,
         buffer_size: int = 64,
         batch_size: int = 64,
         flush_interval: float = 1.0,
         auto_reconnect: bool = True,
+        sensor_check: bool = False,
+        assembly: bool = False,
+        confirm: bool = False,
+        clock: Clock | None = None,
     ) -> AcquisitionSummary:
         """Record into a sink until the duration is over: `record` and `pipe` in one call.
 
@@ -222,6 +228,10 @@ class WatlowManager:
             batch_size: Samples per write to the sink.
             flush_interval: The longest time in seconds that a sample waits for a write.
             auto_reconnect: Whether to continue when a port is lost.
+            sensor_check: Whether to read the input error with each process value.
+            assembly: Whether to read through the assemblies; needs `confirm=True`.
+            confirm: Allows `assembly` to write the controllers' EEPROM.
+            clock: Replaces the machine's clock, for tests.
 
         Raises:
             WatlowConfigurationError: An argument is not valid; the message says which.
@@ -241,6 +251,10 @@ class WatlowManager:
             overflow=OverflowPolicy.BLOCK if overflow is None else overflow,
             buffer_size=buffer_size,
             auto_reconnect=auto_reconnect,
+            sensor_check=sensor_check,
+            assembly=assembly,
+            confirm=confirm,
+            clock=clock,
         )
         try:
             sink.open()
@@ -304,6 +318,21 @@ class WatlowManager:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _plan(
+        self,
+        parameters: Parameters,
+        names: str | Iterable[str] | None,
+        instances: int | Iterable[int],
+    ) -> FleetPoll:
+        """Return a poll; the last one again when it has the same arguments and fleet."""
+        wanted, chosen = as_list("parameters", parameters), names_of(names)
+        numbers = as_list("instances", instances)
+        key = repr((wanted, numbers)), self._members.select(chosen)
+        plan = self._last_plan  # read once: another thread may replace it
+        if plan is None or plan[0] != key:
+            plan = self._last_plan = key, self.prepare(wanted, names=chosen, instances=numbers)
+        return plan[1]
+
     def _port_groups(self, names: str | Iterable[str] | None) -> PortGroups:
         fleet = self._members.select(names)
         ports = {ctl.session.port_key for ctl in fleet.values()}
@@ -335,7 +364,7 @@ def _result(reads: ReadResults) -> DeviceResult[list[Sample]]:
     protocol = reads[0][0].protocol
     errors = [error for _, error in reads if error is not None]
     if len(errors) == len(reads):
-        return DeviceResult(None, errors[0], protocol)
+        return _failure(errors[0], protocol)
     return DeviceResult([sample for sample, _ in reads], None, protocol)
 
 
@@ -343,4 +372,8 @@ def _call(op: Callable[[Controller], T], controller: Controller) -> DeviceResult
     try:
         return DeviceResult(op(controller), None, controller.protocol)
     except Exception as error:  # noqa: BLE001 - any error is this controller's result
-        return DeviceResult(None, error, controller.protocol)
+        return _failure(error, controller.protocol)
+
+
+def _failure(error: Exception, protocol: ProtocolKind) -> DeviceResult[Any]:
+    return DeviceResult(None, error, protocol)

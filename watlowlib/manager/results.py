@@ -26,15 +26,22 @@ class DeviceResult(Generic[T]):
     """The result of one controller: a value or an error, never both.
 
     Attributes:
-        value: The result. For a poll one sample per read, if at least one read succeeded;
-            failed reads are samples without a value.
+        value: The result; None if there is an error, although its type does not say so: check
+            `error` first, or call `unwrap`. For a poll one sample per read, if at least one
+            read succeeded; failed reads are samples without a value.
         error: Why there is no value; for a poll the first error, if every read failed.
         protocol: The wire protocol used.
     """
 
-    value: T | None
+    value: T
     error: Exception | None
     protocol: ProtocolKind
+
+    def unwrap(self) -> T:
+        """Return the value, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value
 
 
 class FleetStats(NamedTuple):

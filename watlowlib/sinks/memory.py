@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
+from watlowlib.model import Sample
 from watlowlib.sinks.base import Sink
 from watlowlib.sinks.rows import Row
 
@@ -13,7 +14,7 @@ class InMemorySink(Sink):
     """A list of samples, `samples`; it stays available after `close`."""
 
     def __init__(self) -> None:
-        self.samples: list[Any] = []
+        self.samples: list[Sample] = []
         self._open = False
 
     def __repr__(self) -> str:
@@ -27,7 +28,7 @@ class InMemorySink(Sink):
         """Append `samples`."""
         if not self._open:
             raise self._not_open()
-        self.samples.extend(samples)
+        self.samples.extend(cast("Sequence[Sample]", samples))
 
     def close(self) -> None:
         """Close the sink; keep `samples`."""

@@ -30,10 +30,10 @@ class Watlow:
     def open(
         port: str | os.PathLike[str] | Transport,
         *,
-        protocol: ProtocolKind = ProtocolKind.STDBUS,
+        protocol: ProtocolKind | str = ProtocolKind.STDBUS,
         address: int = 1,
         serial_settings: SerialSettings | None = None,
-        family: ControllerFamily = ControllerFamily.UNKNOWN,
+        family: ControllerFamily | str = ControllerFamily.UNKNOWN,
         name: str | None = None,
         temperature_unit: Unit | str | None = None,
         timeout_s: float = 0.5,

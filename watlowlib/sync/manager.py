@@ -27,7 +27,10 @@ class SyncWatlowManager(WatlowManager):
     """A `watlowlib.WatlowManager` that raises a single error without an exception group."""
 
     def __init__(
-        self, *, error_policy: ErrorPolicy = ErrorPolicy.RAISE, portal: SyncPortal | None = None
+        self,
+        *,
+        error_policy: ErrorPolicy | str = ErrorPolicy.RAISE,
+        portal: SyncPortal | None = None,
     ) -> None:
         check_portal(portal)
         super().__init__(error_policy=error_policy)

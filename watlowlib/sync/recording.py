@@ -24,7 +24,7 @@ def record(
     duration: float | None = None,
     names: str | Iterable[str] | None = None,
     instances: int | Iterable[int] = (1,),
-    overflow: OverflowPolicy = OverflowPolicy.BLOCK,
+    overflow: OverflowPolicy | str = OverflowPolicy.BLOCK,
     buffer_size: int = 64,
     portal: SyncPortal | None = None,
 ) -> Recording:
