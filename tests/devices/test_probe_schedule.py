@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.devices.turned_line import TurnedLine
+from tests.devices.timed_line import TurnedLine
 from watlowlib import ErrorPolicy, WatlowManager
 from watlowlib._internal.clock import ManualClock
 from watlowlib.protocol.stdbus.frames import REPLY, Frame, FrameDecoder, encode_frame, mac_of

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.devices.turned_line import TurnedLine
+from tests.devices.timed_line import TurnedLine
 from watlowlib import Controller, WatlowDeviceError, WatlowTimeoutError, open_device
 from watlowlib._internal.clock import ManualClock
 from watlowlib.devices.availability import PROBE_S
