@@ -1,4 +1,4 @@
-"""Scattered parameters, shown side by side, read in one go, and put back."""
+"""The assembly: scattered parameters in one read, and its pointers restored at the end."""
 
 from __future__ import annotations
 
@@ -41,10 +41,13 @@ def ctl(unit: SimulatedController) -> Iterator[Controller]:
 
 
 def pointers(unit: SimulatedController) -> list[object]:
+    """Return the first 20 pointers of the assembly."""
     return [unit.get(19000 + n) for n in range(1, 21)]
 
 
-def test_scattered_parameters_are_one_read(ctl: Controller, unit: SimulatedController) -> None:
+def test_scattered_parameters_are_read_in_one_exchange(
+    ctl: Controller, unit: SimulatedController
+) -> None:
     before = pointers(unit)
     apart = {s.parameter: s.value for s in ctl.poll(SCATTERED)}
     with ctl.assembly(SCATTERED, confirm=True):
@@ -57,21 +60,23 @@ def test_scattered_parameters_are_one_read(ctl: Controller, unit: SimulatedContr
     assert together.pop("process_value") == pytest.approx(apart.pop("process_value"), abs=2)
     assert together == apart
     assert pointers(unit) == before
-    # Five pairs of pointers there and back, and the set point.
+    # Five pointer pairs written and restored, and the set point.
     assert ctl.eeprom_writes == unit.eeprom_writes == 11
     count = ctl.stats.exchanges
     ctl.poll(SCATTERED)
     assert ctl.stats.exchanges - count > 1
 
 
-def test_it_is_put_back_after_an_error_too(ctl: Controller, unit: SimulatedController) -> None:
+def test_the_pointers_are_restored_after_an_error(
+    ctl: Controller, unit: SimulatedController
+) -> None:
     before = pointers(unit)
     with pytest.raises(ZeroDivisionError), ctl.assembly(SCATTERED, confirm=True):
         raise ZeroDivisionError
     assert pointers(unit) == before
 
 
-def test_pointers_that_are_right_already_are_not_written(
+def test_pointers_with_the_right_value_are_not_written(
     ctl: Controller, unit: SimulatedController
 ) -> None:
     with ctl.assembly(SCATTERED, confirm=True):
@@ -81,7 +86,7 @@ def test_pointers_that_are_right_already_are_not_written(
         assert len(unit.register_writes) == written
 
 
-def test_values_are_right_when_the_assembly_is_put_back_in_the_middle_of_a_poll() -> None:
+def test_values_are_right_when_the_assembly_changes_during_a_poll() -> None:
     unit = SimulatedController(1, protocol=MODBUS)
     with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
         with open_device(
@@ -90,16 +95,16 @@ def test_values_are_right_when_the_assembly_is_put_back_in_the_middle_of_a_poll(
             targets = ctl.session.targets(["setpoint", "hardware_id", "control_mode"], (1,))
             with ctl.assembly(["setpoint", "hardware_id", "control_mode"], confirm=True):
                 reads = ctl.session.driver.read_each(targets)
-                found = [next(reads)]
+                outcomes = [next(reads)]
                 with ctl.assembly(["alarm_high_setpoint", "hardware_id"], confirm=True):
-                    found.append(next(reads))
-            found += reads
-    values = {spec.name: got.value for part in found for (spec, _), got in part}  # type: ignore[union-attr]
+                    outcomes.append(next(reads))
+            outcomes += reads
+    values = {spec.name: got.value for exchange in outcomes for (spec, _), got in exchange}  # type: ignore[union-attr]
     assert values == {"setpoint": 75.0, "hardware_id": 28, "control_mode": 10}
 
 
-class Restless(SimulatedController):
-    """Its heat power is another number, in both words, whenever it is read."""
+class ChangingHeatPower(SimulatedController):
+    """A controller whose heat power changes, in both words, at every read."""
 
     def held(self, spec: ParameterSpec, instance: int) -> Value:
         if spec.name != "heat_power":
@@ -108,16 +113,18 @@ class Restless(SimulatedController):
         return 10.0 + 1.1 * (self.reads % 3)
 
 
-def test_a_value_that_does_not_stand_still_is_recognized() -> None:
-    with SimulatedBus([Restless(1, protocol=MODBUS)], baudrate=None, turnaround_s=0.0) as bus:
+def test_a_changing_value_passes_the_comparison() -> None:
+    with SimulatedBus(
+        [ChangingHeatPower(1, protocol=MODBUS)], baudrate=None, turnaround_s=0.0
+    ) as bus:
         with open_device(bus.port, protocol=MODBUS, serial_settings=LINE) as ctl:
             with ctl.assembly(["heat_power", "setpoint"], confirm=True):
                 assert [each.status for each in ctl.poll(["heat_power", "setpoint"])] == ["ok"] * 2
 
 
-@pytest.mark.parametrize("spoilt", [(0x5555, 0x5555), (0, 0x0010)])
-def test_an_assembly_that_shows_something_else_is_not_used(
-    ctl: Controller, unit: SimulatedController, spoilt: tuple[int, int]
+@pytest.mark.parametrize("flipped", [(0x5555, 0x5555), (0, 0x0010)])
+def test_an_assembly_that_shows_wrong_values_is_not_used(
+    ctl: Controller, unit: SimulatedController, flipped: tuple[int, int]
 ) -> None:
     before = pointers(unit)
     bank_read = unit.modbus._bank.read
@@ -126,7 +133,7 @@ def test_an_assembly_that_shows_something_else_is_not_used(
         words = bank_read(start, count)
         if not 200 <= start < 280:
             return words
-        return [word ^ flaw for word, flaw in zip(words, itertools.cycle(spoilt))]
+        return [word ^ bits for word, bits in zip(words, itertools.cycle(flipped))]
 
     unit.modbus._bank.read = read  # type: ignore[assignment,method-assign]
     with pytest.raises(WatlowWriteError, match="does not show setpoint"):
@@ -135,7 +142,7 @@ def test_an_assembly_that_shows_something_else_is_not_used(
     assert pointers(unit) == before
 
 
-def test_what_cannot_be_assembled_is_refused_before_anything_is_written(
+def test_an_invalid_assembly_is_refused_before_anything_is_written(
     ctl: Controller, unit: SimulatedController
 ) -> None:
     with pytest.raises(WatlowConfirmationError, match="5 values writes 5 pointers"):
@@ -148,7 +155,7 @@ def test_what_cannot_be_assembled_is_refused_before_anything_is_written(
     assert unit.register_writes == []
 
 
-def test_only_a_pm_in_map_1_has_one() -> None:
+def test_only_a_pm_in_data_map_1_has_an_assembly() -> None:
     units = [SimulatedController(1, protocol=MODBUS, data_map=2), SimulatedSD(2)]
     with SimulatedBus(units, baudrate=None, turnaround_s=0.0) as bus:
         for address, family in ((1, "unknown"), (2, "sd")):
@@ -163,11 +170,11 @@ def test_only_a_pm_in_map_1_has_one() -> None:
                 pytest.raises(WatlowConfigurationError, match="leave assembly out"),
             ):
                 with ctl.assembly(["setpoint"], confirm=True):
-                    pytest.fail("there is none")
+                    pytest.fail("it has no assembly")
         assert [unit.register_writes for unit in units] == [[], []]
 
 
-def test_a_recording_reads_through_it_and_puts_it_back(
+def test_a_recording_reads_through_the_assembly_and_restores_it(
     ctl: Controller, unit: SimulatedController
 ) -> None:
     before = pointers(unit)
@@ -184,21 +191,21 @@ def test_a_recording_reads_through_it_and_puts_it_back(
     assert pointers(unit) == before
 
 
-def test_a_fleet_is_assembled_as_a_whole_or_not_at_all() -> None:
+def test_a_fleet_is_assembled_completely_or_not_at_all() -> None:
     units = [SimulatedController(n, protocol=MODBUS) for n in (1, 2)]
-    shipped = [pointers(unit) for unit in units]
+    initial = [pointers(unit) for unit in units]
     with SimulatedBus([*units, 3], baudrate=None, turnaround_s=0.0) as bus, WatlowManager() as mgr:
         for address in (1, 2):
             mgr.add(f"oven{address}", bus.port, protocol=MODBUS, address=address)
         with mgr.assembly(SCATTERED, confirm=True):
-            assert all(pointers(unit) != before for unit, before in zip(units, shipped))
+            assert all(pointers(unit) != before for unit, before in zip(units, initial))
         units[1].modbus.failing = True
         with pytest.raises(WatlowDeviceError), mgr.assembly(SCATTERED, confirm=True):
             pytest.fail("one of them cannot")
-    assert [pointers(unit) for unit in units] == shipped
+    assert [pointers(unit) for unit in units] == initial
 
 
-def test_who_has_none_cannot_be_recorded_with_it() -> None:
+def test_a_recording_with_assembly_is_refused_on_standard_bus() -> None:
     with SimulatedBus([1], baudrate=None) as bus, open_device(bus.port) as ctl:
         with pytest.raises(WatlowConfigurationError, match="leave assembly out"):
             record(ctl, parameters=["setpoint"], rate_hz=1, assembly=True, confirm=True)

@@ -1,4 +1,4 @@
-"""A controller that is away costs its neighbours little, and is back with its first answer."""
+"""An offline controller costs the others on its line little; its first reply brings it back."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from watlowlib._internal.clock import Deadline
 from watlowlib.devices import availability
 from watlowlib.simulator import Fault, SimulatedBus
 
-THREE = ["process_value", "setpoint", "heat_algorithm"]
+PARAMETERS = ["process_value", "setpoint", "heat_algorithm"]
 LONG_S = 1000.0
-PATIENCE_S = 30.0
+DEADLINE_S = 30.0
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def bus() -> Iterator[SimulatedBus]:
         yield bus
 
 
-def fleet(bus: SimulatedBus, retries: int = 1) -> WatlowManager:
+def make_fleet(bus: SimulatedBus, retries: int = 1) -> WatlowManager:
     mgr = WatlowManager(error_policy=ErrorPolicy.RETURN)
     for address in (1, 2, 3):
         mgr.add(f"oven{address}", bus.port, address=address, timeout_s=0.15, retries=retries)
@@ -33,193 +33,200 @@ def fleet(bus: SimulatedBus, retries: int = 1) -> WatlowManager:
 
 @pytest.fixture
 def mgr(bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch) -> Iterator[WatlowManager]:
-    """It is not time to look again unless a test says so."""
+    """A fleet whose back-off outlasts the test: an offline controller is not probed again."""
     monkeypatch.setattr(availability, "BACKOFF_FIRST_S", LONG_S)
     monkeypatch.setattr(availability, "BACKOFF_MOST_S", LONG_S)
-    with fleet(bus) as mgr:
+    with make_fleet(bus) as mgr:
         yield mgr
 
 
-def statuses(mgr: WatlowManager) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for sample in mgr.prepare(THREE)():
-        found.setdefault(sample.device, []).append(sample.status)
-    return found
+def poll_statuses(mgr: WatlowManager) -> dict[str, list[str]]:
+    """Poll once; return the status of each sample, by device."""
+    statuses: dict[str, list[str]] = {}
+    for sample in mgr.prepare(PARAMETERS)():
+        statuses.setdefault(sample.device, []).append(sample.status)
+    return statuses
 
 
-def test_one_that_is_away_costs_one_read_and_then_nothing(
+def test_an_offline_controller_costs_one_read_and_then_nothing(
     mgr: WatlowManager, bus: SimulatedBus
 ) -> None:
     bus.power_off(2)
-    assert statuses(mgr) == {
+    assert poll_statuses(mgr) == {
         "oven1": ["ok"] * 3,
         "oven2": ["timeout", "offline", "offline"],
         "oven3": ["ok"] * 3,
     }
-    asked = mgr.get("oven2").stats.timeouts
-    assert asked == 2
+    timeouts = mgr.get("oven2").stats.timeouts
+    assert timeouts == 2
     for _ in range(3):
-        assert statuses(mgr)["oven2"] == ["offline"] * 3
-    assert mgr.get("oven2").stats.timeouts == asked
+        assert poll_statuses(mgr)["oven2"] == ["offline"] * 3
+    assert mgr.get("oven2").stats.timeouts == timeouts
     assert mgr.get("oven3").stats.exchanges == 12
     result = mgr.poll(["setpoint"])["oven2"]
     assert isinstance(result.error, WatlowOfflineError)
     assert result.error.status == "offline"
 
 
-def test_it_is_looked_for_with_one_question_and_is_back_with_its_answer(
+def test_a_probe_is_one_request_and_its_reply_brings_the_controller_back(
     bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(availability, "BACKOFF_FIRST_S", 0.0)
     monkeypatch.setattr(availability, "PROBE_SHARE", 0)
-    with fleet(bus) as mgr:
+    with make_fleet(bus) as mgr:
         bus.power_off(2)
-        statuses(mgr)
-        asked = mgr.get("oven2").stats.timeouts
-        assert statuses(mgr)["oven2"] == ["offline"] * 3
-        assert mgr.get("oven2").stats.timeouts == asked + 1
+        poll_statuses(mgr)
+        timeouts = mgr.get("oven2").stats.timeouts
+        assert poll_statuses(mgr)["oven2"] == ["offline"] * 3
+        assert mgr.get("oven2").stats.timeouts == timeouts + 1
         bus.power_on(2)
-        assert statuses(mgr)["oven2"] == ["ok"] * 3
+        assert poll_statuses(mgr)["oven2"] == ["ok"] * 3
 
 
-def test_an_answer_to_anybody_brings_it_back(mgr: WatlowManager, bus: SimulatedBus) -> None:
+def test_a_reply_to_any_request_brings_a_controller_back(
+    mgr: WatlowManager, bus: SimulatedBus
+) -> None:
     bus.power_off(2)
-    statuses(mgr)
+    poll_statuses(mgr)
     bus.power_on(2)
-    assert statuses(mgr)["oven2"] == ["offline"] * 3
+    assert poll_statuses(mgr)["oven2"] == ["offline"] * 3
     mgr.get("oven2").read_setpoint()
-    assert statuses(mgr)["oven2"] == ["ok"] * 3
+    assert poll_statuses(mgr)["oven2"] == ["ok"] * 3
 
 
-def test_who_asks_a_controller_itself_has_it_asked(mgr: WatlowManager, bus: SimulatedBus) -> None:
+def test_a_poll_of_the_controller_itself_skips_nothing(
+    mgr: WatlowManager, bus: SimulatedBus
+) -> None:
     bus.power_off(2)
-    statuses(mgr)
+    poll_statuses(mgr)
     ctl = mgr.get("oven2")
-    asked = ctl.stats.timeouts
-    assert [sample.status for sample in ctl.poll(THREE)] == ["timeout"] * 3
-    assert ctl.stats.timeouts == asked + 6
+    timeouts = ctl.stats.timeouts
+    assert [sample.status for sample in ctl.poll(PARAMETERS)] == ["timeout"] * 3
+    assert ctl.stats.timeouts == timeouts + 6
 
 
-def test_a_lost_answer_is_not_taken_for_being_away(bus: SimulatedBus) -> None:
-    with fleet(bus, retries=0) as mgr:
+def test_a_single_lost_reply_does_not_make_a_controller_offline(bus: SimulatedBus) -> None:
+    with make_fleet(bus, retries=0) as mgr:
         bus.faults.next_are(Fault.DROP)
-        assert statuses(mgr)["oven1"] == ["timeout", "ok", "ok"]
+        assert poll_statuses(mgr)["oven1"] == ["timeout", "ok", "ok"]
         bus.faults.next_are(Fault.DROP, None, Fault.DROP)
-        assert statuses(mgr)["oven1"] == ["timeout", "ok", "timeout"]
+        assert poll_statuses(mgr)["oven1"] == ["timeout", "ok", "timeout"]
         bus.faults.next_are(Fault.CORRUPT, Fault.CORRUPT)
-        assert "offline" not in statuses(mgr)["oven1"]
+        assert "offline" not in poll_statuses(mgr)["oven1"]
 
 
-def test_several_that_are_away_do_not_take_the_line_from_the_others(
+def test_after_a_failed_probe_the_line_is_not_probed_for_a_while(
     bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(availability, "BACKOFF_FIRST_S", 0.0)
     monkeypatch.setattr(availability, "BACKOFF_MOST_S", 0.0)
     monkeypatch.setattr(availability, "PROBE_SHARE", LONG_S)
-    with fleet(bus) as mgr:
+    with make_fleet(bus) as mgr:
         bus.power_off(1)
         bus.power_off(2)
         for _ in range(5):
-            assert statuses(mgr)["oven3"] == ["ok"] * 3
-        # A read of each, asked twice; one look for one of them; then the line is spared.
+            assert poll_statuses(mgr)["oven3"] == ["ok"] * 3
+        # One read of each with a retry, and one probe; after it the line is not probed.
         assert mgr.stats().ports[bus.port].timeouts == 2 + 2 + 1
 
 
-def test_each_of_several_that_are_away_is_looked_for(
+def test_each_of_several_offline_controllers_is_probed(
     bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # However long the line is spared for the others, none is looked for in another's place.
+    # The pause on the line after a probe must not always hit the same controller.
     monkeypatch.setattr(availability, "BACKOFF_FIRST_S", 0.0)
     monkeypatch.setattr(availability, "BACKOFF_MOST_S", 0.0)
     monkeypatch.setattr(availability, "PROBE_SHARE", 1)
-    with fleet(bus) as mgr:
+    with make_fleet(bus) as mgr:
         for address in (1, 2, 3):
             bus.power_off(address)
-        late = Deadline.after(PATIENCE_S)
-        asked = 0
-        while asked < 3 + 3 * 2:
-            statuses(mgr)
-            asked = mgr.get("oven3").stats.timeouts
-            assert not late.passed()
+        deadline = Deadline.after(DEADLINE_S)
+        timeouts = 0
+        while timeouts < 3 + 3 * 2:
+            poll_statuses(mgr)
+            timeouts = mgr.get("oven3").stats.timeouts
+            assert not deadline.passed()
 
 
-def test_one_is_left_alone_for_longer_the_more_there_are(
+def test_the_back_off_grows_with_the_number_of_offline_controllers(
     bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
     failed = Backoff.failed
 
-    def noted(self: Backoff, *, about_s: float = 0.0) -> float:
+    def recording_failed(self: Backoff, *, about_s: float = 0.0) -> float:
         if about_s:
             pauses.append(about_s)
         return failed(self, about_s=about_s)
 
-    monkeypatch.setattr(Backoff, "failed", noted)
+    monkeypatch.setattr(Backoff, "failed", recording_failed)
     monkeypatch.setattr(availability, "BACKOFF_FIRST_S", 0.0)
-    with fleet(bus) as mgr:
+    with make_fleet(bus) as mgr:
         bus.power_off(1)
-        statuses(mgr)
-        statuses(mgr)
+        poll_statuses(mgr)
+        poll_statuses(mgr)
         assert pauses[-1] >= availability.PROBE_SHARE * 0.05
         bus.power_off(2)
-        statuses(mgr)
-        statuses(mgr)
+        poll_statuses(mgr)
+        poll_statuses(mgr)
         assert pauses[-1] >= 2 * availability.PROBE_SHARE * 0.05
         mgr.remove("oven1")
         assert mgr.get("oven2").session.port.offline == {2}
 
 
-def test_those_that_went_together_are_looked_for_together(
+def test_controllers_that_went_offline_together_are_probed_together(
     mgr: WatlowManager, bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for address in (1, 2):
         bus.power_off(address)
-    statuses(mgr)
+    poll_statuses(mgr)
     for address in (1, 2):
         bus.power_on(address)
-    assert statuses(mgr)["oven1"] == ["offline"] * 3
+    assert poll_statuses(mgr)["oven1"] == ["offline"] * 3
     mgr.get("oven2").read_setpoint()
-    assert statuses(mgr)["oven1"] == ["ok"] * 3
-    # One that went by itself brings back only itself.
+    assert poll_statuses(mgr)["oven1"] == ["ok"] * 3
+    # A controller that went offline on its own brings back no other.
     monkeypatch.setattr(availability, "TOGETHER_S", 0.0)
     for address in (1, 2):
         bus.power_off(address)
-    statuses(mgr)
+    poll_statuses(mgr)
     for address in (1, 2):
         bus.power_on(address)
     mgr.get("oven2").read_setpoint()
     for _ in range(2):
-        assert statuses(mgr)["oven1"] == ["offline"] * 3
+        assert poll_statuses(mgr)["oven1"] == ["offline"] * 3
 
 
-def test_it_is_said_once_each_way(
+def test_each_change_is_logged_once(
     mgr: WatlowManager, bus: SimulatedBus, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "watlowlib")
     bus.power_off(2)
     for _ in range(3):
-        statuses(mgr)
+        poll_statuses(mgr)
     bus.power_on(2)
     mgr.get("oven2").read_setpoint()
     for _ in range(3):
-        statuses(mgr)
-    said = [record.message for record in caplog.records]
-    assert said == [
+        poll_statuses(mgr)
+    messages = [record.message for record in caplog.records]
+    assert messages == [
         "oven2 does not reply; it is probed less often from now on",
         "oven2 replies again",
     ]
 
 
-def test_a_port_that_is_gone_is_not_taken_for_it(mgr: WatlowManager, bus: SimulatedBus) -> None:
+def test_a_lost_port_does_not_make_controllers_offline(
+    mgr: WatlowManager, bus: SimulatedBus
+) -> None:
     bus.power_off(2)
-    statuses(mgr)
+    poll_statuses(mgr)
     bus.unplug()
-    found = statuses(mgr)
-    assert set(found["oven1"]) == set(found["oven3"]) == {"disconnected"}
-    assert set(found["oven2"]) <= {"disconnected", "offline"}
+    statuses = poll_statuses(mgr)
+    assert set(statuses["oven1"]) == set(statuses["oven3"]) == {"disconnected"}
+    assert set(statuses["oven2"]) <= {"disconnected", "offline"}
 
 
-def test_each_controller_has_counters_of_its_own_and_the_port_has_all(
+def test_each_controller_has_its_own_counters_and_the_port_has_the_sum(
     mgr: WatlowManager, bus: SimulatedBus
 ) -> None:
     one, two = mgr.get("oven1"), mgr.get("oven2")
@@ -236,13 +243,13 @@ def test_each_controller_has_counters_of_its_own_and_the_port_has_all(
     assert devices["oven1"] == first
     assert ports[bus.port].exchanges == 3
     assert ports[bus.port].retries == 2
-    # What was asked for stays as it was then.
+    # The counters returned earlier are a copy.
     two.read_setpoint()
     assert devices["oven2"].exchanges == 1
 
 
-def test_a_controller_alone_has_its_rest_too(bus: SimulatedBus) -> None:
+def test_a_planned_poll_of_a_single_controller_skips_it_while_offline(bus: SimulatedBus) -> None:
     with open_device(bus.port, timeout_s=0.15, retries=0) as ctl:
-        poll = ctl.prepare(THREE)
+        poll = ctl.prepare(PARAMETERS)
         bus.power_off(1)
         assert [sample.status for sample in poll()] == ["timeout", "timeout", "offline"]

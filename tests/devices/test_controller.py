@@ -1,3 +1,5 @@
+"""`Controller`: readings, writes, polls and what is refused before anything is sent."""
+
 from __future__ import annotations
 
 import math
@@ -27,7 +29,7 @@ from watlowlib.simulator import controller as simulated
 from watlowlib.streaming.recorder import record
 
 
-def test_a_reading_says_everything(bus: SimulatedBus, ctl: Controller) -> None:
+def test_a_reading_has_every_field(bus: SimulatedBus, ctl: Controller) -> None:
     reading = ctl.read_pv()
     assert (reading.parameter, reading.parameter_id, reading.instance) == ("process_value", 4001, 1)
     assert reading.address == 1
@@ -39,31 +41,32 @@ def test_a_reading_says_everything(bus: SimulatedBus, ctl: Controller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "text"), [("F", "75 °F"), ("C", "75 °C"), (Unit.CELSIUS, "75 °C"), (None, "75")]
+    ("temperature_unit", "text"),
+    [("F", "75 °F"), ("C", "75 °C"), (Unit.CELSIUS, "75 °C"), (None, "75")],
 )
-def test_a_unit_is_given_only_where_it_was_declared(
-    bus: SimulatedBus, unit: str | None, text: str
+def test_a_temperature_has_a_unit_only_where_it_was_declared(
+    bus: SimulatedBus, temperature_unit: str | None, text: str
 ) -> None:
-    with open_device(bus.port, temperature_unit=unit) as ctl:
+    with open_device(bus.port, temperature_unit=temperature_unit) as ctl:
         assert str(ctl.read_setpoint()) == f"{text} (setpoint, instance 1)"
         assert ctl.read_parameter("heat_power").unit is Unit.PERCENT
         assert ctl.read_parameter("time_integral").unit is Unit.SECOND
         assert ctl.read_parameter("heat_algorithm").unit is None
 
 
-def test_every_type_is_read_as_what_it_is(ctl: Controller) -> None:
+def test_each_data_type_is_read_as_its_python_type(ctl: Controller) -> None:
     read = {name: ctl.read_parameter(name).value for name in (1001, 1009, 7001, 8003, 17001)}
     assert read == {1001: 28, 1009: "PM3R1CA-AAAAAAA", 7001: 75.0, 8003: 71, 17001: 1}
     assert [type(value) for value in read.values()] == [int, str, float, int, int]
 
 
-def test_each_address_is_its_own(bus: SimulatedBus) -> None:
+def test_each_address_is_a_separate_controller(bus: SimulatedBus) -> None:
     bus.controllers[2].set("setpoint", 222.0)
     with open_device(bus.port, address=1) as one, open_device(bus.port, address=2) as two:
         assert (one.read_setpoint().value, two.read_setpoint().value) == (75.0, 222.0)
 
 
-def test_a_set_point_is_written_and_held(bus: SimulatedBus, ctl: Controller) -> None:
+def test_a_set_point_is_written_and_stored(bus: SimulatedBus, ctl: Controller) -> None:
     held = ctl.set_setpoint(151.5, confirm=True)
     assert (held.value, held.parameter) == (151.5, "setpoint")
     assert bus.controllers[1].writes == [Write(7001, 1, 151.5)]
@@ -71,7 +74,7 @@ def test_a_set_point_is_written_and_held(bus: SimulatedBus, ctl: Controller) -> 
 
 
 @pytest.mark.parametrize("mode", [62, 62.0, "Off", " off "])
-def test_an_enumeration_is_written_by_its_code_or_label(ctl: Controller, mode: str) -> None:
+def test_an_enumeration_is_written_by_code_or_label(ctl: Controller, mode: str) -> None:
     written = ctl.write_parameter("control_mode", mode, confirm=True)
     assert (written.value, written.label) == (62, "Off")
     assert ctl.read_parameter("control_mode_active").label == "Off"
@@ -106,7 +109,7 @@ def test_a_write_without_confirm_sends_nothing(bus: SimulatedBus, ctl: Controlle
         ("standard_bus_address", 5, "communications setting"),
     ],
 )
-def test_a_value_that_cannot_be_sends_nothing(
+def test_an_invalid_value_sends_nothing(
     ctl: Controller, parameter: str, value: float, message: str
 ) -> None:
     with pytest.raises(WatlowConfigurationError, match=message):
@@ -114,7 +117,7 @@ def test_a_value_that_cannot_be_sends_nothing(
     assert ctl.stats.exchanges == 0
 
 
-def test_a_slip_in_a_name_sends_nothing(ctl: Controller) -> None:
+def test_an_unknown_name_sends_nothing(ctl: Controller) -> None:
     with pytest.raises(WatlowUnknownParameterError, match="did you mean 'process_value'"):
         ctl.read_parameter("proces_value")
     with pytest.raises(WatlowUnknownParameterError):
@@ -123,7 +126,7 @@ def test_a_slip_in_a_name_sends_nothing(ctl: Controller) -> None:
 
 
 @pytest.mark.parametrize("instance", [0, 3, -1, 1.0, "1", True])
-def test_an_instance_that_cannot_be_sends_nothing(ctl: Controller, instance: int) -> None:
+def test_an_invalid_instance_sends_nothing(ctl: Controller, instance: int) -> None:
     with pytest.raises(WatlowConfigurationError, match="has instances 1 to 2"):
         ctl.read_pv(instance=instance)
     with pytest.raises(WatlowConfigurationError, match="has instances 1 to 2"):
@@ -131,7 +134,7 @@ def test_an_instance_that_cannot_be_sends_nothing(ctl: Controller, instance: int
     assert ctl.stats.exchanges == 0
 
 
-def test_an_instance_this_unit_does_not_have(ctl: Controller) -> None:
+def test_an_instance_that_the_unit_lacks_is_an_error_with_context(ctl: Controller) -> None:
     with pytest.raises(WatlowNoSuchInstanceError) as caught:
         ctl.read_setpoint(instance=2)
     context = caught.value.context
@@ -146,8 +149,10 @@ def test_a_second_loop_is_read_and_written() -> None:
         assert [ctl.read_setpoint(instance=n).value for n in (1, 2)] == [75.0, 300.0]
 
 
-def test_a_refused_write_is_an_error(ctl: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The real controller may have narrower limits than the table; then it says no.
+def test_a_write_that_the_controller_refuses_is_an_error(
+    ctl: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The controller may have narrower limits than the table; then it refuses the write.
     spec = PARAMETERS.resolve("alarm_high_setpoint")
     narrow = ParameterSpec(**{**vars(spec), "limits_f": (0.0, 200.0)})
     monkeypatch.setitem(simulated._SPECS, 9001, narrow)
@@ -156,7 +161,7 @@ def test_a_refused_write_is_an_error(ctl: Controller, monkeypatch: pytest.Monkey
     assert ctl.read_parameter("alarm_high_setpoint").value == 300.0
 
 
-def test_a_poll_is_a_sample_a_read_in_order(ctl: Controller) -> None:
+def test_a_poll_returns_one_sample_per_read_in_order(ctl: Controller) -> None:
     samples = ctl.poll(["setpoint", "pv", 7001], instances=[1])
     assert [sample.parameter for sample in samples] == ["setpoint", "process_value"]
     first = samples[0]
@@ -166,7 +171,7 @@ def test_a_poll_is_a_sample_a_read_in_order(ctl: Controller) -> None:
     assert first.raw is not None
 
 
-def test_a_read_that_fails_stays_in_the_poll(bus: SimulatedBus, ctl: Controller) -> None:
+def test_a_failed_read_is_a_sample_without_a_value(bus: SimulatedBus, ctl: Controller) -> None:
     samples = ctl.poll(["setpoint", "alarm_high_setpoint"], instances=[1, 2])
     assert [(each.instance, each.status) for each in samples] == [
         (1, "ok"),
@@ -182,7 +187,9 @@ def test_a_read_that_fails_stays_in_the_poll(bus: SimulatedBus, ctl: Controller)
     ("fault", "status"),
     [(Fault.DROP, "timeout"), (Fault.TRUNCATE, "timeout"), (Fault.FOREIGN, "timeout")],
 )
-def test_the_status_says_why(bus: SimulatedBus, ctl: Controller, fault: Fault, status: str) -> None:
+def test_a_missing_reply_gives_the_status_timeout(
+    bus: SimulatedBus, ctl: Controller, fault: Fault, status: str
+) -> None:
     bus.faults.next_are(fault, fault)
     (sample,) = ctl.poll("pv")
     assert (sample.value, sample.status) == (None, status)
@@ -190,7 +197,7 @@ def test_the_status_says_why(bus: SimulatedBus, ctl: Controller, fault: Fault, s
 
 
 @pytest.mark.parametrize("bits", [float("nan"), float("inf"), -431602080.0])
-def test_bits_that_are_no_value_are_absent(bus: SimulatedBus, ctl: Controller, bits: float) -> None:
+def test_a_float_without_a_value_is_absent(bus: SimulatedBus, ctl: Controller, bits: float) -> None:
     bus.controllers[1].set("alarm_high_setpoint", bits)
     with pytest.raises(WatlowAbsentError, match="alarm_high_setpoint .9001. holds no value"):
         ctl.read_parameter("alarm_high_setpoint")
@@ -198,16 +205,16 @@ def test_bits_that_are_no_value_are_absent(bus: SimulatedBus, ctl: Controller, b
     assert (sample.value, sample.status) == (None, "absent")
 
 
-def test_an_enumeration_says_what_its_code_means(ctl: Controller) -> None:
+def test_the_reading_of_an_enumeration_has_a_label(ctl: Controller) -> None:
     reading = ctl.read_parameter("heat_algorithm")
     assert (reading.value, reading.label) == (71, "PID")
     assert str(reading) == "PID (71) (heat_algorithm, instance 1)"
     assert ctl.read_setpoint().label is None
 
 
-def test_instances_may_come_from_a_generator_or_be_one(ctl: Controller) -> None:
-    once = (instance for instance in [1, 2])
-    samples = ctl.poll(["setpoint", "heat_power"], instances=once)
+def test_instances_may_be_a_generator_or_a_number(ctl: Controller) -> None:
+    generator = (instance for instance in [1, 2])
+    samples = ctl.poll(["setpoint", "heat_power"], instances=generator)
     assert [(each.parameter, each.instance) for each in samples] == [
         ("setpoint", 1),
         ("setpoint", 2),
@@ -217,9 +224,7 @@ def test_instances_may_come_from_a_generator_or_be_one(ctl: Controller) -> None:
     assert [each.instance for each in ctl.poll(4001, instances=2)] == [2]
 
 
-def test_once_stopped_a_failing_poll_is_not_gone_through(
-    bus: SimulatedBus, ctl: Controller
-) -> None:
+def test_after_a_stop_a_failing_poll_is_broken_off(bus: SimulatedBus, ctl: Controller) -> None:
     bus.power_off(1)
     stop = threading.Event()
     stop.set()
@@ -227,22 +232,20 @@ def test_once_stopped_a_failing_poll_is_not_gone_through(
     assert [sample.status for sample in samples] == ["timeout", "stopped", "stopped"]
 
 
-def test_once_stopped_a_healthy_poll_is_finished(ctl: Controller) -> None:
+def test_after_a_stop_a_healthy_poll_is_completed(ctl: Controller) -> None:
     stop = threading.Event()
     stop.set()
     assert [each.status for each in ctl.prepare(["pv", "setpoint"])(stop)] == ["ok", "ok"]
 
 
 @pytest.mark.parametrize("parameters", [[], (), ["pv", "nonsense"], None, [None], [["pv"]]])
-def test_a_poll_that_cannot_be_sends_nothing(ctl: Controller, parameters: list[str]) -> None:
+def test_an_invalid_poll_sends_nothing(ctl: Controller, parameters: list[str]) -> None:
     with pytest.raises(WatlowConfigurationError):
         ctl.poll(parameters)
     assert ctl.stats.exchanges == 0
 
 
-def test_a_silent_controller_is_asked_again_and_then_an_error(
-    bus: SimulatedBus, ctl: Controller
-) -> None:
+def test_a_timeout_is_raised_after_the_retry(bus: SimulatedBus, ctl: Controller) -> None:
     bus.power_off(1)
     with pytest.raises(WatlowTimeoutError, match="is the controller on, at this address"):
         ctl.read_pv()
@@ -251,7 +254,7 @@ def test_a_silent_controller_is_asked_again_and_then_an_error(
     assert ctl.read_setpoint().value == 75.0
 
 
-def test_a_closed_controller_says_so(bus: SimulatedBus) -> None:
+def test_a_closed_controller_refuses_every_use(bus: SimulatedBus) -> None:
     ctl = open_device(bus.port)
     ctl.close()
     with pytest.raises(WatlowClosedError, match="open it again"):
@@ -263,21 +266,21 @@ def test_a_closed_controller_says_so(bus: SimulatedBus) -> None:
         mgr.add("oven", ctl)
 
 
-def test_a_port_taken_away_is_said_and_opened_again_when_it_is_back() -> None:
+def test_a_lost_port_is_reported_and_reopened_when_it_is_back() -> None:
     with SimulatedBus([1], faults=FaultPlan(), transport="tcp") as bus:
         with open_device(bus.port) as ctl:
             assert ctl.read_setpoint().value == 75.0
             bus.unplug()
             assert [ctl.poll("pv")[0].status for _ in range(2)] == ["disconnected"] * 2
             bus.replug()
-            late = Deadline.after(10.0)
+            deadline = Deadline.after(10.0)
             while ctl.poll("setpoint")[0].status == "disconnected":
-                assert not late.passed()
+                assert not deadline.passed()
             assert ctl.read_setpoint().value == 75.0
             assert ctl.port_stats.reconnects == 1
 
 
-def test_dir_lists_what_a_user_may_call_and_nothing_else(ctl: Controller) -> None:
+def test_dir_lists_exactly_the_public_names(ctl: Controller) -> None:
     assert {name for name in dir(ctl) if not name.startswith("_")} == {
         *("address", "closed", "eeprom_writes", "family", "name", "persistent_writes", "port"),
         *("port_stats", "protocol", "registry", "session", "stats", "temperature_unit"),

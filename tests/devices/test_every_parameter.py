@@ -1,4 +1,4 @@
-"""A walk over the whole table against the simulated unit: read, written, refused."""
+"""Every parameter of the table on a simulated unit: read, written, refused."""
 
 from __future__ import annotations
 
@@ -26,99 +26,100 @@ LARGEST = {DataType.U8: 255, DataType.U16: 65535, DataType.ENUM: 65535}
 
 @pytest.fixture
 def unit() -> SimulatedController:
-    """Two loops and a cooling output: every instance that any unit has."""
+    """A unit with two loops and a cooling output: every instance that any unit has."""
     return SimulatedController(1, loops=2, cooling=True)
 
 
 @pytest.fixture
-def whole(unit: SimulatedController) -> Iterator[Controller]:
+def ctl(unit: SimulatedController) -> Iterator[Controller]:
     with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
         with open_device(bus.port, temperature_unit="F") as ctl:
             yield ctl
 
 
-def everywhere() -> Iterator[tuple[ParameterSpec, int]]:
+def all_instances() -> Iterator[tuple[ParameterSpec, int]]:
+    """Yield each instance of each parameter of the table."""
     for spec in PARAMETERS:
         for instance in range(1, spec.instances + 1):
             yield spec, instance
 
 
-def test_everything_readable_reads_with_the_right_type(whole: Controller) -> None:
-    seen: Counter[str] = Counter()
-    for spec, instance in everywhere():
+def test_every_readable_parameter_is_read_with_its_type(ctl: Controller) -> None:
+    counts: Counter[str] = Counter()
+    for spec, instance in all_instances():
         if not spec.readable:
             with pytest.raises(WatlowConfigurationError, match="cannot be read"):
-                whole.read_parameter(spec.number, instance=instance)
+                ctl.read_parameter(spec.number, instance=instance)
             continue
-        reading = whole.read_parameter(spec.name, instance=instance)
+        reading = ctl.read_parameter(spec.name, instance=instance)
         assert type(reading.value) is TYPES.get(spec.data_type, int), spec
         assert (reading.parameter_id, reading.instance) == (spec.number, instance)
         if spec.data_type is DataType.ENUM and spec.codes:
             assert reading.label in spec.codes.values(), spec
-        seen[spec.data_type.value] += 1
-    # As many as the table has, counted by hand from Watlow's list.
-    assert sum(seen.values()) == sum(s.instances for s in PARAMETERS if s.readable)
-    assert len(seen) == 9
+        counts[spec.data_type.value] += 1
+    # Every readable instance of the table, and all nine data types.
+    assert sum(counts.values()) == sum(s.instances for s in PARAMETERS if s.readable)
+    assert len(counts) == 9
 
 
-def good_values(spec: ParameterSpec) -> list[float]:
-    """The default, the limits, and every code."""
+def valid_values(spec: ParameterSpec) -> list[float]:
+    """Return the default and the limits, or every code."""
     if spec.codes:
         return list(spec.codes)
     low, high = spec.limits(Unit.FAHRENHEIT)
-    found = [value for value in (spec.default_f, low, high) if value is not None]
-    return list(dict.fromkeys(found))
+    values = [value for value in (spec.default_f, low, high) if value is not None]
+    return list(dict.fromkeys(values))
 
 
-def bad_values(spec: ParameterSpec) -> list[object]:
-    """One step beyond each limit, and what is no value at all."""
+def invalid_values(spec: ParameterSpec) -> list[object]:
+    """Return values one step beyond each limit, and values of a wrong type."""
     if spec.codes:
         return [max(spec.codes) + 1, "no such label", None]
     low, high = spec.limits(Unit.FAHRENHEIT)
     step = 0.001 if spec.data_type is DataType.FLOAT else 1
-    found: list[object] = [float("nan"), "75", None, True]
+    values: list[object] = [float("nan"), "75", None, True]
     if low is not None and high is not None:
-        found += [value for value in (low - step, high + step) if value not in (low, high)]
+        values += [value for value in (low - step, high + step) if value not in (low, high)]
     elif spec.data_type in LARGEST:
-        found += [-1, LARGEST[spec.data_type] + 1]
-    return found
+        values += [-1, LARGEST[spec.data_type] + 1]
+    return values
 
 
-def test_everything_writable_takes_what_it_may_and_nothing_else(
-    whole: Controller, unit: SimulatedController
+def test_every_writable_parameter_stores_valid_values_and_refuses_others(
+    ctl: Controller, unit: SimulatedController
 ) -> None:
     written = refused = 0
-    for spec, instance in everywhere():
+    for spec, instance in all_instances():
         supported = spec.data_type not in UNSUPPORTED and spec.number not in COMMUNICATION_SETTINGS
         if not spec.writable or not supported:
-            before = whole.stats.exchanges
+            before = ctl.stats.exchanges
             with pytest.raises(WatlowConfigurationError):
-                whole.write_parameter(spec.number, 1, instance=instance, confirm=True)
-            assert whole.stats.exchanges == before
+                ctl.write_parameter(spec.number, 1, instance=instance, confirm=True)
+            assert ctl.stats.exchanges == before
             refused += 1
             continue
-        for value in good_values(spec):
-            held = whole.write_parameter(
+        for value in valid_values(spec):
+            held = ctl.write_parameter(
                 spec.number, value, instance=instance, confirm=True, force=True
             )
             assert held.value == pytest.approx(value, rel=1e-6), spec
             written += 1
-        before = whole.stats.exchanges
-        for wrong in bad_values(spec):
+        before = ctl.stats.exchanges
+        for wrong in invalid_values(spec):
             with pytest.raises(WatlowConfigurationError):
-                whole.write_parameter(spec.number, wrong, instance=instance, confirm=True)  # type: ignore[arg-type]
+                ctl.write_parameter(spec.number, wrong, instance=instance, confirm=True)  # type: ignore[arg-type]
             refused += 1
-        assert whole.stats.exchanges == before, spec
-        # Put back what the next ones depend on: the set point's own limits, the mode.
+        assert ctl.stats.exchanges == before, spec
+        # Restore what the next parameters depend on: the limits of the set point, the mode.
         if spec.default_f is not None and spec.readable:
             default = spec.default_f if spec.data_type is DataType.FLOAT else int(spec.default_f)
             unit.set(spec.number, default, instance)
-            whole.session.setpoint_limits.clear()
+            ctl.session.setpoint_limits.clear()
     assert len(unit.writes) == written > 2500
     assert refused > 5000
 
 
-def test_what_only_can_be_written_is_refused_by_the_unit_itself(whole: Controller) -> None:
+def test_a_read_of_a_write_only_parameter_is_refused_by_the_unit(ctl: Controller) -> None:
     spec = PARAMETERS.resolve("restore_settings_from")
     with pytest.raises(WatlowAccessDeniedError):
-        whole.session.read(spec, 1)
+        ctl.session.read(spec, 1)

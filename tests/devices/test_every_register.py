@@ -1,4 +1,4 @@
-"""A walk over the whole table over Modbus, in both data maps and both word orders."""
+"""Every parameter of the table over Modbus, in both data maps and both word orders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from itertools import product
 
 import pytest
 
-from tests.devices.test_every_parameter import UNSUPPORTED, bad_values, everywhere, good_values
+from tests.devices.test_every_parameter import (
+    UNSUPPORTED,
+    all_instances,
+    invalid_values,
+    valid_values,
+)
 from watlowlib._internal.clock import ManualClock
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
@@ -19,12 +24,12 @@ from watlowlib.simulator import SimulatedBus, SimulatedController
 
 MODBUS = ProtocolKind.MODBUS_RTU
 COMMUNICATION_SETTINGS = (17002, 17003, 17007, 17009)
-WAYS = list(product((1, 2), (WordOrder.LOW_HIGH, WordOrder.HIGH_LOW)))
+LAYOUTS = list(product((1, 2), (WordOrder.LOW_HIGH, WordOrder.HIGH_LOW)))
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: f"map{way[0]}-{way[1]}")
+@pytest.fixture(params=LAYOUTS, ids=lambda layout: f"map{layout[0]}-{layout[1]}")
 def unit(request: pytest.FixtureRequest) -> SimulatedController:
-    """Two loops and a cooling output: every instance that any unit has."""
+    """A unit with two loops and a cooling output: every instance that any unit has."""
     data_map, order = request.param
     return SimulatedController(
         1, loops=2, cooling=True, protocol=MODBUS, data_map=data_map, word_order=order
@@ -32,7 +37,7 @@ def unit(request: pytest.FixtureRequest) -> SimulatedController:
 
 
 @pytest.fixture
-def whole(unit: SimulatedController) -> Iterator[Controller]:
+def ctl(unit: SimulatedController) -> Iterator[Controller]:
     line = SerialSettings(baudrate=115200)
     with SimulatedBus([unit], baudrate=None, turnaround_s=0.0, clock=ManualClock()) as bus:
         with open_device(
@@ -41,18 +46,18 @@ def whole(unit: SimulatedController) -> Iterator[Controller]:
             yield ctl
 
 
-def of_two(unit: SimulatedController) -> set[int]:
-    """The registers at which the list has two parameters."""
-    found = Counter(
+def shared_registers(unit: SimulatedController) -> set[int]:
+    """Return the registers to which the list assigns two parameters."""
+    uses = Counter(
         spec.register(instance, unit.data_map)
-        for spec, instance in everywhere()
+        for spec, instance in all_instances()
         if spec.register(instance, unit.data_map) is not None
     )
-    return {register for register, times in found.items() if times > 1 and register is not None}
+    return {register for register, count in uses.items() if count > 1 and register is not None}
 
 
-def near(unit: SimulatedController, spec: ParameterSpec, instance: int) -> object:
-    """What the unit holds, as it is after its way over the wire."""
+def expected_value(unit: SimulatedController, spec: ParameterSpec, instance: int) -> object:
+    """Return the value that the unit holds, as a read returns it."""
     value = unit.get(spec.number, instance)
     if spec.data_type is DataType.POINTER:
         assert isinstance(value, int)
@@ -60,98 +65,100 @@ def near(unit: SimulatedController, spec: ParameterSpec, instance: int) -> objec
     return pytest.approx(value, rel=1e-6) if isinstance(value, float) else value
 
 
-def here(unit: SimulatedController, spec: ParameterSpec, instance: int) -> bool:
-    """Whether the data map has a register for it."""
+def has_register(unit: SimulatedController, spec: ParameterSpec, instance: int) -> bool:
+    """Whether the parameter has a register in the data map of the unit."""
     return spec.register(instance, unit.data_map) is not None
 
 
-def test_everything_that_has_a_register_reads_and_nothing_else(
-    whole: Controller, unit: SimulatedController
+def test_every_parameter_with_a_register_is_read_and_others_are_refused(
+    ctl: Controller, unit: SimulatedController
 ) -> None:
-    whole.identify()  # the map is known then, and what it lacks is refused before it is asked for
-    shared, seen, refused = of_two(unit), 0, 0
-    for spec, instance in everywhere():
+    ctl.identify()  # discovers the map: a parameter without a register then sends nothing
+    shared, read, refused = shared_registers(unit), 0, 0
+    for spec, instance in all_instances():
         if not spec.readable:
             continue
-        if not here(unit, spec, instance):
-            before = whole.stats.exchanges
+        if not has_register(unit, spec, instance):
+            before = ctl.stats.exchanges
             with pytest.raises(WatlowConfigurationError, match="has no Modbus register"):
-                whole.read_parameter(spec.number, instance=instance)
-            assert whole.stats.exchanges == before
+                ctl.read_parameter(spec.number, instance=instance)
+            assert ctl.stats.exchanges == before
             refused += 1
         elif instance in (1, spec.instances):
             if spec.register(instance, unit.data_map) in shared or spec.class_id == 20:
                 continue
-            reading = whole.read_parameter(spec.number, instance=instance)
-            assert reading.value == near(unit, spec, instance), spec
-            seen += 1
-    assert seen > 400
+            reading = ctl.read_parameter(spec.number, instance=instance)
+            assert reading.value == expected_value(unit, spec, instance), spec
+            read += 1
+    assert read > 400
     assert refused > 20
 
 
-def test_everything_together_reads_the_same(whole: Controller, unit: SimulatedController) -> None:
-    wanted = [
+def test_parameters_read_together_have_the_same_values(
+    ctl: Controller, unit: SimulatedController
+) -> None:
+    targets = [
         (spec, instance)
-        for spec, instance in everywhere()
-        if spec.readable and here(unit, spec, instance) and spec.class_id != 20
+        for spec, instance in all_instances()
+        if spec.readable and has_register(unit, spec, instance) and spec.class_id != 20
     ]
-    shared = of_two(unit)
-    for number in {spec.number for spec, _ in wanted}:
+    shared = shared_registers(unit)
+    for number in {spec.number for spec, _ in targets}:
         spec = PARAMETERS.resolve(number)
-        instances = [instance for each, instance in wanted if each is spec]
-        for sample in whole.poll([number], instances=instances):
+        instances = [instance for each, instance in targets if each is spec]
+        for sample in ctl.poll([number], instances=instances):
             if spec.register(sample.instance, unit.data_map) not in shared:
-                assert sample.value == near(unit, spec, sample.instance), spec
-    every = [spec.number for spec, instance in wanted if instance == 1]
-    before = whole.stats.exchanges
-    samples = whole.poll(every)
-    assert whole.stats.exchanges - before < len(every) / 3
-    assert [sample.parameter_id for sample in samples] == every
+                assert sample.value == expected_value(unit, spec, sample.instance), spec
+    first_instances = [spec.number for spec, instance in targets if instance == 1]
+    before = ctl.stats.exchanges
+    samples = ctl.poll(first_instances)
+    assert ctl.stats.exchanges - before < len(first_instances) / 3
+    assert [sample.parameter_id for sample in samples] == first_instances
     for sample in samples:
         spec = PARAMETERS.resolve(sample.parameter_id)
         if spec.register(1, unit.data_map) not in shared and spec.class_id != 1:
             assert sample.status == "ok", sample
-            assert sample.value == near(unit, spec, 1), spec
+            assert sample.value == expected_value(unit, spec, 1), spec
 
 
-def test_everything_writable_takes_what_it_may_and_nothing_else(
-    whole: Controller, unit: SimulatedController
+def test_every_writable_register_stores_valid_values_and_refuses_others(
+    ctl: Controller, unit: SimulatedController
 ) -> None:
-    whole.identify()
-    shared, part = of_two(unit), WAYS.index((unit.data_map, unit.word_order))
+    ctl.identify()
+    shared, quarter = shared_registers(unit), LAYOUTS.index((unit.data_map, unit.word_order))
     written = refused = 0
-    allowed = {spec.register(n, unit.data_map) for spec, n in everywhere() if spec.writable}
-    for spec, instance in everywhere():
+    allowed = {spec.register(n, unit.data_map) for spec, n in all_instances() if spec.writable}
+    for spec, instance in all_instances():
         if instance not in (1, spec.instances):
             continue
         supported = spec.data_type not in UNSUPPORTED and spec.number not in COMMUNICATION_SETTINGS
-        if not spec.writable or not supported or not here(unit, spec, instance):
-            before = whole.stats.exchanges
+        if not spec.writable or not supported or not has_register(unit, spec, instance):
+            before = ctl.stats.exchanges
             with pytest.raises(WatlowConfigurationError):
-                whole.write_parameter(spec.number, 1, instance=instance, confirm=True)
-            assert whole.stats.exchanges == before
+                ctl.write_parameter(spec.number, 1, instance=instance, confirm=True)
+            assert ctl.stats.exchanges == before
             refused += 1
             continue
         if spec.register(instance, unit.data_map) in shared:
             continue
-        for value in good_values(spec)[(part + spec.number) % 4 :: 4]:
-            held = whole.write_parameter(
+        for value in valid_values(spec)[(quarter + spec.number) % 4 :: 4]:
+            held = ctl.write_parameter(
                 spec.number, value, instance=instance, confirm=True, force=True
             )
             assert held.value == pytest.approx(value, rel=1e-6), spec
             assert (unit.writes[-1].number, unit.writes[-1].instance) == (spec.number, instance)
             written += 1
-        before = whole.stats.exchanges
-        for wrong in bad_values(spec)[:2]:
+        before = ctl.stats.exchanges
+        for wrong in invalid_values(spec)[:2]:
             with pytest.raises(WatlowConfigurationError):
-                whole.write_parameter(spec.number, wrong, instance=instance, confirm=True)  # type: ignore[arg-type]
+                ctl.write_parameter(spec.number, wrong, instance=instance, confirm=True)  # type: ignore[arg-type]
             refused += 1
-        assert whole.stats.exchanges == before, spec
-        # Put back what the next ones depend on: the set point's own limits, the mode.
+        assert ctl.stats.exchanges == before, spec
+        # Restore what the next parameters depend on: the limits of the set point, the mode.
         if spec.default_f is not None and spec.readable and spec.number != 17043:
             default = spec.default_f if spec.data_type is DataType.FLOAT else int(spec.default_f)
             unit.set(spec.number, default, instance)
-            whole.session.setpoint_limits.clear()
+            ctl.session.setpoint_limits.clear()
     assert len(unit.writes) == written > 150
     for register, words in unit.register_writes:
         assert register in allowed, (register, words)

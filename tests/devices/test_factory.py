@@ -1,4 +1,4 @@
-"""What `open_device` refuses, before it touches a port."""
+"""Arguments that `open_device` refuses before it opens a port."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ from watlowlib.simulator import SimulatedBus
         ({"family": "XX"}, "family='XX': allowed are pm, sd, unknown"),
     ],
 )
-def test_arguments_that_cannot_be(wrong: dict[str, object], message: str) -> None:
+def test_invalid_arguments_are_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(WatlowConfigurationError, match=message):
         open_device("/dev/ttyUSB77", **wrong)  # type: ignore[arg-type]
     assert port_pool._ports == []
 
 
 @pytest.mark.parametrize("port", [7, None, serial.Serial()])
-def test_a_port_that_is_no_name(port: object) -> None:
+def test_a_port_without_a_name_is_refused(port: object) -> None:
     with pytest.raises(WatlowConfigurationError, match="port=.*give a name such as"):
         open_device(port)  # type: ignore[arg-type]
 
 
-def test_a_path_and_a_number_of_another_kind_are_as_good(bus: SimulatedBus) -> None:
-    class Whole(Fraction):
-        """A number that is none of Python's own, as numpy's are."""
+def test_a_path_and_other_number_types_are_accepted(bus: SimulatedBus) -> None:
+    class OtherInteger(Fraction):
+        """An integer type that is not Python's own, as in numpy."""
 
-    Integral.register(Whole)
-    with open_device(Path(bus.port), address=Whole(2)) as ctl:  # type: ignore[arg-type]
+    Integral.register(OtherInteger)
+    with open_device(Path(bus.port), address=OtherInteger(2)) as ctl:  # type: ignore[arg-type]
         assert ctl.address == 2
         assert ctl.set_setpoint(Fraction(151, 2), confirm=True).value == 75.5  # type: ignore[arg-type]

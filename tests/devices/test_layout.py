@@ -1,4 +1,4 @@
-"""Promise 2: the data map and the word order are found out, and a doubt is said."""
+"""Discovery of the data map and the word order; without certainty nothing is written."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from watlowlib.simulator import Fault, SimulatedBus, SimulatedController
 LOW, HIGH = WordOrder.LOW_HIGH, WordOrder.HIGH_LOW
 MODBUS = ProtocolKind.MODBUS_RTU
 
-# By Watlow's list: 8002 and 8003 at 1882 and 1884 (map 1) or 2362 and 2364 (map 2), 17043 at
+# From Watlow's list: 8002 and 8003 at 1882 and 1884 (map 1) or 2362 and 2364 (map 2), 17043 at
 # 2488 or 2968, the hardware ID at 0; 10 is Auto, 71 is PID, 1331 is Low_High, 28 the ARM unit.
 MAP1 = {1882: 10, 1884: 71, 2488: 1331, 0: 28, 1: 0}
 MAP2 = {2362: 10, 2364: 71, 2968: 1331, 0: 28, 1: 0}
 
 
 class Registers(dict[int, int]):
-    """Registers of a controller, and what was asked."""
+    """Registers of a controller, and a record of the reads."""
 
     def __init__(self, registers: dict[int, int]) -> None:
         super().__init__(registers)
-        self.asked: list[int] = []
+        self.reads: list[int] = []
 
-    def ask(self, register: int, count: int) -> tuple[int, ...]:
-        self.asked.append(register)
+    def read(self, register: int, count: int) -> tuple[int, ...]:
+        self.reads.append(register)
         try:
             return tuple(self[register + n] for n in range(count))
         except KeyError:
@@ -50,17 +50,19 @@ class Registers(dict[int, int]):
         (MAP2, 2, LOW),
         (MAP1 | {2488: 1330, 0: 0, 1: 28}, 1, HIGH),
         (MAP2 | {2968: 1330, 0: 0, 1: 19}, 2, HIGH),
-        # What stands in the other map's place is no code of theirs.
+        # The registers of the other map hold values that are not codes of 8002 and 8003.
         (MAP1 | {2362: 0x4296, 2364: 0}, 1, LOW),
         (MAP2 | {1882: 62, 1884: 0}, 2, LOW),
-        # A hardware ID that is not in the list agrees with the setting all the same.
+        # A hardware ID that is not in the list, but agrees with the setting.
         (MAP1 | {0: 35}, 1, LOW),
-        # A firmware without the setting, but with a hardware ID that is known.
+        # No word order setting, but a known hardware ID.
         ({each: MAP1[each] for each in (1882, 1884, 0, 1)}, 1, LOW),
     ],
 )
-def test_what_can_be_told(registers: dict[int, int], data_map: int, order: WordOrder) -> None:
-    found = discover_layout(RegisterLayout(), Registers(registers).ask)
+def test_a_certain_layout_is_discovered(
+    registers: dict[int, int], data_map: int, order: WordOrder
+) -> None:
+    found = discover_layout(RegisterLayout(), Registers(registers).read)
     assert (check_map(found), check_order(found)) == (data_map, order)
 
 
@@ -73,11 +75,11 @@ def test_what_can_be_told(registers: dict[int, int], data_map: int, order: WordO
         MAP1 | {1884: 10},
     ],
 )
-def test_a_map_that_cannot_be_told(registers: dict[int, int]) -> None:
-    found = discover_layout(RegisterLayout(), Registers(registers).ask)
+def test_an_uncertain_data_map_is_refused(registers: dict[int, int]) -> None:
+    found = discover_layout(RegisterLayout(), Registers(registers).read)
     with pytest.raises(WatlowUncertainError, match="data_map=1 or data_map=2"):
         check_map(found)
-    # What is known without the map stays known.
+    # The word order is certain without the map.
     assert check_order(found) is LOW
 
 
@@ -92,30 +94,30 @@ def test_a_map_that_cannot_be_told(registers: dict[int, int]) -> None:
         {1882: 10, 1884: 71, 0: 35, 1: 0},
     ],
 )
-def test_a_word_order_that_cannot_be_told(registers: dict[int, int]) -> None:
-    found = discover_layout(RegisterLayout(), Registers(registers).ask)
+def test_an_uncertain_word_order_is_refused(registers: dict[int, int]) -> None:
+    found = discover_layout(RegisterLayout(), Registers(registers).read)
     assert check_map(found) == 1
     with pytest.raises(WatlowUncertainError, match="word_order='low_high' or"):
         check_order(found)
 
 
-def test_what_was_given_is_not_asked_for() -> None:
+def test_given_settings_are_not_read() -> None:
     registers = Registers(MAP2)
-    assert discover_layout(RegisterLayout(1, HIGH), registers.ask) == RegisterLayout(1, HIGH)
-    assert registers.asked == []
-    discover_layout(RegisterLayout(2), registers.ask)
-    assert set(registers.asked) == {2968, 0}
+    assert discover_layout(RegisterLayout(1, HIGH), registers.read) == RegisterLayout(1, HIGH)
+    assert registers.reads == []
+    discover_layout(RegisterLayout(2), registers.read)
+    assert set(registers.reads) == {2968, 0}
 
 
 @pytest.mark.parametrize("error", [WatlowTimeoutError, WatlowDeviceFailureError])
-def test_no_answer_is_not_taken_for_a_no(error: type[Exception]) -> None:
-    def ask(register: int, count: int) -> tuple[int, ...]:
+def test_a_failed_read_is_not_taken_for_a_missing_register(error: type[Exception]) -> None:
+    def read(register: int, count: int) -> tuple[int, ...]:
         if register == 1882:
-            raise error("nothing")
+            raise error("failed")
         return tuple(MAP2[register + n] for n in range(count))
 
     with pytest.raises(error):
-        discover_layout(RegisterLayout(), ask)
+        discover_layout(RegisterLayout(), read)
 
 
 @pytest.fixture
@@ -129,34 +131,34 @@ def bus(unit: SimulatedController) -> Iterator[SimulatedBus]:
         yield bus
 
 
-def opened(bus: SimulatedBus, **options: object) -> Controller:
+def open_unit(bus: SimulatedBus, **options: object) -> Controller:
     line = SerialSettings(baudrate=115200)
     return open_device(bus.port, protocol=MODBUS, serial_settings=line, **options)  # type: ignore[arg-type]
 
 
-def test_a_map_2_unit_never_has_a_register_of_map_1_written(
+def test_no_register_of_map_1_is_written_on_a_unit_in_map_2(
     bus: SimulatedBus, unit: SimulatedController
 ) -> None:
-    with opened(bus) as ctl:
+    with open_unit(bus) as ctl:
         ctl.set_setpoint(80.0, confirm=True)
         ctl.write_parameter("heat_proportional_band", 30.0, confirm=True)
         ctl.loop(2).set_setpoint(90.0, confirm=True)
-    # 7001 is at 2640 and 2720 in map 2 by Watlow's list; 8009, at 1890 in map 1, where the
-    # loop begins at 1880, is 10 behind 2360.
+    # In map 2 of Watlow's list 7001 is at 2640 and 2720. 8009 is 10 after the first register of
+    # the loop: 1890 after 1880 in map 1, so 2370 after 2360 in map 2.
     assert [register for register, _ in unit.register_writes] == [2640, 2370, 2720]
 
 
-def test_while_it_is_uncertain_nothing_is_written(
+def test_nothing_is_written_while_the_data_map_is_uncertain(
     bus: SimulatedBus, unit: SimulatedController
 ) -> None:
-    unit.set(8003, 99)  # no code of the heat algorithm: neither map is recognised
-    with opened(bus) as ctl:
+    unit.set(8003, 99)  # not a code of the heat algorithm: neither map is recognised
+    with open_unit(bus) as ctl:
         for write in (ctl.set_setpoint, lambda value, confirm: ctl.loop(1).set_setpoint(value)):
             with pytest.raises((WatlowUncertainError, ValueError)):
                 write(80.0, confirm=True)
         with pytest.raises(WatlowUncertainError, match="data map"):
             ctl.read_pv()
-        # What is in the same place in both maps can be read, but not written.
+        # A parameter with the same register in both maps can be read but not written.
         with pytest.raises(WatlowUncertainError, match="data map"):
             ctl.write_parameter("restore_settings_from", "Factory", confirm=True)
         assert ctl.read_parameter("hardware_id").value == 28
@@ -172,10 +174,10 @@ def test_while_it_is_uncertain_nothing_is_written(
     assert unit.register_writes == []
 
 
-def test_it_is_asked_once_and_not_while_the_line_is_bad(
+def test_the_layout_is_discovered_once_after_a_failed_attempt(
     bus: SimulatedBus, unit: SimulatedController
 ) -> None:
-    with opened(bus, retries=0) as ctl:
+    with open_unit(bus, retries=0) as ctl:
         bus.faults.next_are(Fault.DROP)
         with pytest.raises(WatlowTimeoutError):
             ctl.read_setpoint()
@@ -186,8 +188,10 @@ def test_it_is_asked_once_and_not_while_the_line_is_bad(
         assert ctl.stats.exchanges - before == 2
 
 
-def test_a_new_word_order_is_followed(bus: SimulatedBus, unit: SimulatedController) -> None:
-    with opened(bus) as ctl:
+def test_a_change_of_the_word_order_is_followed(
+    bus: SimulatedBus, unit: SimulatedController
+) -> None:
+    with open_unit(bus) as ctl:
         assert ctl.read_setpoint().value == 75.0
         ctl.write_parameter("modbus_word_order", "High_Low", confirm=True)
         assert unit.word_order is HIGH
@@ -195,7 +199,7 @@ def test_a_new_word_order_is_followed(bus: SimulatedBus, unit: SimulatedControll
         assert ctl.identify().word_order is HIGH
 
 
-def test_given_is_given(bus: SimulatedBus) -> None:
-    with opened(bus, data_map=2, word_order="low_high") as ctl:
+def test_a_given_layout_costs_no_exchange(bus: SimulatedBus) -> None:
+    with open_unit(bus, data_map=2, word_order="low_high") as ctl:
         assert ctl.read_setpoint().value == 75.0
         assert ctl.stats.exchanges == 1

@@ -1,4 +1,4 @@
-"""A controller over Modbus as its user sees it."""
+"""A controller over Modbus: registers read together, layouts, addresses and faults."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def ctl(bus: SimulatedBus) -> Iterator[Controller]:
         yield ctl
 
 
-def test_the_same_calls_as_on_standard_bus(ctl: Controller, unit: SimulatedController) -> None:
+def test_the_calls_of_standard_bus_work_over_modbus(
+    ctl: Controller, unit: SimulatedController
+) -> None:
     assert ctl.read_pv().value == pytest.approx(unit.get("process_value"), abs=5)
     held = ctl.set_setpoint(80.5, confirm=True)
     assert (held.value, held.parameter, held.address) == (80.5, "setpoint", 1)
@@ -57,9 +59,7 @@ def test_the_same_calls_as_on_standard_bus(ctl: Controller, unit: SimulatedContr
     assert ctl.protocol is MODBUS
 
 
-def test_a_write_that_changes_nothing_is_not_sent(
-    ctl: Controller, unit: SimulatedController
-) -> None:
+def test_a_value_held_already_is_not_written(ctl: Controller, unit: SimulatedController) -> None:
     ctl.set_setpoint(75.0, confirm=True)
     assert unit.register_writes == []
     assert ctl.eeprom_writes == 0
@@ -67,7 +67,9 @@ def test_a_write_that_changes_nothing_is_not_sent(
     assert ctl.eeprom_writes == 1
 
 
-def test_what_the_set_point_may_be_is_asked_for(ctl: Controller, unit: SimulatedController) -> None:
+def test_the_controllers_own_set_point_limits_are_read(
+    ctl: Controller, unit: SimulatedController
+) -> None:
     unit.set(7004, 200.0)
     with pytest.raises(WatlowConfigurationError, match="allowed is .* to 200"):
         ctl.set_setpoint(250.0, confirm=True)
@@ -75,23 +77,23 @@ def test_what_the_set_point_may_be_is_asked_for(ctl: Controller, unit: Simulated
 
 
 @pytest.mark.parametrize("parameter", ["part_number", "device_name", 1032])
-def test_what_has_no_register_is_refused_before_anything_is_sent(
+def test_a_parameter_without_a_register_sends_nothing(
     ctl: Controller, parameter: str | int
 ) -> None:
-    for ask in (ctl.read_parameter, lambda name: ctl.poll([name])):
+    for read in (ctl.read_parameter, lambda name: ctl.poll([name])):
         with pytest.raises(WatlowConfigurationError, match="has no Modbus register"):
-            ask(parameter)
+            read(parameter)
     assert ctl.stats.exchanges == 0
 
 
-def test_identity_over_modbus(ctl: Controller) -> None:
+def test_identify_over_modbus(ctl: Controller) -> None:
     info = ctl.identify()
     assert (info.part_number, info.device_name) == (None, None)
     assert (info.hardware_id, info.serial_number, info.data_map) == (28, 200001, 1)
     assert info.configured_protocol is MODBUS
 
 
-def test_ten_parameters_are_a_few_reads_and_each_has_its_value(
+def test_ten_parameters_are_read_in_a_few_exchanges(
     ctl: Controller, unit: SimulatedController
 ) -> None:
     ctl.identify()
@@ -106,13 +108,13 @@ def test_ten_parameters_are_a_few_reads_and_each_has_its_value(
     assert by_name["heat_proportional_band"] == 25.0
 
 
-def test_a_register_that_does_not_exist_costs_only_itself(
+def test_a_missing_register_fails_only_its_own_parameter(
     ctl: Controller, unit: SimulatedController
 ) -> None:
-    # One loop only: instance 2 of what it measures is not there.
+    # One loop only: it has no instance 2 of these parameters.
     samples = ctl.poll(["process_value", "input_error", "setpoint"], instances=[1, 2])
-    found = {(sample.parameter, sample.instance): sample.status for sample in samples}
-    assert found == {
+    statuses = {(sample.parameter, sample.instance): sample.status for sample in samples}
+    assert statuses == {
         ("process_value", 1): "ok",
         ("process_value", 2): "no_such_register",
         ("input_error", 1): "ok",
@@ -126,27 +128,27 @@ def test_a_register_that_does_not_exist_costs_only_itself(
     assert caught.value.context.instance == 2
 
 
-# Eight values of two registers, halved until they are given: by 8, then by 4, then by 2.
-def test_a_register_that_does_not_exist_parts_its_neighbours_only_once(ctl: Controller) -> None:
-    wanted = (["process_value", "input_error"], [1, 2])
+def test_after_a_missing_register_its_neighbours_are_read_together_again(ctl: Controller) -> None:
+    parameters = ["process_value", "input_error"]
     for _ in range(3):
         before = ctl.stats.exchanges
-        ctl.poll(wanted[0], instances=wanted[1])
-    # 360 with 362, and 440 and 442, which are not there, one by one.
+        ctl.poll(parameters, instances=[1, 2])
+    # 360 and 362 in one read; 440 and 442, which do not exist, one by one.
     assert ctl.stats.exchanges - before == 3
 
 
-def test_each_value_of_a_failed_read_has_an_error_of_its_own(
+def test_each_parameter_of_a_failed_read_has_its_own_error(
     ctl: Controller, bus: SimulatedBus
 ) -> None:
     ctl.identify()
     bus.power_off(1)
-    reads = ctl.prepare(["process_value", "input_error"]).read(StopCondition(None))
-    assert [error.context.parameter_id for _, error in reads if error] == [4001, 4002]
+    results = ctl.prepare(["process_value", "input_error"]).read(StopCondition(None))
+    assert [error.context.parameter_id for _, error in results if error] == [4001, 4002]
 
 
+# Eight values of two registers each; a refused read is halved: to 4, then 2 values.
 @pytest.mark.parametrize(("limit", "reads"), [(16, 1), (15, 2), (8, 2), (7, 4), (4, 4)])
-def test_what_a_controller_gives_at_once_is_learnt(limit: int, reads: int) -> None:
+def test_the_limit_of_registers_per_read_is_learned(limit: int, reads: int) -> None:
     unit = SimulatedController(1, protocol=MODBUS, registers_per_read=limit)
     names = [1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008]
     with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
@@ -161,19 +163,21 @@ def test_what_a_controller_gives_at_once_is_learnt(limit: int, reads: int) -> No
     assert counts[-1] == reads
 
 
-def test_holes_are_learnt(ctl: Controller) -> None:
-    # By Watlow's list the analog input has its parameters two registers apart from 360 to 420,
-    # and none at 384, 396, 404 to 408, and 412: five runs of neighbours.
-    near = [spec.number for spec in PARAMETERS if spec.class_id == 4 and 4001 <= spec.number < 4032]
+def test_gaps_between_registers_are_learned(ctl: Controller) -> None:
+    # In Watlow's list the parameters of the analog input are two registers apart from 360 to
+    # 420, without 384, 396, 404 to 408 and 412: five runs of adjacent registers.
+    parameters = [
+        spec.number for spec in PARAMETERS if spec.class_id == 4 and 4001 <= spec.number < 4032
+    ]
     counts = []
     for _ in range(4):
         before = ctl.stats.exchanges
-        assert {sample.status for sample in ctl.poll(near)} == {"ok"}
+        assert {sample.status for sample in ctl.poll(parameters)} == {"ok"}
         counts.append(ctl.stats.exchanges - before)
     assert counts[-1] == 5
 
 
-def test_bits_that_are_no_value_cost_only_themselves(
+def test_a_float_without_a_value_fails_only_its_own_parameter(
     ctl: Controller, unit: SimulatedController
 ) -> None:
     unit.set("heat_proportional_band", float("inf"))
@@ -184,7 +188,7 @@ def test_bits_that_are_no_value_cost_only_themselves(
         ctl.read_parameter("heat_proportional_band")
 
 
-def test_a_line_that_fails_is_said_for_every_value_of_the_read(
+def test_a_line_failure_is_the_status_of_every_parameter_of_the_read(
     ctl: Controller, bus: SimulatedBus
 ) -> None:
     ctl.identify()
@@ -195,7 +199,9 @@ def test_a_line_that_fails_is_said_for_every_value_of_the_read(
     assert {s.status for s in ctl.poll(["process_value", "input_error"])} == {"ok"}
 
 
-def test_a_failing_unit_says_so_with_its_code(ctl: Controller, unit: SimulatedController) -> None:
+def test_a_device_failure_is_raised_with_its_exception_code(
+    ctl: Controller, unit: SimulatedController
+) -> None:
     ctl.identify()
     unit.modbus.failing = True
     with pytest.raises(WatlowDeviceError) as caught:
@@ -203,21 +209,21 @@ def test_a_failing_unit_says_so_with_its_code(ctl: Controller, unit: SimulatedCo
     assert (caught.value.code, caught.value.status) == (4, "device_failure")
 
 
-def test_two_thousand_exchanges_with_faults_bring_no_wrong_value() -> None:
-    # Every unit holds numbers that only it has, another one for each parameter.
+def test_two_thousand_exchanges_with_faults_return_no_wrong_value() -> None:
+    # Each parameter of each unit holds a number that occurs nowhere else.
     names = ["alarm_high_setpoint", "heat_proportional_band", "setpoint", "time_integral"]
     rates = dict.fromkeys(
         (Fault.DROP, Fault.LATE, Fault.CORRUPT, Fault.DUPLICATE, Fault.TRUNCATE), 0.006
     ) | dict.fromkeys((Fault.ECHO, Fault.NOISE, Fault.FOREIGN), 0.007)
     faults = FaultPlan(rates, seed=11, late_s=0.03)
     units = [SimulatedController(n, protocol=MODBUS) for n in (1, 2, 3)]
-    want: dict[tuple[int, str], float] = {}
+    expected: dict[tuple[int, str], float] = {}
     for unit in units:
-        for place, name in enumerate(names):
-            value = 100.0 * unit.address + 10 * place + 0.5
+        for index, name in enumerate(names):
+            value = 100.0 * unit.address + 10 * index + 0.5
             unit.set(name, value)
-            want[unit.address, name] = value
-    wrong, got, failed = [], 0, 0
+            expected[unit.address, name] = value
+    wrong, right, failed = [], 0, 0
     with SimulatedBus(units, baudrate=None, turnaround_s=0.0, faults=faults) as bus:
         fleet = [
             open_device(
@@ -236,18 +242,18 @@ def test_two_thousand_exchanges_with_faults_bring_no_wrong_value() -> None:
                 for sample in ctl.poll(names):
                     if sample.value is None:
                         failed += 1
-                    elif sample.value == want[ctl.address, sample.parameter]:
-                        got += 1
+                    elif sample.value == expected[ctl.address, sample.parameter]:
+                        right += 1
                     else:
                         wrong.append(sample)
         for ctl in fleet:
             ctl.close()
     assert wrong == []
-    assert got > 20 * failed
+    assert right > 20 * failed
     assert sum(faults.happened.values()) > 50
 
 
-def test_another_address_is_taken_up_and_followed(
+def test_the_controller_object_follows_a_new_address(
     ctl: Controller, unit: SimulatedController
 ) -> None:
     set_address(ctl, 147, confirm=True)
@@ -262,7 +268,9 @@ def test_another_address_is_taken_up_and_followed(
         set_modbus_baudrate(ctl, 19200, confirm=True)
 
 
-def test_back_to_standard_bus(bus: SimulatedBus, unit: SimulatedController) -> None:
+def test_the_protocol_is_changed_in_both_directions(
+    bus: SimulatedBus, unit: SimulatedController
+) -> None:
     with open_device(
         bus.port, protocol=MODBUS, serial_settings=LINE, timeout_s=0.25, retries=0
     ) as ctl:
@@ -274,7 +282,7 @@ def test_back_to_standard_bus(bus: SimulatedBus, unit: SimulatedController) -> N
         assert ctl.read_setpoint().value == 75.0
 
 
-def test_a_port_speaks_one_protocol(bus: SimulatedBus) -> None:
+def test_a_second_protocol_on_a_port_is_refused(bus: SimulatedBus) -> None:
     with WatlowManager() as mgr:
         mgr.add("one", bus.port, protocol=MODBUS)
         with pytest.raises(WatlowConfigurationError, match="already open with protocol"):
@@ -282,7 +290,7 @@ def test_a_port_speaks_one_protocol(bus: SimulatedBus) -> None:
         assert mgr.names == ("one",)
 
 
-def test_several_slaves_of_both_families_in_one_fleet() -> None:
+def test_both_families_share_a_port_in_a_fleet() -> None:
     units = [SimulatedController(1, protocol=MODBUS), SimulatedSD(200, setpoint=60.0)]
     with SimulatedBus(units, baudrate=None, turnaround_s=0.0) as bus, WatlowManager() as mgr:
         mgr.add("pm", bus.port, protocol=MODBUS)
@@ -294,16 +302,18 @@ def test_several_slaves_of_both_families_in_one_fleet() -> None:
             mgr.poll(["heat_proportional_band"])
 
 
-def test_a_write_that_is_not_taken_is_said(ctl: Controller, unit: SimulatedController) -> None:
+def test_a_write_stored_with_another_value_is_an_error(
+    ctl: Controller, unit: SimulatedController
+) -> None:
     ctl.identify()
-    taken = unit.take
-    unit.take = lambda spec, instance, value: taken(spec, instance, 76.0)  # type: ignore[method-assign]
+    store = unit.take
+    unit.take = lambda spec, instance, value: store(spec, instance, 76.0)  # type: ignore[method-assign]
     with pytest.raises(WatlowWriteError):
         ctl.set_setpoint(80.0, confirm=True)
 
 
-def test_one_that_was_silent_is_looked_at_anew() -> None:
-    # As when a controller is replaced by another one while a program runs.
+def test_the_layout_is_discovered_again_after_a_timeout() -> None:
+    # A controller is replaced by another one while the program runs.
     old = SimulatedController(1, protocol=MODBUS)
     new = SimulatedController(2, protocol=MODBUS, data_map=2, word_order="high_low", setpoint=99.0)
     with SimulatedBus([old, new], baudrate=None, turnaround_s=0.0) as bus:
@@ -325,17 +335,17 @@ def test_one_that_was_silent_is_looked_at_anew() -> None:
     assert old.register_writes == []
 
 
-def test_a_dead_one_costs_few_timeouts_whatever_is_wanted(bus: SimulatedBus) -> None:
+def test_an_offline_controller_costs_few_timeouts_per_poll(bus: SimulatedBus) -> None:
     settings = {"protocol": MODBUS, "serial_settings": LINE, "timeout_s": 0.3, "retries": 0}
     with open_device(bus.port, **settings) as ctl:  # type: ignore[arg-type]
         bus.power_off(1)
-        # What its map and order are is asked for once.
+        # The discovery of the layout fails once for all parameters.
         assert {each.status for each in ctl.poll(TEN)} == {"timeout"}
         assert ctl.stats.timeouts == 1
         bus.power_on(1)
         assert {each.status for each in ctl.poll(TEN)} == {"ok"}
         bus.power_off(1)
-        # The first block, and then again what its map is.
+        # The first block, then the discovery of the layout.
         before = ctl.stats.timeouts
         assert {each.status for each in ctl.poll(TEN)} == {"timeout"}
         assert ctl.stats.timeouts - before == 2

@@ -1,6 +1,6 @@
-"""How soon one that was away is found again, and what that takes from the others.
+"""How soon an offline controller is found again, and what the probes cost the others.
 
-Hours on a line, by a clock turned by hand: all that takes time here is the wire.
+Time is simulated: hours on a line take a moment.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.devices.timed_line import TurnedLine
+from tests.devices.timed_line import ManualTimeTransport
 from watlowlib import ErrorPolicy, WatlowManager
 from watlowlib._internal.clock import ManualClock
 from watlowlib.protocol.stdbus.frames import REPLY, Frame, FrameDecoder, encode_frame, mac_of
@@ -20,58 +20,58 @@ from watlowlib.simulator import SimulatedController
 BYTE_S = 10 / 38400
 
 
-class LineOfSixteen(TurnedLine):
+class SixteenControllers(ManualTimeTransport):
     """Controllers 1 to 16.
 
     Args:
-        clock: What waiting turns.
-        turnaround_s: How long a controller thinks before it answers.
+        clock: Advanced by waits.
+        turnaround_s: Time from a request to its reply.
     """
 
     def __init__(self, clock: ManualClock, turnaround_s: float) -> None:
         super().__init__(clock, BYTE_S)
         self.off: set[int] = set()
-        self.asked_s: dict[int, float] = {}
-        """When each was asked last."""
+        self.requested_s: dict[int, float] = {}
+        """Time of the last request to each address."""
         self._turnaround_s = turnaround_s
         self._controllers = {mac_of(n): SimulatedController(n) for n in range(1, 17)}
 
-    def asked(self, data: bytes, began_s: float) -> None:
-        (asked,) = FrameDecoder().feed(data)
-        controller = self._controllers[asked.destination]
-        self.asked_s[controller.address] = time.monotonic()
+    def handle_request(self, data: bytes, began_s: float) -> None:
+        (request,) = FrameDecoder().feed(data)
+        controller = self._controllers[request.destination]
+        self.requested_s[controller.address] = time.monotonic()
         if controller.address not in self.off:
-            answer = controller.answer(decode_payload(asked.payload))
-            assert answer is not None
-            reply = Frame(REPLY, asked.source, asked.destination, encode_payload(answer))
-            self.answer(time.monotonic() + self._turnaround_s, encode_frame(reply))
+            payload = controller.answer(decode_payload(request.payload))
+            assert payload is not None
+            reply = Frame(REPLY, request.source, request.destination, encode_payload(payload))
+            self.schedule_reply(time.monotonic() + self._turnaround_s, encode_frame(reply))
 
 
 class Fleet:
-    """Sixteen controllers on a turned line, asked for two parameters each second."""
+    """Sixteen controllers on one line, polled for two parameters each second."""
 
     def __init__(self, clock: ManualClock, turnaround_s: float) -> None:
-        self.line = LineOfSixteen(clock, turnaround_s)
+        self.line = SixteenControllers(clock, turnaround_s)
         self.manager = WatlowManager(error_policy=ErrorPolicy.RETURN)
         for address in range(1, 17):
             self.manager.add(str(address), self.line, address=address)
-        self.late = 0
-        """How many ticks took longer than a second."""
-        self.here: set[int] = set()
-        """Who has answered at the last tick."""
+        self.late_ticks = 0
+        """Ticks that took longer than a second."""
+        self.online: set[int] = set()
+        """Addresses that replied in the last tick."""
         self._poll = self.manager.prepare(["process_value", "setpoint"])
         self._clock = clock
 
     @property
-    def in_vain(self) -> int:
-        """How often nobody has answered so far."""
+    def timeouts(self) -> int:
+        """Attempts on the line without a reply."""
         return self.manager.get("1").port_stats.timeouts
 
     def tick(self) -> None:
         began_s = time.monotonic()
-        self.here = {sample.address for sample in self._poll() if sample.status == "ok"}
+        self.online = {sample.address for sample in self._poll() if sample.status == "ok"}
         took_s = time.monotonic() - began_s
-        self.late += took_s > 1.0
+        self.late_ticks += took_s > 1.0
         self._clock.advance(max(0.0, 1.0 - took_s))
 
     def ticks(self, count: int) -> None:
@@ -79,16 +79,16 @@ class Fleet:
             self.tick()
 
     def switch_off(self, *addresses: int) -> None:
-        """Switch them off, and poll until that is known and it is looked for now and then only."""
+        """Switch controllers off and poll until they count as offline."""
         self.line.off |= set(addresses)
         self.ticks(5)
-        self.late = 0
+        self.late_ticks = 0
 
-    def found_after_s(self, address: int) -> float:
-        """Switch one on, and poll until it answers."""
+    def switch_on(self, address: int) -> float:
+        """Switch a controller on and poll until it replies; return the time in seconds."""
         self.line.off.remove(address)
         began_s = time.monotonic()
-        while address not in self.here and time.monotonic() - began_s < 1000.0:
+        while address not in self.online and time.monotonic() - began_s < 1000.0:
             self.tick()
         return time.monotonic() - began_s
 
@@ -98,45 +98,47 @@ def fleet(clock: ManualClock) -> Iterator[Fleet]:
     fleet = Fleet(clock, turnaround_s=0.02)
     with fleet.manager:
         fleet.tick()
-        assert len(fleet.here) == 16
+        assert len(fleet.online) == 16
         yield fleet
 
 
-@pytest.mark.parametrize("away", [1, 4, 15])
-def test_looks_in_vain_take_no_tick_from_the_others(fleet: Fleet, away: int) -> None:
-    fleet.switch_off(*range(1, away + 1))
-    before = fleet.in_vain
+@pytest.mark.parametrize("offline", [1, 4, 15])
+def test_failed_probes_delay_no_tick(fleet: Fleet, offline: int) -> None:
+    fleet.switch_off(*range(1, offline + 1))
+    before = fleet.timeouts
     fleet.ticks(200)
-    assert fleet.late == 0
-    assert fleet.in_vain > before + 10
-    assert fleet.here == set(range(away + 1, 17))
+    assert fleet.late_ticks == 0
+    assert fleet.timeouts > before + 10
+    assert fleet.online == set(range(offline + 1, 17))
 
 
-@pytest.mark.parametrize(("away", "most_s"), [(4, 20.0), (15, 60.0)])
-def test_any_one_of_many_that_are_away_is_found(fleet: Fleet, away: int, most_s: float) -> None:
-    fleet.switch_off(*range(1, away + 1))
+@pytest.mark.parametrize(("offline", "most_s"), [(4, 20.0), (15, 60.0)])
+def test_each_of_several_offline_controllers_is_found_in_time(
+    fleet: Fleet, offline: int, most_s: float
+) -> None:
+    fleet.switch_off(*range(1, offline + 1))
     fleet.ticks(100)
-    for address in (1, away // 2, away):
-        assert fleet.found_after_s(address) <= most_s
+    for address in (1, offline // 2, offline):
+        assert fleet.switch_on(address) <= most_s
 
 
-def test_those_that_are_there_do_not_wait_for_a_look(clock: ManualClock) -> None:
+def test_online_controllers_are_polled_before_a_probe(clock: ManualClock) -> None:
     fleet = Fleet(clock, turnaround_s=0.01)
     with fleet.manager:
         fleet.switch_off(1, 2)
-        before = fleet.in_vain
-        waited_s = set()
+        before = fleet.timeouts
+        waits_s = set()
         for _ in range(50):
             began_s = time.monotonic()
             fleet.tick()
-            waited_s.add(round(fleet.line.asked_s[3] - began_s, 4))
-        assert fleet.in_vain > before
-        assert len(waited_s) == 1
+            waits_s.add(round(fleet.line.requested_s[3] - began_s, 4))
+        assert fleet.timeouts > before
+        assert len(waits_s) == 1
 
 
-def test_one_behind_a_slow_network_is_found_too(clock: ManualClock) -> None:
+def test_a_controller_behind_a_slow_network_is_found(clock: ManualClock) -> None:
     fleet = Fleet(clock, turnaround_s=0.4)
     with fleet.manager:
         fleet.switch_off(*range(1, 16))
         fleet.ticks(100)
-        assert fleet.found_after_s(8) < 200.0
+        assert fleet.switch_on(8) < 200.0

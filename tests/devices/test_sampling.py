@@ -1,4 +1,4 @@
-"""What a number from a sensor is worth."""
+"""The sensor check: the status of a value whose sensor is in error."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ def bus(unit: SimulatedController) -> Iterator[SimulatedBus]:
         yield bus
 
 
-def test_a_value_whose_sensor_is_in_error_says_so_and_keeps_its_number(
+def test_a_value_with_a_sensor_error_keeps_its_number_and_gets_the_status(
     bus: SimulatedBus, unit: SimulatedController
 ) -> None:
     unit.open_sensor(2)
     with open_device(bus.port) as ctl:
         poll = ctl.prepare(["process_value", "setpoint"], instances=[1, 2], sensor_check=True)
-        found = {(s.parameter, s.instance): s for s in poll()}
-        assert {key: sample.status for key, sample in found.items()} == {
+        samples = {(s.parameter, s.instance): s for s in poll()}
+        assert {key: sample.status for key, sample in samples.items()} == {
             ("process_value", 1): "ok",
             ("process_value", 2): "sensor_error",
             ("setpoint", 1): "ok",
             ("setpoint", 2): "ok",
         }
-        # An open thermocouple reads as this on a captured unit.
-        assert found["process_value", 2].value == pytest.approx(2531.8, abs=0.1)
+        # A real unit with an open thermocouple read this value.
+        assert samples["process_value", 2].value == pytest.approx(2531.8, abs=0.1)
         unit.close_sensor(2)
         assert {sample.status for sample in poll()} == {"ok"}
         unit.open_sensor(2)
         assert {sample.status for sample in ctl.prepare(["process_value"], instances=2)()} == {"ok"}
 
 
-def test_a_sensor_that_does_not_tell_is_said(bus: SimulatedBus) -> None:
+def test_an_unread_input_error_gives_the_status_sensor_unknown(bus: SimulatedBus) -> None:
     with open_device(bus.port, retries=0) as ctl:
         poll = ctl.prepare(["process_value"], sensor_check=True)
         bus.faults.next_are(None, Fault.DROP)
@@ -62,7 +62,7 @@ def test_a_sensor_that_does_not_tell_is_said(bus: SimulatedBus) -> None:
         assert [sample.status for sample in poll()] == ["timeout"]
 
 
-def test_over_modbus_it_costs_no_other_exchange() -> None:
+def test_over_modbus_the_sensor_check_costs_no_exchange() -> None:
     unit = SimulatedController(1, protocol=MODBUS)
     line = SerialSettings(baudrate=115200)
     with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
@@ -75,7 +75,7 @@ def test_over_modbus_it_costs_no_other_exchange() -> None:
             assert sample.status == "sensor_error"
 
 
-def test_a_recording_of_both_families_checks_its_sensors(unit: SimulatedController) -> None:
+def test_a_recording_checks_the_sensors_of_both_families(unit: SimulatedController) -> None:
     sd, pm = SimulatedSD(2), SimulatedController(1, protocol=MODBUS)
     with SimulatedBus([sd, pm], baudrate=None, turnaround_s=0.0) as bus, WatlowManager() as mgr:
         mgr.add("pm", bus.port, protocol=MODBUS)
@@ -88,6 +88,6 @@ def test_a_recording_of_both_families_checks_its_sensors(unit: SimulatedControll
             ) as stream,
         ):
             pipe(stream, sink)
-    found = {(sample.device, sample.status) for sample in sink.samples}
-    assert found == {("pm", "ok"), ("sd", "sensor_error")}
+    statuses = {(sample.device, sample.status) for sample in sink.samples}
+    assert statuses == {("pm", "ok"), ("sd", "sensor_error")}
     assert all(sample.value is not None for sample in sink.samples)

@@ -1,4 +1,4 @@
-"""A Series SD: thousandths, its own scale, and an EEPROM that can be spared."""
+"""A Series SD: values in thousandths, the scale in register 18, writes without EEPROM."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def ctl(bus: SimulatedBus) -> Iterator[Controller]:
         yield ctl
 
 
-def test_every_register_reads(ctl: Controller, unit: SimulatedSD) -> None:
+def test_every_register_is_read(ctl: Controller, unit: SimulatedSD) -> None:
     samples = ctl.poll([spec.number for spec in SD_PARAMETERS])
     assert {sample.status for sample in samples} == {"ok"}
     for spec in SD_PARAMETERS:
-        if spec.number not in (20, 22, 26, 256, 257):  # these move
+        if spec.number not in (20, 22, 26, 256, 257):  # these change by themselves
             assert ctl.read_parameter(spec.number).value == unit.get(spec.number), spec
 
 
-def test_temperatures_are_thousandths_in_the_scale_that_register_18_says(
+def test_temperatures_are_thousandths_in_the_scale_of_register_18(
     ctl: Controller, unit: SimulatedSD
 ) -> None:
     held = ctl.set_setpoint(75.1234, confirm=True)
@@ -63,9 +63,7 @@ def test_temperatures_are_thousandths_in_the_scale_that_register_18_says(
     assert reading.value == pytest.approx(23.957, abs=0.001)
 
 
-def test_a_scale_that_was_changed_on_its_keys_is_noticed(
-    ctl: Controller, unit: SimulatedSD
-) -> None:
+def test_a_scale_changed_on_the_keys_is_noticed(ctl: Controller, unit: SimulatedSD) -> None:
     assert ctl.read_setpoint().unit is Unit.FAHRENHEIT
     unit.set(18, 1)
     samples = ctl.poll(["setpoint", "process_value", "control_mode"])
@@ -77,7 +75,7 @@ def test_a_scale_that_was_changed_on_its_keys_is_noticed(
     assert (reading.value, reading.unit) == (75.0, Unit.FAHRENHEIT)
 
 
-def test_a_temperature_is_not_written_in_another_scale_than_was_read(
+def test_a_temperature_is_not_written_after_a_change_of_scale(
     ctl: Controller, unit: SimulatedSD
 ) -> None:
     assert ctl.read_setpoint().unit is Unit.FAHRENHEIT
@@ -89,7 +87,7 @@ def test_a_temperature_is_not_written_in_another_scale_than_was_read(
     assert (held.value, held.unit) == (25.0, Unit.CELSIUS)
 
 
-def test_a_scale_that_there_is_not_leaves_temperatures_without_a_value(
+def test_an_unknown_scale_leaves_temperatures_without_a_value(
     ctl: Controller, unit: SimulatedSD
 ) -> None:
     ctl.read_setpoint()
@@ -98,7 +96,7 @@ def test_a_scale_that_there_is_not_leaves_temperatures_without_a_value(
     assert statuses == {"setpoint": WatlowUncertainError.status, "control_mode": "ok"}
 
 
-def test_power_is_hundredths_and_signed(ctl: Controller, unit: SimulatedSD) -> None:
+def test_power_is_in_signed_hundredths(ctl: Controller, unit: SimulatedSD) -> None:
     ctl.write_parameter("control_mode", "Manual")
     held = ctl.write_parameter("output_power", -12.5)
     # -12.50 in hundredths is -1250 = 0xFB1E.
@@ -106,7 +104,7 @@ def test_power_is_hundredths_and_signed(ctl: Controller, unit: SimulatedSD) -> N
     assert (held.value, held.unit) == (-12.5, Unit.PERCENT)
 
 
-def test_identity_from_its_numeric_registers(ctl: Controller, unit: SimulatedSD) -> None:
+def test_identify_reads_the_numeric_registers(ctl: Controller, unit: SimulatedSD) -> None:
     info = ctl.identify()
     assert info.family is SD
     assert info.serial_number == unit.get(7) << 16 | unit.get(8)
@@ -116,22 +114,24 @@ def test_identity_from_its_numeric_registers(ctl: Controller, unit: SimulatedSD)
     assert info.part_number is None
 
 
-def test_writes_can_spare_the_eeprom(ctl: Controller, unit: SimulatedSD) -> None:
+def test_writes_with_persistence_off_do_not_reach_the_eeprom(
+    ctl: Controller, unit: SimulatedSD
+) -> None:
     with pytest.raises(WatlowConfirmationError, match="confirm=True"):
         ctl.set_persistent_writes(False)
     assert unit.register_writes == []
     ctl.set_persistent_writes(False, confirm=True)
     assert unit.get(17) == 0
-    worn = unit.eeprom_writes
+    before = unit.eeprom_writes
     ctl.set_setpoint(80.0, confirm=True)
     ctl.set_setpoint(81.0, confirm=True)
-    assert (ctl.eeprom_writes, unit.eeprom_writes) == (0, worn)
+    assert (ctl.eeprom_writes, unit.eeprom_writes) == (0, before)
     ctl.set_persistent_writes(True, confirm=True)
     ctl.set_setpoint(82.0, confirm=True)
     assert ctl.eeprom_writes == 1
 
 
-def test_what_only_a_pm_has_is_refused(ctl: Controller) -> None:
+def test_parameters_of_a_pm_are_refused(ctl: Controller) -> None:
     for name in ("heat_proportional_band", 4001):
         with pytest.raises(WatlowUnknownParameterError):
             ctl.read_parameter(name)
@@ -142,18 +142,18 @@ def test_what_only_a_pm_has_is_refused(ctl: Controller) -> None:
     assert ctl.stats.exchanges == 0
 
 
-def test_a_pm_is_not_taken_for_one(bus: SimulatedBus) -> None:
+def test_a_pm_is_not_written_as_a_series_sd(bus: SimulatedBus) -> None:
     pm = SimulatedController(1, protocol=MODBUS)
-    with SimulatedBus([pm], baudrate=None, turnaround_s=0.0) as other:
-        with open_device(other.port, protocol=MODBUS, family=SD) as ctl:
+    with SimulatedBus([pm], baudrate=None, turnaround_s=0.0) as pm_bus:
+        with open_device(pm_bus.port, protocol=MODBUS, family=SD) as ctl:
             with pytest.raises(
-                (WatlowUncertainError, Exception), match="exception 02|no Series SD"
+                (WatlowUncertainError, Exception), match="exception 02|not a Series SD"
             ):
                 ctl.set_setpoint(80.0, confirm=True)
         assert pm.register_writes == []
 
 
-def test_one_that_is_not_named_as_such_is_neither_believed_nor_written(
+def test_without_family_sd_it_is_neither_read_nor_written(
     bus: SimulatedBus, unit: SimulatedSD
 ) -> None:
     with open_device(bus.port, protocol=MODBUS) as ctl:

@@ -1,4 +1,4 @@
-"""A line on which waiting turns a clock: what takes hours takes a moment."""
+"""A transport in simulated time: hours on a line take a moment in a test."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import time
 from watlowlib._internal.clock import Deadline, ManualClock
 
 
-class TurnedLine:
-    """The half of a transport that hears; what is asked is answered by who builds on it.
+class ManualTimeTransport:
+    """A transport whose waits advance a manual clock; a subclass produces the replies.
 
     Args:
-        clock: What is turned.
-        byte_s: How long a byte is on the wire.
+        clock: Advanced by each write and each wait for a reply.
+        byte_s: Time of one byte on the wire.
     """
 
     def __init__(self, clock: ManualClock, byte_s: float) -> None:
-        self.port = "turned"
+        self.port = "manual-time"
         self.is_open = False
         self._clock = clock
         self._byte_s = byte_s
-        self._coming: list[tuple[float, bytes]] = []
+        self._scheduled: list[tuple[float, bytes]] = []
 
     def open(self) -> None:
         self.is_open = True
@@ -31,22 +31,22 @@ class TurnedLine:
     def write(self, data: bytes, deadline: Deadline) -> None:
         began_s = time.monotonic()
         self._clock.advance(len(data) * self._byte_s)
-        self.asked(data, began_s)
+        self.handle_request(data, began_s)
 
-    def asked(self, data: bytes, began_s: float) -> None:
-        """A question has arrived, which began then."""
+    def handle_request(self, data: bytes, began_s: float) -> None:
+        """Handle a request that was sent from `began_s` until now."""
         raise NotImplementedError
 
-    def answer(self, begin_s: float, raw: bytes) -> float:
-        """Let `raw` come from `begin_s` on; when all of it has come."""
+    def schedule_reply(self, begin_s: float, raw: bytes) -> float:
+        """Send `raw` from `begin_s` on; return the time of its last byte."""
         due_s = begin_s + len(raw) * self._byte_s
-        self._coming.append((due_s, raw))
+        self._scheduled.append((due_s, raw))
         return due_s
 
     def read(self, deadline: Deadline) -> bytes:
-        if not self._coming or self._coming[0][0] > max(deadline.at_s, time.monotonic()):
+        if not self._scheduled or self._scheduled[0][0] > max(deadline.at_s, time.monotonic()):
             self._clock.advance(deadline.left_s())
             return b""
-        due_s, raw = self._coming.pop(0)
+        due_s, raw = self._scheduled.pop(0)
         self._clock.advance(max(0.0, due_s - time.monotonic()))
         return raw

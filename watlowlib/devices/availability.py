@@ -6,8 +6,8 @@ skips the controller and only probes it, with a back-off that grows to `BACKOFF_
 first reply to any request makes it available again.
 
 A probe must fit into the rest of a tick, so it waits for `PROBE_S` only, which is enough on a
-direct line. Behind a network a reply may take longer: a timeout above the default, or a late
-reply that arrives after a probe, makes the next probe wait for the whole timeout.
+direct line. Behind a network a reply may take longer. With a timeout above the default every
+probe waits for the whole timeout; after a late reply on the line the next probe does too.
 
 After a failed probe no other probe is sent on the line for a while, so that no tick has two.
 The back-off also grows with the number of offline controllers on the line: together their
@@ -45,7 +45,7 @@ PROBE_SHARE = 9
 """The average back-off, in multiples of the time that probing all offline controllers takes."""
 
 PAUSES_PER_BACKOFF = 4
-"""After a failed probe, the line is not probed for the back-off of one controller / this."""
+"""After a failed probe, the line is not probed for `PROBE_SHARE` times its duration / this."""
 
 TOGETHER_S = 60.0
 """Controllers that went offline within this time are taken to have one cause."""
@@ -88,7 +88,7 @@ class Availability:
         """Return whether to poll the controller, probing it when the back-off has passed.
 
         Raises:
-            WatlowError: The port is gone.
+            WatlowError: The probe failed for another reason than a timeout.
         """
         if not self._update():
             return True

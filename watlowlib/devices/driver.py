@@ -112,8 +112,8 @@ class Driver(ABC):
         """Send one read; any reply counts, an error reply too.
 
         Args:
-            within_s: Send once and wait at most this long. A timeout above the default
-                means a slow line: then wait the whole timeout. None: usual timeout and retries.
+            within_s: Send once and wait at most this long, or for the whole timeout where it
+                is above the default (a slow line). None: usual timeout and retries.
 
         Raises:
             WatlowTimeoutError: No reply.

@@ -84,7 +84,7 @@ def open_device(
 
     Raises:
         WatlowConfigurationError: An argument out of range, or a port that is open in this
-            process with other settings.
+            process with another protocol or other settings.
         WatlowPortNotFoundError: There is no such port.
         WatlowPortBusyError: Another program uses the port.
         WatlowPortPermissionError: This user may not open the port.

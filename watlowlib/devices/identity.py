@@ -55,7 +55,7 @@ def _family(session: Session, part: PartNumber | None, hardware: int | None) -> 
 
 
 def _serial_number(session: Session) -> int | None:
-    """One number on a PM; two registers on a Series SD, high word first."""
+    """Read the serial number; a Series SD has it in two registers, high word first."""
     if session.family is not ControllerFamily.SD:
         return _read_int(session, "serial_number")
     high = _read_int(session, "serial_number_high")

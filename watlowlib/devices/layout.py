@@ -8,7 +8,7 @@ another parameter. They are discovered with reads only:
 - The word order by its own setting (17043), a single register, and by the hardware ID (1001),
   a small number in two registers, of which the low one is not 0 and the high one is.
 
-An error reply counts as "no such register". A timeout or a damaged reply is raised.
+Exceptions 01, 02 and 03 count as "no such register". Any other error is raised.
 """
 
 from __future__ import annotations

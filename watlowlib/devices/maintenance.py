@@ -1,4 +1,4 @@
-"""Communication settings: the only functions that change them, since an error cuts a program off.
+"""Communication settings: they are changed only here, since an error cuts the program off.
 
 Each function changes one setting and checks the result. Address and baud rate are verified by
 a read. A change of the protocol is verified by silence: the controller, which replied just
@@ -33,7 +33,7 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
 
     Args:
         ctl: The controller.
-        address: The new address in the protocol that is spoken, at which nothing replies yet:
+        address: The new address in the protocol of `ctl`, at which nothing may reply yet:
             1 to 16 on Standard Bus (17001), 1 to 247 on Modbus RTU (17007).
         confirm: Must be True: the address is kept in EEPROM.
 

@@ -1,4 +1,4 @@
-"""Procedures of scripts: wait until a temperature has settled, and ramp to a set point."""
+"""Procedures for scripts: wait until a temperature has settled, and ramp to a set point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reads of one controller that a poll repeats, as samples.
+"""Reads of one controller that are repeated at each call of a poll, as samples.
 
 With `sensor_check` the sampler also reads the input error with each process value. A value
 whose sensor is in error keeps its number and gets the status "sensor_error".
@@ -159,7 +159,7 @@ class Sampler(Poll):
         )
 
     def _gap(self, target: Target, status: str, elapsed_s: float = 0.0) -> Sample:
-        """Return the sample of a read that brought no value and took `elapsed_s`."""
+        """Return the sample of a read that failed after `elapsed_s`, or was not sent."""
         spec, instance = target
         received_at = datetime.now(timezone.utc)
         return Sample(

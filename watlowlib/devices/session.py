@@ -72,7 +72,7 @@ class Session:
         self.availability = self._track(driver)
         self._temperature_unit = temperature_unit
         self._part: PartNumber | None = None
-        # The port is released when the last reference is dropped without `close`.
+        # Without `close`, the finalizer queues the lease; the next lease taken gives it back.
         self._finalizer = weakref.finalize(self, forget, lease)
         self._finalizer.atexit = False
 
@@ -107,7 +107,7 @@ class Session:
 
     @property
     def port_key(self) -> str:
-        """A key that is the same for all controllers on one port, whatever it was called."""
+        """A key that is the same for all controllers on one port, under any name of the port."""
         return self._lease.key
 
     @property
@@ -220,12 +220,12 @@ class Session:
         return self._part
 
     def note_eeprom_write(self) -> None:
-        """Count an EEPROM write, unless the controller was told not to keep writes."""
+        """Count an EEPROM write, unless persistent writes are switched off."""
         if self.persistent_writes:
             self.eeprom.note(self.name)
 
     def replies_at(self, address: int) -> bool:
-        """Return whether anything replies at `address`, damaged or not."""
+        """Whether anything replies at `address`, even if only with damaged frames."""
         self.check_open()
         try:
             self.driver.at(address).ping()
@@ -236,7 +236,7 @@ class Session:
         return True
 
     def move_to(self, address: int) -> None:
-        """Continue at another address, which the controller has just been given."""
+        """Continue at `address`, to which the controller has been set."""
         self.availability.release()
         self.driver = self.driver.at(address)
         self.availability = self._track(self.driver)

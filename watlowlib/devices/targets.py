@@ -68,7 +68,7 @@ def names_of(given: str | Iterable[str] | None) -> list[str] | None:
 
 
 def as_list(name: str, given: object, *, item: tuple[type, ...] = (str, Number)) -> list[Any]:
-    """Return `given`, one item (of a type in `item`) or several, as a list.
+    """Return `given` as a list; a single item, of a type in `item`, makes a list of one.
 
     Raises:
         WatlowConfigurationError: It is neither an item nor an iterable.

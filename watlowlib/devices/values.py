@@ -61,7 +61,7 @@ def present(spec: ParameterSpec, value: Value) -> Value:
     """Return `value`, which a controller has sent.
 
     Raises:
-        WatlowAbsentError: It is not a number, or the controller never set it.
+        WatlowAbsentError: It is not a finite number, or the controller never set it.
     """
     if isinstance(value, float) and _is_unset(value):
         raise WatlowAbsentError(
@@ -163,7 +163,7 @@ def _rounded(spec: ParameterSpec, number: float) -> float:
 
 
 def _check_width(spec: ParameterSpec, label: str, number: float | int) -> None:
-    """Refuse a number that the wire's type cannot hold."""
+    """Refuse a number that its data type cannot hold; the list does not limit every parameter."""
     raw = number if spec.data_type is DataType.FLOAT else counts(spec, number)
     try:
         encode_words(spec.data_type, raw, WordOrder.LOW_HIGH)
