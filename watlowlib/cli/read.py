@@ -57,8 +57,8 @@ def sample_table(samples: list[Sample]) -> Table:
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for each in samples:
-        value = format_value(each)
-        table.add_row(each.device, each.parameter, str(each.instance), value, each.status)
+        where = (each.device, each.parameter, str(each.instance))
+        table.add_row(*where, format_value(each), each.status)
     return table
 
 

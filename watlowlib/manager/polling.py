@@ -75,7 +75,7 @@ class PortGroups:
         """Call `task` for each port in parallel, wait for all, and return the results by name.
 
         Args:
-            task: Called once per port, each time in another thread; returns results by name.
+            task: Called once per port, the first one in this thread; returns results by name.
                 Every wait in it has its own deadline; therefore this method has none.
         """
         first, *others = self.groups
@@ -189,7 +189,7 @@ class FleetPoll(Poll):
 
     def _read_group(self, group: PortGroup, stop: Event | None) -> dict[str, ReadResults]:
         stop_condition = StopCondition(stop)
-        # Controllers that reply come first; the offline ones follow, longest unprobed first.
+        # A failed probe must not delay online controllers. The offline ones are probed in turn.
         in_order = sorted(group, key=lambda name: self._samplers[name].last_probe_s)
         return {name: self._samplers[name].read(stop_condition) for name in in_order}
 
@@ -215,9 +215,8 @@ class FleetPoll(Poll):
         del self._pending[number]
         result = pending.future.result()
         if pending.poll is not self:
-            return {
-                name: _matching(self._samplers[name].busy(), result.reads[name]) for name in group
-            }
+            reads = result.reads
+            return {name: _matching(self._samplers[name].busy(), reads[name]) for name in group}
         if result.is_typical:
             durations_s.append(result.duration_s)
         return result.reads

@@ -32,15 +32,13 @@ Rates: TypeAlias = "Mapping[str, float] | Mapping[int, float] | Mapping[str | in
 
 @dataclass(frozen=True)
 class Plan:
-    """The rates of a recording, their slots, and the poll for each set of rates.
-
-    `setup` is entered before the first poll and left after the last.
-    """
+    """The rates of a recording, their slots, and the poll for each set of rates."""
 
     rates: tuple[RateReport, ...]
     slots: tuple[Slots, ...]
     polls: Mapping[tuple[int, ...], Poll]
     setup: AbstractContextManager[object] = field(default_factory=nullcontext)
+    """Entered before the first poll, and left after the last."""
 
     def read(self, rates: tuple[int, ...], stop: Event, seconds: float | None) -> list[Sample]:
         """Read what is due; a fleet waits at most `seconds` for a blocked port."""
@@ -73,22 +71,22 @@ def make_plan(
         raise WatlowConfigurationError(
             f"{source!r} cannot be recorded: give a Controller or a WatlowManager"
         )
-    parameter_rates = _parameter_rates(parameters, rate_hz)
-    if not parameter_rates:
+    entries = _entries(parameters, rate_hz)
+    if not entries:
         raise WatlowConfigurationError(
             "nothing to read: give at least one parameter, such as 'process_value'"
         )
     if duration is not None:
         duration = as_positive("duration", duration, MAX_S, "seconds, or None for no end")
     names, instances = _reusable(names), _reusable(instances)
-    rates = list(dict.fromkeys(hz for _, hz in parameter_rates))
+    rates = list(dict.fromkeys(hz for _, hz in entries))
     numbers = range(len(rates))
     # A user's own source need not accept `sensor_check`.
     options = {"sensor_check": True} if sensor_check else {}
     polls = {
         due: _as_poll(
             source.prepare(
-                [name for name, hz in parameter_rates if rates.index(hz) in due],
+                [name for name, hz in entries if rates.index(hz) in due],
                 instances=instances,
                 names=names,
                 **options,
@@ -99,15 +97,13 @@ def make_plan(
     }
     for poll in polls.values():
         poll.share_ports_with(polls[tuple(numbers)])
-    reports = (
-        RateReport(hz, tuple(name for name, rate in parameter_rates if rate == hz)) for hz in rates
-    )
+    reports = (RateReport(hz, tuple(name for name, rate in entries if rate == hz)) for hz in rates)
     slots = tuple(Slots(hz, duration) for hz in rates)
     setup: AbstractContextManager[object] = nullcontext()
     if assembly:
         if not isinstance(source, AssemblySource):
             raise WatlowConfigurationError(f"{source!r} has no assembly; leave assembly out")
-        all_names = [name for name, _ in parameter_rates]
+        all_names = [name for name, _ in entries]
         setup = source.assembly(all_names, instances=instances, names=names, confirm=confirm)
     return Plan(tuple(reports), slots, polls, setup)
 
@@ -116,9 +112,7 @@ def _as_poll(planned: Poll | PollFunction) -> Poll:
     return planned if isinstance(planned, Poll) else FunctionPoll(planned)
 
 
-def _parameter_rates(
-    parameters: Parameters | Rates, rate_hz: float | None
-) -> list[tuple[Any, float]]:
+def _entries(parameters: Parameters | Rates, rate_hz: float | None) -> list[tuple[Any, float]]:
     """Return each parameter with its rate in Hz."""
     if isinstance(parameters, Mapping):
         return _individual_rates(parameters, rate_hz)
@@ -139,16 +133,16 @@ def _individual_rates(
         raise WatlowConfigurationError(
             f"rate_hz={rate_hz!r}: each parameter has its own rate here; leave rate_hz out"
         )
-    parameter_rates = [
+    entries = [
         (name, as_positive(f"the rate of {name!r}", hz, MAX_HZ, "reads per second"))
         for name, hz in parameters.items()
     ]
-    rates = len({hz for _, hz in parameter_rates})
+    rates = len({hz for _, hz in entries})
     if rates > MAX_RATES:
         raise WatlowConfigurationError(
             f"parameters={parameters!r}: {rates} different rates; at most {MAX_RATES} are allowed"
         )
-    return parameter_rates
+    return entries
 
 
 def _reusable(given: T) -> T | list[Any]:

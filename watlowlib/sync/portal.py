@@ -3,9 +3,8 @@
     with SyncPortal() as portal:
         info = portal.call(ctl.identify)
 
-It has no event loop: functions, context managers and iterators must not be asynchronous. An
-error of a call is raised in the calling thread; a single error is taken out of its
-exception group.
+It has no event loop: functions, context managers and iterators must not be asynchronous.
+Errors are raised in the calling thread; a single error is taken out of its exception group.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ if sys.version_info < (3, 11):
 P = ParamSpec("P")
 T = TypeVar("T")
 
-QUEUE_SIZE = 64
-"""The number of calls in the queue; a thread with a further call waits for room."""
+BACKLOG = 64
+"""The maximum number of queued calls; a thread with a further call waits for room."""
 
 JOIN_S = 90.0
 """Seconds that the current call may take when the portal is left."""
@@ -40,7 +39,7 @@ class SyncPortal:
     """A worker thread for the calls of one `with` block; it cannot be entered again."""
 
     def __init__(self) -> None:
-        self._calls: BoundedQueue[tuple[Future[Any], Callable[[], Any]]] = BoundedQueue(QUEUE_SIZE)
+        self._calls: BoundedQueue[tuple[Future[Any], Callable[[], Any]]] = BoundedQueue(BACKLOG)
         self._worker = Worker("portal", self._run, self._calls.shutdown)
         self._entered = False
         self._left = False
