@@ -1,13 +1,19 @@
 """The tests on each supported Python that is found here.
 
 nox                          # on all of them
+nox -s sdist wheel           # the distributions, each in a fresh environment
 nox -s tests-3.12 -- -k sync # on one, with arguments for pytest
 """
+
+import shutil
+import tarfile
+from pathlib import Path
 
 import nox
 
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["tests"]
 
 
 @nox.session(python=["3.10", "3.11", "3.12", "3.13"])
@@ -15,3 +21,33 @@ def tests(session: nox.Session) -> None:
     """Run the whole suite, other people's drivers included."""
     session.install("--quiet", "--editable", ".[test,judges]")
     session.run("python", "-m", "pytest", *(session.posargs or ["-n", "4"]))
+
+
+def build(session: nox.Session, kind: str) -> Path:
+    """Return the path of a new source distribution ("sdist") or "wheel"."""
+    folder = Path(session.create_tmp()) / "dist"
+    session.install("--quiet", "build")
+    session.run("python", "-m", "build", f"--{kind}", "--outdir", str(folder), silent=True)
+    return max(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+
+
+@nox.session
+def sdist(session: nox.Session) -> None:
+    """Install the source distribution and run the tests that it contains."""
+    archive = build(session, "sdist")
+    session.install("--quiet", f"watlowlib-threaded[test] @ {archive.resolve().as_uri()}")
+    with tarfile.open(archive) as files:
+        files.extractall(archive.parent, filter="data")
+    source = archive.with_name(archive.name.removesuffix(".tar.gz"))
+    shutil.rmtree(source / "watlowlib")  # test the installed package
+    session.chdir(source)
+    session.run("python", "-m", "pytest", "-n", "4")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Install the wheel without extras, and record a simulated fleet."""
+    session.install("--quiet", str(build(session, "wheel")))
+    session.chdir(session.create_tmp())
+    session.run("watlowlib", "record", "--simulate", "2", "--duration", "2", "run.sqlite")
+    session.run("watlowlib", "recover", "run.sqlite")

@@ -58,7 +58,7 @@ def test_each_public_name_is_the_one_declared_for_type_checkers() -> None:
         alias.name: node.module
         for node in imports
         for alias in node.names
-        if (node.module or "").startswith("watlowlib")
+        if (node.module or "").startswith("watlowlib.")
     }
     assert set(declared) == set(watlowlib.__all__)
     for name, module in declared.items():

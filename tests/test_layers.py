@@ -15,6 +15,7 @@ import watlowlib
 PACKAGE = Path(watlowlib.__file__).parent
 
 LAYERS = [
+    "_installation",
     "errors",
     "model",
     "_internal",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import watlowlib
 from watlowlib import CsvSink, find_devices, read_samples
 from watlowlib.cli.main import main
 from watlowlib.model import ProtocolKind
@@ -14,6 +15,7 @@ from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
 from watlowlib.simulator.bus import Simulated
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = Path(watlowlib.__file__).parent
 README = (ROOT / "README.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [
@@ -116,7 +118,7 @@ def test_the_first_two_commands_record_and_test() -> None:
 
 def test_contributing_names_every_package_and_module() -> None:
     guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    parts = {path.name for path in (ROOT / "watlowlib").iterdir() if path.suffix == ".py"}
-    parts |= {f"{path.parent.name}/" for path in (ROOT / "watlowlib").glob("*/__init__.py")}
+    parts = {path.name for path in PACKAGE.iterdir() if path.suffix == ".py"}
+    parts |= {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
     unnamed = {part for part in parts if f"`{part}`" not in guide}
     assert unnamed == {"__init__.py", "__main__.py"}

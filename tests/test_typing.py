@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,11 +86,13 @@ MISTAKES = {
 }
 
 
-def run_mypy(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    file = folder / "script.py"
-    file.write_text(script, "utf-8")
+def run_mypy(folder: Path, *scripts: str) -> subprocess.CompletedProcess[str]:
+    """Run mypy over scripts that are named script.py, script1.py, ..."""
+    files = [folder / f"script{number or ''}.py" for number in range(len(scripts))]
+    for file, script in zip(files, scripts):
+        file.write_text(script, "utf-8")
     return subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", *OPTIONS, str(file)],
+        [sys.executable, "-m", "mypy", "--strict", *OPTIONS, *map(str, files)],
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -101,9 +104,18 @@ def run_mypy(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.timeout(PATIENCE_S)
 def test_mypy_accepts_a_correct_script_and_finds_mistakes(tmp_path: Path) -> None:
-    done = run_mypy(SCRIPT, tmp_path)
+    done = run_mypy(tmp_path, SCRIPT)
     assert done.returncode == 0, done.stdout + done.stderr
-    done = run_mypy("import watlowlib\n" + "\n".join(MISTAKES), tmp_path)
+    done = run_mypy(tmp_path, "import watlowlib\n" + "\n".join(MISTAKES))
     for number, (line, code) in enumerate(MISTAKES.items(), start=2):
         assert f"script.py:{number}: error" in done.stdout, line
         assert f"[{code}]" in done.stdout.split(f"script.py:{number}:")[1].splitlines()[0]
+
+
+@pytest.mark.timeout(PATIENCE_S)
+def test_mypy_accepts_the_examples_of_the_readme(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    examples = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len(examples) > 5
+    done = run_mypy(tmp_path, *examples)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -17,6 +17,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from watlowlib import _installation  # noqa: F401 - checks the installation
+
 if TYPE_CHECKING:
     from watlowlib.devices.alarms import Alarm
     from watlowlib.devices.controller import Controller

@@ -7,16 +7,26 @@ from typing import Any
 
 from watlowlib.errors import WatlowSinkError
 
+REQUIREMENTS = {
+    "pandas": "pandas",
+    "polars": "polars",
+    "psycopg": "'psycopg[binary]'",
+    "psycopg_pool": "psycopg_pool",
+    "pyarrow": "pyarrow",
+}
+"""What to give pip, by package. Not our extras: pip would look for them in another library."""
 
-def import_optional(module: str, extra: str) -> Any:
-    """Import `module` and return it.
+
+def import_optional(module: str) -> Any:
+    """Import `module`, one of an optional package, and return it.
 
     Raises:
         WatlowSinkError: It is not installed; the message has the command that installs it.
     """
+    package = module.split(".")[0]
     try:
         return import_module(module)
     except ImportError as error:
         raise WatlowSinkError(
-            f"this needs {module.split('.')[0]} ({error}): pip install 'watlowlib[{extra}]'"
+            f"this needs {package} ({error}): pip install {REQUIREMENTS[package]}"
         ) from error

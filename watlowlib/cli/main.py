@@ -68,7 +68,9 @@ def make_parser() -> argparse.ArgumentParser:
         prog="watlowlib", description="Read, write and record Watlow temperature controllers."
     )
     parser.add_argument("--version", action="version", version=watlowlib.__version__)
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the log")
+    parser.add_argument(
+        "-v", "--verbose", action="count", default=0, help="show the log; -vv: each frame too"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         command = commands.add_parser(
@@ -89,6 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(threadName)s %(message)s",
         handlers=[_StderrHandler()],
     )
+    if arguments.verbose > 1:
+        logging.getLogger("watlowlib").setLevel(logging.DEBUG)
     if not arguments.verbose:
         # psycopg's pool repeats its warning while the server is down; our sink warns once.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

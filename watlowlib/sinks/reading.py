@@ -76,7 +76,7 @@ class StoredSamples:
         Raises:
             WatlowSinkError: pandas is not installed, or the file cannot be read.
         """
-        return import_optional("pandas", "pandas").DataFrame.from_records(list(self))
+        return import_optional("pandas").DataFrame.from_records(list(self))
 
     def to_polars(self) -> Any:
         """Return a polars DataFrame, with numbers in `value` and text in `value_text`.
@@ -84,7 +84,7 @@ class StoredSamples:
         Raises:
             WatlowSinkError: polars or pyarrow is not installed, or the file cannot be read.
         """
-        return import_optional("polars", "polars").from_arrow(self.to_arrow())
+        return import_optional("polars").from_arrow(self.to_arrow())
 
 
 def read_samples(path: str | os.PathLike[str], *, table: str = "samples") -> StoredSamples:
@@ -142,7 +142,7 @@ def _parquet(path: Path) -> Rows:
     if path.is_dir():
         yield from _folder(path)
         return
-    parquet = import_optional("pyarrow.parquet", "parquet")
+    parquet = import_optional("pyarrow.parquet")
     # Open the journal first: a sink may finish and delete it while the file is read.
     schema, batches = read_journal(journal_of(path))
     if path.exists():

@@ -31,7 +31,7 @@ LATENCY_STEP_S = 2.0**-20
 
 def arrow() -> Any:
     """Return the module pyarrow."""
-    return import_optional("pyarrow", "parquet")
+    return import_optional("pyarrow")
 
 
 def schema_of(layout: ColumnLayout) -> Any:
@@ -95,7 +95,7 @@ def _array(arrow_type: Any, column: Column) -> Any:
 
 def _rounded_latencies(latency_s: Any) -> Any:
     """Round latencies to about a microsecond: finer digits are noise and do not compress."""
-    compute = import_optional("pyarrow.compute", "parquet")
+    compute = import_optional("pyarrow.compute")
     steps = compute.round(compute.divide(latency_s, LATENCY_STEP_S))
     exact = compute.equal(latency_s, compute.round(latency_s, 6))
     return compute.if_else(exact, latency_s, compute.multiply(steps, LATENCY_STEP_S))

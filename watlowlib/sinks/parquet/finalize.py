@@ -72,7 +72,7 @@ def finalize(journal: Path, path: Path, options: ParquetOptions) -> int:
         OSError: The disk is full, or the folder cannot be written to.
         WatlowSinkError: The file has other columns than the journal.
     """
-    parquet = import_optional("pyarrow.parquet", "parquet")
+    parquet = import_optional("pyarrow.parquet")
     schema, batches = read_journal(journal)
     if schema is None:
         return 0
@@ -98,7 +98,7 @@ def added(schema: Any, file: Any) -> bool:
 
 def _write_file(path: Path, schema: Any, batches: Iterator[Any], options: ParquetOptions) -> int:
     """Replace `path` by a new file with the rows of `batches`; return the number of rows."""
-    pa, parquet = arrow(), import_optional("pyarrow.parquet", "parquet")
+    pa, parquet = arrow(), import_optional("pyarrow.parquet")
     new = path.with_name(f"_{path.name}.new")
     rows = 0
     try:

@@ -165,7 +165,7 @@ class ParquetSink(FileSink):
         try:
             _finish_leftover(journal.path, path, self._options)
             if path.exists():
-                schema = import_optional("pyarrow.parquet", "parquet").read_schema(path)
+                schema = import_optional("pyarrow.parquet").read_schema(path)
                 layout = layout_of(schema)
                 self._accept(list(layout.types))
                 self._layout, self._schema = layout, schema.remove_metadata()

@@ -134,8 +134,8 @@ class PostgresSink(TableSink):
         """
         if self._spool is not None:
             return
-        import_optional("psycopg", "postgres")
-        import_optional("psycopg_pool", "postgres")
+        import_optional("psycopg")
+        import_optional("psycopg_pool")
         from watlowlib.sinks.postgres.server import Server
 
         server = Server(self._config)
