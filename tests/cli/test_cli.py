@@ -384,3 +384,17 @@ def test_read_over_modbus_and_with_protocol_auto(tmp_path: Path) -> None:
             result = run("read", bus.port, *words, cwd=tmp_path)
             assert result.returncode == 0, result.stderr
             assert re.search(r"setpoint +1 +7[57]\.00( °F)? +ok", result.stdout), result.stdout
+
+
+@pytest.mark.parametrize(("option", "frames"), [("-v", False), ("-vv", True)])
+def test_vv_shows_each_frame(option: str, frames: bool) -> None:
+    with SimulatedBus([1], baudrate=None) as bus:
+        done = subprocess.run(
+            [sys.executable, "-m", "watlowlib", option, "read", bus.port],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert (f"{bus.port} address 1 sent 55 ff 05 10" in done.stderr) is frames

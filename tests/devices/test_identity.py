@@ -6,9 +6,9 @@ import pytest
 
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
-from watlowlib.errors import WatlowConnectionError, WatlowTimeoutError
+from watlowlib.errors import WatlowAbsentError, WatlowConnectionError, WatlowTimeoutError
 from watlowlib.model import ControllerFamily, ProtocolKind
-from watlowlib.simulator import Fault, SimulatedBus
+from watlowlib.simulator import Fault, SimulatedBus, SimulatedController
 
 
 def test_identify_returns_every_field(ctl: Controller) -> None:
@@ -58,3 +58,17 @@ def test_capabilities_are_none_where_the_part_number_does_not_say(
         "profiles": False,
         "modbus_rtu": False,
     }
+
+
+def test_an_unknown_part_number_is_read_only_once() -> None:
+    unit = SimulatedController(1, protocol=ProtocolKind.STDBUS)
+    unit.set("part_number", "")
+    with SimulatedBus([unit], baudrate=None) as bus, open_device(bus.port) as ctl:
+        for exchanges in (2, 3):  # the part number and the value, then the value alone
+            with pytest.raises(WatlowAbsentError, match="holds no value"):
+                ctl.read_parameter("cool_power")
+            assert ctl.stats.exchanges == exchanges
+        unit.set("part_number", "PM3R1CA-AAAAAAA")
+        assert ctl.identify().part_number is not None
+        with pytest.raises(WatlowAbsentError, match="no cooling output"):
+            ctl.read_parameter("cool_power")

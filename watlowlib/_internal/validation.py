@@ -7,6 +7,7 @@ and strings are not.
 from __future__ import annotations
 
 import math
+import os
 from enum import Enum
 from numbers import Integral, Real
 from typing import TypeVar
@@ -14,6 +15,11 @@ from typing import TypeVar
 from watlowlib.errors import WatlowConfigurationError
 
 E = TypeVar("E", bound=Enum)
+
+
+def shown(given: object) -> str:
+    """Return `given` as an error message shows it: a path as its text."""
+    return repr(os.fspath(given) if isinstance(given, os.PathLike) else given)
 
 
 def as_enum(name: str, kind: type[E], given: object) -> E:
@@ -26,7 +32,7 @@ def as_enum(name: str, kind: type[E], given: object) -> E:
         return kind(given)
     except ValueError:
         allowed = ", ".join(str(member.value) for member in kind)
-        raise WatlowConfigurationError(f"{name}={given!r}: allowed are {allowed}") from None
+        raise WatlowConfigurationError(f"{name}={shown(given)}: allowed are {allowed}") from None
 
 
 def as_int(name: str, given: object, low: int, high: int | None, what: str) -> int:
@@ -40,7 +46,7 @@ def as_int(name: str, given: object, low: int, high: int | None, what: str) -> i
         number = int(given)
         if number >= low and (high is None or number <= high):
             return number
-    raise WatlowConfigurationError(f"{name}={given!r}: {what}")
+    raise WatlowConfigurationError(f"{name}={shown(given)}: {what}")
 
 
 def finite_or_none(given: object) -> float | None:
@@ -63,7 +69,7 @@ def as_positive(name: str, given: object, most: float, what: str) -> float:
     number = finite_or_none(given)
     if number is None or not 0 < number <= most:
         raise WatlowConfigurationError(
-            f"{name}={given!r}: give a number above 0 and up to {most:g} ({what})"
+            f"{name}={shown(given)}: give a number above 0 and up to {most:g} ({what})"
         )
     return number
 
@@ -75,5 +81,5 @@ def as_bool(name: str, given: object) -> bool:
         WatlowConfigurationError: It is not True, False, 1 or 0.
     """
     if given not in (True, False):
-        raise WatlowConfigurationError(f"{name}={given!r}: give True or False")
+        raise WatlowConfigurationError(f"{name}={shown(given)}: give True or False")
     return bool(given)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
-from watlowlib._internal.validation import finite_or_none
+from watlowlib._internal.validation import finite_or_none, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.model import Reading, Sample, Value
 
@@ -115,7 +115,7 @@ def whole_number(name: str, given: float) -> int:
     """Return `given` as an int; a DBL with a whole value is accepted."""
     value = finite_or_none(given)
     if value is None or not value.is_integer():
-        raise WatlowConfigurationError(f"{name}={given!r}: wire a whole number")
+        raise WatlowConfigurationError(f"{name}={shown(given)}: wire a whole number")
     return int(value)
 
 
@@ -123,7 +123,7 @@ def real_number(name: str, given: float) -> float:
     """Return `given` as a float; a Boolean or a text is refused."""
     value = finite_or_none(given)
     if value is None:
-        raise WatlowConfigurationError(f"{name}={given!r}: wire a number")
+        raise WatlowConfigurationError(f"{name}={shown(given)}: wire a number")
     return value
 
 
@@ -131,7 +131,7 @@ def boolean(name: str, given: bool) -> bool:
     """Return `given` as a bool; a text such as "FALSE" is refused."""
     if given in (True, False):
         return bool(given)
-    raise WatlowConfigurationError(f"{name}={given!r}: wire TRUE or FALSE")
+    raise WatlowConfigurationError(f"{name}={shown(given)}: wire TRUE or FALSE")
 
 
 def text_list(given: Sequence[str]) -> list[str]:
@@ -146,7 +146,9 @@ def distinct_handles(given: Sequence[int]) -> list[int]:
     except TypeError:
         handles = [whole_number("handle", given)]  # type: ignore[arg-type]
     if not handles or len(set(handles)) < len(handles):
-        raise WatlowConfigurationError(f"handles={given!r}: wire at least one, and each only once")
+        raise WatlowConfigurationError(
+            f"handles={shown(given)}: wire at least one, and each only once"
+        )
     return handles
 
 

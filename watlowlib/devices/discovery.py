@@ -6,6 +6,7 @@ received tell. Ports are searched in parallel.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -60,7 +61,7 @@ ProbeCallback: TypeAlias = Callable[[Probe], None]
 
 
 def find_devices(
-    ports: str | Iterable[str] | None = None,
+    ports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
     *,
     baudrates: int | Iterable[int] | None = None,
     protocols: ProtocolKind | str | Iterable[ProtocolKind | str] = tuple(USUAL),
@@ -90,7 +91,8 @@ def find_devices(
         WatlowConfigurationError: An argument out of range.
         WatlowConnectionError: The ports of this machine cannot be listed now.
     """
-    names = _unique("ports", port_names() if ports is None else ports, str)
+    given = port_names() if ports is None else ports
+    names = [os.fspath(each) for each in _unique("ports", given, str, os.PathLike)]
     kinds = [as_enum("protocols", ProtocolKind, kind) for kind in _unique("protocols", protocols)]
     tried = _unique("addresses", addresses)
     most = ADDRESSES[ProtocolKind.MODBUS_RTU]

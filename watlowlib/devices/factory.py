@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from watlowlib._internal.validation import as_enum, as_int, as_positive
+from watlowlib._internal.validation import as_enum, as_int, as_positive, shown
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.driver import Driver
 from watlowlib.devices.layout import RegisterLayout
@@ -95,7 +95,7 @@ def open_device(
     kind, product = _protocol_and_family(protocol, family)
     if not isinstance(serial_settings, (SerialSettings, type(None))):
         raise WatlowConfigurationError(
-            f"serial_settings={serial_settings!r}: give SerialSettings(baudrate=...)"
+            f"serial_settings={shown(serial_settings)}: give SerialSettings(baudrate=...)"
         )
     most = ADDRESSES.get(kind, ADDRESSES[ProtocolKind.MODBUS_RTU])
     address = as_int("address", address, 1, most, f"on {kind.value} it is from 1 to {most}")
@@ -127,7 +127,7 @@ def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
     source = os.fspath(port) if isinstance(port, os.PathLike) else port
     transport = isinstance(getattr(source, "port", None), str) and not hasattr(source, "baudrate")
     if not source or not (isinstance(source, str) or transport):
-        raise WatlowConfigurationError(f"port={port!r}: give a name such as '/dev/ttyUSB0'")
+        raise WatlowConfigurationError(f"port={shown(port)}: give a name such as '/dev/ttyUSB0'")
     return source
 
 

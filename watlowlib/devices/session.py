@@ -72,6 +72,7 @@ class Session:
         self.availability = self._track(driver)
         self._temperature_unit = temperature_unit
         self._part: PartNumber | None = None
+        self._part_is_known = False
         # Without `close`, the finalizer queues the lease; the next lease taken gives it back.
         self._finalizer = weakref.finalize(self, forget, lease)
         self._finalizer.atexit = False
@@ -211,12 +212,13 @@ class Session:
         Args:
             refresh: Whether to read it again when it is known.
         """
-        if self._part is None or refresh:
+        if not self._part_is_known or refresh:
             try:
                 text = self.read(*self.target("part_number", 1)).value
             except (WatlowConfigurationError, WatlowDeviceError, WatlowAbsentError):
-                return None
+                text = None  # it has none, and is not asked again
             self._part = decode_part_number(text) if isinstance(text, str) and text else None
+            self._part_is_known = True
         return self._part
 
     def note_eeprom_write(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from numbers import Number
 from typing import Any, TypeAlias
 
-from watlowlib._internal.validation import as_int
+from watlowlib._internal.validation import as_int, shown
 from watlowlib.devices.driver import Target
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.registry.parameters import ParameterSpec, Registry
@@ -77,4 +77,4 @@ def as_list(name: str, given: object, *, item: tuple[type, ...] = (str, Number))
         return [given]
     if isinstance(given, Iterable):
         return list(given)
-    raise WatlowConfigurationError(f"{name}={given!r}: give one or a list of them")
+    raise WatlowConfigurationError(f"{name}={shown(given)}: give one or a list of them")

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from watlowlib._internal.clock import Clock
 from watlowlib._internal.threads import make_pool
-from watlowlib._internal.validation import as_enum
+from watlowlib._internal.validation import as_enum, shown
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
 from watlowlib.devices.sampling import make_sampler
@@ -240,7 +240,9 @@ class WatlowManager:
             KeyboardInterrupt: Ctrl-C, after all samples read so far have been written.
         """
         if isinstance(sink, type) or not hasattr(sink, "write_many"):
-            raise WatlowConfigurationError(f"sink={sink!r}: give a sink such as CsvSink('run.csv')")
+            raise WatlowConfigurationError(
+                f"sink={shown(sink)}: give a sink such as CsvSink('run.csv')"
+            )
         recording = record(
             self,
             parameters=parameters,

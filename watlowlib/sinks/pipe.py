@@ -19,7 +19,7 @@ import time
 
 from watlowlib._internal.queues import BoundedQueue, ShutDown, get_waiting, put_waiting
 from watlowlib._internal.threads import Worker
-from watlowlib._internal.validation import as_int, finite_or_none
+from watlowlib._internal.validation import as_int, finite_or_none, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.sinks.base import SampleSink
@@ -224,12 +224,14 @@ def _raise_failures(writers: list[SinkWriter]) -> None:
 
 def _check_arguments(stream: object, sinks: tuple[object, ...]) -> None:
     if not isinstance(stream, Recording):
-        raise WatlowConfigurationError(f"{stream!r} is not a recording: make one with record(...)")
+        raise WatlowConfigurationError(
+            f"{shown(stream)} is not a recording: make one with record(...)"
+        )
     if not sinks:
         raise WatlowConfigurationError("give at least one sink to write to")
     for sink in sinks:
         if isinstance(sink, type) or not hasattr(sink, "write_many"):
             raise WatlowConfigurationError(
-                f"{sink!r} is not a sink: give open sinks as separate arguments, "
+                f"{shown(sink)} is not a sink: give open sinks as separate arguments, "
                 "such as pipe(stream, db, csv)"
             )

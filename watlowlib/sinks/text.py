@@ -58,7 +58,7 @@ class TextSink(FileSink):
             return
         self._check_folder()
         try:
-            self._file = FileIO(self.path, "a+")
+            self._file = FileIO(str(self.path), "a+")
             lock(self._file, self)
             self._check_contents(self._file)
         except BaseException as error:

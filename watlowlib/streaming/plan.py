@@ -14,7 +14,7 @@ from itertools import combinations
 from threading import Event
 from typing import Any, TypeAlias, TypeVar
 
-from watlowlib._internal.validation import as_positive
+from watlowlib._internal.validation import as_positive, shown
 from watlowlib.devices.poll import AssemblySource, FunctionPoll, Poll, PollFunction, PollSource
 from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError
@@ -69,7 +69,7 @@ def make_plan(
     """
     if not isinstance(source, PollSource):
         raise WatlowConfigurationError(
-            f"{source!r} cannot be recorded: give a Controller or a WatlowManager"
+            f"{shown(source)} cannot be recorded: give a Controller or a WatlowManager"
         )
     entries = _entries(parameters, rate_hz)
     if not entries:
@@ -102,7 +102,7 @@ def make_plan(
     setup: AbstractContextManager[object] = nullcontext()
     if assembly:
         if not isinstance(source, AssemblySource):
-            raise WatlowConfigurationError(f"{source!r} has no assembly; leave assembly out")
+            raise WatlowConfigurationError(f"{shown(source)} has no assembly; leave assembly out")
         all_names = [name for name, _ in entries]
         setup = source.assembly(all_names, instances=instances, names=names, confirm=confirm)
     return Plan(tuple(reports), slots, polls, setup)

@@ -100,7 +100,7 @@ class Journal:
 
     def _open_locked(self) -> FileIO:
         while True:
-            file = FileIO(self.path, "a+")
+            file = FileIO(str(self.path), "a+")
             try:
                 lock(file, self.path)
                 # The sink that held the lock may have deleted the file.
