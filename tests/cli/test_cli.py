@@ -396,5 +396,6 @@ def test_vv_shows_each_frame(option: str, frames: bool) -> None:
             timeout=30,
             check=False,
         )
+        port = bus.port
     assert done.returncode == 0, done.stderr
-    assert (f"{bus.port} address 1 sent 55 ff 05 10" in done.stderr) is frames
+    assert (f"{port} address 1 sent 55 ff 05 10" in done.stderr) is frames
