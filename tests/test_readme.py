@@ -104,7 +104,7 @@ def test_a_command_runs_without_changes(
             with CsvSink(words[1]) as sink:
                 sink.write_many([])
         assert main(words) == 0
-    expected = {"parameters": "heat_proportional_band", "recover": "0 bytes of a torn line"}
+    expected = {"parameters": "heat_proportional_band", "recover": "the file is complete"}
     assert expected.get(words[0], "process_value") in capsys.readouterr().out
 
 

@@ -12,7 +12,7 @@ from watlowlib.cli.main import main
 from watlowlib.sinks.parquet.journal import journal_of
 
 
-def test_recover_cuts_off_a_torn_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recover_sets_a_torn_line_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "run.csv"
     with open_sink(path) as sink:
         sink.write_many(many(3))
@@ -21,9 +21,10 @@ def test_recover_cuts_off_a_torn_line(tmp_path: Path, capsys: pytest.CaptureFixt
         file.write("oven_top,1,st")
     assert main(["recover", str(path), str(path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{path}: 13 bytes of a torn line cut off",
-        f"{path}: 0 bytes of a torn line cut off",
+        f"{path}: a torn last line of 13 bytes was moved to {path}.torn",
+        f"{path}: the file is complete, nothing to do",
     ]
+    assert Path(f"{path}.torn").read_text() == "oven_top,1,st"
     assert path.stat().st_size == size
 
 
@@ -37,7 +38,8 @@ def test_recover_accepts_a_file_with_other_columns(
     with path.open("a") as file:
         file.write('{"gas')
     assert main(["recover", str(path)]) == 0
-    assert capsys.readouterr().out == f"{path}: 5 bytes of a torn line cut off\n"
+    message = f"{path}: a torn last line of 5 bytes was moved to {path}.torn\n"
+    assert capsys.readouterr().out == message
     assert list(read_samples(path)) == [{"gas": "N2", "pressure": 1.5}]
 
 

@@ -68,25 +68,30 @@ def test_foreign_file_is_not_changed(
 
 
 @pytest.mark.parametrize("sink_type", [CsvSink, JsonlSink])
-def test_torn_last_line_is_cut_off_at_any_length(
+def test_torn_last_line_of_any_length_is_set_aside(
     tmp_path: Path, sink_type: type[CsvSink | JsonlSink], caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / ("run.csv" if sink_type is CsvSink else "run.jsonl")
-    odd = replace(FIRST, device='a "quoted",\r\n name\n', value=1.0)
+    beside = path.with_name(path.name + ".torn")
+    odd = replace(FIRST, device='a "quoted", name', value=1.0)
     with sink_type(path) as sink:
         sink.write_many([odd])
         whole = path.stat().st_size
         sink.write_many([odd])
     data = path.read_bytes()
-    for torn in range(whole + 1, len(data)):
+    complete = len(data.rstrip()) if sink_type is JsonlSink else len(data) - 1
+    for torn in range(whole + 1, complete):
         path.write_bytes(data[:torn])
         before = list(read_samples(path))
         with sink_type(path) as sink:
             assert path.read_bytes() == data[:whole]
+            assert beside.read_bytes() == data[whole:torn]
             sink.write_many([odd])
         assert path.read_bytes() == data
+        assert not beside.exists()
         assert len(before) == 1
-    assert f"a torn last line of {len(data) - whole - 1} bytes is cut off" in caplog.text
+    message = f"a torn last line of {complete - 1 - whole} bytes was moved to {beside}"
+    assert message in caplog.text
 
 
 @pytest.mark.parametrize("sink_type", [CsvSink, JsonlSink])
@@ -388,11 +393,14 @@ def test_unknown_extension_is_refused(name: str) -> None:
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_deleted_file_is_an_error(tmp_path: Path, suffix: str) -> None:
     sink = open_sink(tmp_path / f"run.{suffix}")
-    with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"), sink:
+    with (
+        pytest.raises(WatlowSinkError, match="changed by another program"),
+        sink,
+    ):
         sink.write_many(many(2))
         (written,) = tmp_path.iterdir()
         written.unlink()
-        with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"):
+        with pytest.raises(WatlowSinkError, match="changed by another program"):
             sink.write_many(many(2))
         if suffix != "parquet":
             sink.write_many(many(2))
@@ -408,7 +416,7 @@ def test_replaced_file_is_an_error(tmp_path: Path, suffix: str) -> None:
         edited = tmp_path / "edited"
         edited.write_bytes(path.read_bytes())
         edited.replace(path)
-        with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"):
+        with pytest.raises(WatlowSinkError, match="changed by another program"):
             sink.write_many(many(2))
 
 
@@ -424,7 +432,7 @@ def test_deleted_link_is_no_error_but_a_deleted_database_is(tmp_path: Path) -> N
         assert len(list(read_samples(path))) == 4
         link.symlink_to(other)
         path.unlink()
-        with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"):
+        with pytest.raises(WatlowSinkError, match="changed by another program"):
             sink.write_many(many(2))
 
 
@@ -458,7 +466,7 @@ def test_deleted_database_is_an_error(tmp_path: Path) -> None:
     with SqliteSink(path) as sink:
         sink.write_many(many(2))
         path.unlink()
-        with pytest.raises(WatlowSinkError, match="was deleted or moved while it was written"):
+        with pytest.raises(WatlowSinkError, match="changed by another program"):
             sink.write_many(many(2))
 
 

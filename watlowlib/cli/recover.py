@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.choose import URLS, open_sink
 from watlowlib.sinks.parquet.finalize import ParquetOptions
 from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of
@@ -14,12 +13,14 @@ from watlowlib.sinks.parquet.sink import ParquetSink, recover_file, recover_fold
 from watlowlib.sinks.postgres.sink import PostgresSink
 from watlowlib.sinks.reading import read_samples
 from watlowlib.sinks.sqlite import SqliteSink
+from watlowlib.sinks.text import TextSink
+from watlowlib.sinks.torn_line import torn_path
 
 HELP = "complete files that a crash left unfinished"
 DESCRIPTION = (
     "Complete files that a crash left unfinished: convert the journals of a Parquet file or of a "
-    "folder; cut off a torn last line of CSV and JSON Lines; send spooled rows to a PostgreSQL "
-    "server. Opening the sink again does the same."
+    "folder; move a torn last line of CSV and JSON Lines to a file beside; send spooled rows to a "
+    "PostgreSQL server. Opening the sink again does the same."
 )
 USAGE = "watlowlib recover FILE ..."
 
@@ -58,16 +59,17 @@ def recover(name: str) -> str:
         return f"{path}: {rows} rows recovered"
     if isinstance(sink, SqliteSink):
         return f"{path}: nothing to do, SQLite repairs its files itself"
-    assert isinstance(sink, FileSink)
-    return f"{path}: {_cut_torn_line(path, type(sink))} bytes of a torn line cut off"
+    assert isinstance(sink, TextSink)
+    return f"{path}: {_set_torn_line_aside(path, type(sink))}"
 
 
-def _cut_torn_line(path: Path, kind: type[FileSink]) -> int:
-    """Cut off a torn last line of `path`, which may have any columns; return its length."""
-    size = path.stat().st_size
+def _set_torn_line_aside(path: Path, kind: type[TextSink]) -> str:
+    """Move a torn last line of `path`, which may have any columns, to the file beside it."""
     first = next(iter(read_samples(path)), None)
-    with kind(path, columns=None if first is None else list(first)):
-        return size - path.stat().st_size
+    torn = kind(path, columns=None if first is None else list(first)).repair()
+    if not torn:
+        return "the file is complete, nothing to do"
+    return f"a torn last line of {torn} bytes was moved to {torn_path(path)}"
 
 
 def _send_spooled(sink: object) -> str:

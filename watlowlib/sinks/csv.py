@@ -69,6 +69,8 @@ class CsvSink(TextSink):
             power cut, but each call takes some milliseconds.
         columns: Names of the columns that an existing file must have. Default: the columns
             of a Sample.
+        on_replaced: What to do when another program moves, deletes, replaces or truncates the
+            file: "raise" an error, or "reopen": continue in a file of the same name.
     """
 
     _quotes = True
@@ -83,6 +85,9 @@ class CsvSink(TextSink):
 
     def _is_torn_first_write(self, head: bytes) -> bool:
         return (",".join(COLUMNS) + "\r").encode().startswith(head)
+
+    def _is_complete_row(self, tail: bytes) -> bool:
+        return tail.endswith(b"\r")
 
     def _header(self, layout: ColumnLayout) -> str:
         return ",".join(map(csv_cell, layout.types)) + "\r\n"

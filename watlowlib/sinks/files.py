@@ -1,4 +1,4 @@
-"""File operations for the sinks: locks, atomic replacement, and torn last lines."""
+"""File operations for the sinks: locks, replaced files, atomic replacement, lines."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ try:
     import fcntl
 except ImportError:  # Windows refuses to rename or truncate a file that two programs have open
     fcntl = None  # type: ignore[assignment]
-
-BLOCK = 1 << 20
 
 
 def lock(file: FileIO, name: object) -> None:
@@ -33,6 +31,34 @@ def lock(file: FileIO, name: object) -> None:
                 raise WatlowSinkError(f"{name} is being written to by another sink") from None
 
 
+class FileIdentity:
+    """Tells whether the file that was opened is still the one at its path.
+
+    Args:
+        path: The path of an existing file.
+        status: The status of the open file; None to take it from the path.
+    """
+
+    def __init__(self, path: Path, status: os.stat_result | None = None) -> None:
+        self._path = path
+        self._status = path.stat() if status is None else status
+        # Some network drives invent the inode at each call; there a file is only seen to be gone.
+        self._stable = self._is_at_path()
+
+    def in_place(self) -> bool:
+        """Whether the file is at its path; True as well if the folder may not be read."""
+        try:
+            return self._is_at_path() if self._stable else self._path.exists()
+        except PermissionError:
+            return True
+
+    def _is_at_path(self) -> bool:
+        try:
+            return os.path.samestat(self._status, self._path.stat())
+        except FileNotFoundError:
+            return False
+
+
 def check_not_deleted(file: FileIO, path: Path) -> None:
     """Check that the open `file` was not deleted, nor replaced by another file at `path`.
 
@@ -46,13 +72,14 @@ def check_not_deleted(file: FileIO, path: Path) -> None:
     with suppress(OSError):
         if os.path.samestat(status, path.stat()):
             return
-    raise deleted_error(path)
+    raise replaced_error(path)
 
 
-def deleted_error(path: Path) -> WatlowSinkError:
-    """Return the error for a file that was deleted or replaced while it was written."""
+def replaced_error(path: Path) -> WatlowSinkError:
+    """Return the error for a file that another program has changed while it was written."""
     return WatlowSinkError(
-        f"{path} was deleted or moved while it was written; its rows are no longer at this path"
+        f"{path} was moved, deleted, replaced or changed by another program while it was written; "
+        "earlier rows are where that program has put them"
     )
 
 
@@ -76,50 +103,28 @@ def replace(new: Path, old: Path) -> None:
             os.close(folder)
 
 
-def end_of_last_line(file: FileIO, *, quotes: bool) -> int:
-    """Return the offset at which the last complete line of `file` ends, in bytes.
+def complete_lines(path: Path, *, quotes: bool) -> Iterator[str]:
+    """Yield the complete lines of a UTF-8 file with their ends.
 
     Args:
-        file: An open file.
-        quotes: Whether a line break between quotation marks belongs to the line, as in
-            CSV. Then the whole file is read, because quotation marks can be paired only
-            from the beginning of the file.
+        path: The file. Bytes after its last line break are a torn line and left out.
+        quotes: Whether a line break between quotation marks belongs to the line, as in CSV.
+
+    Raises:
+        ValueError: A quotation mark is not closed, so that the rest of the file is one line.
     """
-    return _end_with_quotes(file) if quotes else _end_without_quotes(file)
-
-
-def _end_with_quotes(file: FileIO) -> int:
-    file.seek(0)
-    start, end, inside_quotes = 0, 0, False
-    while block := file.read(BLOCK):
-        offset = start
-        for number, part in enumerate(block.split(b'"')):
-            inside_quotes ^= number > 0
-            line_break = -1 if inside_quotes else part.rfind(b"\n")
-            if line_break >= 0:
-                end = offset + line_break + 1
-            offset += len(part) + 1
-        start += len(block)
-    return end
-
-
-def _end_without_quotes(file: FileIO) -> int:
-    start = file.seek(0, os.SEEK_END)
-    while start > 0:
-        size = min(BLOCK, start)
-        start = file.seek(start - size)
-        line_break = file.read(size).rfind(b"\n")
-        if line_break >= 0:
-            return start + line_break + 1
-    return 0
-
-
-def complete_lines(path: Path, *, quotes: bool) -> Iterator[str]:
-    """Yield the complete lines of a UTF-8 file with their ends; `quotes`: `end_of_last_line`."""
-    line, encoding = b"", "utf-8-sig"  # some editors add a byte order mark
+    encoding = "utf-8-sig"  # some editors add a byte order mark
+    parts: list[bytes] = []
+    inside_quotes = False
+    first = 0
     with path.open("rb") as file:
-        for part in file:
-            line += part
-            if line.endswith(b"\n") and not (quotes and line.count(b'"') % 2):
-                yield line.decode(encoding)
-                line, encoding = b"", "utf-8"
+        for number, part in enumerate(file, start=1):
+            first = first if parts else number
+            parts.append(part)
+            inside_quotes ^= quotes and part.count(b'"') % 2 == 1
+            if part.endswith(b"\n") and not inside_quotes:
+                yield b"".join(parts).decode(encoding)
+                parts.clear()
+                encoding = "utf-8"
+    if len(parts) > 1:
+        raise ValueError(f'a quotation mark (") in line {first} is not closed')

@@ -35,6 +35,8 @@ class JsonlSink(TextSink):
             power cut, but each call takes some milliseconds.
         columns: Names of the columns that an existing file must have. Default: the columns
             of a Sample.
+        on_replaced: What to do when another program moves, deletes, replaces or truncates the
+            file: "raise" an error, or "reopen": continue in a file of the same name.
     """
 
     _time_format = '"%s"'
@@ -54,8 +56,13 @@ class JsonlSink(TextSink):
         return list(first)
 
     def _is_torn_first_write(self, head: bytes) -> bool:
-        start = b'{"device":'
-        return head.startswith(start) or start.startswith(head)
+        return not head or head.startswith(b"{")
+
+    def _is_complete_row(self, tail: bytes) -> bool:
+        try:
+            return isinstance(json.loads(tail), dict)
+        except ValueError:
+            return False
 
     def _lines(self, layout: ColumnLayout, columns: list[Column]) -> str:
         names = (json_cell(name).replace("%", "%%") for name in layout.types)

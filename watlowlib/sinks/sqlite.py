@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
@@ -19,8 +19,10 @@ from watlowlib.sinks.database import (
     set_journal_mode,
     transaction,
 )
-from watlowlib.sinks.files import deleted_error
+from watlowlib.sinks.files import FileIdentity, replaced_error
 from watlowlib.sinks.rows import Column, ColumnLayout, ColumnType, Row, TimeText
+
+log = logging.getLogger(__name__)
 
 _SQL_TYPES = {
     ColumnType.TEXT: " TEXT",
@@ -54,6 +56,8 @@ class SqliteSink(FileSink):
         busy_timeout_ms: Milliseconds to wait for another program that writes to the file.
         columns: Names of the columns that an existing table must have. Default: the
             columns of a Sample.
+        on_replaced: What to do when another program moves, deletes or replaces the file:
+            "raise" an error, or "reopen": continue in a file of the same name.
 
     Raises:
         WatlowConfigurationError: An invalid table name, mode or timeout.
@@ -69,11 +73,13 @@ class SqliteSink(FileSink):
         synchronous: str = "NORMAL",
         busy_timeout_ms: int = 5000,
         columns: Sequence[str] | None = None,
+        on_replaced: str = "raise",
     ) -> None:
         super().__init__(path, columns=columns)
         check_pattern("table", table, NAME, "letters, digits and underscores")
         check_pattern("journal_mode", journal_mode, "WAL|DELETE|TRUNCATE|PERSIST|MEMORY|OFF", None)
         check_pattern("synchronous", synchronous, "OFF|NORMAL|FULL|EXTRA", None)
+        check_pattern("on_replaced", on_replaced, "raise|reopen", None)
         check_pattern("busy_timeout_ms", str(busy_timeout_ms), r"\d+", "milliseconds, 0 or more")
         self._table = quote_identifier(table)  # it may be an SQL keyword, such as order
         self._index = quote_identifier(f"{table}_device_requested_at")
@@ -82,7 +88,8 @@ class SqliteSink(FileSink):
         self._synchronous = synchronous
         self._busy_timeout_s = busy_timeout_ms / 1000
         self._database: sqlite3.Connection | None = None
-        self._resolved_path: Path | None = None
+        self._on_replaced = on_replaced
+        self._identity: FileIdentity | None = None
 
     def open(self) -> None:
         """Open the file and check the columns of an existing table.
@@ -114,7 +121,7 @@ class SqliteSink(FileSink):
         self._database = database
         # Resolved now: the working directory or a link may change while the file is open.
         resolved = self.path.resolve()
-        self._resolved_path = resolved if resolved.exists() else None  # None: in memory
+        self._identity = FileIdentity(resolved) if resolved.exists() else None  # None: in memory
 
     def write_many(self, samples: Sequence[Row]) -> None:
         """Insert `samples` in one transaction."""
@@ -122,17 +129,14 @@ class SqliteSink(FileSink):
             raise self._not_open()
         if not samples:
             return
-        with suppress(PermissionError):  # the program may have lost its rights on the folder
-            # SQLite itself keeps writing to a deleted file.
-            if self._resolved_path is not None and not self._resolved_path.exists():
-                raise deleted_error(self.path)
+        database = self._check_in_place(self._database)
         try:
-            with transaction(self._database):
-                layout = self._layout or self._existing_layout(self._database)
+            with transaction(database):
+                layout = self._layout or self._existing_layout(database)
                 if layout is None:
                     layout = ColumnLayout.infer(samples)
-                    self._create(self._database, layout)
-                self._insert(self._database, layout, layout.columns(samples, TimeText()))
+                    self._create(database, layout)
+                self._insert(database, layout, layout.columns(samples, TimeText()))
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
             raise self._failed("written", error) from error
         self._layout = layout
@@ -143,9 +147,35 @@ class SqliteSink(FileSink):
         self._layout = None
         if database is not None:
             try:
+                self._complete_moved_file(database)
                 database.close()
             except sqlite3.Error as error:
                 raise self._failed("closed", error) from error
+
+    def _check_in_place(self, database: sqlite3.Connection) -> sqlite3.Connection:
+        """Return the database, opened again if another program has replaced its file.
+
+        SQLite itself keeps writing to a deleted file.
+
+        Raises:
+            WatlowSinkError: The file was replaced, and `on_replaced` is "raise".
+        """
+        if self._identity is None or self._identity.in_place():
+            return database
+        self._complete_moved_file(database)
+        if self._on_replaced == "raise":
+            raise replaced_error(self.path)
+        log.warning("%s was moved by another program; it is opened again", self)
+        self.close()
+        self.open()
+        assert self._database is not None
+        return self._database
+
+    def _complete_moved_file(self, database: sqlite3.Connection) -> None:
+        """Move the rows that are still in the journal, under the old name, into the file."""
+        if self._identity is not None and not self._identity.in_place():
+            with suppress(sqlite3.Error):
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _existing_layout(self, database: sqlite3.Connection) -> ColumnLayout | None:
         names = [row[1] for row in database.execute(f"PRAGMA table_info({self._table})")]

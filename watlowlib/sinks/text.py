@@ -1,7 +1,8 @@
 """Base class of the text files, CSV and JSON Lines: UTF-8, one line per row.
 
 Rows are appended to an existing file. Each `write_many` passes its rows to the operating
-system, and with `fsync` waits for the disk. Opening a file cuts off a torn last line.
+system, and with `fsync` waits for the disk. Opening a file moves a torn last line to a file
+beside it. Each write checks that the file is still the one at its path, with the size it had.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ from typing import Any
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
-from watlowlib.sinks.files import check_not_deleted, end_of_last_line, lock, write_all
+from watlowlib.sinks.database import check_pattern
+from watlowlib.sinks.files import FileIdentity, lock, replaced_error, write_all
 from watlowlib.sinks.rows import Cache, Column, ColumnLayout, ColumnType, Row, TimeText
+from watlowlib.sinks.torn_line import (
+    ROW_LIMIT,
+    DamagedFileError,
+    end_of_lines,
+    set_aside,
+    torn_path,
+)
 
 log = logging.getLogger(__name__)
-
-HEAD = 1 << 20
-"""Length limit of the first line, in bytes."""
 
 
 class TextSink(FileSink):
@@ -32,6 +38,8 @@ class TextSink(FileSink):
             power cut, but each call takes some milliseconds.
         columns: Names of the columns that an existing file must have. Default: the columns
             of a Sample.
+        on_replaced: What to do when another program moves, deletes, replaces or truncates the
+            file: "raise" an error, or "reopen": continue in a file of the same name.
     """
 
     def __init__(
@@ -40,11 +48,16 @@ class TextSink(FileSink):
         *,
         fsync: bool = False,
         columns: Sequence[str] | None = None,
+        on_replaced: str = "raise",
     ) -> None:
         super().__init__(path, columns=columns)
+        check_pattern("on_replaced", on_replaced, "raise|reopen", None)
         self._fsync = fsync
+        self._on_replaced = on_replaced
         self._file: FileIO | None = None
+        self._identity: FileIdentity | None = None
         self._end = 0
+        self._write_failed = False
         self._caches: dict[ColumnType, Cache[str]] = {}
 
     def open(self) -> None:
@@ -52,20 +65,21 @@ class TextSink(FileSink):
 
         Raises:
             WatlowSinkError: The folder does not exist, permission is denied, the file has
-                another format or other columns, or another sink is writing to it.
+                another format, other columns or damage, or another sink is writing to it.
         """
-        if self._file is not None:
-            return
-        self._check_folder()
+        if self._file is None:
+            self._open()
+
+    def repair(self) -> int:
+        """Move a torn last line to the file beside; return its length, 0 for a complete file.
+
+        Raises:
+            WatlowSinkError: As for `open`.
+        """
         try:
-            self._file = FileIO(str(self.path), "a+")
-            lock(self._file, self)
-            self._check_contents(self._file)
-        except BaseException as error:
-            self.close()
-            if isinstance(error, OSError):
-                raise self._failed("opened", error) from error
-            raise
+            return self._open()
+        finally:
+            self._close_file()
 
     def write_many(self, samples: Sequence[Row]) -> None:
         """Append `samples`, all or none, and pass them to the operating system."""
@@ -73,54 +87,117 @@ class TextSink(FileSink):
             raise self._not_open()
         if not samples:
             return
+        self._check_in_place()
         layout = self._layout or ColumnLayout.infer(samples)
         lines = self._lines(layout, layout.columns(samples, TimeText()))
-        if self._layout is None:
+        if self._end == 0:
             lines = self._header(layout) + lines
         self._append(self._file, lines)
         self._layout = layout
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; if all writes succeeded, delete the file with its torn lines."""
+        if self._file is not None and not self._write_failed:
+            torn_path(self.path).unlink(missing_ok=True)
+        self._close_file()
+
+    def _open(self) -> int:
+        """Open and check the file; return the length of the torn line that was set aside."""
+        self._check_folder()
+        try:
+            self._file = FileIO(str(self.path), "a+")
+            lock(self._file, self)
+            torn = self._check_contents(self._file)
+            self._identity = FileIdentity(self.path, os.fstat(self._file.fileno()))
+        except BaseException as error:
+            self._close_file()
+            if isinstance(error, OSError):
+                raise self._failed("opened", error) from error
+            raise
+        self._write_failed = False
+        return torn
+
+    def _close_file(self) -> None:
         file, self._file = self._file, None
         self._layout = None
         if file is not None:
             file.close()
 
-    def _check_contents(self, file: FileIO) -> None:
-        """Read the columns of an existing file and cut off a torn last line."""
+    def _check_contents(self, file: FileIO) -> int:
+        """Read the columns of an existing file; set a torn last line aside."""
+        try:
+            end = end_of_lines(file, quotes=self._quotes)
+        except DamagedFileError as error:
+            raise WatlowSinkError(
+                f"{self}: {error}. Nothing was changed: correct the file with an editor, or give "
+                "a new name"
+            ) from error
+        file.seek(end)
+        complete = self._is_complete_row(file.read())
         file.seek(0)
-        head = file.read(HEAD)
-        self._end = 0
-        if b"\n" in head:
+        head = file.read(ROW_LIMIT) + (b"\n" if complete else b"")
+        if end or complete:
             self._layout = self._accept(self._column_names(head))
-            self._end = end_of_last_line(file, quotes=self._quotes)
         elif not self._is_torn_first_write(head):
             shown = head[:100].decode("utf-8", "replace")
             raise WatlowSinkError(f"{self} has another header ({shown!r}); give a new name")
-        torn = file.seek(0, os.SEEK_END) - self._end
+        if complete:  # the row only lacks its line break
+            write_all(file, b"\n")
+            end = file.seek(0, os.SEEK_END)
+        self._end = end
+        torn = set_aside(file, self.path, end)
         if torn:
-            log.warning("%s: a torn last line of %d bytes is cut off", self, torn)
-            file.truncate(self._end)
+            beside = torn_path(self.path)
+            log.warning("%s: a torn last line of %d bytes was moved to %s", self, torn, beside)
+        return torn
+
+    def _check_in_place(self) -> None:
+        """Check that the file is still at its path, with the size it had after the last write.
+
+        Raises:
+            WatlowSinkError: It is not, and `on_replaced` is "raise".
+        """
+        assert self._file is not None
+        assert self._identity is not None
+        status = os.fstat(self._file.fileno())
+        # Our own failed write may have left a part of its rows at the end.
+        same_size = status.st_size == self._end or (
+            self._write_failed and status.st_size > self._end
+        )
+        # A file that was only renamed keeps its rows.
+        renamed = self._on_replaced == "raise" and status.st_nlink and not self.path.exists()
+        if same_size and (renamed or self._identity.in_place()):
+            return
+        if self._on_replaced == "raise":
+            raise replaced_error(self.path)
+        log.warning("%s was moved or truncated by another program; it is opened again", self)
+        layout = self._layout
+        self._close_file()
+        self._open()
+        self._layout = self._layout or layout
 
     def _append(self, file: FileIO, text: str) -> None:
-        check_not_deleted(file, self.path)
         try:
             data = text.encode("utf-8")
             # A full disk stores only the first part of a write. That part is cut off after
             # the failure, or here if the cut failed as well.
-            if file.seek(0, os.SEEK_END) != self._end:
-                file.truncate(self._end)
+            self._cut_off_part(file)
+            self._write_failed = True
             try:
                 write_all(file, data)
                 if self._fsync:
                     os.fsync(file.fileno())
             except BaseException:
-                file.truncate(self._end)
+                self._cut_off_part(file)
                 raise
         except (OSError, UnicodeEncodeError) as error:
             raise self._failed("written", error) from error
+        self._write_failed = False
         self._end += len(data)
+
+    def _cut_off_part(self, file: FileIO) -> None:
+        if file.seek(0, os.SEEK_END) > self._end:  # never make the file longer
+            file.truncate(self._end)
 
     _quotes = False
     _time_format = "%s"
@@ -140,6 +217,10 @@ class TextSink(FileSink):
 
     def _is_torn_first_write(self, head: bytes) -> bool:
         """Whether `head`, which has no complete line, is a first write torn by a crash."""
+        raise NotImplementedError
+
+    def _is_complete_row(self, tail: bytes) -> bool:
+        """Whether the bytes after the last line break are certainly a complete row."""
         raise NotImplementedError
 
     def _header(self, layout: ColumnLayout) -> str:
