@@ -53,9 +53,9 @@ def test_message_includes_the_context() -> None:
         port="/dev/ttyUSB0", address=3, parameter="setpoint", parameter_id=7001, instance=2,
         elapsed_s=0.5,
     )  # fmt: skip
-    error = WatlowTimeoutError("nothing came back", context=context)
+    error = WatlowTimeoutError("no reply", context=context)
     assert str(error) == (
-        "nothing came back (port /dev/ttyUSB0, address 3, setpoint 7001 instance 2, after 0.500 s)"
+        "no reply (port /dev/ttyUSB0, address 3, setpoint 7001 instance 2, after 0.500 s)"
     )
 
 

@@ -69,12 +69,12 @@ class ErrorContext:
 
     @property
     def class_id(self) -> int | None:
-        """Return the class of the parameter."""
+        """The class of the parameter."""
         return None if self.parameter_id is None else self.parameter_id // 1000
 
     @property
     def member_id(self) -> int | None:
-        """Return the member of the parameter."""
+        """The member of the parameter."""
         return None if self.parameter_id is None else self.parameter_id % 1000
 
     def __str__(self) -> str:
@@ -123,7 +123,7 @@ class WatlowUnknownParameterError(WatlowConfigurationError, LookupError):
 
 
 class WatlowConfirmationError(WatlowConfigurationError):
-    """A write that the controller stores permanently was requested without `confirm=True`."""
+    """A write to EEPROM, or one with consequences, was requested without `confirm=True`."""
 
 
 class WatlowUncertainError(WatlowConfigurationError):

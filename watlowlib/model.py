@@ -27,7 +27,7 @@ else:  # only type checkers need the default
     V = TypeVar("V")
 
 BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
-"""Line speeds accepted in `SerialSettings`, in bit/s."""
+"""Baud rates accepted in `SerialSettings`, in bit/s."""
 
 
 class TextEnum(str, Enum):
@@ -100,7 +100,7 @@ class SerialSettings:
 
     @property
     def byte_time_s(self) -> float:
-        """Return the seconds that one byte takes: start, data, parity and stop bits."""
+        """Seconds that one byte takes: start, data, parity and stop bits."""
         return (1 + self.bytesize + (self.parity != "N") + self.stopbits) / self.baudrate
 
 
@@ -172,7 +172,7 @@ class DeviceInfo:
 
     @property
     def capabilities(self) -> dict[str, bool | None]:
-        """Return the unit's features by its part number; None for an unknown feature."""
+        """The unit's features by its part number; None for an unknown feature."""
         part = self.part_number
         control = None if part is None else part.control
         return {

@@ -106,7 +106,7 @@ def test_a_write_without_confirm_sends_nothing(bus: SimulatedBus, ctl: Controlle
         ("assembly_pointer_1", 360, "type 'u16x2' is not supported"),
         ("process_value", 20.0, "is read-only"),
         ("part_number", "PM6", "is read-only"),
-        ("standard_bus_address", 5, "communications setting"),
+        ("standard_bus_address", 5, "communication setting"),
     ],
 )
 def test_an_invalid_value_sends_nothing(

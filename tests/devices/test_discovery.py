@@ -61,7 +61,7 @@ def test_every_controller_is_found_and_nothing_is_written(stack: ExitStack) -> N
     assert (found[MODBUS, 2].data_map, found[MODBUS, 2].word_order) == (2, WordOrder.HIGH_LOW)
     assert found[MODBUS, 3].family is ControllerFamily.SD
     assert all(probe.reason == "" for probe in probes if probe.info)
-    assert all("nothing came back" in probe.reason for probe in probes if not probe.info)
+    assert all("no reply" in probe.reason for probe in probes if not probe.info)
     assert (pm.writes, slave.register_writes, sd.register_writes) == ([], [], [])
     assert port_pool._ports == []
 
@@ -73,7 +73,7 @@ def test_the_reason_depends_on_the_bytes_received(stack: ExitStack) -> None:
         assert probe.info is None
         return probe.reason
 
-    assert "nothing came back" in reason(faults=FaultPlan({Fault.DROP: 1.0}))
+    assert "no reply" in reason(faults=FaultPlan({Fault.DROP: 1.0}))
     assert "another baud rate or parity" in reason(garbled=True)
     assert "another baud rate or parity" in reason(faults=FaultPlan({Fault.TRUNCATE: 1.0}))
 
@@ -121,7 +121,7 @@ def test_an_echo_without_a_reply_is_reported() -> None:
     for protocol in (STDBUS, MODBUS):
         echo = ScriptedTransport(lambda data: [data[:3], data[3:]])
         with open_device(echo, protocol=protocol, retries=0) as ctl:
-            with pytest.raises(WatlowTimeoutError, match="only our own request came back"):
+            with pytest.raises(WatlowTimeoutError, match="only our own request was received"):
                 ctl.session.driver.ping()
 
 
@@ -193,7 +193,9 @@ def test_auto_finds_the_protocol(stack: ExitStack, protocol: ProtocolKind) -> No
 
 def test_auto_reports_what_it_tried(stack: ExitStack) -> None:
     bus = open_bus(stack, 1)
-    with pytest.raises(WatlowTimeoutError, match="tried stdbus: nothing.*; tried modbus_rtu: noth"):
+    with pytest.raises(
+        WatlowTimeoutError, match="tried stdbus: no reply.*; tried modbus_rtu: no re"
+    ):
         open_device(bus.port, protocol=AUTO, address=7, timeout_s=SHORT_S, retries=0)
     with pytest.raises(WatlowTimeoutError) as caught:
         open_device(bus.port, protocol=AUTO, address=100, timeout_s=SHORT_S, retries=0)

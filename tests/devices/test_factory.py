@@ -24,7 +24,7 @@ from watlowlib.simulator import SimulatedBus
         ({"address": True}, "1 to 16"),
         ({"protocol": "modbus_rtu", "address": 0}, "address=0: .* 1 to 247"),
         ({"protocol": "modbus_rtu", "address": 248}, "address=248: .* 1 to 247"),
-        ({"family": "sd"}, "a Series SD speaks Modbus RTU only"),
+        ({"family": "sd"}, "a Series SD supports only Modbus RTU"),
         ({"word_order": "big"}, "word_order='big': allowed are auto, low_high, high_low"),
         ({"data_map": 3}, "data_map=3: give 1, 2 or 'auto'"),
         ({"data_map": True}, "data_map=True"),

@@ -262,9 +262,9 @@ def test_the_controller_object_follows_a_new_address(
     with pytest.raises(WatlowConfigurationError, match="1 to 247"):
         set_address(ctl, 248, confirm=True)
     for name, value in (("modbus_address", 1), ("modbus_parity", "Even"), ("protocol", 1286)):
-        with pytest.raises(WatlowConfigurationError, match="cut this program"):
+        with pytest.raises(WatlowConfigurationError, match="end the communication"):
             ctl.write_parameter(name, value, confirm=True)
-    with pytest.raises(WatlowConfigurationError, match="cut this program off"):
+    with pytest.raises(WatlowConfigurationError, match="end the communication"):
         set_modbus_baudrate(ctl, 19200, confirm=True)
 
 

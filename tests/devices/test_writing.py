@@ -50,7 +50,7 @@ def test_a_write_that_is_not_persistent_needs_no_confirm_and_is_not_counted(
 def test_a_write_with_consequences_needs_confirm(
     bus: SimulatedBus, ctl: Controller, name: str, value: str
 ) -> None:
-    with pytest.raises(WatlowConfirmationError, match="pass confirm=True if that is meant"):
+    with pytest.raises(WatlowConfirmationError, match="pass confirm=True if this is intended"):
         ctl.write_parameter(name, value)
     assert ctl.stats.exchanges == 0
     ctl.write_parameter(name, value, confirm=True)

@@ -22,7 +22,7 @@ from watlowlib.errors import (
 )
 from watlowlib.model import ProtocolKind, SerialSettings
 from watlowlib.protocol import port_pool
-from watlowlib.protocol.port_pool import port_key, take_lease
+from watlowlib.protocol.port_pool import acquire_lease, port_key
 from watlowlib.simulator import SimulatedBus
 
 
@@ -157,7 +157,7 @@ def test_users_of_a_port_must_agree_on_settings(bus: SimulatedBus) -> None:
         open_device(bus.port),
         pytest.raises(WatlowConfigurationError, match="already open with protocol stdbus"),
     ):
-        take_lease(bus.port, SerialSettings(), ProtocolKind.MODBUS_RTU)
+        acquire_lease(bus.port, SerialSettings(), ProtocolKind.MODBUS_RTU)
 
 
 def test_failed_opening_leaves_no_port() -> None:

@@ -29,7 +29,7 @@ class Backoff:
 
     @property
     def failures(self) -> int:
-        """Return the number of failures in a row."""
+        """The number of failures in a row."""
         return self._failures
 
     def left_s(self) -> float:

@@ -18,7 +18,7 @@ __all__ = ["BoundedQueue", "ShutDown", "drain", "get_waiting", "put_dropping_old
 T = TypeVar("T")
 
 SLICE_S = 1.0
-"""The longest single wait: on Windows a wait without a timeout cannot be interrupted."""
+"""The longest single wait."""
 
 if sys.version_info >= (3, 13):
     from queue import Queue as BoundedQueue
@@ -113,16 +113,17 @@ def put_dropping_oldest(items: BoundedQueue[T], item: T) -> list[T]:
             items.put_nowait(item)
             return dropped
         except queue.Full:
-            dropped += _next_of(items)
+            dropped += _pop(items)
 
 
 def drain(items: BoundedQueue[T]) -> Iterator[T]:
     """Remove and yield everything that is in the queue."""
-    while found := _next_of(items):
+    while found := _pop(items):
         yield from found
 
 
-def _next_of(items: BoundedQueue[T]) -> list[T]:
+def _pop(items: BoundedQueue[T]) -> list[T]:
+    """Remove the next item and return it in a list, which is empty if there is none."""
     try:
         return [items.get_nowait()]
     except (queue.Empty, ShutDown):

@@ -23,7 +23,7 @@ def shown(given: object) -> str:
 
 
 def as_enum(name: str, kind: type[E], given: object) -> E:
-    """Return the member of `kind` that `given` is, or is the value of.
+    """Return the member of `kind` for `given`, which is a member or its value.
 
     Raises:
         WatlowConfigurationError: There is none; the message lists the allowed values.

@@ -1,1 +1,1 @@
-"""One controller."""
+"""Controllers: sessions, drivers, polls, discovery and procedures."""

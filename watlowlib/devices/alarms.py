@@ -34,7 +34,7 @@ class Alarm:
         )
 
     def clear(self) -> AlarmState:
-        """Clear a latched alarm (9013), possible once its cause is gone."""
+        """Clear a latched alarm (9013), possible once its cause has ended."""
         write_parameter(self._session, "alarm_clear_request", EXECUTE, instance=self.instance)
         return self.read()
 

@@ -1,6 +1,6 @@
 """The assembly of an EZ-ZONE PM: scattered parameters in adjacent registers.
 
-Registers 40 to 119 are pairs of pointers, kept in EEPROM. The value of the parameter that a
+Registers 40 to 119 are pairs of pointers, stored in EEPROM. The value of the parameter that a
 pointer pair names appears 160 registers higher. One or two reads return up to 40 parameters,
 wherever their own registers are. The previous pointers are restored at the end.
 """
@@ -39,10 +39,8 @@ def assembled(
 ) -> AbstractContextManager[None]:
     """Read `targets` through the assembly within a `with` block.
 
-    Args:
-        session: A PM on Modbus RTU, in data map 1.
-        targets: At most 40 reads.
-        confirm: Must be True: the pointers are kept in EEPROM.
+    `session` must be a PM on Modbus RTU in data map 1, and `targets` at most 40 reads. `confirm`
+    must be True, because the pointers are stored in EEPROM.
 
     Raises:
         WatlowConfigurationError: This controller has no assembly, or too many targets; in
@@ -68,13 +66,20 @@ def _assembled(session: Session, driver: ModbusDriver, targets: list[Target]) ->
         driver.assembled = {}  # the previous pointers are about to change
         _write_pointers(session, driver, before, pointers)
         registers = {span.target: VALUES + 2 * n for n, span in enumerate(spans)}
-        _check_values(session, driver, spans, registers)
+        for span in spans:
+            if not _shows(driver, span, registers[span.target]):
+                spec, instance = span.target
+                raise WatlowWriteError(
+                    f"the assembly of {session.name} does not show {spec.name} instance "
+                    f"{instance}; leave assembly out",
+                    context=session.context_of(spec, instance),
+                )
         driver.assembled = registers
         yield
     finally:
         driver.assembled = {}
-        held = driver.read_registers(POINTERS, len(pointers))
-        _write_pointers(session, driver, held, before)
+        current = driver.read_registers(POINTERS, len(pointers))
+        _write_pointers(session, driver, current, before)
         # A new dict: a read that began before this block notices the change by identity.
         driver.assembled = dict(outer)
 
@@ -92,34 +97,20 @@ def _checked_driver(session: Session, targets: list[Target], confirm: bool) -> M
     if not as_bool("confirm", confirm):
         raise WatlowConfirmationError(
             f"assembling {len(targets)} values writes {len(targets)} pointers to the EEPROM of "
-            f"{session.name} and restores the old ones at the end; pass confirm=True if that is "
-            "meant"
+            f"{session.name} and restores the old ones at the end; pass confirm=True if this is "
+            "intended"
         )
     return driver
 
 
 def _write_pointers(
-    session: Session, driver: ModbusDriver, held: list[int], pointers: list[int]
+    session: Session, driver: ModbusDriver, current: list[int], pointers: list[int]
 ) -> None:
-    """Write the pointer pairs that differ from those held."""
+    """Write the pointer pairs that differ from the current ones."""
     for at in range(0, len(pointers), 2):
-        if held[at : at + 2] != pointers[at : at + 2]:
-            options = WriteOptions(sending=session.note_eeprom_write)
+        if current[at : at + 2] != pointers[at : at + 2]:
+            options = WriteOptions(on_send=session.note_eeprom_write)
             driver.write_block(POINTERS + at, pointers[at : at + 2], options)
-
-
-def _check_values(
-    session: Session, driver: ModbusDriver, spans: list[Span], registers: dict[Target, int]
-) -> None:
-    """Check that the assembly shows each value."""
-    for span in spans:
-        if not _shows(driver, span, registers[span.target]):
-            spec, instance = span.target
-            raise WatlowWriteError(
-                f"the assembly of {session.name} does not show {spec.name} instance {instance}; "
-                "leave assembly out",
-                context=session.context_of(spec, instance),
-            )
 
 
 def _shows(driver: ModbusDriver, span: Span, register: int) -> bool:

@@ -45,7 +45,7 @@ PROBE_SHARE = 9
 """The average back-off, in multiples of the time that probing all offline controllers takes."""
 
 PAUSES_PER_BACKOFF = 4
-"""After a failed probe, the line is not probed for `PROBE_SHARE` times its duration / this."""
+"""After a failed probe, the next one waits for its duration times `PROBE_SHARE` / this."""
 
 TOGETHER_S = 60.0
 """Controllers that went offline within this time are taken to have one cause."""
@@ -59,15 +59,7 @@ class Ping(Protocol):
 
 
 class Availability:
-    """Tracks whether one controller replies.
-
-    Args:
-        name: Name of the controller, for messages.
-        address: Its address.
-        port: Its port, which keeps what all controllers on it share.
-        stats: Its counters.
-        ping: Probes it.
-    """
+    """Tracks whether one controller replies; `port` has the state that its controllers share."""
 
     def __init__(self, name: str, address: int, port: Port, stats: DeviceStats, ping: Ping) -> None:
         self._name = name

@@ -1,11 +1,11 @@
-"""One controller: its parameters read and written, from any thread.
+"""One controller, whose parameters any thread can read and write.
 
     with open_device("/dev/ttyUSB0", address=1) as ctl:
         print(ctl.read_pv())
         ctl.set_setpoint(75.0, confirm=True)
 
-Errors in a call are found before anything is sent. `read_parameter` and `write_parameter` raise
-when the controller or the line fails; `poll` returns a sample without a value instead.
+Arguments are checked before anything is sent. `read_parameter` and `write_parameter` raise an
+error when the controller or the line fails; `poll` returns a sample without a value instead.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Controller:
 
     @property
     def persistent_writes(self) -> bool:
-        """Whether the controller keeps writes in its EEPROM, as far as this program knows."""
+        """Whether the controller stores writes in its EEPROM, as far as this program knows."""
         return self._session.persistent_writes
 
     @property
@@ -136,9 +136,9 @@ class Controller:
             WatlowConfigurationError: No such parameter or instance; nothing was sent.
             WatlowTimeoutError: No reply after all retries.
             WatlowCRCError: Only damaged replies after all retries.
-            WatlowDeviceError: The controller refused.
-            WatlowAbsentError: The reply holds bits that are no value.
-            WatlowConnectionError: The port is gone.
+            WatlowDeviceError: The controller sent an error reply or exception.
+            WatlowAbsentError: The reply contains no usable value.
+            WatlowConnectionError: The port is lost.
         """
         return self._session.read_parameter(parameter, instance)
 
@@ -154,15 +154,15 @@ class Controller:
     ) -> Reading:
         """Write one parameter and confirm that the controller stored it.
 
-        A value that a persistent parameter holds already is not written again; this spares
-        the EEPROM. Without an echo from the controller the parameter is read; only when it
-        holds another value is the write sent once more.
+        If a persistent parameter holds the value already, nothing is written, which spares the
+        EEPROM. If the reply does not echo the value, the parameter is read, and the write is
+        sent again only if the controller holds another value.
 
         Args:
             parameter: Name, alias or number: "setpoint", "sp", 7001.
             value: The value in the unit of the wire; an enumeration by code or label.
             instance: Which of several, from 1.
-            confirm: Must be True for a parameter that the controller keeps in EEPROM, which
+            confirm: Must be True for a parameter that the controller stores in EEPROM, which
                 is rated for about a million writes, and for a write with consequences, such
                 as autotune or restoring all settings.
             force: Write a value that the controller holds already.
@@ -173,13 +173,13 @@ class Controller:
 
         Raises:
             WatlowConfigurationError: Unknown or read-only parameter, a value of the wrong
-                type or out of range, a setting that could cut this program off (see
+                type or out of range, a communication setting (see
                 `watlowlib.devices.maintenance`); nothing was sent.
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
             WatlowWriteError: The controller replies, but holds another value.
-            WatlowTimeoutError: No reply; whether the value was stored is not known.
-            WatlowDeviceError: The controller refused.
-            WatlowConnectionError: The port is gone.
+            WatlowTimeoutError: No reply; it is not known whether the value was stored.
+            WatlowDeviceError: The controller sent an error reply or exception.
+            WatlowConnectionError: The port is lost.
         """
         write = self.check_write(parameter, value, instance=instance, confirm=confirm)
         return send_write(self._session, write, force=force, verify=verify)
@@ -193,14 +193,9 @@ class Controller:
         confirm: bool = False,
         maintenance: bool = False,
     ) -> CheckedWrite:
-        """Check a write without sending it; see `write_parameter`.
+        """Check a write without sending it.
 
-        Args:
-            parameter: Name, alias or number.
-            value: The value that would be written.
-            instance: Which of several, from 1.
-            confirm: As for `write_parameter`.
-            maintenance: Whether communication settings are allowed.
+        `maintenance` allows communication settings; other arguments: see `write_parameter`.
         """
         options = {"confirm": confirm, "maintenance": maintenance}
         return check_write(self._session, parameter, value, instance=instance, **options)
@@ -232,7 +227,7 @@ class Controller:
             value: The set point in the unit of the wire (°F by factory default), between
                 the controller's own minimum and maximum (7003, 7004).
             instance: The control loop, from 1.
-            confirm: Must be True: the set point is kept in EEPROM.
+            confirm: Must be True: the set point is stored in EEPROM.
             force: Write a value that the controller holds already.
             verify: Read the value back.
         """
@@ -240,7 +235,7 @@ class Controller:
         return as_number(send_write(self._session, write, force=force, verify=verify))
 
     def loop(self, number: int) -> ControllerLoop:
-        """Return control loop `number`, from 1.
+        """Return control loop `number`, 1 or 2.
 
         Raises:
             WatlowConfigurationError: The part number says that this unit has no such loop.
@@ -263,18 +258,18 @@ class Controller:
 
         Raises:
             WatlowTimeoutError: No reply at all.
-            WatlowConnectionError: The port is gone.
+            WatlowConnectionError: The port is lost.
         """
         return identify(self._session)
 
     def set_persistent_writes(self, on: bool, *, confirm: bool = False) -> Reading:
-        """Set whether the controller keeps writes in its EEPROM (17051; Series SD: 17).
+        """Set whether the controller stores writes in its EEPROM (17051; Series SD: 17).
 
-        Off is for programs that write often. At each power-up a Series SD switches it on again
-        and has lost the writes since it was switched off.
+        Off is for programs that write often. A Series SD switches it on again at each power-up,
+        and then has lost all values written while it was off.
 
         Args:
-            on: Whether to keep writes.
+            on: Whether to store writes in EEPROM.
             confirm: Must be True: the setting decides which values survive a power failure.
 
         Raises:
@@ -284,12 +279,12 @@ class Controller:
         if not as_bool("confirm", confirm):
             raise WatlowConfirmationError(
                 "this setting decides which writes survive a power failure; "
-                "pass confirm=True if that is meant"
+                "pass confirm=True if this is intended"
             )
         keep = as_bool("on", on)
-        held = self.write_parameter("non_volatile_save", "Yes" if keep else "No", confirm=True)
+        reading = self.write_parameter("non_volatile_save", "Yes" if keep else "No", confirm=True)
         self._session.persistent_writes = keep
-        return held
+        return reading
 
     def wait_until(
         self, value: float, tolerance: float, timeout: float, *, instance: int = 1
@@ -313,7 +308,7 @@ class Controller:
     def ramp_to(
         self, value: float, rate_per_minute: float, *, instance: int = 1, confirm: bool = False
     ) -> Reading[float]:
-        """Let the controller ramp its set point: five writes instead of thousands.
+        """Ramp the set point with the controller's own ramp: five writes instead of thousands.
 
         Blocks until the working set point (7007) has reached `value`, then restores the ramp
         settings (7014, 7015, 7017). An interruption leaves the set point where the ramp was.
@@ -322,7 +317,7 @@ class Controller:
             value: The goal, in the unit of the wire.
             rate_per_minute: Degrees per minute, above 0.
             instance: The control loop, from 1.
-            confirm: Must be True: the settings are kept in EEPROM.
+            confirm: Must be True: the settings are stored in EEPROM.
 
         Raises:
             WatlowTimeoutError: The ramp took more than twice its duration plus a minute.
@@ -336,8 +331,8 @@ class Controller:
         """Read parameters x instances once.
 
         Returns:
-            One sample per read, in that order. A failed read is a sample without a value;
-            its `status` says why.
+            One sample per read, in that order. A failed read is a sample without a value, whose
+            `status` gives the reason.
 
         Raises:
             WatlowConfigurationError: A parameter or instance does not exist; nothing was sent.
@@ -376,7 +371,7 @@ class Controller:
             parameters: Names, aliases or numbers; with the instances at most 40 values.
             instances: Which instances of each.
             names: This controller's name, or None.
-            confirm: Must be True: the pointers of the assembly are kept in EEPROM.
+            confirm: Must be True: the pointers of the assembly are stored in EEPROM.
 
         Raises:
             WatlowConfigurationError: This controller has no assembly: it is not an EZ-ZONE PM
@@ -391,10 +386,12 @@ class Controller:
         return assembled(self._session, targets, confirm=confirm)
 
     def close(self) -> None:
-        """Release the port. It is closed when no other controller uses it."""
+        """Release the port, which is closed when no other controller uses it."""
         self._session.close()
 
     def _check_names(self, names: str | Iterable[str] | None) -> None:
         given = names_of(names)
         if given is not None and given != [self.name]:
-            raise WatlowConfigurationError(f"names={names!r}: here is only {self.name!r}")
+            raise WatlowConfigurationError(
+                f"names={names!r}: this controller is {self.name!r}; leave names out"
+            )

@@ -1,4 +1,4 @@
-"""Discovery: finds the port, speed, protocol and address of each controller, with reads only.
+"""Discovery: finds the port, baud rate, protocol and address of each controller, with reads only.
 
 Each probe has a result: a controller, or the reason why there is none, as far as the bytes
 received tell. Ports are searched in parallel.
@@ -43,7 +43,7 @@ class Probe:
     Attributes:
         port: The port as it was named.
         protocol: Protocol of the probe.
-        baudrate: Speed in bit/s.
+        baudrate: Baud rate in bit/s.
         address: Address; None where the port could not be used or its line is never quiet.
         info: The controller that replied, or None.
         reason: Why there is no controller, as far as known; empty where there is one.
@@ -76,7 +76,7 @@ def find_devices(
 
     Args:
         ports: Port names; None for every serial port of this machine.
-        baudrates: Speeds to try; None for 38400 on Standard Bus, its only speed, and 9600,
+        baudrates: Baud rates to try; None for 38400 on Standard Bus, its only one, and 9600,
             19200 and 38400 on Modbus RTU.
         protocols: Protocols to try.
         addresses: Addresses to try; those above 16 on Modbus RTU only.
@@ -98,8 +98,8 @@ def find_devices(
     most = ADDRESSES[ProtocolKind.MODBUS_RTU]
     for each in tried:
         as_int("addresses", each, 1, most, f"an address is from 1 to {most}")
-    speeds = None if baudrates is None else _unique("baudrates", baudrates)
-    for each in speeds or ():
+    rates = None if baudrates is None else _unique("baudrates", baudrates)
+    for each in rates or ():
         if each not in BAUDRATES:
             raise WatlowConfigurationError(f"baudrates: {each!r} is none of {BAUDRATES}")
     if ProtocolKind.AUTO in kinds or not kinds or not tried:
@@ -109,7 +109,7 @@ def find_devices(
     SerialSettings(parity=parity)  # checks it
     search = _Search(
         kinds,
-        speeds,
+        rates,
         tried,
         parity,
         as_positive("timeout_s", timeout_s, 60.0, "seconds"),
@@ -129,7 +129,7 @@ def find_devices(
 @dataclass
 class _Search:
     kinds: list[ProtocolKind]
-    speeds: list[int] | None
+    baudrates: list[int] | None
     addresses: list[int]
     parity: str
     timeout_s: float
@@ -141,16 +141,16 @@ class _Search:
         return [
             probe
             for kind in self.kinds
-            for speed in self._speeds(kind)
-            for probe in self._at_speed(Probe(name, kind, speed, None))
+            for baudrate in self._baudrates_of(kind)
+            for probe in self._at_baudrate(Probe(name, kind, baudrate, None))
         ]
 
-    def _speeds(self, kind: ProtocolKind) -> Iterable[int]:
-        if kind is ProtocolKind.STDBUS or self.speeds is None:
+    def _baudrates_of(self, kind: ProtocolKind) -> Iterable[int]:
+        if kind is ProtocolKind.STDBUS or self.baudrates is None:
             return USUAL[kind]
-        return self.speeds
+        return self.baudrates
 
-    def _at_speed(self, blank: Probe) -> Iterator[Probe]:
+    def _at_baudrate(self, blank: Probe) -> Iterator[Probe]:
         with ExitStack() as open_controllers:
             for address in self.addresses:
                 if self.stopped or address > ADDRESSES[blank.protocol]:

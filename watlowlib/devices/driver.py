@@ -34,15 +34,11 @@ class ReadOutcome(NamedTuple):
     """The result of one of several reads: a value or an error."""
 
     target: Target
-    got: DecodedReply | WatlowError
+    result: DecodedReply | WatlowError
 
 
 class Driver(ABC):
-    """One controller on a port, in the wire protocol of that port.
-
-    Args:
-        address: Controller address.
-    """
+    """The driver of the controller at `address`, in the wire protocol of its port."""
 
     def __init__(self, address: int) -> None:
         self.address = address
@@ -118,7 +114,7 @@ class Driver(ABC):
         Raises:
             WatlowTimeoutError: No reply.
             WatlowCRCError: Only damaged frames.
-            WatlowConnectionError: The port is gone.
+            WatlowConnectionError: The port is lost.
         """
 
     def at(self: D, address: int) -> D:

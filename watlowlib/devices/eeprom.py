@@ -28,12 +28,7 @@ class EepromCounter:
         self._lock = threading.Lock()
 
     def note(self, controller: str, now_s: float | None = None) -> None:
-        """Count one write.
-
-        Args:
-            controller: Name of the controller, for the warning.
-            now_s: Seconds on the monotonic clock; None for now.
-        """
+        """Count one write; `now_s` is on the monotonic clock, None for now."""
         now_s = time.monotonic() if now_s is None else now_s
         with self._lock:
             self.writes += 1

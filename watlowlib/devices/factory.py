@@ -20,7 +20,7 @@ from watlowlib.errors import (
 from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, WordOrder
 from watlowlib.protocol.exchange import RetryPolicy
 from watlowlib.protocol.modbus.frames import MOST_READ
-from watlowlib.protocol.port_pool import Lease, take_lease
+from watlowlib.protocol.port_pool import Lease, acquire_lease
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.transport.base import Transport
 
@@ -31,7 +31,7 @@ SETTINGS = {
     ProtocolKind.STDBUS: SerialSettings(baudrate=38400),
     ProtocolKind.MODBUS_RTU: SerialSettings(baudrate=9600),
 }
-"""Factory settings of a line. Source: 17002, 17003 and the Series SD's manual."""
+"""Factory serial settings. Source: 17002, 17003 and the Series SD's manual."""
 
 _FAHRENHEIT_OR_CELSIUS = {"C": Unit.CELSIUS, "F": Unit.FAHRENHEIT}
 
@@ -54,7 +54,7 @@ def open_device(
     """Open a controller.
 
     Opening sends nothing, except with `ProtocolKind.AUTO`. Several controllers on one port
-    share it, whatever names the port was given; closing the last one closes the port.
+    share it, under any name of the port; closing the last one closes the port.
 
     Args:
         port: A device name (`/dev/ttyUSB0`, `COM3`), a pyserial URL
@@ -63,11 +63,11 @@ def open_device(
             default. AUTO sends reads on Standard Bus, then on Modbus RTU.
         address: Controller address, 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU; 1 by
             factory default.
-        serial_settings: Settings of the line. Default: 8 data bits, no parity, 1 stop bit,
-            and 38400 baud on Standard Bus (its only speed) or 9600 baud on Modbus RTU (the
+        serial_settings: The serial settings. Default: 8 data bits, no parity, 1 stop bit,
+            and 38400 baud on Standard Bus (its only baud rate) or 9600 baud on Modbus RTU (the
             factory default).
         family: The product family. A Series SD must be named: it has other parameters and
-            speaks Modbus RTU only.
+            supports only Modbus RTU.
         name: Name of the controller in samples; default such as `1@ttyUSB0`.
         temperature_unit: "C" or "F" where the scale of temperatures on the wire is known;
             without it they have no unit. The factory default of the controllers is °F.
@@ -83,8 +83,8 @@ def open_device(
             the controllers is not published; a refused read is split and the limit remembered.
 
     Raises:
-        WatlowConfigurationError: An argument out of range, or a port that is open in this
-            process with another protocol or other settings.
+        WatlowConfigurationError: An argument is out of range, or the port is open in this
+            program with another protocol or other settings.
         WatlowPortNotFoundError: There is no such port.
         WatlowPortBusyError: Another program uses the port.
         WatlowPortPermissionError: This user may not open the port.
@@ -109,7 +109,7 @@ def open_device(
     label = source if isinstance(source, str) else source.port
 
     def open_as(kind: ProtocolKind) -> Controller:
-        lease = take_lease(source, serial_settings or SETTINGS[kind], kind)
+        lease = acquire_lease(source, serial_settings or SETTINGS[kind], kind)
         session = Session(
             lease,
             _driver(lease, address, policy, product, layout, limit),
@@ -139,7 +139,7 @@ def _protocol_and_family(
     product = as_enum("family", ControllerFamily, family)
     if product is ControllerFamily.SD and kind is ProtocolKind.STDBUS:
         raise WatlowConfigurationError(
-            f"family='sd' with protocol={kind.value!r}: a Series SD speaks Modbus RTU only; "
+            f"family='sd' with protocol={kind.value!r}: a Series SD supports only Modbus RTU; "
             "give protocol='modbus_rtu'"
         )
     return kind, product

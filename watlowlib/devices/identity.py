@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from watlowlib.devices.layout import HARDWARE_IDS
 from watlowlib.devices.session import Session
 from watlowlib.errors import WatlowCRCError, WatlowError, WatlowTimeoutError
-from watlowlib.model import ControllerFamily, DeviceInfo, PartNumber, ProtocolKind, Value
+from watlowlib.model import ControllerFamily, DeviceInfo, PartNumber, ProtocolKind
 
+T = TypeVar("T", int, str)
 _PROTOCOLS = {1286: ProtocolKind.STDBUS, 1057: ProtocolKind.MODBUS_RTU}
 
 
@@ -16,7 +19,7 @@ def identify(session: Session) -> DeviceInfo:
     Raises:
         WatlowTimeoutError: No reply at all.
         WatlowCRCError: Only damaged frames.
-        WatlowConnectionError: The port is gone.
+        WatlowConnectionError: The port is lost.
     """
     session.driver.forget()
     try:
@@ -26,7 +29,7 @@ def identify(session: Session) -> DeviceInfo:
     if part is None:
         session.driver.ping()  # raises when there is no controller
     layout = session.driver.discover_layout()
-    hardware = _read_int(session, "hardware_id")
+    hardware = _read(session, "hardware_id", int)
     return DeviceInfo(
         address=session.address,
         protocol=session.protocol,
@@ -34,12 +37,12 @@ def identify(session: Session) -> DeviceInfo:
         family=_family(session, part, hardware),
         loops=part.loops if part else None,
         hardware_id=hardware,
-        firmware_id=_read_int(session, "firmware"),
-        software_revision=_read_int(session, "software_revision"),
-        software_build=_read_int(session, "software_build_number"),
+        firmware_id=_read(session, "firmware", int),
+        software_revision=_read(session, "software_revision", int),
+        software_build=_read(session, "software_build_number", int),
         serial_number=_serial_number(session),
-        device_name=_read_text(session, "device_name"),
-        configured_protocol=_PROTOCOLS.get(_read_int(session, "protocol") or 0),
+        device_name=_read(session, "device_name", str),
+        configured_protocol=_PROTOCOLS.get(_read(session, "protocol", int) or 0),
         data_map=layout.data_map,
         word_order=layout.word_order,
     )
@@ -57,24 +60,16 @@ def _family(session: Session, part: PartNumber | None, hardware: int | None) -> 
 def _serial_number(session: Session) -> int | None:
     """Read the serial number; a Series SD has it in two registers, high word first."""
     if session.family is not ControllerFamily.SD:
-        return _read_int(session, "serial_number")
-    high = _read_int(session, "serial_number_high")
-    low = _read_int(session, "serial_number_low")
+        return _read(session, "serial_number", int)
+    high = _read(session, "serial_number_high", int)
+    low = _read(session, "serial_number_low", int)
     return None if high is None or low is None else high << 16 | low
 
 
-def _read(session: Session, name: str) -> Value | None:
+def _read(session: Session, name: str, kind: type[T]) -> T | None:
+    """Return the value of a parameter; None if it is not of type `kind` or cannot be read."""
     try:
-        return session.read_parameter(name).value
+        value = session.read_parameter(name).value
     except WatlowError:
         return None
-
-
-def _read_int(session: Session, name: str) -> int | None:
-    value = _read(session, name)
-    return value if isinstance(value, int) else None
-
-
-def _read_text(session: Session, name: str) -> str | None:
-    value = _read(session, name)
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, kind) else None

@@ -53,23 +53,15 @@ class RegisterLayout:
 
 
 def discover_layout(known: RegisterLayout, read: ReadBlock) -> RegisterLayout:
-    """Discover what is not known yet.
-
-    Args:
-        known: What the user has given; it is not read.
-        read: Reads registers.
+    """Return the layout of the controller; what the user has given in `known` is not read.
 
     Raises:
         WatlowTimeoutError: No reply.
         WatlowCRCError: Only damaged replies.
-        WatlowConnectionError: The port is gone.
+        WatlowConnectionError: The port is lost.
     """
-    layout = known
-    if layout.data_map is None:
-        layout = _with_map(layout, read)
-    if layout.word_order is None:
-        layout = _with_order(layout, read)
-    return layout
+    layout = known if known.data_map is not None else _with_map(known, read)
+    return layout if layout.word_order is not None else _with_order(layout, read)
 
 
 def check_map(layout: RegisterLayout) -> int:
@@ -123,7 +115,7 @@ def _with_order(layout: RegisterLayout, read: ReadBlock) -> RegisterLayout:
         code = _read_one(PARAMETERS.resolve(ORDER_SETTING), layout.data_map, read)
         setting = ORDERS.get(-1 if code is None else code)
     words = _read_or_none(0, 2, read) or (0, 0)
-    by_hardware_id = _order_of_small(words)
+    by_hardware_id = _order_of_small_number(words)
     confirmed = setting or max(words) in HARDWARE_IDS
     if by_hardware_id is not None and confirmed and setting in (by_hardware_id, None):
         return replace(layout, word_order=by_hardware_id)
@@ -133,7 +125,7 @@ def _with_order(layout: RegisterLayout, read: ReadBlock) -> RegisterLayout:
     )
 
 
-def _order_of_small(words: tuple[int, ...]) -> WordOrder | None:
+def _order_of_small_number(words: tuple[int, ...]) -> WordOrder | None:
     """Return the order in which two words make a number from 1 to 65535."""
     first, second = words
     if first and not second:

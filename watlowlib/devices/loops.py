@@ -67,8 +67,8 @@ class ControllerLoop:
     def write_pid(self, gains: PidGains, *, confirm: bool = False) -> PidGains:
         """Write the fields of `gains` that are not None.
 
-        All fields are checked before the first is sent. When the line fails between two
-        writes, the error contains the previous gains.
+        All fields are checked before the first is sent. If a write fails, the error contains the
+        previous gains.
 
         Returns:
             The tuning after the writes.

@@ -1,4 +1,4 @@
-"""Communication settings: they are changed only here, since an error cuts the program off.
+"""Communication settings; only this module changes them: an error ends the communication.
 
 Each function changes one setting and checks the result. Address and baud rate are verified by
 a read. A change of the protocol is verified by silence: the controller, which replied just
@@ -35,7 +35,7 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
         ctl: The controller.
         address: The new address in the protocol of `ctl`, at which nothing may reply yet:
             1 to 16 on Standard Bus (17001), 1 to 247 on Modbus RTU (17007).
-        confirm: Must be True: the address is kept in EEPROM.
+        confirm: Must be True: the address is stored in EEPROM.
 
     Raises:
         WatlowConfigurationError: No such address, or another controller replies there.
@@ -64,7 +64,7 @@ def set_modbus_baudrate(ctl: Controller, baudrate: int, *, confirm: bool = False
     Args:
         ctl: The controller, on Standard Bus, whose own rate is always 38400.
         baudrate: 9600, 19200 or 38400.
-        confirm: Must be True: the rate is kept in EEPROM.
+        confirm: Must be True: the rate is stored in EEPROM.
 
     Raises:
         WatlowConfigurationError: No such rate, or a controller opened for Modbus, which would
@@ -72,7 +72,7 @@ def set_modbus_baudrate(ctl: Controller, baudrate: int, *, confirm: bool = False
     """
     if ctl.protocol is ProtocolKind.MODBUS_RTU:
         raise WatlowConfigurationError(
-            "set over Modbus, the baud rate would cut this program off; set it on the "
+            "over Modbus, a new baud rate would end the communication; set it with the "
             "controller's keys or over Standard Bus"
         )
     if baudrate not in BAUDRATES:
@@ -92,7 +92,7 @@ def set_protocol(ctl: Controller, protocol: ProtocolKind | str, *, confirm: bool
         ctl: The controller.
         protocol: The new protocol. After a change, close this controller and open the port
             with the new protocol.
-        confirm: Must be True: the setting is kept in EEPROM.
+        confirm: Must be True: the setting is stored in EEPROM.
 
     Raises:
         WatlowConfigurationError: The part number does not include Modbus RTU.
@@ -109,13 +109,13 @@ def set_protocol(ctl: Controller, protocol: ProtocolKind | str, *, confirm: bool
     ctl.read_parameter("protocol")
     try:
         send_write(ctl.session, write)
-        held = ctl.read_parameter("protocol").value
+        setting = ctl.read_parameter("protocol").value
     except WatlowTimeoutError:
         if kind is ctl.protocol:
             raise
         return  # silent in the old protocol, as expected
-    if held != code:
-        raise WatlowWriteError(f"the controller's protocol setting is still {held}")
+    if setting != code:
+        raise WatlowWriteError(f"the controller's protocol setting is still {setting}")
 
 
 def _check_modbus_option(ctl: Controller) -> None:
@@ -123,5 +123,5 @@ def _check_modbus_option(ctl: Controller) -> None:
     if part is None or not part.modbus:
         raise WatlowConfigurationError(
             f"part number {part.text if part else 'unknown'} does not say that this controller "
-            "speaks Modbus RTU; set to Modbus it would no longer reply at all"
+            "supports Modbus RTU; set to Modbus it would no longer reply at all"
         )

@@ -44,14 +44,10 @@ SpanResult: TypeAlias = "tuple[Span, Reply | WatlowError]"
 
 
 class ModbusDriver(Driver):
-    """An EZ-ZONE PM on Modbus RTU.
+    """An EZ-ZONE PM on Modbus RTU, with slave address 1 to 247.
 
-    Args:
-        client: The client of the port.
-        address: Slave address, 1 to 247.
-        policy: Timeout and retries.
-        given: The data map and word order, as far as the user has given them.
-        registers_per_read: The most registers in one read, before any is refused.
+    `given` has the data map and word order as far as the user has given them;
+    `registers_per_read` is the most registers in one read, before any is refused.
     """
 
     def __init__(
@@ -151,8 +147,8 @@ class ModbusDriver(Driver):
                     results = [each for each in results if each[0].target not in moved]
                 order = layout.word_order
                 yield [
-                    ReadOutcome(span.target, self._decode_or_error(span, got, order))
-                    for span, got in results
+                    ReadOutcome(span.target, self._decode_or_error(span, result, order))
+                    for span, result in results
                 ]
 
     def write(
@@ -165,7 +161,7 @@ class ModbusDriver(Driver):
         span = self.span((spec, instance))
         raw = value if spec.data_type is DataType.FLOAT else counts(spec, value)
         words = encode_words(spec.data_type, raw, order)
-        with self._forgetting_on_silence():
+        with self._forgetting_on_timeout():
             reply = self._client.write(self.address, span.register, words, self._policy, options)
         if spec.number == ORDER_SETTING:
             self.forget()
@@ -194,7 +190,7 @@ class ModbusDriver(Driver):
 
     def ping(self, *, within_s: float | None = None) -> None:
         """Read register 0; a Series SD replies with an exception."""
-        with suppress(WatlowDeviceError), self._forgetting_on_silence():
+        with suppress(WatlowDeviceError), self._forgetting_on_timeout():
             self._client.read(self.address, 0, 1, self._policy.single_attempt(within_s))
 
     def span(self, target: Target) -> Span:
@@ -221,7 +217,7 @@ class ModbusDriver(Driver):
         return check_order(self.discover_layout())
 
     def _read(self, register: int, count: int) -> Reply:
-        with self._forgetting_on_silence():
+        with self._forgetting_on_timeout():
             return self._client.read(self.address, register, count, self._policy)
 
     def _read_block(self, block: Block) -> Iterator[list[SpanResult]]:
@@ -247,18 +243,18 @@ class ModbusDriver(Driver):
         halves = block.halves()
         for half in halves:
             for results in self._read_block(half):
-                all_read = all_read and not any(isinstance(got, WatlowError) for _, got in results)
+                all_read &= not any(isinstance(each, WatlowError) for _, each in results)
                 yield results
         if all_read:
             self.planner.keep_apart(*halves)
 
     def _decode_or_error(
-        self, span: Span, got: Reply | WatlowError, order: WordOrder | None
+        self, span: Span, result: Reply | WatlowError, order: WordOrder | None
     ) -> DecodedReply | WatlowError:
-        if isinstance(got, WatlowError):
-            return got
+        if isinstance(result, WatlowError):
+            return result
         try:
-            return self._decode(span, got, order)
+            return self._decode(span, result, order)
         except WatlowError as error:
             return error
 
@@ -270,8 +266,8 @@ class ModbusDriver(Driver):
         return DecodedReply(present(spec, value), reply)
 
     @contextmanager
-    def _forgetting_on_silence(self) -> Iterator[None]:
-        """Discard what was discovered when the controller does not reply.
+    def _forgetting_on_timeout(self) -> Iterator[None]:
+        """Discard what was discovered if the controller does not reply.
 
         When it replies again, it may have other settings or be another controller.
         """
@@ -283,6 +279,7 @@ class ModbusDriver(Driver):
 
 
 def _part_of(reply: Reply, block: Block, span: Span) -> Reply:
+    """Return the part of a block's reply with the registers of `span`."""
     at = 2 * (span.register - block.register)
     return reply._replace(content=reply.content[at : at + 2 * span.count])
 

@@ -1,4 +1,4 @@
-"""What a recording needs from its source: a poll that is planned once and called every tick."""
+"""The interface between a recording and its source: a poll, planned once and called each tick."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Poll:
         """Read everything once.
 
         Args:
-            stop: Once it is set, a line on which a read has failed is not read any further;
+            stop: Once it is set, no more reads are sent on a line on which a read has failed;
                 each read left out is a sample with the status "stopped".
 
         Returns:
@@ -28,7 +28,7 @@ class Poll:
         raise NotImplementedError
 
     def read_within(self, stop: Event | None, seconds: float | None) -> list[Sample]:
-        """Read everything once, without waiting longer than `seconds` for a blocked port."""
+        """Read everything once, without waiting longer than `seconds` for a busy port."""
         return self(stop)
 
     def share_ports_with(self, other: Poll) -> None:

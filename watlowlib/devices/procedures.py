@@ -86,7 +86,7 @@ def ramp_to(
             send_write(session, write)
         setpoint_sent = True  # from here on it may be stored, with or without an echo
         send_write(session, goal)
-        reached = partial(_near, goal.value)
+        reached = partial(_is_near, goal.value)
         reading = _read_until(
             session, "setpoint_active", instance, reached, timeout_s, clock or SystemClock()
         )
@@ -103,7 +103,7 @@ def ramp_to(
     return reading
 
 
-def _near(goal: float, reading: Reading[float]) -> bool:
+def _is_near(goal: float, reading: Reading[float]) -> bool:
     return isinstance(reading.value, float) and abs(reading.value - goal) < 0.05
 
 

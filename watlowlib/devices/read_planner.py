@@ -62,12 +62,7 @@ class Block:
 
 
 class ReadPlanner:
-    """Combines spans into blocks for one controller.
-
-    Args:
-        limit: The most registers in one read, before any is refused.
-        byte_time_s: Time of one byte on the wire.
-    """
+    """Combines spans into blocks for one controller, of at most `limit` registers at first."""
 
     def __init__(self, limit: int, byte_time_s: float) -> None:
         self.limit = limit

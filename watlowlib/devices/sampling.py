@@ -1,4 +1,4 @@
-"""Reads of one controller that are repeated at each call of a poll, as samples.
+"""Repeated reads of one controller, as samples for `poll` and for recordings.
 
 With `sensor_check` the sampler also reads the input error with each process value. A value
 whose sensor is in error keeps its number and gets the status "sensor_error".
@@ -52,12 +52,8 @@ def make_sampler(
 class Sampler(Poll):
     """Reads the same targets of one controller at each call.
 
-    Args:
-        session: The controller.
-        targets: What to read.
-        device: Name of the controller in samples.
-        sensor_check: Whether to read the input error with each value from a sensor.
-        skip_offline: Whether to skip the controller while it does not reply.
+    `device` is the controller's name in samples. With `sensor_check` the input error is read with
+    each value from a sensor; with `skip_offline` nothing is read while the controller is offline.
     """
 
     def __init__(
@@ -88,11 +84,11 @@ class Sampler(Poll):
         return self._session.availability.last_probe_s
 
     def __call__(self, stop: Event | None = None) -> list[Sample]:
-        """Read everything once; break off when `stop` is set and a read has failed."""
+        """Read everything once; end early when `stop` is set and a read has failed."""
         return [sample for sample, _ in self.read(StopCondition(stop))]
 
     def read(self, stop: StopCondition) -> list[SampleResult]:
-        """Read everything once, with the errors; break off when `stop` is reached."""
+        """Read everything once, with the errors; end early when `stop` is reached."""
         results: dict[Target, SampleResult] = {}
         exchanges = self._session.read_each(self._all_reads)
         while not stop.reached and self._available():
@@ -100,13 +96,13 @@ class Sampler(Poll):
             exchange = next(exchanges, None)
             if exchange is None:
                 break
-            for target, got in exchange.items():
-                if isinstance(got, WatlowError):
+            for target, result in exchange.items():
+                if isinstance(result, WatlowError):
                     stop.note_failure()
-                    elapsed_s = got.context.elapsed_s or time.monotonic() - started_s
-                    results[target] = self._gap(target, got.status, elapsed_s), got
+                    elapsed_s = result.context.elapsed_s or time.monotonic() - started_s
+                    results[target] = self._gap(target, result.status, elapsed_s), result
                 else:
-                    results[target] = self._sample(got), None
+                    results[target] = self._sample(result), None
         not_read = self._stopped if stop.reached else self._offline
         return [
             self._with_sensor_status(target, results) if target in results else not_read(target)

@@ -57,9 +57,9 @@ class SeriesSdDriver(ModbusDriver):
         (outcome,) = (
             outcome for outcomes in self.read_each([(spec, instance)]) for outcome in outcomes
         )
-        if isinstance(outcome.got, WatlowError):
-            raise outcome.got
-        return outcome.got
+        if isinstance(outcome.result, WatlowError):
+            raise outcome.result
+        return outcome.result
 
     def read_each(self, targets: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
         """Read several parameters; temperatures together with their scale."""
@@ -69,9 +69,9 @@ class SeriesSdDriver(ModbusDriver):
         no_scale: WatlowError | None = None
         # The scale has the lower register, so its outcome precedes the temperatures.
         for outcomes in super().read_each(list(dict.fromkeys([SCALE, *targets]))):
-            for target, got in outcomes:
+            for target, result in outcomes:
                 if target == SCALE:
-                    no_scale = self._take_scale(got)
+                    no_scale = self._store_scale(result)
             yield [_with_scale(each, no_scale) for each in outcomes if each.target in targets]
 
     def write(
@@ -80,7 +80,7 @@ class SeriesSdDriver(ModbusDriver):
         """Write a value; a temperature only if the scale is still the one read last."""
         known = self._scale
         ((outcome,),) = super().read_each([SCALE])
-        no_scale = self._take_scale(outcome.got)
+        no_scale = self._store_scale(outcome.result)
         if no_scale is not None:
             raise no_scale
         if spec.kind is Kind.TEMPERATURE and known not in (None, self._scale):
@@ -90,16 +90,16 @@ class SeriesSdDriver(ModbusDriver):
             )
         return super().write(spec, instance, value, options)
 
-    def _take_scale(self, got: DecodedReply | WatlowError) -> WatlowError | None:
-        """Keep the scale that was read; return an error if it is not a scale."""
-        if isinstance(got, WatlowError):
+    def _store_scale(self, result: DecodedReply | WatlowError) -> WatlowError | None:
+        """Store the scale that was read; return an error if it is not a scale."""
+        if isinstance(result, WatlowError):
             self._scale = None
-            return got
-        self._scale = SCALES.get(got.value)
+            return result
+        self._scale = SCALES.get(result.value)
         if self._scale is not None:
             return None
         return WatlowUncertainError(
-            f"register {SCALE_REGISTER} holds {got.value}, not 0 (°F) or 1 (°C): this is not a "
+            f"register {SCALE_REGISTER} holds {result.value}, not 0 (°F) or 1 (°C): this is not a "
             "Series SD; open it without family='sd'"
         )
 
@@ -109,4 +109,4 @@ def _with_scale(outcome: ReadOutcome, no_scale: WatlowError | None) -> ReadOutco
     spec, _ = outcome.target
     if no_scale is None or spec.kind is not Kind.TEMPERATURE:
         return outcome
-    return outcome._replace(got=copy.copy(no_scale))
+    return outcome._replace(result=copy.copy(no_scale))

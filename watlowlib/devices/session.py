@@ -1,7 +1,7 @@
 """Reads and writes parameters of one controller on a shared port.
 
-A `Session` is what `Controller`, its views (loops, alarms) and its procedures have in common:
-a `ParameterSpec` and an instance go in, a `Reading` comes out. `Controller` is what users see.
+`Controller`, its loops and alarms, and the procedures are built on a `Session`, which takes a
+`ParameterSpec` and an instance and returns a `Reading`. Users call a `Controller`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from watlowlib.errors import (
 from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
 from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.protocol.port import Port
-from watlowlib.protocol.port_pool import Lease, forget
+from watlowlib.protocol.port_pool import Lease, release_later
 from watlowlib.registry.parameters import (
     PARAMETERS,
     SD_PARAMETERS,
@@ -43,7 +43,7 @@ class Session:
     """One controller on a leased port.
 
     Args:
-        lease: The share of the port, returned by `close`.
+        lease: The lease of the port, released by `close`.
         driver: The controller in the port's protocol.
         name: Name of the controller in samples and messages.
         family: Product family; decides the registry.
@@ -69,12 +69,12 @@ class Session:
         self.setpoint_limits: dict[int, tuple[float | None, float | None]] = {}
         """7003 and 7004 of each loop, once they have been read."""
         self._lease = lease
-        self.availability = self._track(driver)
+        self.availability = self._new_availability(driver)
         self._temperature_unit = temperature_unit
         self._part: PartNumber | None = None
         self._part_is_known = False
-        # Without `close`, the finalizer queues the lease; the next lease taken gives it back.
-        self._finalizer = weakref.finalize(self, forget, lease)
+        # Without `close`, the finalizer queues the lease; the next `acquire_lease` releases it.
+        self._finalizer = weakref.finalize(self, release_later, lease)
         self._finalizer.atexit = False
 
     def __repr__(self) -> str:
@@ -109,7 +109,7 @@ class Session:
     @property
     def port_key(self) -> str:
         """A key that is the same for all controllers on one port, under any name of the port."""
-        return self._lease.key
+        return self._lease.shared.key
 
     @property
     def protocol(self) -> ProtocolKind:
@@ -117,7 +117,7 @@ class Session:
         return self._lease.shared.protocol
 
     def target(self, parameter: str | int, instance: int) -> Target:
-        """Return the read that a name, alias or number stands for.
+        """Return the target for a name, alias or number and an instance.
 
         Raises:
             WatlowConfigurationError: This controller has no such parameter or instance.
@@ -127,7 +127,7 @@ class Session:
         return spec, instance
 
     def targets(self, parameters: Parameters, instances: int | Iterable[int]) -> list[Target]:
-        """Return the reads that `parameters` x `instances` stands for, in that order.
+        """Return the targets for `parameters` x `instances`, in that order.
 
         Raises:
             WatlowConfigurationError: This controller cannot read one of them.
@@ -182,12 +182,12 @@ class Session:
                 yield {target: error}
         for outcomes in self.driver.read_each(readable):
             results: dict[Target, Reading | WatlowError] = {}
-            for target, got in outcomes:
-                if isinstance(got, WatlowError):
-                    self._add_context(got, *target)
-                    results[target] = got
+            for target, result in outcomes:
+                if isinstance(result, WatlowError):
+                    self._add_context(result, *target)
+                    results[target] = result
                 else:
-                    results[target] = self._reading(*target, got)
+                    results[target] = self._reading(*target, result)
             yield results
 
     def write(
@@ -216,7 +216,7 @@ class Session:
             try:
                 text = self.read(*self.target("part_number", 1)).value
             except (WatlowConfigurationError, WatlowDeviceError, WatlowAbsentError):
-                text = None  # it has none, and is not asked again
+                text = None  # it has none, and is not read again
             self._part = decode_part_number(text) if isinstance(text, str) and text else None
             self._part_is_known = True
         return self._part
@@ -241,7 +241,7 @@ class Session:
         """Continue at `address`, to which the controller has been set."""
         self.availability.release()
         self.driver = self.driver.at(address)
-        self.availability = self._track(self.driver)
+        self.availability = self._new_availability(self.driver)
 
     def check_open(self) -> None:
         """Refuse to use a closed session.
@@ -279,9 +279,9 @@ class Session:
         """Release the port; the last session on it closes it."""
         self._finalizer.detach()
         self.availability.release()
-        self._lease.give_back()
+        self._lease.release()
 
-    def _track(self, driver: Driver) -> Availability:
+    def _new_availability(self, driver: Driver) -> Availability:
         return Availability(self.name, driver.address, self.port, driver.stats, driver.ping)
 
     def _add_context(self, error: WatlowError, spec: ParameterSpec, instance: int) -> None:

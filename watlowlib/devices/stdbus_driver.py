@@ -15,7 +15,7 @@ from watlowlib.protocol.stdbus.payloads import (
     ReadRequest,
     Tag,
     WriteRequest,
-    decode_value,
+    decode_content,
     encode_value,
 )
 from watlowlib.registry.parameters import DataType, ParameterSpec
@@ -73,5 +73,4 @@ def tag_of(spec: ParameterSpec) -> Tag | None:
 
 
 def _decode(spec: ParameterSpec, reply: Reply) -> DecodedReply:
-    value = decode_value(reply.content[0], reply.content[1:])
-    return DecodedReply(present(spec, value), reply)
+    return DecodedReply(present(spec, decode_content(reply.content)), reply)

@@ -1,4 +1,4 @@
-"""Which parameters and instances a caller means: checked before anything is sent."""
+"""Look-up and checks of the parameters and instances in a call, before anything is sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Parameters: TypeAlias = "str | int | Iterable[str | int]"
 def targets_of(
     registry: Registry, parameters: Parameters, instances: int | Iterable[int]
 ) -> list[Target]:
-    """Return the reads that `parameters` x `instances` stands for, in that order.
+    """Return the targets for `parameters` x `instances`, in that order.
 
     Raises:
         WatlowUnknownParameterError: A parameter does not exist.

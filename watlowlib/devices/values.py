@@ -1,4 +1,4 @@
-"""Values of parameters: checked before a write, checked after a read, and their units."""
+"""Values of parameters: checks before a write and after a read, and units."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ COMMUNICATION_SETTINGS = {
     ProtocolKind.STDBUS: frozenset({17001, 17002, 17009}),
     ProtocolKind.MODBUS_RTU: frozenset({17002, 17003, 17007, 17009}),
 }
-"""Settings that can cut this program off: address, baud rate, parity, protocol."""
+"""Settings that can end the communication: address, baud rate, parity, protocol."""
 
 NEEDS_CONFIRM = frozenset({1013, 1014, 8026, 8049, 12001, 22011})
-"""Not kept in EEPROM, but with consequences: restore or save all settings, autotune, clear
+"""Not stored in EEPROM, but with consequences: restore or save all settings, autotune, clear
 errors and limits, start a profile."""
 
 SAVES_SETTINGS = frozenset({1013, 1014})
@@ -63,15 +63,11 @@ def present(spec: ParameterSpec, value: Value) -> Value:
     Raises:
         WatlowAbsentError: It is not a finite number, or the controller never set it.
     """
-    if isinstance(value, float) and _is_unset(value):
+    if isinstance(value, float) and (not math.isfinite(value) or value == _UNINITIALISED):
         raise WatlowAbsentError(
             f"{spec.name} ({spec.number}) holds no value: this controller does not use it"
         )
     return value
-
-
-def _is_unset(value: float) -> bool:
-    return not math.isfinite(value) or value == _UNINITIALISED
 
 
 def as_stored(spec: ParameterSpec, value: float | int) -> float | int:
@@ -115,10 +111,8 @@ def checked_for_writing(
 ) -> float | int:
     """Return `value` as it can be written to `spec`.
 
-    Args:
-        spec: The parameter.
-        value: A number, or the code or label of an enumeration.
-        temperature_unit: The scale whose limits apply; None for the wider range.
+    `value` is a number, or the code or label of an enumeration. The limits are those of the scale
+    `temperature_unit`; with None those of the wider range.
 
     Raises:
         WatlowConfigurationError: The parameter is read-only, or the value is not allowed.

@@ -52,15 +52,7 @@ def check_write(
     confirm: bool = False,
     maintenance: bool = False,
 ) -> CheckedWrite:
-    """Check a write without sending it; see `Controller.write_parameter`.
-
-    Args:
-        session: The controller.
-        parameter: Name, alias or number.
-        value: The value to write.
-        instance: Instance of the parameter.
-        confirm: Must be True for a persistent write.
-        maintenance: Whether communication settings are allowed.
+    """Check a write without sending it; see `Controller.check_write`.
 
     Raises:
         WatlowConfigurationError: The write is refused.
@@ -73,14 +65,14 @@ def check_write(
     checked = checked_for_writing(spec, value, session.temperature_unit)
     if spec.number in COMMUNICATION_SETTINGS[session.protocol] and not maintenance:
         raise WatlowConfigurationError(
-            f"{label} is a communications setting; written like this it could cut this program "
-            "off; use the functions of watlowlib.devices.maintenance"
+            f"{label} is a communication setting: writing it could end the communication; use "
+            "the functions of watlowlib.devices.maintenance"
         )
     if not as_bool("confirm", confirm) and (spec.persistent or spec.number in NEEDS_CONFIRM):
-        kept = " and is kept in its EEPROM" if spec.persistent else ""
+        kept = " and is stored in its EEPROM" if spec.persistent else ""
         raise WatlowConfirmationError(
             f"writing {checked} to {label} changes what the controller does{kept}; "
-            "pass confirm=True if that is meant",
+            "pass confirm=True if this is intended",
             context=session.context_of(spec, instance),
         )
     return CheckedWrite(spec, instance, checked)
@@ -114,19 +106,19 @@ def send_write(
     check_own_limits(session, write)
     options = WriteOptions(
         readable=_readable_back(spec),
-        spare=spec.persistent and spec.readable and not force,
-        sending=lambda: _note_write(session, write),
+        skip_unchanged=spec.persistent and spec.readable and not force,
+        on_send=lambda: _note_write(session, write),
     )
     reading = session.write(spec, instance, value, options)
     if not verify:
         return reading
-    held = session.read(spec, instance)
-    if held.value != reading.value:
+    current = session.read(spec, instance)
+    if current.value != reading.value:
         raise WatlowWriteError(
-            f"read back after the write, {spec.name} is {held.value}, not {reading.value}",
+            f"read back after the write, {spec.name} is {current.value}, not {reading.value}",
             context=session.context_of(spec, instance),
         )
-    return held
+    return current
 
 
 def check_own_limits(session: Session, write: CheckedWrite) -> None:

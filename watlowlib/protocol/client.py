@@ -14,8 +14,8 @@ define the requests and decode the replies.
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Callable
 from typing import ClassVar, Generic
 
 from watlowlib._internal.clock import Deadline
@@ -46,11 +46,19 @@ class _AmbiguousReplyError(Exception):
     """Every matching reply may be the late reply to an earlier call."""
 
 
-class ProtocolClient(ABC, Generic[F]):
+class ProtocolClient(Generic[F]):
     """The base class of the protocols' clients; usable from any thread."""
 
     protocol_name: ClassVar[str]
     """The protocol's name in messages."""
+    _decoder: Callable[[], Decoder[F]]
+    """Returns a new decoder of received bytes."""
+    _is_error_reply: Callable[[bytes], bool]
+    """Whether a reply's payload is an error reply."""
+    _error_from: Callable[[bytes, ErrorContext], WatlowDeviceError]
+    """Returns the exception for an error reply."""
+    _describe: Callable[[bytes], object]
+    """Returns the content of a reply in readable form, for messages."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
@@ -65,24 +73,15 @@ class ProtocolClient(ABC, Generic[F]):
         """Close the port for good."""
         self.port.close()
 
-    @abstractmethod
-    def _decoder(self) -> Decoder[F]:
-        """Return a new decoder of received bytes."""
-
-    @abstractmethod
-    def _is_error_reply(self, payload: bytes) -> bool:
-        """Whether a reply's payload is an error reply."""
-
-    @abstractmethod
-    def _error_from(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
-        """Return the exception for an error reply."""
-
-    @abstractmethod
-    def _describe(self, content: bytes) -> object:
-        """Return the content of a reply in readable form, for messages."""
-
     def _read(self, request: Request[F], policy: RetryPolicy, *, urgent: bool = False) -> Reply:
-        """Return the reply to a read; the port is released between retries."""
+        """Return the reply to a read; the port is released between retries.
+
+        Raises:
+            WatlowTimeoutError: No matching reply, also after the retries.
+            WatlowCRCError: Only damaged replies, also after the retries.
+            WatlowDeviceError: The controller sent an error reply or exception.
+            WatlowConnectionError: The port is lost.
+        """
         call = Call(policy, urgent=urgent)
         return call.make_reply(self._read_with_retries(call, request, lock_each=True))
 
@@ -102,18 +101,25 @@ class ProtocolClient(ABC, Generic[F]):
             content: The content of a reply when the value is stored.
             policy: Timeout and retries.
             options: Whether the value can be read back, and further options.
+
+        Raises:
+            WatlowWriteError: The controller replies, but holds another value.
+            WatlowTimeoutError: No reply; it is not known whether the value was stored.
+            WatlowCRCError: Only damaged replies; it is not known whether the value was stored.
+            WatlowDeviceError: The controller sent an error reply or exception.
+            WatlowConnectionError: The port is lost.
         """
         call = Call(policy, urgent=True)
         try:
             # Hold the port throughout: no other write may come between this one and its check.
             self.port.acquire(urgent=True)
-            if options.spare:
-                held = self._read_with_retries(call, read)
-                if held.content == content:
-                    return call.make_reply(held)
+            if options.skip_unchanged:
+                current = self._read_with_retries(call, read)
+                if current.content == content:
+                    return call.make_reply(current)
             for _ in range(policy.retries + 1):
                 echo = b""
-                options.sending()
+                options.on_send()
                 try:
                     stored = self._exchange_once(call, write)
                     echo = stored.content
@@ -125,16 +131,16 @@ class ProtocolClient(ABC, Generic[F]):
                 except _AmbiguousReplyError:
                     if not options.readable:
                         raise self._no_reply_error(call, write, b"", damaged=False) from None
-                held = self._read_with_retries(call, read)
-                if held.content == content:
-                    return call.make_reply(held)
-                if held.content == echo:
+                current = self._read_with_retries(call, read)
+                if current.content == content:
+                    return call.make_reply(current)
+                if current.content == echo:
                     break  # echo and read agree on another value: a retry would only add wear
         finally:
             self.port.release()
         raise WatlowWriteError(
-            f"the value was not stored: the controller holds {self._describe(held.content)}",
-            context=self._context(call, write, held.raw),
+            f"the value was not stored: the controller holds {self._describe(current.content)}",
+            context=self._context(call, write, current.raw),
         )
 
     def _read_with_retries(
@@ -263,27 +269,27 @@ class ProtocolClient(ABC, Generic[F]):
         if damaged:
             self._count(request.station, "crc_errors")
             return WatlowCRCError(
-                "only damaged frames came back; is the line noisy, not terminated, or set to "
+                "only damaged frames were received; is the line noisy, not terminated, or set to "
                 "another baud rate or parity?",
                 context=context,
             )
         self._count(request.station, "timeouts")
         if not received:
-            found = (
-                "nothing came back; is the controller on, at this address and set to "
+            reason = (
+                "no reply; is the controller on, at this address and set to "
                 f"{self.protocol_name}, and its line connected?"
             )
         elif received == request.frame:
-            found = (
-                "only our own request came back: the adapter echoes what it sends, and no "
+            reason = (
+                "only our own request was received: the adapter echoes what it sends, and no "
                 "controller replies; check the wiring behind the adapter"
             )
         else:
-            found = (
-                f"{len(received)} bytes came back, but no valid reply; is the line set to another "
-                f"baud rate or parity, or to another protocol than {self.protocol_name}?"
+            reason = (
+                f"{len(received)} bytes were received, but no valid reply; is the line set to "
+                f"another baud rate or parity, or to another protocol than {self.protocol_name}?"
             )
-        return WatlowTimeoutError(found, context=context)
+        return WatlowTimeoutError(reason, context=context)
 
     def _count(self, station: int, counter: str) -> None:
         """Add one to a counter of a controller and of the port."""

@@ -37,22 +37,18 @@ class RetryPolicy(NamedTuple):
         return RetryPolicy(timeout_s, 0, self.timeout_s - timeout_s)
 
 
-def _do_nothing() -> None:
-    """The default callback."""
-
-
 class WriteOptions(NamedTuple):
     """Options of a write.
 
     Attributes:
         readable: Whether the stored value can be read back.
-        spare: Whether to read the value first, and to skip the write if it is already stored.
-        sending: Called before each time the write is sent.
+        skip_unchanged: Whether to read first, and skip the write if the value is stored already.
+        on_send: Called before each time the write is sent.
     """
 
     readable: bool = True
-    spare: bool = False
-    sending: Callable[[], None] = _do_nothing
+    skip_unchanged: bool = False
+    on_send: Callable[[], None] = lambda: None
 
 
 class Reply(NamedTuple):

@@ -16,7 +16,7 @@ LATE_REPLY_S = 1.0
 
 @dataclass(eq=False)
 class PendingReply:
-    """A reply that may still come: its first bytes, its call, and when it expires.
+    """A reply that may still come: the first bytes of its payload, its call and its expiry.
 
     `ambiguous`: a reply has come that may be this one or an older one, whose expiry applies.
     """
@@ -42,17 +42,12 @@ class PendingReplies:
         *,
         ambiguous: bool = False,
     ) -> None:
-        """Add the reply to a request that has just failed.
+        """Add the reply to a request of `call` to `station` that has just failed.
 
-        Args:
-            station: The station that got the request.
-            expected: The first bytes of the reply's payload.
-            call: The call that sent the request.
-            until_s: When the reply expires, on the monotonic clock.
-            ambiguous: Whether a reply has come that may already be this one.
+        The other arguments are those of `PendingReply`; `until_s` is on the monotonic clock.
         """
         self._pending[station] = [
-            *self._live(station),
+            *self._unexpired(station),
             PendingReply(expected, call, until_s, ambiguous),
         ]
 
@@ -64,7 +59,7 @@ class PendingReplies:
         That pending reply and all earlier ones are removed. An error reply does not name its
         request and matches every pending reply.
         """
-        queue = self._live(station)
+        queue = self._unexpired(station)
         for place, pending in enumerate(queue):
             fits = is_error or payload.startswith(pending.expected)
             if pending.call is not call and fits:
@@ -79,13 +74,13 @@ class PendingReplies:
             Whether that reply may belong to an earlier request of the same call, which timed
             out: then the reply to the call's last request is pending.
         """
-        queue = self._live(station)
+        queue = self._unexpired(station)
         while queue and queue[0].call is not call:
             del queue[0]
         timed_out = bool(queue) and not any(pending.ambiguous for pending in queue)
         self._pending[station] = queue[timed_out:]
         return timed_out
 
-    def _live(self, station: int) -> list[PendingReply]:
+    def _unexpired(self, station: int) -> list[PendingReply]:
         now_s = time.monotonic()
         return [pending for pending in self._pending.get(station, ()) if pending.until_s > now_s]

@@ -20,12 +20,7 @@ ACQUIRE_S = 60.0
 
 
 class Port:
-    """A transport that several threads share.
-
-    Args:
-        transport: The transport, which this object opens, reopens and closes.
-        quiet_s: Seconds of silence after a timeout.
-    """
+    """A transport that several threads share; this object opens, reopens and closes it."""
 
     def __init__(self, transport: Transport, *, quiet_s: float = QUIET_S) -> None:
         self.stats = PortStats()
@@ -41,7 +36,7 @@ class Port:
 
     @property
     def name(self) -> str:
-        """Return the port name as the user gave it."""
+        """The port name as the user gave it."""
         return self.line.transport.port
 
     def acquire(self, *, urgent: bool = False) -> None:

@@ -1,10 +1,10 @@
 r"""One client per port, shared by all controllers and threads that use the port.
 
-Every user of a port takes a lease. The first lease opens the port; when the last one is given
-back, the port is closed. A port is identified by what its name resolves to: `/dev/ttyUSB0`
-and a link to it in `/dev/serial/by-id` are one port, as are `com3` and `\\.\COM3`. A port that
-was unplugged and found again under another name is identified by the new name, because the
-old one may belong to another adapter by then.
+Every user of a port acquires a lease. The first lease opens the port; the release of the last
+one closes it. A port is identified by what its name resolves to: `/dev/ttyUSB0` and a link to it
+in `/dev/serial/by-id` are one port, as are `com3` and `\\.\COM3`. A port that was unplugged and
+found again under another name is identified by the new name, because the old one may belong to
+another adapter by then.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ Client: TypeAlias = "StdBusClient | ModbusClient"
 
 
 @dataclass(eq=False)
-class _SharedPort:
+class SharedPort:
+    """An open port and the number of its users; one for each `key`."""
+
     client: Client
     settings: SerialSettings
     protocol: ProtocolKind
@@ -43,27 +45,23 @@ class _SharedPort:
 
     @property
     def key(self) -> str:
+        """The text that identifies the port, under any of its names."""
         return _transport_key(self.client.port.line.transport)
 
 
 @dataclass
 class Lease:
-    """The right to use a port, until it is given back."""
+    """The right to use a port, until it is released."""
 
-    shared: _SharedPort
-    active: bool = field(default=True)
+    shared: SharedPort
+    active: bool = True
 
     @property
     def client(self) -> Client:
-        """Return the port's client."""
+        """The port's client."""
         return self.shared.client
 
-    @property
-    def key(self) -> str:
-        """Return the text that identifies the port; the same for all its leases."""
-        return self.shared.key
-
-    def give_back(self) -> None:
+    def release(self) -> None:
         """End the lease; the last one closes the port. Repeated calls do nothing."""
         with _lock:
             if not self.active:
@@ -82,21 +80,23 @@ class Lease:
 
 
 _lock = threading.Lock()
-_ports: list[_SharedPort] = []
+_ports: list[SharedPort] = []
 _abandoned: deque[Lease] = deque()
 
 
-def forget(lease: Lease) -> None:
-    """Let the next `take_lease` give `lease` back; for finalizers, which must take no lock."""
+def release_later(lease: Lease) -> None:
+    """Let the next `acquire_lease` release `lease`; for finalizers, which must not wait."""
     _abandoned.append(lease)
 
 
-def take_lease(source: str | Transport, settings: SerialSettings, protocol: ProtocolKind) -> Lease:
+def acquire_lease(
+    source: str | Transport, settings: SerialSettings, protocol: ProtocolKind
+) -> Lease:
     """Return a lease of the port `source`; open the port if it is not in use.
 
     Args:
         source: A port name, a pyserial URL, or a transport.
-        settings: The line settings; all users of a port must give the same.
+        settings: The serial settings; all users of a port must give the same.
         protocol: The wire protocol; all users of a port must give the same.
 
     Raises:
@@ -106,17 +106,19 @@ def take_lease(source: str | Transport, settings: SerialSettings, protocol: Prot
     """
     with suppress(IndexError):
         while True:
-            _abandoned.popleft().give_back()
-    lease = Lease(_join(source, settings, protocol))
+            _abandoned.popleft().release()
+    lease = Lease(_find_or_add(source, settings, protocol))
     try:
         lease.client.port.open()
     except BaseException:
-        lease.give_back()
+        lease.release()
         raise
     return lease
 
 
-def _join(source: str | Transport, settings: SerialSettings, protocol: ProtocolKind) -> _SharedPort:
+def _find_or_add(
+    source: str | Transport, settings: SerialSettings, protocol: ProtocolKind
+) -> SharedPort:
     """Return the shared port with one more user; wait if the port is being closed."""
     deadline = Deadline.after(CLOSING_S)
     while True:
@@ -129,7 +131,7 @@ def _join(source: str | Transport, settings: SerialSettings, protocol: ProtocolK
                     if isinstance(transport, str):
                         transport = SerialTransport(transport, settings)
                     client = _make_client(Port(transport), settings, protocol)
-                    shared = _SharedPort(client, settings, protocol)
+                    shared = SharedPort(client, settings, protocol)
                     _ports.append(shared)
                 _check_agreement(shared, settings, protocol)
                 shared.users += 1
@@ -173,7 +175,7 @@ def port_key(name: str, windows: bool = os.name == "nt") -> str:
     return os.path.realpath(name)
 
 
-def _check_agreement(shared: _SharedPort, settings: SerialSettings, protocol: ProtocolKind) -> None:
+def _check_agreement(shared: SharedPort, settings: SerialSettings, protocol: ProtocolKind) -> None:
     for what, current, given in (
         ("protocol", shared.protocol, protocol),
         ("serial settings", shared.settings, settings),

@@ -50,5 +50,5 @@ class PortStats(DeviceStats):
 
     @property
     def strays(self) -> int:
-        """Return a number that changes when unexpected bytes or frames arrive."""
+        """A number that changes when unexpected bytes or frames arrive."""
         return self.late_replies + self.frames_skipped + self.stale_bytes

@@ -97,12 +97,12 @@ class ParameterSpec:
 
     @property
     def class_id(self) -> int:
-        """Return the class byte."""
+        """The class byte."""
         return self.number // 1000
 
     @property
     def member_id(self) -> int:
-        """Return the member byte."""
+        """The member byte."""
         return self.number % 1000
 
     @property
@@ -121,24 +121,17 @@ class ParameterSpec:
         return "E" in self.rwes
 
     def register(self, instance: int, data_map: int) -> int | None:
-        """Return the first Modbus register of an instance.
+        """Return the first register of `instance` in `data_map`, as sent on the wire, or None.
 
-        Args:
-            instance: The instance, from 1.
-            data_map: 1 or 2.
-
-        Returns:
-            The register as sent on the wire; None if there is none, or it is not known.
+        None means that there is no register, or that it is not known.
         """
         registers = self.map1 if data_map == 1 else self.map2
         return registers[instance - 1] if 1 <= instance <= len(registers) else None
 
     def limits(self, scale: Unit | None) -> tuple[float | None, float | None]:
-        """Return the smallest and the largest value.
+        """Return the smallest and the largest value, for the scale of temperatures on the wire.
 
-        Args:
-            scale: The scale of temperatures on the wire. If it is None, the range covers both
-                scales.
+        If `scale` is None, the range covers both scales.
         """
         if scale is Unit.FAHRENHEIT:
             return self.limits_f
@@ -153,9 +146,7 @@ class ParameterSpec:
 class Registry:
     """The parameters of a product family, by name, alias and number.
 
-    Args:
-        table: File name of the table in `watlowlib/registry/tables`.
-        family: The product family of the table.
+    `table` is the name of a file in `watlowlib/registry/tables`.
     """
 
     def __init__(self, table: str, family: ControllerFamily) -> None:

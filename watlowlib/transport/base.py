@@ -1,7 +1,7 @@
 """The interface of a transport: write bytes, read bytes, with a deadline in every call.
 
-A transport knows nothing about frames. It never blocks past its deadline, never holds bytes
-back, and raises `WatlowConnectionError` for a lost port. `tests/transport/test_conformance.py`
+A transport knows nothing about frames. It never blocks past its deadline, returns received bytes
+at once, and raises `WatlowConnectionError` for a lost port. `tests/transport/test_conformance.py`
 tests every transport against this interface.
 """
 

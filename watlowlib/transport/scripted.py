@@ -17,12 +17,7 @@ Responder = Callable[[bytes], Iterable[bytes]]
 
 
 class ScriptedTransport:
-    """A port whose other end is the function `respond`.
-
-    Args:
-        respond: Called with each write; returns the portions of the reply.
-        port: The port name in messages.
-    """
+    """A port whose other end is the function `respond`, which is called with each write."""
 
     def __init__(self, respond: Responder, port: str = "scripted") -> None:
         self._respond = respond
@@ -34,7 +29,7 @@ class ScriptedTransport:
 
     @property
     def port(self) -> str:
-        """Return the port name."""
+        """The port name."""
         return self._port
 
     @property
@@ -52,7 +47,7 @@ class ScriptedTransport:
         self._open = False
 
     def write(self, data: bytes, deadline: Deadline) -> None:
-        """Note `data` and queue the reply to it."""
+        """Append `data` to `written` and queue the reply to it."""
         self._check()
         self.written.append(data)
         self._incoming.extend(self._respond(data))

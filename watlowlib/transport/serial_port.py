@@ -51,12 +51,7 @@ SERVER_URLS = ("socket://", "rfc2217://")
 
 
 class SerialTransport:
-    """A port opened with `serial.serial_for_url`, exclusively for this program.
-
-    Args:
-        port: Device name or pyserial URL.
-        settings: The line settings.
-    """
+    """A port, by device name or pyserial URL, opened exclusively for this program."""
 
     def __init__(self, port: str, settings: SerialSettings | None = None) -> None:
         self._port = port
@@ -70,7 +65,7 @@ class SerialTransport:
 
     @property
     def port(self) -> str:
-        """Return the port name as the user gave it."""
+        """The port name as the user gave it."""
         return self._port
 
     @property
@@ -226,10 +221,7 @@ def _descriptor(port: serial.Serial) -> int | None:
 def _open_error(port: str, error: OSError, *, opened_before: bool = False) -> WatlowConnectionError:
     """Return an exception that says why opening a port failed and what to do.
 
-    Args:
-        port: The port.
-        error: The system's error.
-        opened_before: Whether the port has been open before, so its name is right.
+    A port that has been open before has a correct name; the message then suggests the cable.
     """
     context = ErrorContext(port=port)
     text = str(error)

@@ -196,7 +196,11 @@ def test_value_already_stored_is_not_written() -> None:
     script = Script([reply(1, 2)])
     writes: list[int] = []
     script.client.write(
-        1, 2160, (1, 2), NO_RETRY, WriteOptions(spare=True, sending=lambda: writes.append(1))
+        1,
+        2160,
+        (1, 2),
+        NO_RETRY,
+        WriteOptions(skip_unchanged=True, on_send=lambda: writes.append(1)),
     )
     assert script.sent == [3]
     assert writes == []

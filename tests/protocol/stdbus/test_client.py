@@ -188,7 +188,9 @@ def test_read_is_retried_once() -> None:
 
 def test_failed_read_raises_with_full_context() -> None:
     script = Script([], [b"\x01\x02"])
-    with pytest.raises(WatlowTimeoutError, match="2 bytes came back, but no valid reply") as caught:
+    with pytest.raises(
+        WatlowTimeoutError, match="2 bytes were received, but no valid reply"
+    ) as caught:
         script.read(ONE_RETRY)
     assert script.sent == ["read", "read"]
     context = caught.value.context

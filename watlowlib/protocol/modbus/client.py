@@ -12,10 +12,11 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import minimalmodbus
 
-from watlowlib.errors import ErrorContext, WatlowDeviceError, WatlowFrameError
+from watlowlib.errors import WatlowFrameError
 from watlowlib.model import SerialSettings
 from watlowlib.protocol.client import ProtocolClient
 from watlowlib.protocol.exchange import (
@@ -36,14 +37,15 @@ _numbers = itertools.count(1)
 class ModbusClient(ProtocolClient[RtuFrame]):
     """Reads and writes registers of the slaves on one port, from any thread.
 
-    The content of a reply is the registers' bytes, high byte first.
-
-    Args:
-        port: The port.
-        settings: The line settings, for the byte time and the silence between frames.
+    The content of a reply is the registers' bytes, high byte first. The serial settings determine
+    the byte time and the silence between frames.
     """
 
     protocol_name = "Modbus RTU"
+    _decoder = staticmethod(partial(RtuDecoder, reply_sizes))
+    _is_error_reply = staticmethod(is_exception)
+    _error_from = staticmethod(error_from_exception)
+    _describe = staticmethod(lambda content: f"registers {content.hex(' ', 2)}")
 
     def __init__(self, port: Port, settings: SerialSettings) -> None:
         super().__init__(port)
@@ -55,14 +57,7 @@ class ModbusClient(ProtocolClient[RtuFrame]):
     def read(
         self, slave: int, register: int, count: int, policy: RetryPolicy, *, urgent: bool = False
     ) -> Reply:
-        """Read `count` registers from `register` on; retry after a timeout or a damaged reply.
-
-        Raises:
-            WatlowTimeoutError: No matching reply, also after the retries.
-            WatlowCRCError: Only damaged replies, also after the retries.
-            WatlowDeviceError: The controller replied with an exception.
-            WatlowConnectionError: The port is lost.
-        """
+        """Read `count` registers from `register` on; errors as in `ProtocolClient._read`."""
         request = RtuRequest(slave, register, count, None, self.byte_time_s)
         return self._read(request, policy, urgent=urgent)
 
@@ -76,19 +71,7 @@ class ModbusClient(ProtocolClient[RtuFrame]):
     ) -> Reply:
         """Write registers with function 16 and read them back: the reply has no values.
 
-        Args:
-            slave: 1 to 247.
-            register: The first register.
-            words: The values to write.
-            policy: Timeout and retries.
-            options: Whether the registers can be read back, and further options.
-
-        Raises:
-            WatlowWriteError: The controller replies, but holds another value.
-            WatlowTimeoutError: No reply; it is not known whether the value was stored.
-            WatlowCRCError: Only damaged replies; it is not known whether the value was stored.
-            WatlowDeviceError: The controller replied with an exception.
-            WatlowConnectionError: The port is lost.
+        Options and errors as in `ProtocolClient._write`.
         """
         content = _pack(words)
         reply = self._write(
@@ -124,18 +107,6 @@ class ModbusClient(ProtocolClient[RtuFrame]):
             ) from error
         return ExchangeResult(b"", port.raw)
 
-    def _decoder(self) -> RtuDecoder:
-        return RtuDecoder(reply_sizes)
-
-    def _is_error_reply(self, payload: bytes) -> bool:
-        return is_exception(payload)
-
-    def _error_from(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
-        return error_from_exception(payload, context)
-
-    def _describe(self, content: bytes) -> object:
-        return f"registers {content.hex(' ', 2)}"
-
 
 class _PortStandIn:
     """The stand-in for minimalmodbus's serial port; good for one exchange."""
@@ -154,7 +125,7 @@ class _PortStandIn:
         self._request = request
 
     def write(self, data: bytes) -> None:
-        """Take the request; `read` sends it."""
+        """Keep the request; `read` sends it."""
         self._request.frame = data
 
     def read(self, size: int) -> bytes:

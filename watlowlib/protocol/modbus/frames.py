@@ -4,9 +4,9 @@
 
     slave | function | data of the function | CRC-16 lo, hi
 
-No byte marks the beginning of a frame; on the wire silence does, which a USB adapter does not
-pass on. So the decoder searches for a known function, a matching length and a correct
-checksum. Source: Modbus over serial line 1.02; the functions an EZ-ZONE has.
+No byte marks the beginning of a frame. On the wire a frame begins after a silence, which a USB
+adapter does not pass on. So the decoder searches for a known function, a matching length and a
+correct checksum. Source: Modbus over serial line 1.02; the functions an EZ-ZONE has.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class RtuFrame(NamedTuple):
 
     @property
     def raw(self) -> bytes:
-        """Return the bytes on the wire."""
+        """The bytes on the wire."""
         body = bytes((self.source,)) + self.payload
         return body + crc16(body)
 
@@ -81,11 +81,31 @@ def reply_sizes(buffer: bytes, at: int) -> tuple[int, ...]:
     return (5,) if function & EXCEPTION and function ^ EXCEPTION in FUNCTIONS else ()
 
 
+def split_frames(
+    buffer: bytes, shortest: int, ends_of: Callable[[bytes, int], list[int]]
+) -> tuple[list[RtuFrame], bytes]:
+    """Return the complete frames in `buffer`, in order, and the bytes after them.
+
+    A frame has `shortest` bytes or more; `ends_of` returns where one that begins at a place in
+    the buffer may end.
+    """
+    frames: list[RtuFrame] = []
+    start = 0
+    while start <= len(buffer) - shortest:
+        for end in ends_of(buffer, start):
+            if end <= len(buffer) and crc16(buffer[start : end - 2]) == buffer[end - 2 : end]:
+                frames.append(RtuFrame(buffer[start], buffer[start + 1 : end - 2]))
+                buffer, start = buffer[end:], 0
+                break
+        else:
+            start += 1
+    return frames, buffer[-LONGEST:]
+
+
 class RtuDecoder:
     """Finds frames in bytes that arrive in any portions, with noise between the frames.
 
-    Args:
-        sizes: `request_sizes` or `reply_sizes`, for the kind of frames to find.
+    `sizes` is `request_sizes` or `reply_sizes`, for the kind of frames to find.
     """
 
     def __init__(self, sizes: Sizes) -> None:
@@ -94,24 +114,18 @@ class RtuDecoder:
 
     @property
     def pending(self) -> int:
-        """Return the number of bytes kept that belong to no frame yet."""
+        """The number of bytes kept that belong to no frame yet."""
         return len(self._buffer)
 
     @property
     def damaged(self) -> int:
-        """Return 1 if the bytes kept have the size of a frame, but a wrong checksum."""
+        """1 if the bytes kept have the size of a frame, but a wrong checksum; otherwise 0."""
         starts = range(len(self._buffer) - SHORTEST + 1)
         return int(any(self._frame_ends(self._buffer, start) for start in starts))
 
     def feed(self, data: bytes) -> list[RtuFrame]:
         """Add the next portion and return the frames that are complete now, in order."""
-        buffer = self._buffer + data
-        frames: list[RtuFrame] = []
-        while (found := self._first_frame(buffer)) is not None:
-            start, end = found
-            frames.append(RtuFrame(buffer[start], buffer[start + 1 : end - 2]))
-            buffer = buffer[end:]
-        self._buffer = buffer[-LONGEST:]
+        frames, self._buffer = split_frames(self._buffer + data, SHORTEST, self._frame_ends)
         return frames
 
     def clear(self) -> None:
@@ -124,11 +138,3 @@ class RtuDecoder:
             return []
         ends = [start + size for size in self._sizes(buffer, start)]
         return [end for end in ends if end <= len(buffer)]
-
-    def _first_frame(self, buffer: bytes) -> tuple[int, int] | None:
-        """Return the start and end of the first complete frame, or None."""
-        for start in range(len(buffer) - SHORTEST + 1):
-            for end in self._frame_ends(buffer, start):
-                if crc16(buffer[start : end - 2]) == buffer[end - 2 : end]:
-                    return start, end
-        return None

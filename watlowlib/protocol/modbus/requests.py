@@ -1,4 +1,4 @@
-"""Modbus requests, each with the check that a reply matches (promise 1).
+"""Modbus requests, each with the check that a reply matches.
 
 A reply matches if it comes from the requested slave, with the function of the request and the
 requested number of bytes; the reply to a write also has its register and count. The reply to
@@ -58,24 +58,24 @@ class RtuRequest:
 
     @property
     def address(self) -> int:
-        """Return the slave address, as users count it."""
+        """The slave address, as users count it."""
         return self.station
 
     @property
     def expected(self) -> bytes:
-        """Return the first bytes of the reply's payload."""
+        """The first bytes of the reply's payload."""
         if self.words is None:
             return bytes((READ_HOLDING, 2 * self.count))
         return struct.pack(">BHH", WRITE_MANY, self.register, self.count)
 
     @property
     def content_size(self) -> int:
-        """Return the number of register bytes in the reply."""
+        """The number of register bytes in the reply."""
         return 2 * self.count if self.words is None else 0
 
     @property
     def wire_s(self) -> float:
-        """Return the seconds that request and reply take on the wire."""
+        """Seconds that request and reply take on the wire."""
         reply = 1 + len(self.expected) + self.content_size + CRC_BYTES
         return (len(self.frame) + reply) * self.byte_time_s
 

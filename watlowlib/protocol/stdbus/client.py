@@ -6,11 +6,10 @@ frames and payloads of Standard Bus.
 
 from __future__ import annotations
 
-from watlowlib.errors import ErrorContext, WatlowDeviceError
 from watlowlib.protocol.client import ProtocolClient
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder
-from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, decode_value
+from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, decode_content
 from watlowlib.protocol.stdbus.requests import (
     error_from_reply,
     frame_read_request,
@@ -26,18 +25,15 @@ class StdBusClient(ProtocolClient[Frame]):
     """
 
     protocol_name = "Standard Bus"
+    _decoder = FrameDecoder
+    _is_error_reply = staticmethod(is_error_reply)
+    _error_from = staticmethod(error_from_reply)
+    _describe = staticmethod(decode_content)
 
     def read(
         self, address: int, request: ReadRequest, policy: RetryPolicy, *, urgent: bool = False
     ) -> Reply:
-        """Read one parameter; retry after a timeout or a damaged reply.
-
-        Raises:
-            WatlowTimeoutError: No matching reply, also after the retries.
-            WatlowCRCError: Only damaged replies, also after the retries.
-            WatlowDeviceError: The controller sent an error reply.
-            WatlowConnectionError: The port is lost.
-        """
+        """Read one parameter; errors as in `ProtocolClient._read`."""
         return self._read(frame_read_request(address, request), policy, urgent=urgent)
 
     def write(
@@ -47,21 +43,7 @@ class StdBusClient(ProtocolClient[Frame]):
         policy: RetryPolicy,
         options: WriteOptions = WriteOptions(),  # noqa: B008 - a frozen value
     ) -> Reply:
-        """Write one value; if no echo confirms it, read it back.
-
-        Args:
-            address: Controller address, 1 to 16.
-            request: The parameter and its value.
-            policy: Timeout and retries.
-            options: Whether the parameter can be read back, and further options.
-
-        Raises:
-            WatlowWriteError: The controller replies, but holds another value.
-            WatlowTimeoutError: No reply; it is not known whether the value was stored.
-            WatlowCRCError: Only damaged replies; it is not known whether the value was stored.
-            WatlowDeviceError: The controller sent an error reply.
-            WatlowConnectionError: The port is lost.
-        """
+        """Write one value; options and errors as in `ProtocolClient._write`."""
         return self._write(
             frame_write_request(address, request),
             frame_read_request(address, ReadRequest(*request[:3])),
@@ -69,15 +51,3 @@ class StdBusClient(ProtocolClient[Frame]):
             policy,
             options,
         )
-
-    def _decoder(self) -> FrameDecoder:
-        return FrameDecoder()
-
-    def _is_error_reply(self, payload: bytes) -> bool:
-        return is_error_reply(payload)
-
-    def _error_from(self, payload: bytes, context: ErrorContext) -> WatlowDeviceError:
-        return error_from_reply(payload, context)
-
-    def _describe(self, content: bytes) -> object:
-        return decode_value(content[0], content[1:])

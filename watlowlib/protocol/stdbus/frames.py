@@ -46,7 +46,7 @@ class Frame(NamedTuple):
 
     @property
     def raw(self) -> bytes:
-        """Return the bytes on the wire."""
+        """The bytes on the wire."""
         return encode_frame(self)
 
 
@@ -85,7 +85,7 @@ class FrameDecoder:
 
     @property
     def pending(self) -> int:
-        """Return the number of bytes kept because they may be the beginning of a frame."""
+        """The number of bytes kept because they may be the beginning of a frame."""
         return len(self._buffer)
 
     def feed(self, data: bytes) -> list[Frame]:

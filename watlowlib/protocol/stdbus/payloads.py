@@ -51,34 +51,24 @@ class ReadRequest(NamedTuple):
     instance: int
 
 
-class ReadReply(NamedTuple):
+class _ParameterValue(NamedTuple):
+    class_id: int
+    member_id: int
+    instance: int
+    tag: int
+    data: bytes
+
+
+class ReadReply(_ParameterValue):
     """The reply to a read; `data` is the value's bytes after the tag."""
 
-    class_id: int
-    member_id: int
-    instance: int
-    tag: int
-    data: bytes
 
-
-class WriteRequest(NamedTuple):
+class WriteRequest(_ParameterValue):
     """A request to write one parameter."""
 
-    class_id: int
-    member_id: int
-    instance: int
-    tag: int
-    data: bytes
 
-
-class WriteReply(NamedTuple):
+class WriteReply(_ParameterValue):
     """The reply to a write, with the stored value."""
-
-    class_id: int
-    member_id: int
-    instance: int
-    tag: int
-    data: bytes
 
 
 class ErrorReply(NamedTuple):
@@ -135,18 +125,18 @@ def decode_payload(payload: bytes) -> Payload:
     if payload.startswith(READ_REQUEST) and len(payload) == 6:
         return ReadRequest(*payload[3:])
     if payload.startswith(READ_REPLY) and len(payload) > 7:
-        return ReadReply(*_four(payload[3:7]), payload[7:])
+        return ReadReply(*_selector(payload[3:7]), payload[7:])
     if payload.startswith(WRITE_REQUEST) and len(payload) > 6:
-        return WriteRequest(*_four(payload[2:6]), payload[6:])
+        return WriteRequest(*_selector(payload[2:6]), payload[6:])
     if payload.startswith(WRITE_REPLY) and len(payload) > 6:
-        return WriteReply(*_four(payload[2:6]), payload[6:])
+        return WriteReply(*_selector(payload[2:6]), payload[6:])
     if len(payload) > 1 and payload[0] == ERROR_REPLY and payload[1] not in SERVICES:
         return ErrorReply(payload[1], payload[2:])
     raise WatlowFrameError(f"the payload is neither a request nor a reply: {payload.hex(' ')}")
 
 
-def _four(selector: bytes) -> tuple[int, int, int, int]:
-    class_id, member_id, instance, tag = selector
+def _selector(data: bytes) -> tuple[int, int, int, int]:
+    class_id, member_id, instance, tag = data
     return class_id, member_id, instance, tag
 
 
@@ -170,6 +160,11 @@ def decode_value(tag: int, data: bytes) -> Value:
     if tag == Tag.STRING and data and len(data) == 1 + data[0]:
         return data[1:].removesuffix(b"\0").decode("latin-1")
     raise WatlowFrameError(f"tag {tag:02X} does not match the bytes {data.hex(' ') or '(none)'}")
+
+
+def decode_content(content: bytes) -> Value:
+    """Return the value of a reply's content, which is a tag and its data; see `decode_value`."""
+    return decode_value(content[0], content[1:])
 
 
 def encode_value(tag: Tag, value: Value) -> bytes:

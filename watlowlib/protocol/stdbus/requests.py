@@ -1,4 +1,4 @@
-"""Standard Bus requests, each with the check that a reply matches (promise 1).
+"""Standard Bus requests, each with the check that a reply matches.
 
 A reply matches if it is a reply frame from the requested controller to the host, with the
 service, class, member and instance of the request. The reply to a write echoes the stored
@@ -60,7 +60,7 @@ class StdBusRequest(NamedTuple):
 
     @property
     def address(self) -> int:
-        """Return the controller address."""
+        """The controller address."""
         return address_of(self.station)
 
     def fits(self, frame: Frame) -> bool:
