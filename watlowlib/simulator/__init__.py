@@ -5,9 +5,9 @@ from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.faults import Fault, FaultPlan
 from watlowlib.simulator.oven import Oven
 from watlowlib.simulator.processes import BusProcess
+from watlowlib.simulator.registers import Write
 from watlowlib.simulator.series_sd import SimulatedSD
 from watlowlib.simulator.slave import RegisterWrite
-from watlowlib.simulator.writes import Write
 
 __all__ = [
     "BusProcess",

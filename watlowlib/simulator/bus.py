@@ -298,8 +298,9 @@ class SimulatedBus:
         return [each for each in powered if each.speaks is protocol]
 
     def _serve_stdbus(self, frame: Frame, complete_s: float) -> None:
-        controller = self._stdbus_controller_at(frame.destination)
-        if controller is None:
+        powered = self._active_controllers(ProtocolKind.STDBUS)
+        controller = next((c for c in powered if mac_of(c.address) == frame.destination), None)
+        if not isinstance(controller, SimulatedController):
             return
         try:
             content = controller.answer(decode_payload(frame.payload))
@@ -309,18 +310,6 @@ class SimulatedBus:
             payload = encode_payload(content)
             reply = encode_frame(Frame(REPLY, frame.source, frame.destination, payload))
             self._reply(controller, encode_frame(frame), reply, complete_s)
-
-    def _stdbus_controller_at(self, mac: int) -> SimulatedController | None:
-        """Return the powered controller with Standard Bus MAC address `mac`."""
-        for controller in self.controllers.values():
-            if (
-                isinstance(controller, SimulatedController)
-                and mac_of(controller.address) == mac
-                and controller.speaks is ProtocolKind.STDBUS
-                and controller not in self._powered_off
-            ):
-                return controller
-        return None
 
     def _serve_modbus(self, frame: RtuFrame, complete_s: float) -> None:
         for controller in self._active_controllers(ProtocolKind.MODBUS_RTU):

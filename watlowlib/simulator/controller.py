@@ -39,9 +39,8 @@ from watlowlib.simulator import shipped
 from watlowlib.simulator.alarms import AlarmSettings, SimulatedAlarm
 from watlowlib.simulator.loop import LoopSettings, SimulatedLoop
 from watlowlib.simulator.oven import Oven, Tuning
-from watlowlib.simulator.registers import ASSEMBLY, RegisterBank
+from watlowlib.simulator.registers import ASSEMBLY, RegisterBank, Write
 from watlowlib.simulator.slave import ModbusSlave
-from watlowlib.simulator.writes import Write
 
 E = TypeVar("E", bound=Enum)
 
@@ -76,7 +75,7 @@ class SimulatedController:
         data_map: The Modbus data map, 1 or 2.
         word_order: Word order of 32-bit values in two registers (17043).
         registers_per_read: Most registers of one Modbus read, 1 to 125; None for 125.
-        gaps: What a Modbus read across unreadable registers gives: exception 02 with "refuse",
+        gaps: The reply to a Modbus read across unreadable registers: exception 02 with "refuse",
             0 for these registers with "zero".
 
     Attributes:
@@ -114,7 +113,9 @@ class SimulatedController:
         self.writes: list[Write] = []
         self.eeprom_writes = 0
         """The number of writes to the EEPROM."""
-        self._loops = _make_loops(oven or Oven(seed=address), setpoint, loops)
+        oven = oven or Oven(seed=address)
+        ovens = (replace(oven, seed=oven.seed + 100 * n) for n in range(loops))
+        self._loops = [SimulatedLoop(each, setpoint) for each in ovens]
         self._alarms = [SimulatedAlarm() for _ in range(ALARMS)]
         self._lock = threading.RLock()
         self._clock: Ticking = SystemClock()
@@ -334,12 +335,6 @@ def _check_unit(address: int, loops: int) -> None:
         raise WatlowConfigurationError(
             f"address={address!r}, loops={loops!r}: address must be 1 to 16, loops 1 or 2"
         )
-
-
-def _make_loops(oven: Oven, setpoint: float, count: int) -> list[SimulatedLoop]:
-    """Return loops with ovens like `oven`, each with its own seed."""
-    ovens = (replace(oven, seed=oven.seed + 100 * n) for n in range(count))
-    return [SimulatedLoop(each, setpoint) for each in ovens]
 
 
 def _wire_tag(spec: ParameterSpec) -> Tag:

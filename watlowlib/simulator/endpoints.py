@@ -153,13 +153,10 @@ def endpoint_kind(kind: str | None, link: str | None = None) -> str:
 def make_endpoint(
     kind: str, number: int = 0, *, avoid: str = "", link: str | None = None
 ) -> Endpoint:
-    """Make an endpoint.
+    """Make a pty, or a TCP port with this `number` (0: any free port).
 
-    Args:
-        kind: "pty" or "tcp".
-        number: The TCP port to listen on; 0 for any free port.
-        avoid: A device name that the endpoint must not get, even if it is free again.
-        link: A symbolic link to the pty, like those in /dev/serial/by-id.
+    Its device name is never `avoid`, even if that is free again. `link` is the path of a symbolic
+    link to the pty, like those in /dev/serial/by-id.
     """
     endpoint: Endpoint = TcpEndpoint(number) if kind == "tcp" else PtyEndpoint()
     if endpoint.device == avoid:

@@ -20,6 +20,7 @@ behaviour of a unit is not published; assumed here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -34,6 +35,15 @@ ASSEMBLY = (19, 20)
 POINTERS, VALUES = 40, 200
 """The first registers of both: register 200 + n shows the target of the pointer at 40 + n."""
 GAPS = ("refuse", "zero")
+
+
+@dataclass(frozen=True)
+class Write:
+    """An accepted write: the parameter's number, the instance and the value."""
+
+    number: int
+    instance: int
+    value: Value
 
 
 class ModbusExceptionError(Exception):
@@ -97,14 +107,7 @@ def register_map(
 
 
 class RegisterBank:
-    """The registers of one controller.
-
-    Args:
-        store: The controller with the values.
-        registry: The parameters of its family.
-        data_map: The data map, 1 or 2.
-        gaps: What a read across unreadable registers gives: exception 02 with "refuse", 0 for
-            these registers with "zero".
+    """The registers of one controller; for `gaps` see `SimulatedController`.
 
     Raises:
         WatlowConfigurationError: `data_map` or `gaps` is something else.

@@ -16,9 +16,8 @@ from watlowlib.protocol.modbus.frames import SLAVES
 from watlowlib.registry.parameters import SD_PARAMETERS, Kind, ParameterSpec
 from watlowlib.simulator.loop import AUTO, MANUAL, OFF, PER_HOUR, LoopSettings, SimulatedLoop
 from watlowlib.simulator.oven import Oven, Tuning
-from watlowlib.simulator.registers import RegisterBank
+from watlowlib.simulator.registers import RegisterBank, Write
 from watlowlib.simulator.slave import ModbusSlave
-from watlowlib.simulator.writes import Write
 
 SAVE, SCALE, PV, FILTERED, ERROR = 17, 18, 20, 22, 24
 MODE, POWER, SETPOINT, HEAT = 25, 26, 27, 256
@@ -35,7 +34,7 @@ class SimulatedSD:
         setpoint: Initial set point, °F.
         oven: The oven it heats.
         registers_per_read: Most registers of one read, 1 to 125; None for 125.
-        gaps: What a read across unreadable registers gives: exception 02 with "refuse", 0 for
+        gaps: The reply to a read across unreadable registers: exception 02 with "refuse", 0 for
             these registers with "zero".
 
     Attributes:

@@ -15,15 +15,14 @@ from watlowlib._internal.validation import as_int
 from watlowlib.protocol.modbus.frames import (
     EXCEPTION,
     FUNCTIONS,
-    LONGEST,
     MOST_READ,
     MOST_WRITTEN,
     SLAVES,
     WRITE_MANY,
     WRITE_ONE,
     RtuFrame,
-    crc16,
     request_sizes,
+    split_frames,
 )
 from watlowlib.simulator.registers import (
     DEVICE_FAILURE,
@@ -119,11 +118,7 @@ class ModbusSlave:
 
 
 class RequestFramer:
-    """Finds the requests in the bytes that a slave receives.
-
-    Args:
-        byte_time_s: Seconds per byte on the line; 0 for a line without timing.
-    """
+    """Finds the requests in the bytes that a slave receives; see `TimedLine` for the byte time."""
 
     def __init__(self, byte_time_s: float) -> None:
         timed = byte_time_s > 0
@@ -138,27 +133,14 @@ class RequestFramer:
         if start_s - self._end_s > self._max_pause_s:
             self._buffer = b""
         self._end_s = end_s
-        buffer, requests = self._buffer + data, []
-        while (span := _first_request(buffer)) is not None:
-            start, end = span
-            requests.append(RtuFrame(buffer[start], buffer[start + 1 : end - 2]))
-            buffer = buffer[end:]
-        self._buffer = buffer[-LONGEST:]
+        requests, self._buffer = split_frames(self._buffer + data, MIN_FRAME_SIZE, _request_ends)
         return requests
 
 
-def _first_request(buffer: bytes) -> tuple[int, int] | None:
-    """Return where the first complete request begins and ends."""
-    for start in range(len(buffer) - MIN_FRAME_SIZE + 1):
-        if buffer[start] in SLAVES or buffer[start] == BROADCAST:
-            for end in _possible_ends(buffer, start):
-                if end <= len(buffer) and crc16(buffer[start : end - 2]) == buffer[end - 2 : end]:
-                    return start, end
-    return None
-
-
-def _possible_ends(buffer: bytes, start: int) -> list[int]:
+def _request_ends(buffer: bytes, start: int) -> list[int]:
     """Return where the request at `start` may end; with an unknown function, the buffer's end."""
+    if buffer[start] not in SLAVES and buffer[start] != BROADCAST:
+        return []
     if buffer[start + 1] in FUNCTIONS:
         return [start + size for size in request_sizes(buffer, start)]
     return [len(buffer)] if 0 < buffer[start + 1] < EXCEPTION else []

@@ -21,11 +21,7 @@ class _Transmission:
 
 
 class TimedLine:
-    """The transmissions and collisions of one line.
-
-    Args:
-        byte_time_s: Seconds per byte; 0 for a line without timing, which has no collisions.
-    """
+    """The transmissions on one line; with a byte time of 0 it has no timing and no collisions."""
 
     def __init__(self, byte_time_s: float) -> None:
         self.byte_time_s = byte_time_s

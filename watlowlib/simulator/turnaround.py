@@ -17,12 +17,7 @@ SLOW_SHARE = 0.01
 
 
 class Turnaround:
-    """A random source of turnarounds.
-
-    Args:
-        seconds: Minimum and maximum of ordinary replies, optionally the maximum of slow replies;
-            a single number stands for all three.
-        generator: The random number generator.
+    """A random source of turnarounds; `seconds` is the `turnaround_s` of `SimulatedBus`.
 
     Raises:
         WatlowConfigurationError: `seconds` is something else.
