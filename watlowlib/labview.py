@@ -84,12 +84,12 @@ def open_controller(
     Returns:
         The handle of the controller.
     """
-    speed = whole_number("baudrate", baudrate)
+    rate = whole_number("baudrate", baudrate)
     ctl = open_device(
         port,
         protocol=as_enum("protocol", ProtocolKind, protocol or "stdbus"),
         address=whole_number("address", address),
-        serial_settings=SerialSettings(baudrate=speed) if speed else None,
+        serial_settings=SerialSettings(baudrate=rate) if rate else None,
         family=as_enum("family", ControllerFamily, family or "unknown"),
         name=name or None,
         temperature_unit=temperature_unit or None,
@@ -137,8 +137,8 @@ def write(
     ctl = _controllers.get(handle)
     index, confirmed = whole_number("instance", instance), boolean("confirm", confirm)
     new_value = real_number("value", value)
-    held = ctl.write_parameter(parameter, new_value, instance=index, confirm=confirmed)
-    return float_or_nan(held.value)
+    reading = ctl.write_parameter(parameter, new_value, instance=index, confirm=confirmed)
+    return float_or_nan(reading.value)
 
 
 @for_labview
@@ -148,19 +148,19 @@ def write_text(
     """Write an enumeration by its label, such as "Auto"; return the label held afterwards."""
     ctl = _controllers.get(handle)
     index, confirmed = whole_number("instance", instance), boolean("confirm", confirm)
-    held = ctl.write_parameter(parameter, text, instance=index, confirm=confirmed)
-    return reading_text(held)
+    reading = ctl.write_parameter(parameter, text, instance=index, confirm=confirmed)
+    return reading_text(reading)
 
 
 @for_labview
 def set_setpoint(handle: int, value: float, loop: int = 1, confirm: bool = False) -> float:
     """Write the set point of a control loop; needs `confirm`. Return the value held afterwards."""
-    held = _controllers.get(handle).set_setpoint(
+    reading = _controllers.get(handle).set_setpoint(
         real_number("value", value),
         instance=whole_number("loop", loop),
         confirm=boolean("confirm", confirm),
     )
-    return float_or_nan(held.value)
+    return float_or_nan(reading.value)
 
 
 @for_labview
@@ -229,7 +229,7 @@ def start_recording(
         handles: The controllers; they stay open when the recording ends.
         parameters: The parameters to read from each controller.
         rate_hz: Ticks per second.
-        sink: A file whose ending selects the format (.csv, .jsonl, .sqlite, .parquet), or
+        sink: A file whose extension selects the format (.csv, .jsonl, .sqlite, .parquet), or
             postgresql://user@host/database; empty keeps only the latest values.
         duration_s: Seconds to record; 0 until `stop_recording`.
         instance: Which instance of each parameter.

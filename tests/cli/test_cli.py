@@ -230,7 +230,7 @@ def test_read_fails_when_the_controller_does_not_reply(bus: SimulatedBus, tmp_pa
     done = run("read", bus.port, "--address", "9", "--timeout", "0.05", cwd=tmp_path)
     assert done.returncode == 1
     assert "timeout" in done.stdout
-    assert done.stderr.startswith("watlowlib: nothing could be read: nothing came back; is the")
+    assert done.stderr.startswith("watlowlib: nothing could be read: no reply; is the")
     assert "address 9" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -307,7 +307,7 @@ def test_simulate_serves_modbus_masters(
             "--address 5-1: give a number or a range",
         ),
         ("simulate 1 --family sd --data-map 1", 2, "leave out --protocol, --data-map"),
-        ("simulate 1 --family sd --protocol stdbus", 2, "speaks only Modbus RTU"),
+        ("simulate 1 --family sd --protocol stdbus", 2, "supports only Modbus RTU"),
     ],
 )
 def test_an_error_prints_one_line_and_leaves_no_file(
@@ -366,7 +366,7 @@ def test_discover_prints_controllers_and_the_reasons_for_failures(tmp_path: Path
     rows = [line.split() for line in result.stdout.splitlines()]
     assert [port, "stdbus", "38400", "2", "pm", "200002", "PM3R1CA-AAAAAAA"] in rows
     assert [port, "modbus_rtu", "9600", "3", "pm", "200003", "map", "2,", "low_high"] in rows
-    assert f"{silent}, stdbus at 38400 baud: nothing came back" in result.stdout
+    assert f"{silent}, stdbus at 38400 baud: no reply" in result.stdout
     assert slave.register_writes == []
     assert failed.returncode == 1
     assert "no controller was found" in failed.stderr

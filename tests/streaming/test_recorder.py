@@ -510,7 +510,7 @@ def test_a_lost_port_gives_gaps_and_does_not_end_the_recording() -> None:
         ({"instances": []}, "at least one instance"),
         ({"instances": [0]}, "instance=0: process_value has instances 1 to 2"),
         ({"instances": 1.5}, "instance=1.5"),
-        ({"names": ["oven"]}, "here is only"),
+        ({"names": ["oven"]}, "this controller is"),
         ({"overflow": "explode"}, "allowed are block, drop_newest, drop_oldest"),
     ],
 )

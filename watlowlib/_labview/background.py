@@ -33,10 +33,7 @@ class Background:
         fleet: The fleet to record. `stop` closes it.
         sink: The sink; it is opened at the start and closed at the end. None keeps only the
             latest samples.
-        parameters: What to read; see `watlowlib.record`.
-        rate_hz: Ticks per second.
-        duration: Seconds to record; None until `stop`.
-        instances: Which instances of each parameter.
+        parameters, rate_hz, duration, instances: See `watlowlib.record`.
 
     Raises:
         WatlowConfigurationError: An argument is not valid; the message says which.
@@ -61,7 +58,8 @@ class Background:
             duration=duration,
             instances=instances,
         )
-        self._failed = ""
+        self.failed = ""
+        """The error that ended the recording early or lost rows; empty if there is none."""
         self._worker = Worker("background", self._run, self._stream.stop)
 
     def start(self) -> None:
@@ -80,11 +78,6 @@ class Background:
         return self._worker.alive
 
     @property
-    def failed(self) -> str:
-        """The error that ended the recording early or lost rows; empty if there is none."""
-        return self._failed
-
-    @property
     def summary(self) -> AcquisitionSummary:
         """The summary so far; after the end the final one."""
         return self._stream.summary
@@ -101,18 +94,15 @@ class Background:
             WatlowTimeoutError: The recording has not ended within 90 s.
         """
         try:
-            return self._stop()
+            self._worker.stop()
+            if not self._worker.join(STOP_S):
+                raise WatlowTimeoutError(f"the recording has not ended within {STOP_S:g} s")
+            self._worker.reraise()
+            return self.summary
         finally:
             self._fleet.close()
 
     close = stop
-
-    def _stop(self) -> AcquisitionSummary:
-        self._worker.stop()
-        if not self._worker.join(STOP_S):
-            raise WatlowTimeoutError(f"the recording has not ended within {STOP_S:g} s")
-        self._worker.reraise()
-        return self.summary
 
     def _run(self) -> None:
         try:
@@ -123,7 +113,7 @@ class Background:
                     for _ in stream:
                         pass
         except BaseException as error:
-            self._failed = str(error) or repr(error)
+            self.failed = str(error) or repr(error)
             raise
         finally:
             if self._sink is not None:

@@ -112,15 +112,11 @@ def _failure_lines(probes: list[Probe]) -> list[str]:
         tried = list(group)
         if not any(probe.info for probe in tried):
             reason, _ = Counter(probe.reason for probe in tried).most_common(1)[0]
-            # A port that cannot be opened fails alike with every protocol: name it once.
-            where = tried[0].port if _port_failed(tried) else _label(tried[0])
+            # Without an address, the port could not be used with any protocol: name it once.
+            failed = all(probe.address is None for probe in tried)
+            where = tried[0].port if failed else _label(tried[0])
             lines.append(f"{where}: {reason}")
     return list(dict.fromkeys(lines))
-
-
-def _port_failed(tried: list[Probe]) -> bool:
-    """Whether nothing could be sent: the port does not exist or is in use."""
-    return all(probe.address is None for probe in tried)
 
 
 def _label(probe: Probe) -> str:

@@ -17,14 +17,14 @@ from watlowlib.model import AcquisitionSummary
 from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.fleet import simulated_fleet
 from watlowlib.sinks.base import FileSink
-from watlowlib.sinks.choose import ENDINGS, open_sink
+from watlowlib.sinks.choose import EXTENSIONS, open_sink
 from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.recorder import record
 
 HELP = "record parameters into a file"
 DESCRIPTION = (
     "Record parameters of controllers into a file until the duration is over or Ctrl-C. "
-    f"The file's ending selects the format: {', '.join(ENDINGS)}; "
+    f"The file extension selects the format: {', '.join(EXTENSIONS)}; "
     "postgresql://user@host/database writes to the table samples there."
 )
 USAGE = """watlowlib record PORT [--address N ...] [--parameter NAME ...] [options] OUTPUT
@@ -56,7 +56,7 @@ def mark_output(words: Sequence[str]) -> list[str]:
 
 
 def accept_bare_output(arguments: argparse.Namespace, unknown: list[str]) -> None:
-    """Use a single unknown word as the output: a name without ending, which is refused later."""
+    """Use a single unknown word as the output: a name without extension, which is refused later."""
     named = len(unknown) == 1 and not unknown[0].startswith("-")
     if arguments.run is run and arguments.output is None and named:
         arguments.output = unknown.pop()
@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Record until the end, Ctrl-C or an error, and then print a summary."""
     if arguments.output is None:
         raise WatlowConfigurationError(
-            f"give the output file last, such as run.sqlite; known endings: {', '.join(ENDINGS)}"
+            "give the output file last, such as run.sqlite; known extensions: "
+            + ", ".join(EXTENSIONS)
         )
     sink = open_sink(arguments.output)
     console = Console(highlight=False, soft_wrap=True)

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--family",
         choices=[str(ControllerFamily.PM), str(ControllerFamily.SD)],
         default=str(ControllerFamily.PM),
-        help="of the controllers (default: pm); a Series SD speaks only modbus_rtu",
+        help="of the controllers (default: pm); a Series SD supports only modbus_rtu",
     )
     parser.add_argument("--protocol", choices=list(map(str, PROTOCOLS)), help="default: stdbus")
     parser.add_argument("--data-map", type=int, choices=(1, 2), help="default: 1")
@@ -76,7 +76,7 @@ def _controller_factory(arguments: argparse.Namespace) -> Callable[..., Simulate
     if arguments.family == ControllerFamily.SD:
         if given.pop("protocol", ProtocolKind.MODBUS_RTU) != ProtocolKind.MODBUS_RTU or given:
             raise WatlowConfigurationError(
-                "a Series SD speaks only Modbus RTU and has one data map and word order: "
+                "a Series SD supports only Modbus RTU and has one data map and word order: "
                 "leave out --protocol, --data-map and --word-order"
             )
         return SimulatedSD

@@ -1,4 +1,4 @@
-"""A fleet: controllers by name, on any number of ports that are polled in parallel.
+"""A fleet: controllers by name, on any number of ports, which are polled in parallel.
 
     with WatlowManager() as mgr:
         mgr.add("oven_top", "/dev/ttyUSB0", address=1)
@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 
 class WatlowManager:
-    """Controllers by name, on any number of ports.
+    """A fleet of controllers by name, on any number of ports.
 
     Args:
         error_policy: How `poll` and `execute_each` report controllers that fail.
@@ -90,22 +90,11 @@ class WatlowManager:
         data_map: int | str = "auto",
         registers_per_read: int = 32,
     ) -> Controller:
-        """Add a controller.
+        """Add a controller; its name here and in samples must not be taken.
 
-        Args:
-            name: The name here and in samples; must not be taken.
-            source: A port, a transport, or an open `Controller`. An open controller is not
-                closed by the manager, and the other arguments are ignored for it.
-            protocol: The protocol that the controller is set to.
-            address: Its address, 1 to 16, on Modbus RTU 1 to 247.
-            serial_settings: The serial settings; None for the protocol's defaults.
-            family: The product family; must be given for a Series SD.
-            temperature_unit: "C" or "F", if the scale on the wire is known.
-            timeout_s: Seconds to wait for a reply.
-            retries: How often a read is repeated.
-            word_order: Over Modbus, which word comes first; see `open_device`.
-            data_map: Over Modbus, where the parameters are; see `open_device`.
-            registers_per_read: Over Modbus, the maximum number of registers per request.
+        The source is a port, a transport, or an open `Controller`. The other arguments are those
+        of `watlowlib.open_device`. The manager does not close a controller that was open, and
+        ignores the other arguments for it.
 
         Raises:
             WatlowConfigurationError: The name is taken, the same controller was added under
@@ -216,22 +205,9 @@ class WatlowManager:
     ) -> AcquisitionSummary:
         """Record into a sink until the duration is over: `record` and `pipe` in one call.
 
-        Args:
-            parameters: What to read; see `watlowlib.record`.
-            rate_hz: Ticks per second.
-            duration: Seconds to record; None until Ctrl-C.
-            sink: The sink. It is opened if it is not open, and closed at the end.
-            names: Which controllers; None for all.
-            instances: Which instances of each parameter.
-            overflow: What to do when the sink does not keep up; None waits for it.
-            buffer_size: The maximum number of batches that wait for the sink.
-            batch_size: Samples per write to the sink.
-            flush_interval: The longest time in seconds that a sample waits for a write.
-            auto_reconnect: Whether to continue when a port is lost.
-            sensor_check: Whether to read the input error with each process value.
-            assembly: Whether to read through the assemblies; needs `confirm=True`.
-            confirm: Allows `assembly` to write the controllers' EEPROM.
-            clock: Replaces the machine's clock, for tests.
+        The sink is opened if it is not open, and closed at the end. The other arguments are those
+        of `watlowlib.record` and `watlowlib.pipe`. A duration of None records until Ctrl-C; an
+        overflow of None waits for the sink.
 
         Raises:
             WatlowConfigurationError: An argument is not valid; the message says which.
@@ -327,12 +303,13 @@ class WatlowManager:
         instances: int | Iterable[int],
     ) -> FleetPoll:
         """Return a poll; the last one again when it has the same arguments and fleet."""
-        wanted, chosen = as_list("parameters", parameters), names_of(names)
-        numbers = as_list("instances", instances)
-        key = repr((wanted, numbers)), self._members.select(chosen)
+        parameters, names = as_list("parameters", parameters), names_of(names)
+        instances = as_list("instances", instances)
+        key = repr((parameters, instances)), self._members.select(names)
         plan = self._last_plan  # read once: another thread may replace it
         if plan is None or plan[0] != key:
-            plan = self._last_plan = key, self.prepare(wanted, names=chosen, instances=numbers)
+            plan = key, self.prepare(parameters, names=names, instances=instances)
+            self._last_plan = plan
         return plan[1]
 
     def _port_groups(self, names: str | Iterable[str] | None) -> PortGroups:

@@ -107,10 +107,8 @@ class Members:
 
     def _check_new(self, controller: Controller) -> None:
         for name, other in self._controllers.items():
-            if (other.session.port_key, other.address) == (
-                controller.session.port_key,
-                controller.address,
-            ):
+            same_port = other.session.port_key == controller.session.port_key
+            if same_port and other.address == controller.address:
                 raise WatlowConfigurationError(
                     f"the controller at address {controller.address} on this port was already "
                     f"added as {name!r}",

@@ -2,9 +2,9 @@
 
 The calling thread reads the first port; a fleet on one port needs no other thread.
 
-A recording does not wait for a blocked port: when the next tick is due, the tick ends without
-this port, unless the fastest port usually takes as long. The results of the blocked port
-become part of a later tick. Until they are there, no other request is sent on that port.
+A recording does not wait for a busy port: when the next tick is due, the tick ends without
+this port, unless the fastest port usually takes as long. The results of the busy port become
+part of a later tick. Until they are there, no other request is sent on that port.
 """
 
 from __future__ import annotations
@@ -54,12 +54,7 @@ RECENT_POLLS = 9
 
 
 class PortGroups:
-    """A fleet grouped by port.
-
-    Args:
-        fleet: The controllers by name.
-        pool: The threads for all ports but the first.
-    """
+    """A fleet grouped by port; `pool` has the threads for all ports but the first."""
 
     def __init__(self, fleet: Mapping[str, Controller], pool: ThreadPoolExecutor) -> None:
         self.fleet = dict(fleet)
@@ -74,9 +69,8 @@ class PortGroups:
     def run(self, task: Callable[[PortGroup], dict[str, T]]) -> dict[str, T]:
         """Call `task` for each port in parallel, wait for all, and return the results by name.
 
-        Args:
-            task: Called once per port, the first one in this thread; returns results by name.
-                Every wait in it has its own deadline; therefore this method has none.
+        The first port is read in this thread. Each wait in `task` has its own deadline; therefore
+        this method has none.
         """
         first, *others = self.groups
         running = [self.start(task, group) for group in others]
@@ -157,7 +151,7 @@ class FleetPoll(Poll):
             self._pending = other._pending
 
     def read_within(self, stop: Event | None, seconds: float | None) -> list[Sample]:
-        """Read everything once, without waiting for blocked ports.
+        """Read everything once, without waiting for busy ports.
 
         Args:
             stop: Once it is set, nothing more is sent on a line on which a read has failed.
@@ -165,7 +159,7 @@ class FleetPoll(Poll):
                 None to wait for all of them.
 
         Returns:
-            One sample per read. The samples of a blocked port have the status "busy".
+            One sample per read. The samples of a busy port have the status "busy".
         """
         groups = self._groups.groups
         if len(groups) == 1:

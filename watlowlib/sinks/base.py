@@ -118,12 +118,7 @@ class TableSink(Sink):
 
 
 class FileSink(TableSink):
-    """Base class of the sinks that write a file; it checks the path.
-
-    Args:
-        path: The file. Its folder must exist.
-        columns: See `TableSink`.
-    """
+    """Base class of the sinks that write the file `path`, whose folder must exist."""
 
     def __init__(
         self, path: str | os.PathLike[str], *, columns: Sequence[str] | None = None

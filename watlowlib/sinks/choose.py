@@ -31,7 +31,7 @@ def _postgres(url: str) -> TableSink:
     return PostgresSink(PostgresConfig(dsn=url, create_table=True))
 
 
-ENDINGS: dict[str, Callable[[str], TableSink]] = {
+EXTENSIONS: dict[str, Callable[[str], TableSink]] = {
     ".csv": CsvSink,
     ".jsonl": JsonlSink,
     ".sqlite": SqliteSink,
@@ -54,10 +54,10 @@ def open_sink(path: str | os.PathLike[str]) -> TableSink:
     text = os.fspath(path)
     if text.startswith(URLS):
         return _postgres(text)
-    sink = ENDINGS.get(Path(text).suffix.lower())
+    sink = EXTENSIONS.get(Path(text).suffix.lower())
     if sink is None:
         raise WatlowConfigurationError(
             f"{text!r}: the file extension selects the format; "
-            f"known are {', '.join(ENDINGS)}, and {URLS[0]}"
+            f"known are {', '.join(EXTENSIONS)}, and {URLS[0]}"
         )
     return sink(text)

@@ -38,13 +38,7 @@ JOIN_S = 60.0
 
 
 class SinkWriter:
-    """One sink and the thread that writes to it.
-
-    Args:
-        sink: An open sink.
-        batch_size: Samples per write.
-        flush_interval: Seconds that the first of them may wait.
-    """
+    """An open sink and the thread that writes to it; see `pipe` for the arguments."""
 
     def __init__(self, sink: SampleSink, *, batch_size: int, flush_interval: float) -> None:
         self.name = repr(sink)
@@ -56,23 +50,12 @@ class SinkWriter:
         self._written = 0
         self._behind = False
         role = type(sink).__name__.removesuffix("Sink").lower() or "sink"
-        self._worker = Worker(f"writer-{role}", self._run, self._queue.shutdown)
-
-    @property
-    def failure(self) -> BaseException | None:
-        """The exception that ended the writer early, or None."""
-        return self._worker.failure
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._worker.start()
+        self.worker = Worker(f"writer-{role}", self._run, self._queue.shutdown)
 
     def offer(self, batch: list[Sample], *, alone: bool) -> None:
         """Put a batch into the queue; its rows are lost if the queue stays full.
 
-        Args:
-            batch: The samples.
-            alone: Whether this is the only working sink; then wait for room without a limit.
+        If this is the only working sink (`alone`), wait for room without a limit.
         """
         self._offered += len(batch)
         try:
@@ -95,13 +78,10 @@ class SinkWriter:
         """Accept no more batches; the thread writes the remaining rows and ends."""
         self._queue.shutdown()
 
-    def finish(self) -> None:
-        """Wait until the remaining rows have been written."""
-        self._worker.join(JOIN_S)
-
     def report(self) -> SinkReport:
         """Return how many rows were written and lost."""
-        error = None if self.failure is None else str(self.failure) or repr(self.failure)
+        failure = self.worker.failure
+        error = None if failure is None else str(failure) or repr(failure)
         return SinkReport(self.name, self._written, self._offered - self._written, error)
 
     def _run(self) -> None:
@@ -175,7 +155,7 @@ def pipe(
     feeder = Worker("feeder", lambda: _feed(stream, writers), stream.stop)
     try:
         for writer in writers:
-            writer.start()
+            writer.worker.start()
         feeder.start()
         _finish(feeder, writers)
     except BaseException:
@@ -195,7 +175,7 @@ def _feed(stream: Recording, writers: list[SinkWriter]) -> None:
     """Offer each batch of the recording to each writer."""
     for batch in stream:
         for writer in writers:
-            working = sum(each.failure is None for each in writers)
+            working = sum(each.worker.failure is None for each in writers)
             if not working:
                 stream.stop()
             writer.offer(batch, alone=working == 1)
@@ -207,7 +187,7 @@ def _finish(feeder: Worker, writers: list[SinkWriter]) -> None:
     for writer in writers:
         writer.end()
     for writer in writers:
-        writer.finish()
+        writer.worker.join(JOIN_S)
 
 
 def _raise_failures(writers: list[SinkWriter]) -> None:
@@ -218,7 +198,8 @@ def _raise_failures(writers: list[SinkWriter]) -> None:
             + (f" ({each.error})" if each.error else " (it fell behind)")
             for each in lost
         )
-        cause = next((writer.failure for writer in writers if writer.failure is not None), None)
+        failures = (writer.worker.failure for writer in writers)
+        cause = next((failure for failure in failures if failure is not None), None)
         raise WatlowSinkError(text) from cause
 
 

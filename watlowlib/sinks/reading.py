@@ -1,8 +1,7 @@
-"""Read back the rows of the file sinks, also while they are writing or after a crash.
+"""Read the rows of the file sinks, also while a sink is writing or after a crash.
 
 for row in read_samples("run.parquet"):
     print(row["device"], row["value"])
-
 frame = read_samples("run.sqlite").to_pandas()
 """
 

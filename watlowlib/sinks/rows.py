@@ -83,40 +83,41 @@ class Cache(dict[Any, T]):
         return formatted
 
 
-class TimeText:
-    """Formatter of times as ISO 8601 in UTC.
+class _Second:
+    """The second of the last converted time, in UTC.
 
-    It formats all but the microseconds once a second. Formatting each time completely would
-    take longer than the rest of the row.
+    Times are converted without their microseconds once a second. Converting each time completely
+    would take longer than the rest of the row.
     """
 
-    def __init__(self) -> None:
-        self._begin = self._end = datetime.min.replace(tzinfo=timezone.utc)
-        self._text = ""
+    _begin = _end = datetime.min.replace(tzinfo=timezone.utc)
+
+    def _advance(self, when: datetime) -> datetime:
+        self._begin = when.astimezone(timezone.utc).replace(microsecond=0)
+        self._end = self._begin + timedelta(seconds=1)
+        return self._begin
+
+
+class TimeText(_Second):
+    """Formatter of times as ISO 8601 in UTC."""
 
     def __call__(self, when: datetime) -> str:
         """Return `when` as text."""
         if not self._begin <= when < self._end:
-            self._begin = when.astimezone(timezone.utc).replace(microsecond=0)
-            self._end = self._begin + timedelta(seconds=1)
-            self._text = self._begin.isoformat()[:19] + ".%06d+00:00"
+            self._text = self._advance(when).isoformat()[:19] + ".%06d+00:00"
         return self._text % when.microsecond
 
 
-class TimeCount:
-    """Converter of times to microseconds since `epoch`; it works like `TimeText`."""
+class TimeCount(_Second):
+    """Converter of times to microseconds since `epoch`."""
 
     def __init__(self, epoch: datetime) -> None:
         self._epoch = epoch
-        self._begin = self._end = datetime.min.replace(tzinfo=timezone.utc)
-        self._count = 0
 
     def __call__(self, when: datetime) -> int:
         """Return the microseconds from `epoch` to `when`."""
         if not self._begin <= when < self._end:
-            self._begin = when.astimezone(timezone.utc).replace(microsecond=0)
-            self._end = self._begin + timedelta(seconds=1)
-            self._count = (self._begin - self._epoch) // timedelta(microseconds=1)
+            self._count = (self._advance(when) - self._epoch) // timedelta(microseconds=1)
         return self._count + when.microsecond
 
 

@@ -30,17 +30,11 @@ log = logging.getLogger(__name__)
 
 
 class TextSink(FileSink):
-    """Base class of `CsvSink` and `JsonlSink`.
+    """Base class of `CsvSink` and `JsonlSink`, which describe the arguments."""
 
-    Args:
-        path: The file. Its folder must exist.
-        fsync: Whether each `write_many` also waits for the disk. The rows then survive a
-            power cut, but each call takes some milliseconds.
-        columns: Names of the columns that an existing file must have. Default: the columns
-            of a Sample.
-        on_replaced: What to do when another program moves, deletes, replaces or truncates the
-            file: "raise" an error, or "reopen": continue in a file of the same name.
-    """
+    _quotes = False
+    _time_format = "%s"
+    _format_cell: Callable[[Any], str]
 
     def __init__(
         self,
@@ -198,10 +192,6 @@ class TextSink(FileSink):
     def _cut_off_part(self, file: FileIO) -> None:
         if file.seek(0, os.SEEK_END) > self._end:  # never make the file longer
             file.truncate(self._end)
-
-    _quotes = False
-    _time_format = "%s"
-    _format_cell: Callable[[Any], str]
 
     def _format_column(self, type_: ColumnType, column: Column) -> Iterable[str]:
         """Return the cells of a column as text; text and integers are cached."""

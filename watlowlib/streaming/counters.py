@@ -29,9 +29,7 @@ class Batch(NamedTuple):
 class Counters:
     """The counters from which the summary is made.
 
-    Args:
-        rates: The rates of the recording, with all counts at 0.
-        ports: The port of each device, by name; all other devices count as one port.
+    `ports` has the port of each device by name; devices without an entry count as one port.
     """
 
     def __init__(self, rates: Sequence[RateReport], ports: Mapping[str, str]) -> None:
@@ -92,7 +90,7 @@ class Counters:
             self._rates[number] = replace(rate, emitted=rate.emitted + times)
 
     def drop(self, batch: Batch) -> None:
-        """Count a batch as dropped that was counted as delivered."""
+        """Count a batch as dropped instead of delivered."""
         self.emit(batch, -1)
         self.dropped += 1
         for number in batch.rates:

@@ -15,7 +15,7 @@ from threading import Event
 from typing import Any, TypeAlias, TypeVar
 
 from watlowlib._internal.validation import as_positive, shown
-from watlowlib.devices.poll import AssemblySource, FunctionPoll, Poll, PollFunction, PollSource
+from watlowlib.devices.poll import AssemblySource, FunctionPoll, Poll, PollSource
 from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import RateReport, Sample
@@ -41,7 +41,7 @@ class Plan:
     """Entered before the first poll, and left after the last."""
 
     def read(self, rates: tuple[int, ...], stop: Event, seconds: float | None) -> list[Sample]:
-        """Read what is due; a fleet waits at most `seconds` for a blocked port."""
+        """Read what is due; a fleet waits at most `seconds` for a busy port."""
         return self.polls[rates].read_within(stop, seconds)
 
     @property
@@ -83,18 +83,13 @@ def make_plan(
     numbers = range(len(rates))
     # A user's own source need not accept `sensor_check`.
     options = {"sensor_check": True} if sensor_check else {}
-    polls = {
-        due: _as_poll(
-            source.prepare(
-                [name for name, hz in entries if rates.index(hz) in due],
-                instances=instances,
-                names=names,
-                **options,
-            )
-        )
-        for size in numbers
-        for due in combinations(numbers, size + 1)
-    }
+
+    def prepare(due: tuple[int, ...]) -> Poll:
+        due_names = [name for name, hz in entries if rates.index(hz) in due]
+        poll = source.prepare(due_names, instances=instances, names=names, **options)
+        return poll if isinstance(poll, Poll) else FunctionPoll(poll)
+
+    polls = {due: prepare(due) for size in numbers for due in combinations(numbers, size + 1)}
     for poll in polls.values():
         poll.share_ports_with(polls[tuple(numbers)])
     reports = (RateReport(hz, tuple(name for name, rate in entries if rate == hz)) for hz in rates)
@@ -106,10 +101,6 @@ def make_plan(
         all_names = [name for name, _ in entries]
         setup = source.assembly(all_names, instances=instances, names=names, confirm=confirm)
     return Plan(tuple(reports), slots, polls, setup)
-
-
-def _as_poll(planned: Poll | PollFunction) -> Poll:
-    return planned if isinstance(planned, Poll) else FunctionPoll(planned)
 
 
 def _entries(parameters: Parameters | Rates, rate_hz: float | None) -> list[tuple[Any, float]]:

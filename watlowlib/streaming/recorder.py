@@ -60,8 +60,8 @@ class OverflowPolicy(str, Enum):
 class Recording:
     """A recording; made by `record`, used in a `with` statement.
 
-    Iterating over it gives one list of `Sample` per tick, until the duration is over or `stop`
-    is called. If an error ended the recorder's thread, it is raised then.
+    Iterating over it yields one list of `Sample` per tick, until the duration is over or `stop`
+    is called. An error that has ended the recorder's thread is raised after the last list.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Recording:
             self._counters.finished_at = self._clock.utc()
             self._queue.shutdown()
             self._log_drops(dropped=False, has_room=True)
-            # A blocked port may still be read; end this before the recording ends.
+            # A busy port may still be read; wait until the reads have ended.
             self._stop.set()
             self._plan.full_poll.finish()
             log.info("recording ended: %s", self.summary)

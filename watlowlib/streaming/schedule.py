@@ -49,12 +49,7 @@ class Slots:
 
 
 class Schedule:
-    """An iteration over the slots of several rates.
-
-    Args:
-        start_ns: When slot 0 of each rate is due.
-        rates: The slots of each rate.
-    """
+    """An iteration over the slots of several rates; slot 0 of each is due at `start_ns`."""
 
     def __init__(self, start_ns: int, rates: Sequence[Slots]) -> None:
         self._start_ns = start_ns
@@ -67,7 +62,7 @@ class Schedule:
         return min((due_ns for due_ns in self._due_ns if due_ns is not None), default=None)
 
     def take(self, now_ns: int) -> tuple[tuple[int, ...], int]:
-        """Take the next slot of each rate, if it is due at `now_ns`.
+        """Advance each rate whose next slot is due at `now_ns`.
 
         Returns:
             The indices of the rates that were due, and how long ago the earliest was due.

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from itertools import islice
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from watlowlib._internal.queues import SLICE_S, BoundedQueue, ShutDown, get_waiting, put_waiting
@@ -135,7 +136,7 @@ class SyncAsyncIterator(Generic[T]):
 
     def __next__(self) -> T:
         # A future cannot raise StopIteration; an empty list stands for it.
-        items = self._portal.call(lambda: list(_first(self._iterator)))
+        items = self._portal.call(lambda: list(islice(self._iterator, 1)))
         if not items:
             raise StopIteration
         return items[0]
@@ -154,11 +155,7 @@ def run_sync(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def check_portal(portal: SyncPortal | None) -> None:
-    """Check the type of `portal`, which is not used otherwise.
-
-    Raises:
-        WatlowConfigurationError: It is neither a `SyncPortal` nor None.
-    """
+    """Raise WatlowConfigurationError unless `portal`, which is not used, is a portal or None."""
     if not isinstance(portal, (SyncPortal, type(None))):
         raise WatlowConfigurationError(f"portal={portal!r}: give a SyncPortal, or leave it out")
 
@@ -220,9 +217,3 @@ def _execute(future: Future[Any], call: Callable[[], Any]) -> None:
         future.set_result(call())
     except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
         future.set_exception(error)
-
-
-def _first(iterator: Iterator[T]) -> Iterator[T]:
-    for item in iterator:
-        yield item
-        return

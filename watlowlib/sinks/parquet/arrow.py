@@ -1,4 +1,4 @@
-"""Converting rows to Arrow record batches, and back. Each column has one type; times are UTC.
+"""Converts rows to Arrow record batches, and back. Each column has one type; times are UTC.
 
 A column of numbers and texts, such as `value`, becomes two columns: `value` with the
 numbers and `value_text` with the texts. An integer is in both.

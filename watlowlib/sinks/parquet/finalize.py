@@ -1,4 +1,4 @@
-"""Making a Parquet file from a journal: compressed, in large row groups, replaced atomically."""
+"""Makes a Parquet file from a journal: compressed, in large row groups, replaced atomically."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class ParquetOptions:
     def arguments(self, schema: Any) -> dict[str, Any]:
         """Return arguments for pyarrow's ParquetWriter.
 
-        Texts and integers recur: they are in dictionaries. Times grow in similar steps: their
-        differences are stored. Numbers differ little in their first bytes: bytes are split.
+        Texts and integers recur and are stored in dictionaries. Times grow in similar steps; their
+        differences are stored. The first bytes of numbers differ little; the bytes are split.
         """
         types = arrow().types
         dictionary = self.use_dictionary

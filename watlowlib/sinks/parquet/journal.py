@@ -36,10 +36,7 @@ def parquet_of(journal: Path) -> Path:
 
 
 class Journal:
-    """A journal open for writing, by one sink at a time.
-
-    Args:
-        path: The journal's file, which may exist already.
+    """A journal, new or existing, open for writing by one sink at a time.
 
     Raises:
         OSError: The file cannot be created or opened.

@@ -1,4 +1,4 @@
-"""Packing rows into PostgreSQL's binary COPY format, and unpacking them.
+"""Packs rows into PostgreSQL's binary COPY format, and unpacks them.
 
 Rows are packed once, in `write_many`; the spool stores and COPY sends them packed.
 """

@@ -3,56 +3,44 @@
 from __future__ import annotations
 
 import logging
-import random
 import sqlite3
 import threading
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING
 
+from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.postgres.spool import ServerUnavailableError, Spool, SpooledRows
+from watlowlib.sinks.postgres.spool import ServerUnavailableError, Spool
+
+if TYPE_CHECKING:  # it needs psycopg
+    from watlowlib.sinks.postgres.server import Server
 
 log = logging.getLogger(__name__)
 
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 30.0
 IDLE_S = 1.0
-"""How long to wait before the next look at an empty spool, unless `wake` is called."""
+"""How long to wait before an empty spool is read again, unless `wake` is called."""
 
 JOIN_TIMEOUT_S = 15.0
 """How long `close` waits for the thread to end."""
 
 
-class Destination(Protocol):
-    """What the sender needs of a server: see `Server`, which requires psycopg."""
-
-    def open(self, columns: tuple[str, ...]) -> None:
-        """Check the server and its table."""
-
-    def send(self, spooled: SpooledRows) -> None:
-        """Store the rows."""
-
-    def close(self) -> None:
-        """Close all connections."""
-
-
 class Sender:
     """Sends the rows of a spool, oldest first, from its own thread.
 
-    Args:
-        server: The server to send to.
-        spool: A connection to the spool that no other thread uses.
-        name: The sink's name in log and error messages.
+    No other thread may use `spool`. Log and error messages name the sink by `name`.
     """
 
-    def __init__(self, server: Destination, spool: Spool, name: str) -> None:
+    def __init__(self, server: Server, spool: Spool, name: str) -> None:
         self.sent = 0
         self.failures = 0
         self.last_error: str | None = None
         self._server = server
         self._spool = spool
         self._name = name
+        self._backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
         self._wake = threading.Event()
         self._last_batch = 0
         self._finishing, self._stop, self._finished = (threading.Event() for _ in range(3))
@@ -103,23 +91,25 @@ class Sender:
 
     def _run(self) -> None:
         try:
-            delay_s = FIRST_DELAY_S
             while not self._stop.is_set():
                 self._wake.clear()
-                finishing = self._finishing.is_set()  # before the look: no rows come afterwards
+                finishing = self._finishing.is_set()  # before reading: no rows are added afterwards
                 try:
                     if not self._send_next(self._last_batch if finishing else None):
                         if finishing:
                             return
                         self._wake.wait(IDLE_S)
-                    delay_s = FIRST_DELAY_S
+                    self._backoff.succeeded()
                 except (ServerUnavailableError, sqlite3.OperationalError) as error:
                     if self._stop.is_set():
                         return
                     in_spool = isinstance(error, sqlite3.Error)  # such as a disk that is full
                     self._record_failure(f"the spool: {error}" if in_spool else str(error))
-                    self._back_off(delay_s)
-                    delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+                    delay_s = self._backoff.failed()
+                    if self._finishing.is_set():
+                        self._stop.wait(min(delay_s, IDLE_S))
+                    else:
+                        self._finishing.wait(delay_s)
         finally:
             self._finished.set()
 
@@ -135,14 +125,6 @@ class Sender:
             log.warning("%s: sending has resumed", self._name)
             self.last_error = None
         return True
-
-    def _back_off(self, delay_s: float) -> None:
-        """Wait a random part of `delay_s`: not all recorders retry at the same moment."""
-        delay_s *= random.uniform(0.5, 1.0)
-        if self._finishing.is_set():
-            self._stop.wait(min(delay_s, IDLE_S))
-        else:
-            self._finishing.wait(delay_s)
 
     def _record_failure(self, text: str) -> None:
         self.failures += 1

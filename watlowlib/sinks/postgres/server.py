@@ -1,4 +1,4 @@
-"""Sending rows to a PostgreSQL server through psycopg, and sorting its errors.
+"""Sends rows to a PostgreSQL server through psycopg, and translates its errors.
 
 COPY writes rows directly into the table. COPY fails as a whole if the table already has one
 of the rows, because an earlier commit succeeded but its reply was lost. Then the rows go into
@@ -8,8 +8,8 @@ a temporary table, and the missing ones are inserted from there.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -102,9 +102,6 @@ class _InsertPlan:
 
 class Server:
     """A PostgreSQL server with one table, through a connection pool.
-
-    Args:
-        config: The connection settings and the table.
 
     Raises:
         WatlowConfigurationError: The connection string is invalid.
@@ -261,36 +258,28 @@ class Server:
                 unpack(spooled.layout, spooled.data),
             )
 
-    def _translated(self) -> _ErrorTranslator:
-        return _ErrorTranslator(self._describe)
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Replace psycopg's errors by our own, without a cause: its text may have the password."""
+        try:
+            yield
+        except (psycopg.Error, PoolTimeout) as error:
+            text = self._describe(error)
+            retried = isinstance(error, RETRIED)
+            limit_exceeded = isinstance(error, errors.ProgramLimitExceeded)
+            # Only a failure to connect, which has no SQLSTATE, can be permanent. A timeout of the
+            # pool is retried, because `open` has found no permanent reason.
+            connecting = error.sqlstate is None and not isinstance(error, PoolTimeout)
+            permanent = connecting and any(reason in text for reason in PERMANENT_REASONS)
+            if retried and not limit_exceeded and not permanent:
+                raise ServerUnavailableError(text) from None
+            raise WatlowSinkError(f"the server refuses: {text}") from None
 
     def _describe(self, error: BaseException) -> str:
         """Return the message of `error` on one line, with the password masked."""
         reason = self._connection_class.connect_error if isinstance(error, PoolTimeout) else ""
         text = " ".join((reason or str(error)).split()) or type(error).__name__
         return text.replace(str(self._password), "***") if self._password else text
-
-
-class _ErrorTranslator:
-    """Replaces psycopg's errors by our own, without a cause, whose text may have the password."""
-
-    def __init__(self, describe: Callable[[BaseException], str]) -> None:
-        self._describe = describe
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, (psycopg.Error, PoolTimeout)):
-            return
-        text = self._describe(error)
-        retried = isinstance(error, RETRIED) and not isinstance(error, errors.ProgramLimitExceeded)
-        # Only a failure to connect, which has no SQLSTATE, can be permanent. A timeout of the
-        # pool is retried, because `open` has found no permanent reason.
-        connecting = error.sqlstate is None and not isinstance(error, PoolTimeout)
-        if retried and not (connecting and any(reason in text for reason in PERMANENT_REASONS)):
-            raise ServerUnavailableError(text) from None
-        raise WatlowSinkError(f"the server refuses: {text}") from None
 
 
 def _connection_parameters(config: PostgresConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Checking and creating the table on a PostgreSQL server."""
+"""Checks and creates the table on a PostgreSQL server."""
 
 from __future__ import annotations
 
