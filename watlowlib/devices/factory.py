@@ -186,10 +186,10 @@ def _driver(
         return StdBusDriver(client, address, policy)
     # Modbus is loaded only where it is used.
     from watlowlib.devices.modbus_driver import ModbusDriver
-    from watlowlib.devices.series_sd import SeriesSdDriver
+    from watlowlib.devices.series_sd import LAYOUT, SeriesSdDriver
 
     if family is ControllerFamily.SD:
-        return SeriesSdDriver(client, address, policy, registers_per_read=limit)
+        return SeriesSdDriver(client, address, policy, given=LAYOUT, registers_per_read=limit)
     return ModbusDriver(client, address, policy, given=layout, registers_per_read=limit)
 
 

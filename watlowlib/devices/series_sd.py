@@ -14,34 +14,19 @@ from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.errors import WatlowError, WatlowUncertainError
 from watlowlib.model import Unit, Value, WordOrder
-from watlowlib.protocol.exchange import RetryPolicy, WriteOptions
-from watlowlib.protocol.modbus.client import ModbusClient
+from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.registry.parameters import SD_PARAMETERS, Kind, ParameterSpec
 
 SCALE_REGISTER = 18
 SCALE: Target = (SD_PARAMETERS.resolve(SCALE_REGISTER), 1)
+LAYOUT = RegisterLayout(1, WordOrder.HIGH_LOW)
 SCALES: dict[Value, Unit] = {0: Unit.FAHRENHEIT, 1: Unit.CELSIUS}
 
 
 class SeriesSdDriver(ModbusDriver):
     """A Series SD: one data map, high word first, the scale in register 18."""
 
-    def __init__(
-        self,
-        client: ModbusClient,
-        address: int,
-        policy: RetryPolicy,
-        *,
-        registers_per_read: int = 32,
-    ) -> None:
-        super().__init__(
-            client,
-            address,
-            policy,
-            given=RegisterLayout(1, WordOrder.HIGH_LOW),
-            registers_per_read=registers_per_read,
-        )
-        self._scale: Unit | None = None
+    _scale: Unit | None = None
 
     @property
     def temperature_unit(self) -> Unit | None:

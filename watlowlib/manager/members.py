@@ -29,11 +29,7 @@ class Members:
         return dict(self._controllers)  # one atomic call: another thread may change it
 
     def get(self, name: str) -> Controller:
-        """Return the controller called `name`.
-
-        Raises:
-            WatlowConfigurationError: There is none; the message names the nearest or all.
-        """
+        """Return the controller called `name`; without one the error names the nearest or all."""
         controllers = self.all()
         if name not in controllers:
             near = difflib.get_close_matches(str(name), controllers, n=1)
@@ -42,12 +38,7 @@ class Members:
         return controllers[name]
 
     def select(self, names: str | Iterable[str] | None) -> dict[str, Controller]:
-        """Return the named controllers; all if `names` is None.
-
-        Raises:
-            WatlowConfigurationError: There is no such controller, or none at all.
-            WatlowClosedError: The fleet was closed.
-        """
+        """Return the named controllers, or all; raise an error if there are none."""
         self.check_open()
         selected = names_of(names)
         fleet = self.all() if selected is None else {name: self.get(name) for name in selected}
@@ -56,12 +47,7 @@ class Members:
         return fleet
 
     def add(self, name: str, controller: Controller, *, owned: bool = False) -> None:
-        """Add a controller; check again, because other threads ran while it was opened.
-
-        Raises:
-            WatlowConfigurationError: The name is taken, or the controller was already added.
-            WatlowClosedError: The fleet was closed.
-        """
+        """Add a controller; check again, because other threads ran while it was opened."""
         with self._lock:
             self.check_name(name)
             self._check_new(controller)
@@ -84,12 +70,7 @@ class Members:
             self._closed = True
 
     def check_name(self, name: str) -> None:
-        """Check that `name` can be used for a new controller.
-
-        Raises:
-            WatlowConfigurationError: The name is taken, empty or not a text.
-            WatlowClosedError: The fleet was closed.
-        """
+        """Refuse a name that is taken, empty or not a text, or any name if the fleet is closed."""
         self.check_open()
         if not isinstance(name, str) or not name or name in self._controllers:
             raise WatlowConfigurationError(
@@ -97,11 +78,7 @@ class Members:
             )
 
     def check_open(self) -> None:
-        """Check that the fleet is open.
-
-        Raises:
-            WatlowClosedError: The fleet was closed.
-        """
+        """Raise WatlowClosedError if the fleet was closed."""
         if self._closed:
             raise WatlowClosedError("the manager was closed; make a new one")
 

@@ -235,8 +235,8 @@ class ProtocolClient(Generic[F]):
             return found
         if ambiguous is not None:
             # Ours or the late one: keep expecting our reply until the late one's expiry.
-            until_s = ambiguous.until_s
-            self._pending_replies.add(station, request.expected, call, until_s, ambiguous=True)
+            reply = PendingReply(request.expected, call, ambiguous.until_s, ambiguous=True)
+            self._pending_replies.add(station, reply)
             raise _AmbiguousReplyError
         if trace.enabled():
             trace.unusable(self.port.name, request.address, received, sent_s)
@@ -247,7 +247,7 @@ class ProtocolClient(Generic[F]):
     def _expect_late_reply(self, call: Call, request: Request[F]) -> None:
         """Note that the reply to `request` may still come."""
         until_s = time.monotonic() + call.policy.early_s + LATE_REPLY_S
-        self._pending_replies.add(request.station, request.expected, call, until_s)
+        self._pending_replies.add(request.station, PendingReply(request.expected, call, until_s))
 
     def _match_late_reply(self, frame: F, call: object = None) -> PendingReply | None:
         """Return the pending reply of another call than `call` that a frame may be."""

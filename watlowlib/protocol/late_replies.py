@@ -16,15 +16,16 @@ LATE_REPLY_S = 1.0
 
 @dataclass(eq=False)
 class PendingReply:
-    """A reply that may still come: the first bytes of its payload, its call and its expiry.
+    """A reply that may still come: the first bytes of its payload, and the call of its request.
 
-    `ambiguous`: a reply has come that may be this one or an older one, whose expiry applies.
+    It expires at `until_s` on the monotonic clock. `ambiguous`: a reply has come that may be this
+    one or an older one, whose expiry applies.
     """
 
     expected: bytes
     call: object
     until_s: float
-    ambiguous: bool
+    ambiguous: bool = False
 
 
 class PendingReplies:
@@ -33,23 +34,9 @@ class PendingReplies:
     def __init__(self) -> None:
         self._pending: dict[int, list[PendingReply]] = {}
 
-    def add(
-        self,
-        station: int,
-        expected: bytes,
-        call: object,
-        until_s: float,
-        *,
-        ambiguous: bool = False,
-    ) -> None:
-        """Add the reply to a request of `call` to `station` that has just failed.
-
-        The other arguments are those of `PendingReply`; `until_s` is on the monotonic clock.
-        """
-        self._pending[station] = [
-            *self._unexpired(station),
-            PendingReply(expected, call, until_s, ambiguous),
-        ]
+    def add(self, station: int, reply: PendingReply) -> None:
+        """Add the reply to a request to `station` that has just failed."""
+        self._pending[station] = [*self._unexpired(station), reply]
 
     def match(
         self, station: int, payload: bytes, call: object = None, *, is_error: bool = False

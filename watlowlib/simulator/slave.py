@@ -48,12 +48,10 @@ class RegisterWrite(NamedTuple):
 
 
 class ModbusSlave:
-    """A Modbus slave with the registers of a bank.
+    """A Modbus slave with the registers of `bank`.
 
-    Args:
-        bank: The registers.
-        registers_per_read: Most registers of one read, 1 to 125; the reply to a longer read is
-            exception 02. The limit of an EZ-ZONE is not published.
+    The reply to a read of more than `registers_per_read` registers is exception 02. The limit of
+    an EZ-ZONE is not published.
 
     Attributes:
         register_writes: Every write request, also the rejected ones.

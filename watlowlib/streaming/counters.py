@@ -46,7 +46,8 @@ class Counters:
         self._rows = 0
         self._gaps = 0
         self._max_drift_ns = 0
-        self._durations = Histogram()
+        self.durations = Histogram()
+        """The durations of the reads of each tick."""
 
     def skip(self, slots: Sequence[int]) -> None:
         """Add the number of skipped slots of each rate."""
@@ -58,10 +59,6 @@ class Counters:
     def add_drift(self, drift_ns: int) -> None:
         """Record the delay of a tick behind its slot."""
         self._max_drift_ns = max(self._max_drift_ns, drift_ns)
-
-    def add_duration(self, duration_ns: int) -> None:
-        """Record the duration of the reads of a tick."""
-        self._durations.add(duration_ns)
 
     def count_disconnects(self, samples: Iterable[Sample]) -> str | None:
         """Count each lost port once; a reply or a timeout on it ends the loss.
@@ -114,7 +111,7 @@ class Counters:
             gaps=self._gaps,
             sinks=self.sinks,
             duration_s=(self.duration_ns if self.finished_at else duration_ns) / 1e9,
-            tick_p50_ms=self._durations.percentile_ns(50) / 1e6,
-            tick_p99_ms=self._durations.percentile_ns(99) / 1e6,
+            tick_p50_ms=self.durations.percentile_ns(50) / 1e6,
+            tick_p99_ms=self.durations.percentile_ns(99) / 1e6,
             rates=rates,
         )

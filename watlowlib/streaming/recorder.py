@@ -182,7 +182,7 @@ class Recording:
         began_ns = self._clock.now_ns()
         left_s = None if next_ns is None else (next_ns - began_ns) / 1e9
         self.latest = samples = self._plan.read(rates, self._stop, left_s)
-        self._counters.add_duration(self._clock.now_ns() - began_ns)
+        self._counters.durations.add(self._clock.now_ns() - began_ns)
         disconnected = self._counters.count_disconnects(samples)
         self._deliver(Batch(samples, rates))
         if disconnected is not None and not self._auto_reconnect:

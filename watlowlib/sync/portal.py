@@ -121,7 +121,10 @@ class SyncPortal:
                 future, call = get_waiting(self._calls)
             except ShutDown:
                 return
-            _execute(future, call)
+            try:
+                future.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
+                future.set_exception(error)
 
 
 class SyncAsyncIterator(Generic[T]):
@@ -210,10 +213,3 @@ def unwrapped_errors() -> Iterator[None]:
         if error is group:
             raise
         raise error from error.__cause__
-
-
-def _execute(future: Future[Any], call: Callable[[], Any]) -> None:
-    try:
-        future.set_result(call())
-    except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
-        future.set_exception(error)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import cast
 
 from watlowlib.model import Sample
-from watlowlib.sinks.base import SampleSink
+from watlowlib.sinks.base import SampleSink, Sink
 from watlowlib.sinks.csv import CsvSink
 from watlowlib.sinks.jsonl import JsonlSink
 from watlowlib.sinks.memory import InMemorySink
 from watlowlib.sinks.postgres.config import PostgresConfig
+from watlowlib.sinks.rows import Row
 from watlowlib.sinks.sqlite import SqliteSink
 from watlowlib.sync.portal import SyncPortal, check_portal
 
@@ -28,10 +29,9 @@ __all__ = [
 ]
 
 SyncSampleSink = SampleSink
-S = TypeVar("S", bound="SyncSinkAdapter")
 
 
-class SyncSinkAdapter:
+class SyncSinkAdapter(Sink):
     """A wrapper that makes any sink, also a user's own, usable in a `with` statement."""
 
     def __init__(self, sink: SampleSink, *, portal: SyncPortal | None = None) -> None:
@@ -45,20 +45,13 @@ class SyncSinkAdapter:
         """Open the sink."""
         self._sink.open()
 
-    def write_many(self, samples: Sequence[Sample]) -> None:
+    def write_many(self, samples: Sequence[Row]) -> None:
         """Write `samples`."""
-        self._sink.write_many(samples)
+        self._sink.write_many(cast("Sequence[Sample]", samples))
 
     def close(self) -> None:
         """Close the sink."""
         self._sink.close()
-
-    def __enter__(self: S) -> S:
-        self.open()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 class SyncInMemorySink(SyncSinkAdapter):
@@ -114,7 +107,7 @@ class SyncSqliteSink(SyncSinkAdapter):
 
 
 class SyncParquetSink(SyncSinkAdapter):
-    """`watlowlib.ParquetSink`; needs `watlowlib[parquet]` once it is opened."""
+    """`watlowlib.ParquetSink`; needs pyarrow once it is opened."""
 
     def __init__(
         self,
@@ -137,7 +130,7 @@ class SyncParquetSink(SyncSinkAdapter):
 
 
 class SyncPostgresSink(SyncSinkAdapter):
-    """`watlowlib.PostgresSink`; needs `watlowlib[postgres]` once it is opened."""
+    """`watlowlib.PostgresSink`; needs psycopg once it is opened."""
 
     def __init__(self, config: PostgresConfig, *, portal: SyncPortal | None = None) -> None:
         from watlowlib.sinks.postgres.sink import PostgresSink  # imported on first use

@@ -134,7 +134,8 @@ def _pack_text(cell: str) -> bytes:
 def unpack(layout: ColumnLayout, data: bytes) -> Iterator[list[Any]]:
     """Yield the rows of `data` as Python values, each with its `run_id` and `seq`."""
     types = columns_of(layout).values()
-    readers = [*(_READERS[type_] for type_ in types), _read_uuid, _READERS[ColumnType.INTEGER]]
+    readers: list[Callable[[bytes], Any]] = [_READERS[type_] for type_ in types]
+    readers += [lambda data: UUID(bytes=data), _READERS[ColumnType.INTEGER]]
     offset = 0
     while offset < len(data):
         offset += 2  # the number of columns
@@ -145,10 +146,6 @@ def unpack(layout: ColumnLayout, data: bytes) -> Iterator[list[Any]]:
             row.append(None if length < 0 else read(data[offset : offset + length]))
             offset += max(length, 0)
         yield row
-
-
-def _read_uuid(data: bytes) -> UUID:
-    return UUID(bytes=data)
 
 
 _READERS: dict[ColumnType, Callable[[bytes], Any]] = {
