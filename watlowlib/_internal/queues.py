@@ -76,11 +76,7 @@ else:
 
 
 def put_waiting(items: BoundedQueue[T], item: T) -> None:
-    """Wait for room, however long it takes.
-
-    Raises:
-        ShutDown: The queue was shut down.
-    """
+    """Put `item` into the queue; wait for room without a limit. A shutdown raises `ShutDown`."""
     while True:
         try:
             return items.put(item, timeout=SLICE_S)
@@ -89,11 +85,7 @@ def put_waiting(items: BoundedQueue[T], item: T) -> None:
 
 
 def get_waiting(items: BoundedQueue[T]) -> T:
-    """Wait for an item, however long it takes.
-
-    Raises:
-        ShutDown: The queue was shut down and is empty.
-    """
+    """Return the next item; wait without a limit. At the end of the queue raise `ShutDown`."""
     while True:
         try:
             return items.get(timeout=SLICE_S)

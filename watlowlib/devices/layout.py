@@ -65,11 +65,7 @@ def discover_layout(known: RegisterLayout, read: ReadBlock) -> RegisterLayout:
 
 
 def check_map(layout: RegisterLayout) -> int:
-    """Return the data map.
-
-    Raises:
-        WatlowUncertainError: It is not known.
-    """
+    """Return the data map; raise WatlowUncertainError if it is not known."""
     if layout.data_map is None:
         raise WatlowUncertainError(
             f"the data map of this controller is not certain ({layout.doubt}); look it up on the "
@@ -79,11 +75,7 @@ def check_map(layout: RegisterLayout) -> int:
 
 
 def check_order(layout: RegisterLayout) -> WordOrder:
-    """Return the word order.
-
-    Raises:
-        WatlowUncertainError: It is not known.
-    """
+    """Return the word order; raise WatlowUncertainError if it is not known."""
     if layout.word_order is None:
         raise WatlowUncertainError(
             f"the word order of this controller is not certain ({layout.doubt}); look it up on "

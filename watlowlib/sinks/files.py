@@ -1,4 +1,4 @@
-"""File operations for the sinks: locks, replaced files, atomic replacement, lines."""
+"""File operations for the sinks: locks, checks for replaced files, atomic replacement, lines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lock(file: FileIO, name: object) -> None:
 
 
 class FileIdentity:
-    """Tells whether the file that was opened is still the one at its path.
+    """The identity of an open file, to check that it is still the one at its path.
 
     Args:
         path: The path of an existing file.
@@ -42,7 +42,7 @@ class FileIdentity:
     def __init__(self, path: Path, status: os.stat_result | None = None) -> None:
         self._path = path
         self._status = path.stat() if status is None else status
-        # Some network drives invent the inode at each call; there a file is only seen to be gone.
+        # On some network drives the inode changes at each call: there only a missing file counts.
         self._stable = self._is_at_path()
 
     def in_place(self) -> bool:
@@ -79,7 +79,7 @@ def replaced_error(path: Path) -> WatlowSinkError:
     """Return the error for a file that another program has changed while it was written."""
     return WatlowSinkError(
         f"{path} was moved, deleted, replaced or changed by another program while it was written; "
-        "earlier rows are where that program has put them"
+        "the rows written before are in the file that was moved or changed"
     )
 
 
