@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.two_threads import Meeting, run_in_two_threads
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.eeprom import HOUR_S, MOST_PER_HOUR, EepromCounter
 from watlowlib.devices.factory import open_device
@@ -55,6 +56,17 @@ def test_a_write_with_consequences_needs_confirm(
     assert ctl.stats.exchanges == 0
     ctl.write_parameter(name, value, confirm=True)
     assert len(unit_of(bus).writes) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "count"),
+    [(1013, "Factory", 1), (1014, "User Set 1", 1), (8026, "Yes", 0), (12001, "Clear", 0)],
+)
+def test_saving_or_restoring_all_settings_counts_as_an_eeprom_write(
+    ctl: Controller, number: int, value: str, count: int
+) -> None:
+    ctl.write_parameter(number, value, confirm=True)
+    assert ctl.eeprom_writes == count
 
 
 @pytest.mark.parametrize("confirm", ["no", "False", "", None])
@@ -172,3 +184,20 @@ def test_few_eeprom_writes_are_not_warned_of(caplog: pytest.LogCaptureFixture) -
         for n in range(3 * MOST_PER_HOUR):
             counter.note("oven", now_s=n * 1.01 * HOUR_S / MOST_PER_HOUR)
     assert caplog.text == ""
+
+
+def test_eeprom_writes_of_two_threads_at_once_are_both_counted() -> None:
+    meeting = Meeting()
+
+    class SlowCounter(EepromCounter):
+        """Another thread may run after `writes` has been read."""
+
+        def __getattribute__(self, name: str) -> Any:
+            value = super().__getattribute__(name)
+            if name == "writes":
+                meeting.wait()
+            return value
+
+    counter = SlowCounter()
+    assert run_in_two_threads(lambda: counter.note("oven"), lambda: counter.note("oven")) == []
+    assert vars(counter)["writes"] == 2

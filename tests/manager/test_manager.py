@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.two_threads import Meeting, run_in_two_threads
 from watlowlib import (
     Controller,
     CsvSink,
@@ -30,6 +31,7 @@ from watlowlib.errors import (
     WatlowSinkError,
     WatlowTimeoutError,
 )
+from watlowlib.manager.members import Members
 from watlowlib.model import ProtocolKind, Sample, SerialSettings
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.simulator import SimulatedBus
@@ -171,14 +173,16 @@ def test_a_closed_manager_refuses_every_call(mgr: WatlowManager, bus: SimulatedB
         mgr.poll("pv")
 
 
+@pytest.mark.parametrize("within", [False, True])
 def test_a_stopped_poll_ends_after_the_first_failed_read_of_a_line(
-    mgr: WatlowManager, bus: SimulatedBus
+    mgr: WatlowManager, bus: SimulatedBus, within: bool
 ) -> None:
     for address in (1, 2):
         bus.power_off(address)
     stop = threading.Event()
     stop.set()
-    samples = mgr.prepare(["pv", "setpoint"])(stop)
+    poll = mgr.prepare(["pv", "setpoint"])
+    samples = poll.read_within(stop, None) if within else poll(stop)
     statuses = {(each.device, each.parameter): each.status for each in samples}
     assert statuses == {
         ("oven_top", "process_value"): "timeout",
@@ -506,6 +510,48 @@ def test_one_of_two_controllers_added_at_once_under_one_name_is_refused(
     assert not second.is_open
 
 
+def test_one_of_two_open_controllers_added_at_once_under_one_name_is_refused(
+    bus: SimulatedBus,
+) -> None:
+    meeting = Meeting()
+
+    class SlowDict(dict[str, Controller]):
+        """Another thread may run after a name has been looked up."""
+
+        def __contains__(self, name: object) -> bool:
+            found = super().__contains__(name)
+            meeting.wait()
+            return found
+
+    with open_device(bus.port, address=1) as one, open_device(bus.port, address=2) as two:
+        members = Members()
+        members._controllers = SlowDict()
+        errors = run_in_two_threads(
+            lambda: members.add("oven", one), lambda: members.add("oven", two)
+        )
+        assert [type(error) for error in errors] == [WatlowConfigurationError]
+
+
+def test_a_controller_added_at_once_under_two_names_is_refused_once(bus: SimulatedBus) -> None:
+    meeting = Meeting()
+
+    class SlowDict(dict[str, Controller]):
+        """Another thread may run after the members have been read."""
+
+        def items(self) -> Any:
+            found = list(super().items())
+            meeting.wait()
+            return found
+
+    with open_device(bus.port) as ctl:
+        members = Members()
+        members._controllers = SlowDict()
+        errors = run_in_two_threads(
+            lambda: members.add("one", ctl), lambda: members.add("two", ctl)
+        )
+        assert [type(error) for error in errors] == [WatlowConfigurationError]
+
+
 def test_poll_works_while_a_controller_is_removed(bus: SimulatedBus) -> None:
     class Name(str):
         """A name whose lookup removes another controller, as another thread may."""
@@ -638,3 +684,37 @@ def test_unwrap_returns_the_value_or_raises_the_error(
     assert results["retort"].unwrap()[0].value == 75.0
     with pytest.raises(WatlowTimeoutError):
         results["oven_top"].unwrap()
+
+
+def test_each_poll_reads_its_own_parameters_and_instances(
+    mgr: WatlowManager,
+) -> None:
+    def reads(*args: Any, **options: Any) -> list[tuple[str, int]]:
+        samples = mgr.poll(*args, **options)["retort"].unwrap()
+        return [(sample.parameter, sample.instance) for sample in samples]
+
+    assert reads("setpoint") == [("setpoint", 1)]
+    assert reads("heat_algorithm") == [("heat_algorithm", 1)]
+    assert reads("setpoint", instances=[1, 2]) == [("setpoint", 1), ("setpoint", 2)]
+    assert reads("setpoint") == [("setpoint", 1)]
+
+
+def test_two_threads_that_poll_at_once_get_their_own_samples(bus: SimulatedBus) -> None:
+    class SlowManager(WatlowManager):
+        """Both threads have come to each use of the last plan before one of them goes on."""
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "_last_plan":
+                meeting.wait()
+            return super().__getattribute__(name)
+
+    def poll(parameter: str) -> None:
+        (sample,) = mgr.poll(parameter)["oven"].unwrap()
+        samples[parameter] = sample.parameter
+
+    meeting = threading.Barrier(2, timeout=PATIENCE_S)
+    samples: dict[str, str] = {}
+    with SlowManager() as mgr:
+        mgr.add("oven", bus.port)
+        run_in_two_threads(lambda: poll("setpoint"), lambda: poll("heat_algorithm"))
+    assert samples == {"setpoint": "setpoint", "heat_algorithm": "heat_algorithm"}

@@ -124,3 +124,39 @@ def test_lock_is_exclusive(held: FairLock) -> None:
         thread.join(TIMEOUT_S)
     assert len(counts) == 1200
     assert max(counts) == 1
+
+
+def test_a_waiter_that_gets_the_lock_at_its_deadline_owns_it(held: FairLock) -> None:
+    timed_out, released = threading.Event(), threading.Event()
+    mutex = held._mutex
+    results: list[bool] = []
+
+    class Mutex:
+        """The mutex of the lock; a waiter past its deadline gets it only after the release."""
+
+        entries = 0
+
+        def __enter__(self) -> None:
+            if threading.current_thread() is waiter:
+                self.entries += 1
+                if self.entries == 2:
+                    timed_out.set()
+                    assert released.wait(TIMEOUT_S)
+            mutex.acquire()
+
+        def __exit__(self, *error: object) -> None:
+            mutex.release()
+
+    def wait() -> None:
+        results.append(held.acquire(Deadline.after(0)))
+        held.release()
+
+    held._mutex = Mutex()  # type: ignore[assignment]
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    assert timed_out.wait(TIMEOUT_S)
+    held.release()
+    released.set()
+    waiter.join(TIMEOUT_S)
+    assert results == [True]
+    assert held.acquire(Deadline.after(0)) is True

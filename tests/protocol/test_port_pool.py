@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import serial
 
+from tests.two_threads import TIMEOUT_S, Meeting, run_in_two_threads
 from watlowlib._internal.clock import Deadline
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
@@ -22,7 +25,7 @@ from watlowlib.errors import (
 )
 from watlowlib.model import ProtocolKind, SerialSettings
 from watlowlib.protocol import port_pool
-from watlowlib.protocol.port_pool import acquire_lease, port_key
+from watlowlib.protocol.port_pool import Lease, acquire_lease, port_key
 from watlowlib.simulator import SimulatedBus
 
 
@@ -172,3 +175,72 @@ def test_port_names_on_windows() -> None:
 
 def test_port_key_of_a_url_is_the_url() -> None:
     assert port_key("socket://localhost:4001") == "socket://localhost:4001"
+
+
+def test_a_lease_given_back_by_two_threads_at_once_counts_once(bus: SimulatedBus) -> None:
+    meeting = Meeting()
+
+    class SlowLease(Lease):
+        """Another thread may run after `active` has been read."""
+
+        def __getattribute__(self, name: str) -> Any:
+            value = super().__getattribute__(name)
+            if name == "active":
+                meeting.wait()
+            return value
+
+    with open_device(bus.port) as ctl:
+        lease = SlowLease(acquire_lease(bus.port, SerialSettings(), ProtocolKind.STDBUS).shared)
+        assert run_in_two_threads(lease.give_back, lease.give_back) == []
+        assert ctl.read_setpoint().value == 75.0
+
+
+def test_two_leases_given_back_at_once_close_the_port(bus: SimulatedBus) -> None:
+    meeting = Meeting()
+
+    class SlowPort(port_pool._SharedPort):
+        """Another thread may run after the number of users has been read."""
+
+        def __getattribute__(self, name: str) -> Any:
+            value = super().__getattribute__(name)
+            if name == "users":
+                meeting.wait()
+            return value
+
+    leases = [acquire_lease(bus.port, SerialSettings(), ProtocolKind.STDBUS) for _ in range(2)]
+    leases[0].shared.__class__ = SlowPort
+    assert run_in_two_threads(*(lease.give_back for lease in leases)) == []
+    with serial.Serial(bus.port, exclusive=True):
+        pass
+
+
+def test_a_port_is_found_while_another_one_leaves_the_pool(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removing, meeting = threading.Event(), Meeting()
+
+    class SlowList(list[Any]):
+        """A port may be removed while another thread looks at the first one."""
+
+        def __iter__(self) -> Iterator[Any]:
+            for port in super().__iter__():
+                yield port
+                if removing.is_set():
+                    meeting.wait()
+                    closer.join(TIMEOUT_S)
+
+        def remove(self, port: Any) -> None:
+            removing.set()
+            meeting.wait()
+            super().remove(port)
+
+    monkeypatch.setattr(port_pool, "_ports", SlowList())
+    with SimulatedBus([1], baudrate=None) as other:
+        leaving = open_device(other.port)
+        closer = threading.Thread(target=leaving.close)
+        with open_device(bus.port) as one:
+            closer.start()
+            assert removing.wait(TIMEOUT_S)
+            with open_device(bus.port, address=2) as two:
+                assert two.port_stats is one.port_stats
+        closer.join(TIMEOUT_S)

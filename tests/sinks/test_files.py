@@ -32,6 +32,7 @@ from watlowlib import (
     read_samples,
     sample_to_row,
 )
+from watlowlib.sinks import files
 from watlowlib.sinks.csv import csv_cell, csv_row
 from watlowlib.sinks.rows import ColumnLayout, columns_of
 
@@ -478,3 +479,22 @@ def test_renamed_file_is_no_error(tmp_path: Path, suffix: str) -> None:
         (tmp_path / f"run.{suffix}").rename(tmp_path / f"moved.{suffix}")
         sink.write_many(many(2))
     assert len(list(read_samples(tmp_path / f"moved.{suffix}"))) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot open a folder")
+def test_a_replaced_file_is_on_the_disk_before_and_its_name_after_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, old = tmp_path / "new", tmp_path / "old"
+    new.write_text("new rows")
+    old.write_text("old rows")
+    synced: list[tuple[str, str]] = []
+
+    def fsync(number: int) -> None:
+        of = tmp_path if os.path.samestat(os.fstat(number), tmp_path.stat()) else new
+        assert os.path.samestat(os.fstat(number), of.stat())
+        synced.append((of.name, old.read_text()))
+
+    monkeypatch.setattr("os.fsync", fsync)
+    files.replace(new, old)
+    assert synced == [("new", "old rows"), (tmp_path.name, "new rows")]

@@ -134,6 +134,21 @@ def test_slot_count_of_a_duration(rate_hz: float, duration_s: float, count: int)
     assert Slots(rate_hz, duration_s).count == count
 
 
+@pytest.mark.parametrize(
+    ("rate_hz", "duration_s", "count"),
+    [(50.0, 1.1, 55), (100.0, 0.07, 7), (50.0, 4.9, 245), (50.0, 16.1, 805)],
+)
+def test_a_rounding_error_of_the_duration_adds_no_slot(
+    rate_hz: float, duration_s: float, count: int
+) -> None:
+    assert rate_hz * duration_s > count
+    assert Slots(rate_hz, duration_s).count == count
+
+
+def test_a_hundredth_of_a_slot_more_adds_a_slot() -> None:
+    assert Slots(10.0, 1.001).count == 11
+
+
 def test_slots_without_duration_have_no_end() -> None:
     assert Slots(4.0, None).count is None
     assert not Slots(4.0, None).past_end(10**12)

@@ -353,6 +353,64 @@ def test_line_must_be_quiet_after_a_timeout() -> None:
     assert transport.events == [*EXCHANGE, 0.0, 2.0, "write", 5.0]
 
 
+class FailingTransport(NotingTransport):
+    """A transport whose first write or read raises `error`."""
+
+    def __init__(self, fails: str, error: BaseException) -> None:
+        super().__init__([], [reply(75.0)], [reply(75.0)])
+        self.fails, self.error = fails, error
+
+    def _fail_at(self, operation: str) -> None:
+        if operation == self.fails:
+            self.fails = ""
+            raise self.error
+
+    def write(self, data: bytes, deadline: Deadline) -> None:
+        super().write(data, deadline)
+        self._fail_at("write")
+
+    def read(self, deadline: Deadline) -> bytes:
+        data = super().read(deadline)
+        if "write" in self.events:
+            self._fail_at("read")
+        return data
+
+
+@pytest.mark.parametrize(
+    ("fails", "error"),
+    [
+        ("write", WatlowTimeoutError("not accepted")),
+        ("write", KeyboardInterrupt()),
+        ("read", KeyboardInterrupt()),
+    ],
+)
+def test_line_must_be_quiet_after_a_failed_or_interrupted_request(
+    fails: str, error: BaseException
+) -> None:
+    transport = FailingTransport(fails, error)
+    transport.open()
+    client = StdBusClient(Port(transport, quiet_s=2.0))
+    with pytest.raises(type(error)):
+        client.read(1, PV, RetryPolicy(5.0, 0))
+    del transport.events[:]
+    client.read(1, PV, RetryPolicy(5.0, 0))
+    assert 2.0 in transport.events[: transport.events.index("write")]
+
+
+def test_line_must_be_quiet_after_a_reply_that_another_frame_follows() -> None:
+    transport, client = noting_client([reply(75.0) + reply(666.0)[:9]], [reply(76.0)])
+    for _ in range(2):
+        client.read(1, PV, RetryPolicy(5.0, 0))
+    assert transport.events == [*EXCHANGE, 0.0, 2.0, "write", 5.0]
+
+
+def test_line_need_not_be_quiet_after_a_reply() -> None:
+    transport, client = noting_client([reply(75.0)], [reply(76.0)])
+    for _ in range(2):
+        client.read(1, PV, RetryPolicy(5.0, 0))
+    assert transport.events == [*EXCHANGE, *EXCHANGE]
+
+
 def test_ambiguous_reply_is_skipped_and_the_request_repeated() -> None:
     transport, client = noting_client([], [reply(75.0)], [reply(75.0)], [reply(76.0)])
     client.read(1, PV, RetryPolicy(5.0, 1))

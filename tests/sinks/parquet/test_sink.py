@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 import subprocess
@@ -410,3 +411,30 @@ def test_a_change_of_the_working_directory_does_not_move_the_files(
         sink.write_many(many(2))
     assert values(tmp_path / "run.parquet") == [0.0, *float_range(2)]
     assert not list(tmp_path.rglob("*.journal"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot open a folder")
+@pytest.mark.parametrize("rows_before", [0, 3])
+def test_the_journal_is_kept_until_file_and_folder_are_on_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch, rows_before: int
+) -> None:
+    if rows_before:
+        with ParquetSink(path) as sink:
+            sink.write_many(many(rows_before))
+    new = path.with_name(f"_{path.name}.new")
+    synced: list[tuple[str, int]] = []
+
+    def fsync(number: int) -> None:
+        is_folder = os.path.samestat(os.fstat(number), path.parent.stat())
+        if not is_folder:  # the new file is complete
+            assert os.path.samestat(os.fstat(number), new.stat())
+            assert pq.read_metadata(new).num_rows == rows_before + 2
+        assert journal_of(path).exists()
+        rows = pq.read_metadata(path).num_rows if path.exists() else 0
+        synced.append(("folder" if is_folder else "file", rows))
+
+    with ParquetSink(path) as sink:
+        sink.write_many(many(2))
+        monkeypatch.setattr("os.fsync", fsync)
+    assert synced == [("file", rows_before), ("folder", rows_before + 2)]
+    assert not journal_of(path).exists()

@@ -190,3 +190,14 @@ def test_stats_can_be_read_while_the_sink_is_closed(spool: Path) -> None:
     done.set()
     thread.join(TIMEOUT_S)
     assert errors == []
+
+
+def test_a_power_cut_does_not_damage_the_spool(spool: Path) -> None:
+    """SQLite then waits for the disk at least at each checkpoint; OFF would be 0."""
+    opened = Spool(spool, 1 << 20, "samples")
+    try:
+        (synchronous,) = opened._database.execute("PRAGMA synchronous").fetchone()
+        (journal_mode,) = opened._database.execute("PRAGMA journal_mode").fetchone()
+    finally:
+        opened.close()
+    assert (synchronous, journal_mode) == (1, "wal")
