@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from watlowlib._internal.clock import Deadline
 from watlowlib._internal.queues import (
     BoundedQueue,
     ShutDown,
@@ -95,6 +96,58 @@ def test_shutdown_wakes_a_waiting_thread(
     items.shutdown()
     assert ended.wait(TIMEOUT_S)
     thread.join()
+
+
+def start_waiting(
+    condition: threading.Condition, wait: Callable[[], object], count: int
+) -> list[threading.Thread]:
+    """Start `count` threads that call `wait`; return them once they wait for `condition`."""
+    threads = [threading.Thread(target=wait, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    deadline = Deadline.after(TIMEOUT_S)
+    while len(condition._waiters) < count:  # type: ignore[attr-defined]
+        assert not deadline.passed()
+    return threads
+
+
+def test_shutdown_wakes_all_waiting_threads() -> None:
+    def wait(call: Callable[[], object]) -> None:
+        with pytest.raises(ShutDown):
+            call()
+
+    full, empty = full_queue(), BoundedQueue[int](2)
+    threads = [
+        *start_waiting(full.not_full, lambda: wait(lambda: full.put(3)), 2),
+        *start_waiting(empty.not_empty, lambda: wait(empty.get), 2),
+    ]
+    full.shutdown()
+    empty.shutdown()
+    for thread in threads:
+        thread.join(TIMEOUT_S)
+        assert not thread.is_alive()
+
+
+def test_put_and_get_wake_each_other() -> None:
+    full, empty = full_queue(), BoundedQueue[int](2)
+    found: list[int] = []
+    threads = [
+        *start_waiting(full.not_full, lambda: full.put(3), 1),
+        *start_waiting(empty.not_empty, lambda: found.append(empty.get()), 1),
+    ]
+    empty.put(4)
+    assert full.get() == 1
+    for thread in threads:
+        thread.join(TIMEOUT_S)
+        assert not thread.is_alive()
+    assert (list(drain(full)), found) == ([2, 3], [4])
+
+
+def test_a_queue_without_a_size_is_never_full() -> None:
+    items: BoundedQueue[int] = BoundedQueue()
+    for n in range(100):
+        items.put_nowait(n)
+    assert list(drain(items)) == list(range(100))
 
 
 def test_get_makes_room_for_a_waiting_put() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,12 @@ from watlowlib import ErrorPolicy, WatlowManager, WatlowOfflineError, open_devic
 from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.clock import Deadline
 from watlowlib.devices import availability
+from watlowlib.devices.availability import Availability
+from watlowlib.errors import WatlowTimeoutError
+from watlowlib.protocol.port import Port
+from watlowlib.protocol.stats import DeviceStats
 from watlowlib.simulator import Fault, SimulatedBus
+from watlowlib.transport.scripted import ScriptedTransport
 
 PARAMETERS = ["process_value", "setpoint", "heat_algorithm"]
 LONG_S = 1000.0
@@ -195,6 +201,43 @@ def test_controllers_that_went_offline_together_are_probed_together(
     mgr.get("oven2").read_setpoint()
     for _ in range(2):
         assert poll_statuses(mgr)["oven1"] == ["offline"] * 3
+
+
+def test_the_return_of_another_controller_causes_one_probe(
+    mgr: WatlowManager, bus: SimulatedBus
+) -> None:
+    for address in (1, 2):
+        bus.power_off(address)
+    poll_statuses(mgr)
+    timeouts = mgr.get("oven1").stats.timeouts
+    bus.power_on(2)
+    mgr.get("oven2").read_setpoint()
+    for _ in range(4):
+        assert poll_statuses(mgr)["oven1"] == ["offline"] * 3
+    assert mgr.get("oven1").stats.timeouts == timeouts + 1
+
+
+def test_only_a_late_reply_since_the_last_probe_lengthens_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(availability, "BACKOFF_FIRST_S", 0.0)
+    monkeypatch.setattr(availability, "BACKOFF_MOST_S", 0.0)
+    monkeypatch.setattr(availability, "PROBE_SHARE", 0)
+    port, stats = Port(ScriptedTransport(lambda data: [])), DeviceStats()
+    waits: list[float | None] = []
+
+    def ping(*, within_s: float | None = None) -> None:
+        waits.append(within_s)
+        raise WatlowTimeoutError("no reply")
+
+    tracked = Availability("oven", 1, port, stats, ping)
+    port.stats.late_replies += 1
+    stats.unanswered = availability.OFFLINE_AFTER
+    assert not tracked.check()
+    port.stats.late_replies += 1
+    assert not tracked.check()
+    assert not tracked.check()
+    assert waits == [availability.PROBE_S, math.inf, availability.PROBE_S]
 
 
 def test_each_change_is_logged_once(

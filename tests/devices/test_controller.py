@@ -17,6 +17,7 @@ from watlowlib.errors import (
     WatlowClosedError,
     WatlowConfigurationError,
     WatlowConfirmationError,
+    WatlowError,
     WatlowNoSuchInstanceError,
     WatlowTimeoutError,
     WatlowUnknownParameterError,
@@ -288,3 +289,37 @@ def test_dir_lists_exactly_the_public_names(ctl: Controller) -> None:
         *("read_pv", "read_setpoint", "set_setpoint", "loop", "alarm", "identify"),
         *("wait_until", "ramp_to", "poll", "prepare", "assembly", "close"),
     }
+
+
+def test_a_closed_controller_sends_nothing_on_a_port_that_stays_open(
+    bus: SimulatedBus, unit: SimulatedController
+) -> None:
+    ctl = open_device(bus.port, address=1)
+    poll = ctl.prepare("setpoint")
+    with open_device(bus.port, address=2) as other:
+        ctl.close()
+        with pytest.raises(WatlowClosedError):
+            ctl.write_parameter("alarm_silence_request", "Silence")
+        with pytest.raises(WatlowClosedError):
+            ctl.session.replies_at(3)
+        assert [sample.status for sample in poll()] == ["closed"]
+        assert (unit.writes, other.port_stats.exchanges) == ([], 0)
+
+
+def test_errors_of_reads_together_name_the_parameter(bus: SimulatedBus, ctl: Controller) -> None:
+    def error_context() -> tuple[str | None, int | None]:
+        (result,) = next(ctl.session.read_each(targets)).values()
+        assert isinstance(result, WatlowError)
+        return result.context.parameter, result.context.address
+
+    targets = ctl.session.targets("setpoint", 1)
+    bus.power_off(1)
+    assert error_context() == ("setpoint", 1)
+    ctl.close()
+    assert error_context() == ("setpoint", 1)
+
+
+def test_a_poll_of_an_absent_cool_side_reads_only_the_part_number_once(ctl: Controller) -> None:
+    for _ in range(3):
+        assert [sample.status for sample in ctl.poll(["cool_power"])] == ["absent"]
+        assert ctl.stats.exchanges == 1

@@ -100,6 +100,50 @@ def test_a_tick_waits_if_all_ports_are_usually_as_slow(
         assert set(statuses(poll, 0.0).values()) == {"ok"}
 
 
+def test_the_wait_for_a_port_follows_its_duration(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The margin alone is too short for a reply.
+    monkeypatch.setattr(polling, "WAIT_MARGIN_S", 0.0)
+    monkeypatch.setattr(polling, "WAIT_FACTOR", 100.0)
+    with (
+        SimulatedBus([1], baudrate=None, turnaround_s=0.1) as one,
+        SimulatedBus([1], baudrate=None, turnaround_s=0.1) as two,
+        WatlowManager() as mgr,
+    ):
+        mgr.add("one", one.port)
+        mgr.add("two", two.port)
+        poll = mgr.prepare(["setpoint"])
+        assert set(statuses(poll, None).values()) == {"ok"}
+        assert set(statuses(poll, 0.0).values()) == {"ok"}
+
+
+def test_a_tick_does_not_wait_as_long_as_timeouts_took(
+    good: SimulatedBus, slow: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "WAIT_FACTOR", 10.0)
+    with WatlowManager() as mgr:
+        mgr.add("one", good.port, timeout_s=0.5, retries=0)
+        mgr.add("two", slow.port, timeout_s=0.5, retries=0)
+        good.power_off(1)
+        slow.power_off(1)
+        poll = mgr.prepare(["setpoint"])
+        assert set(statuses(poll, None).values()) == {"timeout"}
+        assert set(statuses(poll, 0.0).values()) == {"busy"}
+        poll.finish()
+        # `finish` has waited for the second timeout of each.
+        assert [mgr.get(name).stats.timeouts for name in ("one", "two")] == [2, 2]
+
+
+def test_a_long_recording_keeps_only_recent_durations(poll: FleetPoll) -> None:
+    for _ in range(polling.RECENT_POLLS + 3):
+        statuses(poll, None)
+    assert {len(each) for each in poll._durations_s.values()} == {polling.RECENT_POLLS}
+
+
+def test_samples_are_in_the_order_of_the_controllers(poll: FleetPoll) -> None:
+    # The first and the last one share a port.
+    assert list(statuses(poll, None)) == ["slow1", "good", "slow2"]
+
+
 def test_the_first_poll_waits_for_a_default_time(
     poll: FleetPoll, slow: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import _thread
+import itertools
 import sqlite3
+import subprocess
+import sys
 import textwrap
 import threading
 from collections.abc import Callable, Sequence
@@ -11,9 +14,11 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.conftest import library_threads
 from tests.ctrl_c import CtrlC
 from tests.sinks.samples import FIRST
 from watlowlib import (
@@ -31,6 +36,7 @@ from watlowlib import (
 )
 from watlowlib._internal import threads
 from watlowlib._internal.clock import ManualClock
+from watlowlib._internal.threads import Worker
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.poll import Poll
 from watlowlib.model import Sample
@@ -127,6 +133,23 @@ def test_flush_interval_expires_without_new_samples() -> None:
     assert sink.sizes == [1, 1]
 
 
+def test_flush_interval_counts_from_the_first_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = itertools.count()
+    monkeypatch.setattr(pipe_module, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    sink = ObservedSink()
+    pipe_into(recording(30), sink, batch_size=1000, flush_interval=20.0)
+    assert len(sink.samples) == 30
+    assert max(sink.sizes) < 20
+
+
+def test_a_sink_gets_no_empty_batch() -> None:
+    sink = ObservedSink()
+    source = Source()
+    source.prepare = lambda *args, **options: lambda stop=None: []  # type: ignore[method-assign, assignment, misc]
+    summary = pipe_into(recording(5, source), sink, flush_interval=0.0)
+    assert (summary.samples_emitted, summary.rows, sink.sizes) == (5, 0, [])
+
+
 def test_failed_sink_does_not_stop_the_others() -> None:
     def fail(n: int) -> None:
         if n == 2:
@@ -200,6 +223,47 @@ def test_slow_sink_does_not_delay_the_others(caplog: pytest.LogCaptureFixture) -
     assert caplog.text.count("falls behind") == 1
 
 
+def test_a_sink_keeps_up_again_once_half_of_its_queue_is_empty(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pipe_module, "WAITING_BATCHES", 4)
+    monkeypatch.setattr(pipe_module, "GRACE_S", 0.0)
+    began, may_end = threading.Semaphore(0), threading.Semaphore(0)
+
+    def hold(n: int) -> None:
+        began.release()
+        assert may_end.acquire(timeout=PATIENCE_S)
+
+    def offer(count: int) -> None:
+        for _ in range(count):
+            writer.offer([FIRST], alone=False)
+
+    def write(count: int) -> None:
+        for _ in range(count):
+            may_end.release()
+            assert began.acquire(timeout=PATIENCE_S)
+
+    with ObservedSink(hold) as sink:
+        writer = pipe_module.SinkWriter(sink, batch_size=1, flush_interval=0.0)
+        writer.start()
+        offer(1)
+        assert began.acquire(timeout=PATIENCE_S)
+        offer(4 + 2)
+        assert caplog.text.count("falls behind") == 1
+        write(2)
+        offer(1)  # three of four places are taken
+        assert "keeps up again" not in caplog.text
+        write(3)
+        offer(1)
+        write(1)
+        offer(1)
+        assert caplog.text.count("keeps up again") == 1
+        writer.end()
+        may_end.release(10)
+        writer.finish()
+    assert (writer.report().rows_written, writer.report().rows_lost) == (8, 2)
+
+
 def test_recording_waits_for_the_only_sink() -> None:
     release = threading.Event()
 
@@ -212,6 +276,78 @@ def test_recording_waits_for_the_only_sink() -> None:
     summary = pipe_into(recording(3000, source), sink, batch_size=1)
     assert len(sink.samples) == summary.rows == 3000
     assert summary.sinks[0].rows_lost == 0
+
+
+def test_recording_waits_for_the_last_working_sink(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe_module, "WAITING_BATCHES", 4)
+    monkeypatch.setattr(pipe_module, "GRACE_S", 0.0)
+    failing: list[threading.Thread] = []
+    failed, release = threading.Event(), threading.Event()
+
+    def fail(n: int) -> None:
+        failing.append(threading.current_thread())
+        failed.set()
+        raise WatlowSinkError("the disk is full")
+
+    def tick(n: int) -> None:
+        if n == 1:
+            assert failed.wait(PATIENCE_S)
+            failing[0].join(PATIENCE_S)
+        if n == 4 + 64:
+            release.set()  # both queues are full
+
+    good, bad = ObservedSink(lambda n: release.wait(PATIENCE_S)), ObservedSink(fail)
+    with pytest.raises(WatlowSinkError, match="did not keep 100 rows"):
+        pipe_into(recording(100, Source(tick)), good, bad, batch_size=1)
+    assert len(good.samples) == 100
+
+
+def test_all_sinks_flush_their_rest_at_the_same_time() -> None:
+    flushed = threading.Event()
+    one = ObservedSink(lambda n: flushed.wait(PATIENCE_S) or pytest.fail("late"))
+    two = ObservedSink(lambda n: flushed.set())
+    pipe_into(recording(3), one, two, batch_size=1000, flush_interval=1000.0)
+    assert one.sizes == two.sizes == [3]
+
+
+def test_a_second_ctrl_c_leaves_no_writer_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: Worker) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Worker, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pipe_into(recording(None), ObservedSink(), batch_size=10**9, flush_interval=1e6)
+    for thread in library_threads():
+        thread.join(PATIENCE_S)
+    assert library_threads() == []
+
+
+def test_a_pipe_still_running_at_exit_is_flushed_without_a_warning() -> None:
+    program = """
+import threading
+from watlowlib import InMemorySink, open_device, pipe, record
+from watlowlib.simulator import SimulatedBus
+
+class Sink(InMemorySink):
+    def write_many(self, samples):
+        super().write_many(samples)
+        ready.set()
+
+def run():
+    with record(ctl, parameters="pv", rate_hz=100.0) as stream, Sink() as sink:
+        pipe(stream, sink, batch_size=1)
+
+ready = threading.Event()
+bus = SimulatedBus([1], baudrate=None)
+bus.start()
+ctl = open_device(bus.port)
+threading.Thread(target=run, daemon=True).start()
+assert ready.wait(30)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_ctrl_c_is_raised_after_all_rows_are_flushed(ctl: Controller, tmp_path: Path) -> None:

@@ -583,3 +583,71 @@ def test_a_recording_runs_once_and_only_in_a_with_statement(ctl: Controller) -> 
         assert len(list(stream)) == 1
     with pytest.raises(WatlowConfigurationError, match="runs once"), stream:
         pass
+
+
+def test_an_exception_in_the_block_takes_precedence_over_one_in_the_recorder(
+    clock: ManualClock,
+) -> None:
+    def tick(n: int) -> list[Sample]:
+        raise ZeroDivisionError("a bug in the source")
+
+    with pytest.raises(KeyError, match="left"), record_manually(Source(tick), clock) as stream:
+        stream._worker._thread.join(PATIENCE_S)
+        raise KeyError("left")
+
+
+def test_the_schedule_starts_when_the_block_is_entered(clock: ManualClock) -> None:
+    source = NamedSource(clock)
+    stream = record_manually(source, clock, duration=2.0)
+    clock.advance(5.0)
+    assert (stream.summary.duration_s, "not begun" in repr(stream)) == (0.0, True)
+    with stream:
+        assert len(list(run_with_clock(stream, clock))) == 2
+    assert [started_s for started_s, _ in source.started_s] == [5.0, 6.0]
+    assert (stream.summary.duration_s, stream.summary.max_drift_ms) == (1.0, 0.0)
+
+
+def test_the_summary_does_not_change_after_the_end(clock: ManualClock) -> None:
+    with record_manually(CountingSource(clock), clock, duration=1.0) as stream:
+        list(stream)
+    summary = stream.summary
+    clock.advance(100.0)
+    assert stream.summary == summary
+    assert "ended" in repr(stream)
+
+
+def test_reads_still_in_progress_at_the_end_are_stopped(clock: ManualClock) -> None:
+    stopped: list[bool] = []
+
+    class SlowPoll(Poll):
+        """A poll that still reads a port when the last tick is over."""
+
+        stop: threading.Event
+
+        def __call__(self, stop: threading.Event | None = None) -> list[Sample]:
+            assert stop is not None
+            self.stop = stop
+            return [sample(1.0)]
+
+        def finish(self) -> None:
+            stopped.append(self.stop.is_set())
+
+    source = Source(lambda n: [])
+    source.prepare = lambda *args, **options: SlowPoll()  # type: ignore[method-assign]
+    with record_manually(source, clock, duration=1.0) as stream:
+        list(stream)
+    assert stopped == [True]
+
+
+def test_a_batch_that_waits_for_room_at_the_end_is_counted_as_dropped(clock: ManualClock) -> None:
+    second_tick = threading.Event()
+
+    def tick(n: int) -> list[Sample]:
+        clock.advance(1.0)
+        if n == 1:
+            second_tick.set()
+        return [sample(1.0)]
+
+    with record_manually(Source(tick), clock, duration=2.0, buffer_size=1) as stream:
+        assert second_tick.wait(PATIENCE_S)
+    assert (stream.summary.samples_emitted, stream.summary.ticks_dropped) == (0, 2)
