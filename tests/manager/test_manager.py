@@ -718,3 +718,8 @@ def test_two_threads_that_poll_at_once_get_their_own_samples(bus: SimulatedBus) 
         mgr.add("oven", bus.port)
         run_in_two_threads(lambda: poll("setpoint"), lambda: poll("heat_algorithm"))
     assert samples == {"setpoint": "setpoint", "heat_algorithm": "heat_algorithm"}
+
+
+def test_poll_returns_the_results_in_the_order_of_the_names(mgr: WatlowManager) -> None:
+    for names in (["oven_top", "retort"], ["retort", "oven_top"]):
+        assert list(mgr.poll("pv", names=names)) == names

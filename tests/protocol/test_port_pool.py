@@ -191,14 +191,14 @@ def test_a_lease_given_back_by_two_threads_at_once_counts_once(bus: SimulatedBus
 
     with open_device(bus.port) as ctl:
         lease = SlowLease(acquire_lease(bus.port, SerialSettings(), ProtocolKind.STDBUS).shared)
-        assert run_in_two_threads(lease.give_back, lease.give_back) == []
+        assert run_in_two_threads(lease.release, lease.release) == []
         assert ctl.read_setpoint().value == 75.0
 
 
 def test_two_leases_given_back_at_once_close_the_port(bus: SimulatedBus) -> None:
     meeting = Meeting()
 
-    class SlowPort(port_pool._SharedPort):
+    class SlowPort(port_pool.SharedPort):
         """Another thread may run after the number of users has been read."""
 
         def __getattribute__(self, name: str) -> Any:
@@ -209,7 +209,7 @@ def test_two_leases_given_back_at_once_close_the_port(bus: SimulatedBus) -> None
 
     leases = [acquire_lease(bus.port, SerialSettings(), ProtocolKind.STDBUS) for _ in range(2)]
     leases[0].shared.__class__ = SlowPort
-    assert run_in_two_threads(*(lease.give_back for lease in leases)) == []
+    assert run_in_two_threads(*(lease.release for lease in leases)) == []
     with serial.Serial(bus.port, exclusive=True):
         pass
 

@@ -245,7 +245,7 @@ def test_a_sink_keeps_up_again_once_half_of_its_queue_is_empty(
 
     with ObservedSink(hold) as sink:
         writer = pipe_module.SinkWriter(sink, batch_size=1, flush_interval=0.0)
-        writer.start()
+        writer.worker.start()
         offer(1)
         assert began.acquire(timeout=PATIENCE_S)
         offer(4 + 2)
@@ -260,7 +260,7 @@ def test_a_sink_keeps_up_again_once_half_of_its_queue_is_empty(
         assert caplog.text.count("keeps up again") == 1
         writer.end()
         may_end.release(10)
-        writer.finish()
+        writer.worker.join(PATIENCE_S)
     assert (writer.report().rows_written, writer.report().rows_lost) == (8, 2)
 
 

@@ -64,7 +64,7 @@ class WatlowManager:
         self.error_policy = as_enum("error_policy", ErrorPolicy, error_policy)
         self._members = Members()
         self._pools: dict[int, ThreadPoolExecutor] = {}
-        self._last_plan: tuple[tuple[str, dict[str, Controller]], FleetPoll] | None = None
+        self._last_plan: tuple[tuple[str, object], FleetPoll] | None = None
 
     def __repr__(self) -> str:
         return f"<WatlowManager of {', '.join(self.names) or 'nothing yet'}>"
@@ -305,7 +305,8 @@ class WatlowManager:
         """Return a poll; the last one again when it has the same arguments and fleet."""
         parameters, names = as_list("parameters", parameters), names_of(names)
         instances = as_list("instances", instances)
-        key = repr((parameters, instances)), self._members.select(names)
+        # The order of the names is the order of the results.
+        key = repr((parameters, instances)), list(self._members.select(names).items())
         plan = self._last_plan  # read once: another thread may replace it
         if plan is None or plan[0] != key:
             plan = key, self.prepare(parameters, names=names, instances=instances)
