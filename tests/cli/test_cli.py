@@ -26,7 +26,7 @@ from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
 
 COMMAND = [sys.executable, "-m", "watlowlib"]
-INTERRUPTED, TERMINATED = 130, 143
+HUNG_UP, INTERRUPTED, TERMINATED = 129, 130, 143
 
 
 def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -135,9 +135,14 @@ def test_record_writes_controllers_on_a_port_into_csv(bus: SimulatedBus, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, INTERRUPTED),
+        (signal.SIGTERM, TERMINATED),
+        (signal.SIGHUP, HUNG_UP),
+    ],
 )
-def test_sigint_and_sigterm_keep_all_rows(number: int, code: int, tmp_path: Path) -> None:
+def test_signals_that_end_a_recording_keep_all_rows(number: int, code: int, tmp_path: Path) -> None:
     words = "record --simulate 2 --rate 20 --speed 10 run.sqlite".split()
     with terminal(*words, cwd=tmp_path) as screen:
         screen.read_until(r"[1-9]\d* rows")
@@ -147,6 +152,61 @@ def test_sigint_and_sigterm_keep_all_rows(number: int, code: int, tmp_path: Path
     assert output, screen.shown
     assert int(output[1]) == count_rows(tmp_path / "run.sqlite") > 0
     assert "Traceback" not in screen.shown
+
+
+OWN_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.executable, sys.argv[1:])"
+)
+"""Run a command as the program of its terminal, which gets SIGHUP when that is closed."""
+
+
+def test_a_recording_whose_terminal_is_closed_keeps_all_rows(tmp_path: Path) -> None:
+    words = "record --simulate 2 --rate 20 --speed 10 run.parquet".split()
+    own, terminal_of_child = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWN_TERMINAL, *COMMAND, *words], cwd=tmp_path,
+        stdin=terminal_of_child, stdout=terminal_of_child, stderr=terminal_of_child,
+        start_new_session=True, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )  # fmt: skip
+    os.close(terminal_of_child)
+    shown = b""
+    while not re.search(rb"[1-9]\d* rows", shown):
+        shown += os.read(own, 4096)
+    os.close(own)
+    try:
+        assert process.wait(20) == HUNG_UP
+    finally:
+        process.kill()
+        process.wait(20)
+    assert [each.name for each in tmp_path.iterdir()] == ["run.parquet"]
+    assert len(list(watlowlib.read_samples(tmp_path / "run.parquet"))) > 0
+
+
+def test_a_program_that_ignores_sighup_keeps_recording(tmp_path: Path) -> None:
+    words = ["nohup", *COMMAND, *"record --simulate 1 --rate 20 --duration 2 run.jsonl".split()]
+    path = tmp_path / "run.jsonl"
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (path.exists() and path.stat().st_size):
+            pass  # the command prints nothing before its end: look for the first row
+        process.send_signal(signal.SIGHUP)
+        shown, _ = process.communicate(timeout=50)
+    assert process.returncode == 0
+    output = re.search(r" (\d+) ticks of 2 reads.*\n.* (\d+) ticks late", shown)
+    assert output, shown
+    assert int(output[1]) + int(output[2]) == 40
+
+
+def test_a_second_sighup_does_not_interrupt_the_end(tmp_path: Path) -> None:
+    words = "record --simulate 2 --rate 20 --speed 10 run.sqlite".split()
+    with terminal(*words, cwd=tmp_path) as screen:
+        screen.read_until(r"[1-9]\d* rows")
+        for _ in range(50):
+            screen.send(signal.SIGHUP)
+        assert screen.end() == HUNG_UP
+        output = re.search(r"run.sqlite: (\d+) rows written", screen.shown)
+    assert output, screen.shown
+    assert int(output[1]) == count_rows(tmp_path / "run.sqlite") > 0
 
 
 def test_main_keeps_the_sigterm_handler_of_the_calling_program(

@@ -1,14 +1,16 @@
 """The `watlowlib` command: parse the arguments, run the subcommand, print errors.
 
-Exit codes: 0 success, 1 a failure at run time, 2 invalid arguments, 130 ended by
-Ctrl-C, 143 ended by SIGTERM (sent by the system to end a program).
+Exit codes: 0 success, 1 a failure at run time, 2 invalid arguments, 129 ended by SIGHUP (the
+terminal was closed), 130 ended by Ctrl-C, 143 ended by SIGTERM (sent to end a program).
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import logging
+import os
 import signal
 import sys
 import threading
@@ -20,7 +22,8 @@ from watlowlib.cli import discover, parameters, read, record, recover, simulate
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 
 INTERRUPTED = 130
-TERMINATED = 143
+ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
+"""Names of the signals that end the command; Windows has no SIGHUP."""
 
 
 class _StderrHandler(logging.Handler):
@@ -31,25 +34,55 @@ class _StderrHandler(logging.Handler):
 
 
 class _TerminatedError(BaseException):
-    """Raised on SIGTERM: the command ends in the same way as after Ctrl-C."""
+    """Raised on SIGTERM and SIGHUP: the command ends in the same way as after Ctrl-C.
+
+    Attributes:
+        code: The exit code, 128 and the number of the signal, as shells report it.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
 
 
 def _raise_terminated(number: int, frame: object) -> None:
-    raise _TerminatedError
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is _raise_terminated:
+        # The shell and the system both send SIGHUP: a second one must not interrupt the end.
+        signal.signal(hangup, signal.SIG_IGN)
+    if number == hangup:
+        _discard_lost_terminal()
+    raise _TerminatedError(number)
+
+
+def _discard_lost_terminal() -> None:
+    """Send the output to the null device if its terminal was closed: a write would fail."""
+    for descriptor in (1, 2):
+        try:
+            os.get_terminal_size(descriptor)
+        except OSError as error:  # anything but EIO: a file or a pipe
+            if error.errno == errno.EIO:
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, descriptor)
+                os.close(null)
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Raise `_TerminatedError` on SIGTERM, unless the calling program has its own handler."""
+def _signals_raise() -> Iterator[None]:
+    """Raise `_TerminatedError` on SIGTERM and SIGHUP.
+
+    A signal that is ignored (by nohup) or has a handler of the calling program stays so.
+    """
+    numbers = [getattr(signal, name) for name in ENDING_SIGNALS if hasattr(signal, name)]
     in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    caught = [n for n in numbers if in_main and signal.getsignal(n) is signal.SIG_DFL]
+    for number in caught:
+        signal.signal(number, _raise_terminated)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 COMMANDS = {
@@ -103,12 +136,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], None] = arguments.run
     try:
         _refuse_unknown(arguments.command, unknown)
-        with _sigterm_raises():
+        with _signals_raise():
             run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except _TerminatedError:
-        return TERMINATED
+    except _TerminatedError as error:
+        return error.code
     except WatlowError as error:
         print(f"watlowlib: {error}", file=sys.stderr)
         return 2 if isinstance(error, WatlowConfigurationError) else 1
