@@ -360,20 +360,17 @@ class RateReport:
 class AcquisitionSummary:
     """The summary of a recording: live while the recording runs, final when it has ended.
 
-    With several rates, a tick is an instant at which at least one rate is due. Skipped and
-    dropped slots are counted for each rate.
+    With several rates, a tick is an instant at which at least one of them is due.
 
     Attributes:
         started_at: Wall clock (UTC) at the first scheduled tick.
         finished_at: Wall clock (UTC) when the recorder ended; the current time while it runs.
-        samples_emitted: Ticks whose batch was delivered. A tick in which every read failed
-            counts too: its batch contains the gaps.
-        samples_late: Slots without a batch: skipped because an earlier tick took longer
-            than a period, or dropped because the consumer did not keep up.
+        samples_emitted: Ticks whose batch was delivered, even if every read in it failed.
+        samples_late: Slots of all rates without a batch: `ticks_skipped` plus `ticks_dropped`.
         max_drift_ms: The largest delay of a tick's reads behind its slot, in milliseconds.
         disconnects: How often a port was lost, summed over all ports.
-        ticks_skipped: The part of `samples_late` that was skipped.
-        ticks_dropped: The part of `samples_late` that was dropped.
+        ticks_skipped: Slots skipped because an earlier tick took longer than a period.
+        ticks_dropped: Slots dropped because the consumer did not keep up.
         rows: Samples in the delivered batches.
         gaps: Samples without a value among these rows.
         sinks: One report per sink, once `pipe` has run.
@@ -381,6 +378,7 @@ class AcquisitionSummary:
         tick_p50_ms: The median duration of a tick's reads, at most 1.6 % too high.
         tick_p99_ms: The 99th percentile of the same durations, with the same error.
         rates: One report per rate.
+        clock_steps: How often the wall clock was set by more than a second during the recording.
     """
 
     started_at: datetime
@@ -398,3 +396,4 @@ class AcquisitionSummary:
     tick_p50_ms: float = 0.0
     tick_p99_ms: float = 0.0
     rates: tuple[RateReport, ...] = ()
+    clock_steps: int = 0

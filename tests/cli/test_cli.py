@@ -14,14 +14,16 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, redirect_stderr
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 import serial
 
 import watlowlib
-from watlowlib import ProtocolKind, open_device
+from watlowlib import AcquisitionSummary, ProtocolKind, open_device
 from watlowlib.cli.main import _StderrHandler, main
+from watlowlib.cli.record import format_summary
 from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
 
@@ -243,6 +245,12 @@ def test_the_display_shows_the_latest_values_and_the_progress(tmp_path: Path) ->
         r"[1-9]\d* ticks, \d+ late, [1-9]\d* rows",
     ):
         assert re.search(pattern, screen.shown), pattern
+
+
+def test_the_summary_shows_the_monotonic_duration() -> None:
+    start = datetime(2025, 1, 1, 12, tzinfo=timezone.utc)
+    summary = AcquisitionSummary(start, start - timedelta(hours=1), 20, 0, 1.5, duration_s=9.5)
+    assert "\n9.5 s, 0 ticks late" in format_summary("run.csv", summary, 1)
 
 
 def test_the_log_handler_writes_to_the_current_stderr() -> None:

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 import pytest
 
@@ -309,20 +308,42 @@ def test_the_summary_has_percentiles_of_the_tick_durations(clock: ManualClock) -
     assert 200.0 <= stream.summary.tick_p99_ms <= 200.0 * 65 / 64
 
 
-def test_setting_the_wall_clock_does_not_affect_the_schedule() -> None:
-    class SteppedClock(ManualClock):
-        """A clock whose wall clock is set back one hour after 3 seconds."""
+def stepping_source(clock: ManualClock, steps_s: dict[int, float]) -> Source:
+    """A source whose tick n sets the wall clock by `steps_s[n]`."""
 
-        def utc(self) -> datetime:
-            return super().utc() - timedelta(hours=self.now_ns() > 3_000_000_000)
+    def tick(n: int) -> list[Sample]:
+        clock.step_wall(steps_s.get(n, 0.0))
+        return [sample(float(n))]
 
-    clock = SteppedClock()
-    source = NamedSource(clock)
-    with record_manually(source, clock, parameters=["pv"]) as stream:
+    return Source(tick)
+
+
+def test_steps_of_the_wall_clock_are_counted_and_do_not_affect_the_schedule(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = stepping_source(clock, {2: -3600.0, 5: 7200.0, 9: -1.5})
+    with record_manually(source, clock) as stream:
         assert len(list(run_with_clock(stream, clock))) == 10
-    assert [started_s for started_s, _ in source.started_s] == [float(n) for n in range(10)]
-    assert (stream.summary.samples_late, stream.summary.max_drift_ms) == (0, 0.0)
-    assert stream.summary.duration_s == 9.0
+    summary = stream.summary
+    assert (summary.samples_late, summary.max_drift_ms, summary.duration_s) == (0, 0.0, 9.0)
+    assert summary.clock_steps == 3
+    assert [each.getMessage().partition(":")[0] for each in caplog.records] == [
+        "the wall clock went back by 3600.0 s",
+        "the wall clock went forward by 7200.0 s",
+        "the wall clock went back by 1.5 s",
+    ]
+    assert {each.levelname for each in caplog.records} == {"WARNING"}
+
+
+def test_a_slow_correction_of_the_wall_clock_is_not_a_step(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = stepping_source(clock, dict.fromkeys(range(10), 0.4))
+    with record_manually(source, clock) as stream:
+        assert len(list(run_with_clock(stream, clock))) == 10
+    assert (clock.utc() - stream.summary.started_at).total_seconds() == 13.0
+    assert stream.summary.clock_steps == 0
+    assert caplog.records == []
 
 
 def test_the_summary_is_updated_during_the_recording(clock: ManualClock) -> None:

@@ -1,15 +1,18 @@
-"""Deadlines, the system clock, and a manual clock for tests.
+"""Deadlines, the system clock, steps of the wall clock, and a manual clock for tests.
 
 Every wait has a `Deadline`. Every schedule counts integer nanoseconds of `Clock.now_ns`.
-The wall clock is only recorded, never used in calculations.
+The wall clock is only recorded and checked for steps, never used in calculations.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Protocol
+
+STEP_S = 1.0
+"""A larger difference between the wall clock and the monotonic clock is a step."""
 
 
 class Deadline:
@@ -74,11 +77,36 @@ class SystemClock:
         return True
 
 
+class StepDetector:
+    """Finds steps of the wall clock by comparing it with the monotonic clock.
+
+    Args:
+        clock: The clock to check.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last: tuple[datetime, int] | None = None
+
+    def step_s(self) -> float:
+        """Return the step since the last call in seconds, below 0 if back; 0.0 if there is none."""
+        before_ns = self._clock.now_ns()
+        utc, now_ns = self._clock.utc(), self._clock.now_ns()
+        if now_ns - before_ns > STEP_S * 1e9 / 10:
+            return 0.0  # the thread was interrupted in between: the next call compares again
+        last, self._last = self._last, (utc, now_ns)
+        if last is None:
+            return 0.0
+        step_s = (utc - last[0]).total_seconds() - (now_ns - last[1]) / 1e9
+        return step_s if abs(step_s) > STEP_S else 0.0
+
+
 class ManualClock:
     """A clock that only moves when `advance` is called, for tests and simulations."""
 
     def __init__(self, start_ns: int = 0) -> None:
         self._now_ns = start_ns
+        self._wall_offset = timedelta(0)
         self._changed = threading.Condition()
         self.waiting = threading.Event()
         """Set while a thread waits for a time in the future."""
@@ -88,8 +116,8 @@ class ManualClock:
         return self._now_ns
 
     def utc(self) -> datetime:
-        """Return the current manual time, counted from 1970."""
-        return datetime.fromtimestamp(self._now_ns / 1e9, timezone.utc)
+        """Return the current manual time, counted from 1970, plus the steps of `step_wall`."""
+        return datetime.fromtimestamp(self._now_ns / 1e9, timezone.utc) + self._wall_offset
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward and wake the waiting threads."""
@@ -97,6 +125,10 @@ class ManualClock:
             self._now_ns += round(seconds * 1e9)
             self.waiting.clear()
             self._changed.notify_all()
+
+    def step_wall(self, seconds: float) -> None:
+        """Set the wall clock forward, or back if below 0; the monotonic time stays."""
+        self._wall_offset += timedelta(seconds=seconds)
 
     def wait_until(self, due_ns: int, stop: threading.Event) -> bool:
         """Wait until the clock reaches `due_ns`; return True if `stop` was set first."""

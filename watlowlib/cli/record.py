@@ -111,13 +111,12 @@ def format_summary(output: str, summary: AcquisitionSummary, controllers: int) -
     """Return the summary of a recording as two lines of text."""
     written = sum(sink.rows_written for sink in summary.sinks)
     lost = sum(sink.rows_lost for sink in summary.sinks)
-    seconds = (summary.finished_at - summary.started_at).total_seconds()
     ticks = summary.samples_emitted
     reads = summary.rows // ticks if ticks else 0
     return (
         f"{output}: {written} rows written "
         f"({controllers} controllers, {ticks} ticks of {reads} reads), "
         f"{summary.gaps} without a value, {lost} lost\n"
-        f"{seconds:.1f} s, {summary.samples_late} ticks late, "
+        f"{summary.duration_s:.1f} s, {summary.samples_late} ticks late, "
         f"largest drift {summary.max_drift_ms:.1f} ms"
     )

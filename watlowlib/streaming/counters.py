@@ -38,6 +38,7 @@ class Counters:
         self.duration_ns = 0
         self.emitted = 0
         self.dropped = 0
+        self.clock_steps = 0
         self.sinks: tuple[SinkReport, ...] = ()
         self._rates = list(rates)
         self._ports = ports
@@ -114,4 +115,5 @@ class Counters:
             tick_p50_ms=self.durations.percentile_ns(50) / 1e6,
             tick_p99_ms=self.durations.percentile_ns(99) / 1e6,
             rates=rates,
+            clock_steps=self.clock_steps,
         )

@@ -8,7 +8,7 @@
 Data flows in one direction: the recorder's thread polls its source and puts each batch into
 a bounded queue, from which the caller (or `pipe`) takes it. The `OverflowPolicy` decides what
 happens when the queue is full. The schedule depends only on the monotonic clock: setting the
-wall clock changes only the times in the samples and in the summary.
+wall clock changes only the times in the samples and in the summary, which counts such steps.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from enum import Enum
 
-from watlowlib._internal.clock import Clock, SystemClock
+from watlowlib._internal.clock import Clock, StepDetector, SystemClock
 from watlowlib._internal.queues import (
     BoundedQueue,
     ShutDown,
@@ -86,6 +86,7 @@ class Recording:
         """The samples of the last tick, before any sink has them; empty before the first."""
         self._stop = threading.Event()
         self._counters = Counters(plan.rates, plan.full_poll.ports)
+        self._step_detector = StepDetector(clock)
         self._start_ns = clock.now_ns()
         self._dropped_before: int | None = None
         self._setup = ExitStack()
@@ -157,6 +158,7 @@ class Recording:
         finally:
             self._counters.duration_ns = self._clock.now_ns() - self._start_ns
             self._counters.finished_at = self._clock.utc()
+            self._check_wall_clock()
             self._queue.shutdown()
             self._log_drops(dropped=False, has_room=True)
             # A busy port may still be read; wait until the reads have ended.
@@ -175,6 +177,7 @@ class Recording:
                 return
             rates, drift_ns = schedule.take(self._clock.now_ns())
             self._counters.add_drift(drift_ns)
+            self._check_wall_clock()
             self._tick(rates, schedule.next_ns())
             self._counters.skip(schedule.skip(self._clock.now_ns()))
 
@@ -189,6 +192,18 @@ class Recording:
             raise WatlowConnectionError(
                 f"the port of {disconnected!r} was lost and auto_reconnect is off; "
                 "check the cable, the adapter and its power"
+            )
+
+    def _check_wall_clock(self) -> None:
+        """Count and log a step of the wall clock since the last check."""
+        step_s = self._step_detector.step_s()
+        if step_s:
+            self._counters.clock_steps += 1
+            log.warning(
+                "the wall clock went %s by %.1f s: it was set, or the machine slept; the times of "
+                "later samples have the step, the schedule and duration_s do not",
+                "forward" if step_s > 0 else "back",
+                abs(step_s),
             )
 
     def _deliver(self, batch: Batch) -> None:
