@@ -36,6 +36,11 @@ from watlowlib.simulator import SimulatedBus
         ({"retries": -1}, "0 or a whole number"),
         ({"temperature_unit": "K"}, "give 'C', 'F' or None"),
         ({"serial_settings": 9600}, "serial_settings=9600: give SerialSettings"),
+        (
+            {"name": "oven \udcff"},
+            r"name='oven \\udcff': no file or database can store .*; give a",
+        ),
+        ({"name": 5}, "name=5: give a text"),
         ({"family": "XX"}, "family='XX': allowed are pm, sd, unknown"),
     ],
 )

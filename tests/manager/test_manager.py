@@ -125,6 +125,17 @@ def test_a_controller_added_open_is_not_closed(bus: SimulatedBus) -> None:
         assert mine.read_setpoint().value == 75.0
 
 
+def test_add_refuses_a_name_that_no_sink_can_store(bus: SimulatedBus, mgr: WatlowManager) -> None:
+    message = r"name='oven \\udcff': no file or database can store .*; give a name without"
+    before = mgr.names
+    with pytest.raises(WatlowConfigurationError, match=message):
+        mgr.add("oven \udcff", bus.port, address=3)
+    with open_device(bus.port, address=3) as mine:
+        with pytest.raises(WatlowConfigurationError, match=message):
+            mgr.add("oven \udcff", mine)
+    assert mgr.names == before
+
+
 def test_add_refuses_invalid_controllers(mgr: WatlowManager, bus: SimulatedBus) -> None:
     with pytest.raises(WatlowConfigurationError, match="not taken; taken:"):
         mgr.add("retort", bus.port, address=3)

@@ -83,3 +83,22 @@ def as_bool(name: str, given: object) -> bool:
     if given not in (True, False):
         raise WatlowConfigurationError(f"{name}={shown(given)}: give True or False")
     return bool(given)
+
+
+def check_storable(name: str, given: object) -> None:
+    """Check that `given` is a text that files and databases can store, which is UTF-8.
+
+    Raises:
+        WatlowConfigurationError: It is not a text, or has a lone surrogate: half of a character,
+            as in file names with bytes that are not UTF-8.
+    """
+    if not isinstance(given, str):
+        raise WatlowConfigurationError(f"{name}={shown(given)}: give a text")
+    try:
+        given.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise WatlowConfigurationError(
+            f"{name}={shown(given)}: no file or database can store the character "
+            f"{given[error.start]!r} (half of a character, from text that was not UTF-8); "
+            "give a name without it"
+        ) from None

@@ -18,6 +18,7 @@ from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.fleet import simulated_fleet
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.choose import EXTENSIONS, open_sink
+from watlowlib.sinks.csv import CsvSink
 from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.recorder import record
 
@@ -70,6 +71,8 @@ def run(arguments: argparse.Namespace) -> None:
             + ", ".join(EXTENSIONS)
         )
     sink = open_sink(arguments.output)
+    if isinstance(sink, CsvSink):
+        sink = CsvSink(sink.path, spreadsheet_safe=True)
     console = Console(highlight=False, soft_wrap=True)
     with ExitStack() as stack:
         manager = stack.enter_context(WatlowManager())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from watlowlib._internal.validation import as_enum, as_int, as_positive, shown
+from watlowlib._internal.validation import as_enum, as_int, as_positive, check_storable, shown
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.driver import Driver
 from watlowlib.devices.layout import RegisterLayout
@@ -83,8 +83,8 @@ def open_device(
             the controllers is not published; a refused read is split and the limit remembered.
 
     Raises:
-        WatlowConfigurationError: An argument is out of range, or the port is open in this
-            program with another protocol or other settings.
+        WatlowConfigurationError: An argument is out of range, no file can store the name, or the
+            port is open in this program with another protocol or other settings.
         WatlowPortNotFoundError: There is no such port.
         WatlowPortBusyError: Another program uses the port.
         WatlowPortPermissionError: This user may not open the port.
@@ -107,13 +107,15 @@ def open_device(
     layout = _given_layout(data_map, word_order)
     limit = as_int("registers_per_read", registers_per_read, 2, MOST_READ, "give 2 to 125")
     label = source if isinstance(source, str) else source.port
+    label = name or f"{address}@{label.removeprefix('/dev/')}"
+    check_storable("name", label)
 
     def open_as(kind: ProtocolKind) -> Controller:
         lease = acquire_lease(source, serial_settings or SETTINGS[kind], kind)
         session = Session(
             lease,
             _driver(lease, address, policy, product, layout, limit),
-            name=name or f"{address}@{label.removeprefix('/dev/')}",
+            name=label,
             family=product,
             temperature_unit=unit,
         )

@@ -97,8 +97,9 @@ class WatlowManager:
         ignores the other arguments for it.
 
         Raises:
-            WatlowConfigurationError: The name is taken, the same controller was added under
-                another name, the port uses another protocol, or an argument is not valid.
+            WatlowConfigurationError: The name is taken or cannot be stored, the same controller
+                was added under another name, the port uses another protocol, or an argument
+                is not valid.
             WatlowConnectionError: The port cannot be opened, or the controller was closed.
         """
         self._members.check_name(name)

@@ -10,6 +10,7 @@ import difflib
 import threading
 from collections.abc import Iterable
 
+from watlowlib._internal.validation import check_storable
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.targets import names_of
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError
@@ -70,12 +71,13 @@ class Members:
             self._closed = True
 
     def check_name(self, name: str) -> None:
-        """Refuse a name that is taken, empty or not a text, or any name if the fleet is closed."""
+        """Refuse a name that is taken, empty or not storable, or any if the fleet is closed."""
         self.check_open()
         if not isinstance(name, str) or not name or name in self._controllers:
             raise WatlowConfigurationError(
                 f"name={name!r}: give a name that is not taken; taken: {list(self._controllers)}"
             )
+        check_storable("name", name)
 
     def check_open(self) -> None:
         """Raise WatlowClosedError if the fleet was closed."""

@@ -6,9 +6,12 @@ unquoted number is a number, and a string that looks like either of them is quot
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from watlowlib._internal.validation import as_bool
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.rows import COLUMNS, Column, ColumnLayout
 from watlowlib.sinks.text import TextSink
@@ -30,6 +33,17 @@ def csv_cell(cell: Any) -> str:
     if not cell or _TO_QUOTE.search(cell) or _INTEGER.fullmatch(cell) or _REAL.fullmatch(cell):
         return '"' + cell.replace('"', '""') + '"'
     return cell
+
+
+def spreadsheet_safe_cell(cell: Any) -> str:
+    """Return `cell` as `csv_cell` does, with an apostrophe before a text that begins a formula.
+
+    The first characters are those in OWASP's advice on CSV injection. Spreadsheets take
+    `=1+2` as a formula even between quotation marks.
+    """
+    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        cell = "'" + cell
+    return csv_cell(cell)
 
 
 def csv_row(line: str) -> list[Any]:
@@ -71,10 +85,27 @@ class CsvSink(TextSink):
             of a Sample.
         on_replaced: What to do when another program moves, deletes, replaces or truncates the
             file: "raise" an error, or "reopen": continue in a file of the same name.
+        spreadsheet_safe: Whether to write an apostrophe before texts that spreadsheets would
+            take as a formula: those that begin with =, +, -, @, TAB or CR. Numbers and the
+            header stay as they are. The apostrophe stays when the file is read back, because
+            a text may also begin with one itself. Files may be continued with the other setting.
     """
 
     _quotes = True
     _format_cell = staticmethod(csv_cell)
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fsync: bool = False,
+        columns: Sequence[str] | None = None,
+        on_replaced: str = "raise",
+        spreadsheet_safe: bool = False,
+    ) -> None:
+        super().__init__(path, fsync=fsync, columns=columns, on_replaced=on_replaced)
+        if as_bool("spreadsheet_safe", spreadsheet_safe):
+            self._format_cell = spreadsheet_safe_cell
 
     def _column_names(self, head: bytes) -> list[str]:
         text = head.decode("utf-8", "replace").removeprefix("\N{BYTE ORDER MARK}")

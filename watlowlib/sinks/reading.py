@@ -35,7 +35,8 @@ class StoredSamples:
     """The rows of a file; iterate over it any number of times, or convert it to a table.
 
     A row is a dict. `requested_at`, `received_at` and `midpoint_at` are datetimes in UTC;
-    other cells are as written. A row that a crash has torn is left out.
+    other cells are as written, in CSV with the apostrophes of `CsvSink(spreadsheet_safe=True)`.
+    A row that a crash has torn is left out.
     """
 
     def __init__(self, path: Path, read: Callable[[], Rows]) -> None:
