@@ -8,18 +8,68 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from enum import Enum
 from numbers import Integral, Real
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from watlowlib.errors import WatlowConfigurationError
 
 E = TypeVar("E", bound=Enum)
 
 
+_PASSWORDS = (
+    # //user:PASSWORD@, also with a mistyped scheme; the password may contain : / @ and blanks.
+    re.compile(r"((?://|:/)[^:]*:).*@", re.DOTALL),
+    # user:PASSWORD@host, or scheme:user:PASSWORD@host
+    re.compile(r"""((?:^|(?<=['"\s]))(?!\d)[^:/\s'"]{2,}:)(?![/\s]).*@""", re.DOTALL),
+)
+_PASSWORD_OPTION = re.compile(
+    # password=WORD, password='WORDS', and &password=WORD in a URL
+    r"""(\w*(?:passw|pwd)\w*\s*=\s*)(?:'(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|\S)+)""",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def masked(text: str) -> str:
+    """Return `text` with *** in place of the passwords of URLs and connection strings.
+
+    Where the end of a password is uncertain, more is masked.
+    """
+    for pattern in _PASSWORDS:
+        text = pattern.sub(r"\1***@", text)
+    return _PASSWORD_OPTION.sub(r"\1***", text)
+
+
 def shown(given: object) -> str:
-    """Return `given` as an error message shows it: a path as its text."""
-    return repr(os.fspath(given) if isinstance(given, os.PathLike) else given)
+    """Return `given` as an error message shows it: a path as its text, passwords masked."""
+    text = repr(_masked_inside(given))
+    # Elements were masked one by one: two of them together may look like a URL.
+    return text if isinstance(given, (str, os.PathLike, list, tuple, dict)) else masked(text)
+
+
+def _masked_inside(given: Any) -> Any:
+    if isinstance(given, os.PathLike):
+        given = os.fspath(given)
+    if type(given) is str:
+        return masked(given)
+    if type(given) in (list, tuple):
+        return type(given)(map(_masked_inside, given))
+    if type(given) is dict:
+        return {_masked_inside(key): _masked_inside(value) for key, value in given.items()}
+    return given
+
+
+def check_no_password(name: str, given: str) -> None:
+    """Check that `given`, a port, is not a database URL with a password.
+
+    Raises:
+        WatlowConfigurationError: It has a password, which would be in samples and the log.
+    """
+    if masked(given) != given:
+        raise WatlowConfigurationError(
+            f"{name}={shown(given)}: a port has no password; give a name such as '/dev/ttyUSB0'"
+        )
 
 
 def as_enum(name: str, kind: type[E], given: object) -> E:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from watlowlib._internal.validation import masked
 from watlowlib.cli.options import PROTOCOLS
 from watlowlib.devices.discovery import TIMEOUT_S, Probe, find_devices
 from watlowlib.errors import WatlowConfigurationError, WatlowError
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         transient=True,
         disable=not console.is_terminal,
     ) as bar:
-        task = bar.add_task("", total=None, where=", ".join(ports))
+        task = bar.add_task("", total=None, where=masked(", ".join(ports)))
         probes = find_devices(
             ports,
             baudrates=arguments.baudrate,
@@ -129,4 +130,6 @@ def _address_range(text: str) -> range:
     with suppress(ValueError):
         if numbers := range(int(first), int(last or first) + 1):
             return numbers
-    raise WatlowConfigurationError(f"--address {text}: give a number or a range such as 1-16")
+    raise WatlowConfigurationError(
+        f"--address {masked(text)}: give a number or a range such as 1-16"
+    )

@@ -16,8 +16,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 import watlowlib
+from watlowlib._internal.validation import masked, shown
 from watlowlib.cli import discover, parameters, read, record, recover, simulate
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 
@@ -31,6 +33,13 @@ class _StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages show no password of a URL given in the wrong place."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(masked(message))
 
 
 class _TerminatedError(BaseException):
@@ -97,7 +106,7 @@ COMMANDS = {
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="watlowlib", description="Read, write and record Watlow temperature controllers."
     )
     parser.add_argument("--version", action="version", version=watlowlib.__version__)
@@ -151,5 +160,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _refuse_unknown(command: str, unknown: list[str]) -> None:
     if unknown:
         raise WatlowConfigurationError(
-            f"unknown argument {unknown[0]!r}; 'watlowlib {command} --help' lists the options"
+            f"unknown argument {shown(unknown[0])}; 'watlowlib {command} --help' lists the options"
         )

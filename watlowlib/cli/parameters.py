@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 
+from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowUnknownParameterError
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, ParameterSpec
 
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     found = registry.search(arguments.text)
     if not found:
         registry.resolve(arguments.text)  # raises with the nearest names
-        raise WatlowUnknownParameterError(f"no parameter contains {arguments.text!r}")
+        raise WatlowUnknownParameterError(f"no parameter contains {shown(arguments.text)}")
     width = max(len(spec.name) for spec in found)
     for spec in found:
         names = f"  ({' '.join(spec.aliases)})" if spec.aliases else ""

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from rich.console import Console
 
+from watlowlib._internal.validation import shown
 from watlowlib.cli.options import add_controllers, add_line_options
 from watlowlib.cli.progress import Progress, WatchedSink
 from watlowlib.errors import WatlowConfigurationError
@@ -17,7 +18,7 @@ from watlowlib.model import AcquisitionSummary
 from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.fleet import simulated_fleet
 from watlowlib.sinks.base import FileSink
-from watlowlib.sinks.choose import EXTENSIONS, open_sink
+from watlowlib.sinks.choose import EXTENSIONS, open_sink, resembles_url
 from watlowlib.sinks.csv import CsvSink
 from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.recorder import record
@@ -26,7 +27,8 @@ HELP = "record parameters into a file"
 DESCRIPTION = (
     "Record parameters of controllers into a file until the duration is over or Ctrl-C. "
     f"The file extension selects the format: {', '.join(EXTENSIONS)}; "
-    "postgresql://user@host/database writes to the table samples there."
+    "postgresql://user@host/database writes to the table samples there, with the password in "
+    "~/.pgpass or the file that PGPASSFILE names."
 )
 USAGE = """watlowlib record PORT [--address N ...] [--parameter NAME ...] [options] OUTPUT
        watlowlib record --simulate N [options] OUTPUT"""
@@ -51,7 +53,7 @@ def mark_output(words: Sequence[str]) -> list[str]:
     """
     marked = any(word == "--" or word.startswith("--o") for word in words)
     recording = "record" in words[:2] and not marked
-    if recording and re.search(r"\.[A-Za-z]\w*$|^postgres(ql)?://", words[-1]):
+    if recording and (re.search(r"\.[A-Za-z]\w*$", words[-1]) or resembles_url(words[-1])):
         return [*words[:-1], "--output", words[-1]]
     return list(words)
 
@@ -101,7 +103,7 @@ def _add_fleet(manager: WatlowManager, arguments: argparse.Namespace, stack: Exi
         return
     if arguments.port is not None:
         raise WatlowConfigurationError(
-            f"give a port or --simulate, not both (port: {arguments.port!r})"
+            f"give a port or --simulate, not both (port: {shown(arguments.port)})"
         )
     bus = stack.enter_context(
         SimulatedBus(simulated_fleet(arguments.simulate), speed=arguments.speed)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.choose import URLS, open_sink
+from watlowlib.sinks.choose import open_sink
 from watlowlib.sinks.parquet.finalize import ParquetOptions
 from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of
 from watlowlib.sinks.parquet.sink import ParquetSink, recover_file, recover_folder
@@ -45,12 +46,12 @@ def recover(name: str) -> str:
         WatlowSinkError: The file does not exist, is being written to, or cannot be recovered.
     """
     path = Path(name)
-    if name.startswith(URLS):
+    if "://" in name:
         return _send_spooled(open_sink(name))
     if path.name.endswith(SUFFIX):
         path = parquet_of(path)
     if not path.exists() and not journal_of(path).exists():
-        raise WatlowSinkError(f"there is no file {name!r}")
+        raise WatlowSinkError(f"there is no file {shown(name)}")
     if path.is_dir():
         return f"{path}: {recover_folder(path, ParquetOptions())} rows recovered"
     sink = open_sink(path)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
-from watlowlib._internal.validation import as_bool, as_int
+from watlowlib._internal.validation import as_bool, as_int, shown
 from watlowlib.devices.alarms import Alarm
 from watlowlib.devices.identity import identify
 from watlowlib.devices.loops import ControllerLoop
@@ -393,5 +393,5 @@ class Controller:
         given = names_of(names)
         if given is not None and given != [self.name]:
             raise WatlowConfigurationError(
-                f"names={names!r}: this controller is {self.name!r}; leave names out"
+                f"names={shown(names)}: this controller is {self.name!r}; leave names out"
             )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from watlowlib._internal.threads import make_pool
-from watlowlib._internal.validation import as_enum, as_int, as_positive
+from watlowlib._internal.validation import as_enum, as_int, as_positive, check_no_password, shown
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import ADDRESSES, open_device
 from watlowlib.devices.modbus_driver import ModbusDriver
@@ -93,6 +93,8 @@ def find_devices(
     """
     given = port_names() if ports is None else ports
     names = [os.fspath(each) for each in _unique("ports", given, str, os.PathLike)]
+    for name in names:
+        check_no_password("port", name)
     kinds = [as_enum("protocols", ProtocolKind, kind) for kind in _unique("protocols", protocols)]
     tried = _unique("addresses", addresses)
     most = ADDRESSES[ProtocolKind.MODBUS_RTU]
@@ -101,7 +103,7 @@ def find_devices(
     rates = None if baudrates is None else _unique("baudrates", baudrates)
     for each in rates or ():
         if each not in BAUDRATES:
-            raise WatlowConfigurationError(f"baudrates: {each!r} is none of {BAUDRATES}")
+            raise WatlowConfigurationError(f"baudrates: {shown(each)} is none of {BAUDRATES}")
     if ProtocolKind.AUTO in kinds or not kinds or not tried:
         raise WatlowConfigurationError(
             "give at least one address, and protocols 'stdbus', 'modbus_rtu' or both"

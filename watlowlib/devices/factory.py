@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from watlowlib._internal.validation import as_enum, as_int, as_positive, check_storable, shown
+from watlowlib._internal.validation import (
+    as_enum,
+    as_int,
+    as_positive,
+    check_no_password,
+    check_storable,
+    shown,
+)
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.driver import Driver
 from watlowlib.devices.layout import RegisterLayout
@@ -130,6 +137,8 @@ def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
     transport = isinstance(getattr(source, "port", None), str) and not hasattr(source, "baudrate")
     if not source or not (isinstance(source, str) or transport):
         raise WatlowConfigurationError(f"port={shown(port)}: give a name such as '/dev/ttyUSB0'")
+    if isinstance(source, str):
+        check_no_password("port", source)
     return source
 
 
@@ -199,7 +208,7 @@ def _given_layout(data_map: int | str, word_order: WordOrder | str) -> RegisterL
     """Return what the user has given of the layout."""
     order = as_enum("word_order", WordOrder, word_order)
     if data_map not in (1, 2, "auto") or isinstance(data_map, bool):
-        raise WatlowConfigurationError(f"data_map={data_map!r}: give 1, 2 or 'auto'")
+        raise WatlowConfigurationError(f"data_map={shown(data_map)}: give 1, 2 or 'auto'")
     return RegisterLayout(
         None if isinstance(data_map, str) else data_map,
         None if order is WordOrder.AUTO else order,
@@ -211,5 +220,5 @@ def _temperature_unit(given: Unit | str | None) -> Unit | None:
         return None
     unit = _FAHRENHEIT_OR_CELSIUS.get(str(given).removeprefix("°").upper())
     if unit is None:
-        raise WatlowConfigurationError(f"temperature_unit={given!r}: give 'C', 'F' or None")
+        raise WatlowConfigurationError(f"temperature_unit={shown(given)}: give 'C', 'F' or None")
     return unit

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from watlowlib._internal.validation import as_enum, as_int
+from watlowlib._internal.validation import as_enum, as_int, shown
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import ADDRESSES
 from watlowlib.devices.writing import check_write, send_write
@@ -76,7 +76,9 @@ def set_modbus_baudrate(ctl: Controller, baudrate: int, *, confirm: bool = False
             "controller's keys or over Standard Bus"
         )
     if baudrate not in BAUDRATES:
-        raise WatlowConfigurationError(f"baudrate={baudrate!r}: allowed are 9600, 19200, 38400")
+        raise WatlowConfigurationError(
+            f"baudrate={shown(baudrate)}: allowed are 9600, 19200, 38400"
+        )
     code = BAUDRATES[baudrate]
     write = check_write(ctl.session, "modbus_baudrate", code, confirm=confirm, maintenance=True)
     send_write(ctl.session, write, verify=True)

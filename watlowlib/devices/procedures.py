@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 
 from watlowlib._internal.clock import Clock, SystemClock
-from watlowlib._internal.validation import as_positive, finite_or_none
+from watlowlib._internal.validation import as_positive, finite_or_none, shown
 from watlowlib.devices.session import Session
 from watlowlib.devices.writing import check_own_limits, check_write, send_write, write_parameter
 from watlowlib.errors import (
@@ -43,7 +43,7 @@ def wait_until(
     """Wait until the process value stays within `tolerance` of `value`."""
     goal = finite_or_none(value)
     if goal is None:
-        raise WatlowConfigurationError(f"value={value!r}: give a number")
+        raise WatlowConfigurationError(f"value={shown(value)}: give a number")
     tolerance = as_positive("tolerance", tolerance, MOST, "degrees")
     timeout = as_positive("timeout", timeout, MOST, "seconds")
     in_a_row = 0

@@ -6,7 +6,7 @@ import math
 import struct
 from typing import cast
 
-from watlowlib._internal.validation import finite_or_none
+from watlowlib._internal.validation import finite_or_none, shown
 from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, Reading, Unit, Value, WordOrder
 from watlowlib.protocol.modbus.words import encode_words
@@ -178,12 +178,12 @@ def _code(spec: ParameterSpec, label: str, value: object) -> int:
         if number in spec.codes:
             return int(number or 0)
     allowed = ", ".join(f"{code} ({text})" for code, text in spec.codes.items())
-    raise WatlowConfigurationError(f"{label} = {value!r}: allowed are {allowed}")
+    raise WatlowConfigurationError(f"{label} = {shown(value)}: allowed are {allowed}")
 
 
 def _number(label: str, value: object, *, whole: bool) -> float | int:
     number = finite_or_none(value)
     if number is None or (whole and number != int(number)):
         expected = "a whole number" if whole else "a number"
-        raise WatlowConfigurationError(f"{label} = {value!r}: give {expected}")
+        raise WatlowConfigurationError(f"{label} = {shown(value)}: give {expected}")
     return int(number) if whole else number

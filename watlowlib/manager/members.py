@@ -10,7 +10,7 @@ import difflib
 import threading
 from collections.abc import Iterable
 
-from watlowlib._internal.validation import check_storable
+from watlowlib._internal.validation import check_storable, shown
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.targets import names_of
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError
@@ -35,7 +35,7 @@ class Members:
         if name not in controllers:
             near = difflib.get_close_matches(str(name), controllers, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {list(controllers)}"
-            raise WatlowConfigurationError(f"there is no controller {name!r}; {hint}")
+            raise WatlowConfigurationError(f"there is no controller {shown(name)}; {hint}")
         return controllers[name]
 
     def select(self, names: str | Iterable[str] | None) -> dict[str, Controller]:
@@ -75,7 +75,8 @@ class Members:
         self.check_open()
         if not isinstance(name, str) or not name or name in self._controllers:
             raise WatlowConfigurationError(
-                f"name={name!r}: give a name that is not taken; taken: {list(self._controllers)}"
+                f"name={shown(name)}: give a name that is not taken; "
+                f"taken: {list(self._controllers)}"
             )
         check_storable("name", name)
 

@@ -14,6 +14,7 @@ from enum import Enum
 from functools import cached_property
 from numbers import Integral
 
+from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowUnknownParameterError
 from watlowlib.model import ControllerFamily, Unit
 
@@ -180,7 +181,7 @@ class Registry:
                 return self._parsed.get(line) or self._spec(line)
         subject = "a Series SD has" if self._family is ControllerFamily.SD else "there is"
         raise WatlowUnknownParameterError(
-            f"{subject} no parameter {parameter!r}; {self._hint(str(parameter))}"
+            f"{subject} no parameter {shown(parameter)}; {self._hint(str(parameter))}"
         )
 
     def search(self, text: str) -> list[ParameterSpec]:

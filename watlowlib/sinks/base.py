@@ -30,6 +30,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import Sample
 from watlowlib.sinks.rows import COLUMN_TYPES, COLUMNS, ColumnLayout, ColumnType, Row
@@ -99,7 +100,7 @@ class TableSink(Sink):
 
     def __init__(self, columns: Sequence[str] | None = None) -> None:
         if isinstance(columns, str) or (columns is not None and not columns):
-            raise WatlowConfigurationError(f"columns={columns!r}: give a list of names")
+            raise WatlowConfigurationError(f"columns={shown(columns)}: give a list of names")
         self._required_columns = tuple(columns or COLUMNS)
 
     def _accept(self, names: Sequence[str]) -> ColumnLayout:
@@ -127,9 +128,9 @@ class FileSink(TableSink):
         self.path = Path(path)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.path)!r})"
+        return f"{type(self).__name__}({shown(self.path)})"
 
     def _check_folder(self) -> None:
         folder = self.path.absolute().parent
         if not folder.is_dir():
-            raise WatlowSinkError(f"{self}: there is no folder {str(folder)!r}; make it first")
+            raise WatlowSinkError(f"{self}: there is no folder {shown(folder)}; make it first")

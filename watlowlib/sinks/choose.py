@@ -5,10 +5,13 @@ The modules for Parquet and PostgreSQL are imported only when they are needed.
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.sinks.base import TableSink
 from watlowlib.sinks.csv import CsvSink
@@ -46,18 +49,30 @@ def open_sink(path: str | os.PathLike[str]) -> TableSink:
 
     Args:
         path: A file, whose extension selects the sink, or postgresql://user@host/database.
-            For a database, rows go to the table `samples`, which is created if missing.
+            For a database, rows go to the table `samples`, which is created if missing. Give its
+            password in ~/.pgpass or the file that PGPASSFILE names, or a service by PGSERVICE.
 
     Raises:
-        WatlowConfigurationError: Unknown extension; the message lists the known ones.
+        WatlowConfigurationError: Unknown extension or URL; the message lists the known ones,
+            without the password of a URL.
     """
     text = os.fspath(path)
     if text.startswith(URLS):
         return _postgres(text)
-    sink = EXTENSIONS.get(Path(text).suffix.lower())
+    connection = "://" in text or re.search(r"\bpassword\s*=", text, re.IGNORECASE)
+    sink = None if connection else EXTENSIONS.get(Path(text).suffix.lower())
     if sink is None:
+        hint = f"; did you mean {URLS[0]}?" if resembles_url(text) else ""
         raise WatlowConfigurationError(
-            f"{text!r}: the file extension selects the format; "
-            f"known are {', '.join(EXTENSIONS)}, and {URLS[0]}"
+            f"{shown(text)}: the file extension selects the format; "
+            f"known are {', '.join(EXTENSIONS)}, and {URLS[0]}{hint}"
         )
     return sink(text)
+
+
+def resembles_url(text: str) -> bool:
+    """Whether `text` begins with the scheme of a database URL, also a mistyped one."""
+    scheme = re.match(r"([\w+.-]+):", text)
+    return scheme is not None and bool(
+        difflib.get_close_matches(scheme[1].lower(), ("postgresql", "postgres"), cutoff=0.55)
+    )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError
 
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -22,7 +23,7 @@ def check_pattern(name: str, given: object, pattern: str, allowed: str | None) -
     """Raise WatlowConfigurationError unless `given` is a string that matches `pattern`."""
     if not isinstance(given, str) or not re.fullmatch(pattern, given, re.ASCII):
         allowed = allowed or pattern.replace("|", ", ")
-        raise WatlowConfigurationError(f"{name}={given!r}: allowed are {allowed}")
+        raise WatlowConfigurationError(f"{name}={shown(given)}: allowed are {allowed}")
 
 
 def quote_identifier(name: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from watlowlib._internal.optional import import_optional
+from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.csv import csv_row
 from watlowlib.sinks.database import NAME, check_pattern
@@ -44,7 +45,7 @@ class StoredSamples:
         self._read = read
 
     def __repr__(self) -> str:
-        return f"read_samples({str(self._path)!r})"
+        return f"read_samples({shown(self._path)})"
 
     def __iter__(self) -> Rows:
         try:
@@ -95,19 +96,24 @@ def read_samples(path: str | os.PathLike[str], *, table: str = "samples") -> Sto
         table: The table in a SQLite file.
 
     Raises:
-        WatlowConfigurationError: An unknown extension, or an invalid table name.
+        WatlowConfigurationError: An unknown extension, a URL, or an invalid table name.
         WatlowSinkError: The file does not exist.
     """
     check_pattern("table", table, NAME, "letters, digits and underscores")
+    if "://" in os.fspath(path):
+        raise WatlowConfigurationError(
+            f"{shown(path)}: give a file; read a database with SQL, for example in psycopg or "
+            "pandas.read_sql"
+        )
     file = Path(path)
     read = READERS.get(file.suffix.lower(), _folder if file.is_dir() else None)
     if read is None:
         raise WatlowConfigurationError(
-            f"{os.fspath(path)!r}: the file extension selects the format; "
+            f"{shown(path)}: the file extension selects the format; "
             f"known are {', '.join(READERS)}, and folders of Parquet files"
         )
     if not file.exists() and not journal_of(file).exists():
-        raise WatlowSinkError(f"there is no file {os.fspath(path)!r}")
+        raise WatlowSinkError(f"there is no file {shown(path)}")
     if read is _sqlite:
         return StoredSamples(file, lambda: _sqlite(file, table))
     return StoredSamples(file, lambda: read(file))

@@ -122,16 +122,17 @@ def _individual_rates(
 ) -> list[tuple[Any, float]]:
     if rate_hz is not None:
         raise WatlowConfigurationError(
-            f"rate_hz={rate_hz!r}: each parameter has its own rate here; leave rate_hz out"
+            f"rate_hz={shown(rate_hz)}: each parameter has its own rate here; leave rate_hz out"
         )
     entries = [
-        (name, as_positive(f"the rate of {name!r}", hz, MAX_HZ, "reads per second"))
+        (name, as_positive(f"the rate of {shown(name)}", hz, MAX_HZ, "reads per second"))
         for name, hz in parameters.items()
     ]
     rates = len({hz for _, hz in entries})
     if rates > MAX_RATES:
         raise WatlowConfigurationError(
-            f"parameters={parameters!r}: {rates} different rates; at most {MAX_RATES} are allowed"
+            f"parameters={shown(parameters)}: {rates} different rates; "
+            f"at most {MAX_RATES} are allowed"
         )
     return entries
 

@@ -21,6 +21,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from watlowlib._internal.queues import SLICE_S, BoundedQueue, ShutDown, get_waiting, put_waiting
 from watlowlib._internal.threads import Worker
+from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError
 
 if sys.version_info < (3, 11):
@@ -84,13 +85,13 @@ class SyncPortal:
     ) -> AbstractContextManager[T]:
         """Return a context manager that enters and leaves `manager` in the portal's thread."""
         if not hasattr(manager, "__enter__"):
-            raise WatlowConfigurationError(f"{manager!r} is not a synchronous context manager")
+            raise WatlowConfigurationError(f"{shown(manager)} is not a synchronous context manager")
         return self._wrap_manager(manager)
 
     def wrap_async_iter(self, iterable: Iterable[T]) -> SyncAsyncIterator[T]:
         """Return an iterator that gets the items of `iterable` in the portal's thread."""
         if not isinstance(iterable, Iterable):
-            raise WatlowConfigurationError(f"{iterable!r} is not a synchronous iterable")
+            raise WatlowConfigurationError(f"{shown(iterable)} is not a synchronous iterable")
         return SyncAsyncIterator(self, iterable)
 
     def _run_in_thread(self, call: Callable[[], T]) -> T:
@@ -160,7 +161,9 @@ def run_sync(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
 def check_portal(portal: SyncPortal | None) -> None:
     """Raise WatlowConfigurationError unless `portal`, which is not used, is a portal or None."""
     if not isinstance(portal, (SyncPortal, type(None))):
-        raise WatlowConfigurationError(f"portal={portal!r}: give a SyncPortal, or leave it out")
+        raise WatlowConfigurationError(
+            f"portal={shown(portal)}: give a SyncPortal, or leave it out"
+        )
 
 
 def refuse_coroutines(func: object) -> None:
@@ -177,7 +180,9 @@ def refuse_coroutines(func: object) -> None:
         func.close()
         raise _coroutine_error(func)
     if not callable(bare):
-        raise WatlowConfigurationError(f"{func!r} is not a function: give one, then its arguments")
+        raise WatlowConfigurationError(
+            f"{shown(func)} is not a function: give one, then its arguments"
+        )
 
 
 def refusing_coroutine_results(func: Callable[P, T]) -> Callable[P, T]:

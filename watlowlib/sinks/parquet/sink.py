@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from watlowlib._internal.optional import import_optional
-from watlowlib._internal.validation import as_int, as_positive
+from watlowlib._internal.validation import as_int, as_positive, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.parquet.arrow import arrow, layout_of, schema_of, to_batch
@@ -65,7 +65,7 @@ class ParquetSink(FileSink):
         super().__init__(path, columns=columns)
         if compression not in COMPRESSIONS:
             raise WatlowConfigurationError(
-                f"compression={compression!r}: allowed are {', '.join(COMPRESSIONS)}"
+                f"compression={shown(compression)}: allowed are {', '.join(COMPRESSIONS)}"
             )
         dictionary = use_dictionary if isinstance(use_dictionary, bool) else tuple(use_dictionary)
         rows = ROW_GROUP if row_group_size is None else row_group_size
