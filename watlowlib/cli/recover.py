@@ -8,7 +8,7 @@ from pathlib import Path
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.choose import open_sink
-from watlowlib.sinks.parquet.finalize import ParquetOptions
+from watlowlib.sinks.parquet.finalize import Finalized, ParquetOptions
 from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of
 from watlowlib.sinks.parquet.sink import ParquetSink, recover_file, recover_folder
 from watlowlib.sinks.postgres.sink import PostgresSink
@@ -53,15 +53,26 @@ def recover(name: str) -> str:
     if not path.exists() and not journal_of(path).exists():
         raise WatlowSinkError(f"there is no file {shown(name)}")
     if path.is_dir():
-        return f"{path}: {recover_folder(path, ParquetOptions())} rows recovered"
+        return f"{path}: {_recovered(recover_folder(path, ParquetOptions()))}"
     sink = open_sink(path)
     if isinstance(sink, ParquetSink):
-        rows = recover_file(journal_of(path), ParquetOptions()) if journal_of(path).exists() else 0
-        return f"{path}: {rows} rows recovered"
+        journal = journal_of(path)
+        done = recover_file(journal, ParquetOptions()) if journal.exists() else Finalized()
+        return f"{path}: {_recovered(done)}"
     if isinstance(sink, SqliteSink):
         return f"{path}: nothing to do, SQLite repairs its files itself"
     assert isinstance(sink, TextSink)
     return f"{path}: {_set_torn_line_aside(path, type(sink))}"
+
+
+def _recovered(done: Finalized) -> str:
+    text = f"{done.rows} rows recovered"
+    if done.bytes_set_aside:
+        text += (
+            f"; {done.bytes_set_aside} bytes after them are incomplete or damaged, and were moved "
+            "to a file *.journal.torn beside it"
+        )
+    return text
 
 
 def _set_torn_line_aside(path: Path, kind: type[TextSink]) -> str:

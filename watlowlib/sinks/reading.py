@@ -8,6 +8,7 @@ frame = read_samples("run.sqlite").to_pandas()
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -24,8 +25,10 @@ from watlowlib.sinks.database import NAME, check_pattern
 from watlowlib.sinks.files import complete_lines
 from watlowlib.sinks.parquet.arrow import arrow, from_batch, schema_of, to_batch
 from watlowlib.sinks.parquet.finalize import added
-from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of, read_journal
+from watlowlib.sinks.parquet.journal import SUFFIX, JournalReader, journal_of, parquet_of
 from watlowlib.sinks.rows import COLUMN_TYPES, TIME_COLUMNS, ColumnLayout
+
+log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 10_000
 
@@ -150,15 +153,23 @@ def _parquet(path: Path) -> Rows:
         return
     parquet = import_optional("pyarrow.parquet")
     # Open the journal first: a sink may finish and delete it while the file is read.
-    schema, batches = read_journal(journal_of(path))
-    if path.exists():
-        with parquet.ParquetFile(path) as file:
-            if schema is not None and added(schema, file):
-                batches = iter(())
-            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
-                yield from from_batch(batch)
-    for batch in batches:
-        yield from from_batch(batch)
+    with JournalReader(journal_of(path)) as journal:
+        if path.exists():
+            with parquet.ParquetFile(path) as file:
+                journal_added = journal.schema is not None and added(journal.schema, file)
+                for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
+                    yield from from_batch(batch)
+            if journal_added:
+                return
+        for batch in journal:
+            yield from from_batch(batch)
+        if journal.bytes_left:
+            log.warning(
+                "%s: the last %d bytes are left out: they are not a valid batch, but incomplete "
+                "or damaged",
+                journal_of(path),
+                journal.bytes_left,
+            )
 
 
 def _folder(path: Path) -> Rows:

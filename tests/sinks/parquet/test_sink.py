@@ -20,7 +20,7 @@ from tests.sinks.samples import EVERY_KIND, FIRST, many
 from tests.sinks.test_conformance import size_limit
 from watlowlib import ParquetSink, Sample, WatlowConfigurationError, WatlowSinkError, read_samples
 from watlowlib.cli.main import main
-from watlowlib.sinks.parquet.journal import journal_of, read_journal
+from watlowlib.sinks.parquet.journal import JournalReader, journal_of
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_compression_and_dictionaries_can_be_chosen(path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs an unreadable file")
 def test_a_disk_error_is_not_treated_as_a_torn_journal() -> None:
     with pytest.raises(OSError, match="Input/output error"):
-        read_journal(Path("/proc/self/mem"))
+        JournalReader(Path("/proc/self/mem"))
 
 
 def test_a_torn_journal_gives_its_complete_batches(path: Path) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from watlowlib._internal.optional import import_optional
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.files import replace
 from watlowlib.sinks.parquet.arrow import arrow
-from watlowlib.sinks.parquet.journal import ID, read_journal
+from watlowlib.sinks.parquet.journal import ID, Journal, JournalReader, journal_of
 
 log = logging.getLogger(__name__)
 
@@ -60,34 +60,52 @@ class ParquetOptions:
         }
 
 
-def finalize(journal: Path, path: Path, options: ParquetOptions) -> int:
+class Finalized(NamedTuple):
+    """What `finalize` has done.
+
+    Attributes:
+        rows: The number of rows added.
+        bytes_set_aside: The number of bytes moved to a file because they are not a valid batch.
+    """
+
+    rows: int = 0
+    bytes_set_aside: int = 0
+
+
+def finalize(journal: Journal, path: Path, options: ParquetOptions) -> Finalized:
     """Add the rows of `journal` to the Parquet file `path`, or create the file.
 
-    This can be repeated after a crash at any moment: a journal is never added twice.
-
-    Returns:
-        The number of rows added.
+    This can be repeated after a crash at any moment: a journal is never added twice. The bytes
+    after the last valid batch are moved to a file beside the journal.
 
     Raises:
         OSError: The disk is full, or the folder cannot be written to.
         WatlowSinkError: The file has other columns than the journal.
     """
+    with JournalReader(journal.path) as reader:
+        rows = _add_rows(reader, path, options)
+        for _ in reader:  # of a journal that was added before
+            pass
+    return Finalized(rows, journal.set_aside(reader.end))
+
+
+def _add_rows(reader: JournalReader, path: Path, options: ParquetOptions) -> int:
     parquet = import_optional("pyarrow.parquet")
-    schema, batches = read_journal(journal)
+    schema = reader.schema
     if schema is None:
         return 0
     if not path.exists():
-        return _write_file(path, schema, batches, options)
+        return _write_file(path, schema, iter(reader), options)
     with parquet.ParquetFile(path) as old:
         if added(schema, old):
             return 0
         if not old.schema_arrow.equals(schema, check_metadata=False):
             raise WatlowSinkError(
-                f"{journal} has other columns than {path}: rename {path}, "
+                f"{journal_of(path)} has other columns than {path}: rename {path}, "
                 f"then run: watlowlib recover {path}"
             )
         old_batches = old.iter_batches(batch_size=options.row_group_size)
-        rows = _write_file(path, schema, chain(old_batches, batches), options)
+        rows = _write_file(path, schema, chain(old_batches, reader), options)
         return rows - int(old.metadata.num_rows)
 
 

@@ -2,22 +2,30 @@
 
 A Parquet file is readable only once its footer has been written. Until then the rows are in
 a file beside it, `_<name>.journal`: a stream of Arrow record batches, one for each
-`write_many`. Reading a journal skips a batch that a crash left incomplete.
+`write_many`, each with a checksum. Reading a journal ends before the first batch that a crash
+left incomplete or damaged; recovering it keeps the bytes from there in a file beside it.
 (Programs that read a folder as a dataset ignore names that begin with `_`.)
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from watlowlib.sinks.files import check_not_deleted, lock, write_all
+from watlowlib.errors import WatlowSinkError
+from watlowlib.sinks.files import FileIdentity, check_not_deleted, lock, write_all
 from watlowlib.sinks.parquet.arrow import arrow
+from watlowlib.sinks.parquet.checksum import batch_message, is_intact, schema_message
+from watlowlib.sinks.torn_line import set_aside, torn_path
+
+log = logging.getLogger(__name__)
 
 ID = b"watlowlib.journal"
 """Metadata key of a journal's ID; the Parquet file has the ID of the last journal added."""
@@ -46,29 +54,69 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = self._open_locked()
+        self._identity = FileIdentity(path, os.fstat(self._file.fileno()))
         self.size = 0
 
     def begin(self, schema: Any) -> None:
         """Empty the file, and write the schema with a new ID."""
         self._file.truncate(0)
         self.size = 0
-        schema = schema.with_metadata({ID: uuid4().hex.encode()})
-        self._write(schema.serialize())
+        self._write(schema_message(schema, {ID: uuid4().hex.encode()}))
 
     def append(self, batch: Any) -> None:
         """Write a record batch to the file, unbuffered; all of it or nothing."""
-        self._write(batch.serialize())
+        self._write(batch_message(batch))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the journal is closed."""
+        return self._file.closed
 
     def check(self) -> None:
-        """Check that the file still exists, unless the journal is closed.
+        """Check that the file still exists.
 
         Raises:
             WatlowSinkError: The file was deleted or replaced.
         """
-        if not self._file.closed:
-            check_not_deleted(self._file, self.path)
+        check_not_deleted(self._file, self.path)
 
-    def _write(self, data: Any) -> None:
+    def finish(self) -> None:
+        """Cut off the part of a batch whose write has failed; no more batches follow.
+
+        Raises:
+            WatlowSinkError: The file was moved, deleted or replaced.
+        """
+        self.check()
+        if not self._identity.in_place():
+            path = parquet_of(self.path)
+            raise WatlowSinkError(
+                f"{path} was not written: its journal {self.path} was moved by another program "
+                f"during the recording. The rows were last seen in {self._last_seen()}. Move that "
+                f"file back to {self.path}, then run: watlowlib recover {path}"
+            )
+        self._file.truncate(self.size)
+
+    def set_aside(self, end: int) -> int:
+        """Move the bytes after `end`, which are no valid batch, to a file; return how many."""
+        moved = set_aside(self._file, self.path, end)
+        if moved:
+            log.warning(
+                "%s: %d bytes are not a valid batch, incomplete or damaged; they are kept in %s",
+                self.path,
+                moved,
+                torn_path(self.path),
+            )
+        return moved
+
+    def _last_seen(self) -> str:
+        """Return the current path of the file, on Linux also if it was moved."""
+        with suppress(OSError):
+            path = os.readlink(f"/proc/self/fd/{self._file.fileno()}")  # noqa: PTH115
+            if os.path.samestat(os.fstat(self._file.fileno()), Path(path).stat()):
+                return path
+        return str(self.path)
+
+    def _write(self, data: bytes) -> None:
         self.check()
         # On a full disk, part of a batch may have been written. Readers skip that part, and
         # it is cut off before the next write.
@@ -110,38 +158,97 @@ class Journal:
             file.close()
 
 
-def read_journal(path: Path) -> tuple[Any, Iterator[Any]]:
-    """Return the schema and the complete batches of a journal; None and no batches if missing."""
-    pa = arrow()
-    try:
-        file = pa.OSFile(str(path), "rb")
-    except FileNotFoundError:
-        return None, iter(())
-    try:
-        reader = pa.ipc.open_stream(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        file.close()
-        _raise_disk_error(error)
-        return None, iter(())
-    return reader.schema, _complete_batches(file, reader)
+class JournalReader:
+    """The valid batches of a journal, up to the first one that is damaged or incomplete.
 
+    Use it in a `with` statement, and iterate over it once. Journals of earlier versions, without
+    checksums, can be read too.
 
-def _complete_batches(file: Any, reader: Any) -> Iterator[Any]:
-    pa = arrow()
-    with file:
-        while True:
-            try:
-                batch = reader.read_next_batch()
-                batch.validate(full=True)
-            except StopIteration:
+    Attributes:
+        schema: The schema with the journal's ID; None if the file is missing, empty or damaged.
+        end: The offset in the file after the last batch read.
+
+    Raises:
+        OSError: The disk has failed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.schema: Any = None
+        self.end = 0
+        self._size = 0
+        self._checked: bool | None = None
+        self._file: Any = None
+        try:
+            self._file = arrow().OSFile(str(path), "rb")
+            self._size = self._file.size()
+            self._read_schema()
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            self.__exit__()
+            raise
+
+    @property
+    def bytes_left(self) -> int:
+        """The number of bytes after `end` when the journal was opened."""
+        return max(0, self._size - self.end)
+
+    def __enter__(self) -> JournalReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        while self.schema is not None and (found := self._message("record batch")):
+            message, checked, end = found
+            batch = _parse(partial(arrow().ipc.read_record_batch, message, self.schema))
+            if batch is None or checked is not self._checked:
                 return
-            except (pa.ArrowException, OSError, SystemError, OverflowError, UnicodeError) as error:
-                _raise_disk_error(error)
-                return  # a power cut may leave any bytes, for which pyarrow has many errors
+            self.end = end
             yield batch
 
+    def _read_schema(self) -> None:
+        if (found := self._message("schema")) is None:
+            return
+        message, self._checked, end = found
+        schema = _parse(partial(arrow().ipc.read_schema, message))
+        if schema is None or ID not in (schema.metadata or {}):
+            return
+        self.end = end
+        batch = self._message("record batch")
+        if batch is not None and batch[1] and not self._checked:
+            self.end = 0  # the batch has a checksum: that of the schema is damaged
+            return
+        self.schema = schema.with_metadata({ID: schema.metadata[ID]})
 
-def _raise_disk_error(error: BaseException) -> None:
-    """Raise `error` if the disk failed: then the file may still have all its batches."""
-    if isinstance(error, OSError) and error.errno is not None:
-        raise error
+    def _message(self, kind: str) -> tuple[Any, bool | None, int] | None:
+        """Return the message at `end`, whether it has a checksum, and the offset after it.
+
+        None: there is none, it is damaged or incomplete, or of another kind.
+        """
+        self._file.seek(self.end)
+        message = _parse(partial(arrow().ipc.read_message, self._file))
+        if message is None or message.type != kind:
+            return None
+        end = self._file.tell()
+        self._file.seek(self.end)
+        intact = is_intact(self._file.read(end - self.end), message.metadata.size)
+        return None if intact is False else (message, intact, end)
+
+
+def _parse(read: Callable[[], Any]) -> Any:
+    """Return what `read` returns; None if the bytes are not valid."""
+    try:
+        parsed = read()
+        if hasattr(parsed, "validate"):
+            parsed.validate(full=True)
+    except EOFError:
+        return None
+    except (arrow().ArrowException, OSError, SystemError, OverflowError, UnicodeError) as error:
+        # If the disk has failed, the file may still have all its batches.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        return None  # a power cut may leave any bytes, for which pyarrow has many errors
+    return parsed

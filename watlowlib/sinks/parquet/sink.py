@@ -19,7 +19,7 @@ from watlowlib._internal.validation import as_int, as_positive, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.parquet.arrow import arrow, layout_of, schema_of, to_batch
-from watlowlib.sinks.parquet.finalize import ROW_GROUP, ParquetOptions, finalize
+from watlowlib.sinks.parquet.finalize import ROW_GROUP, Finalized, ParquetOptions, finalize
 from watlowlib.sinks.parquet.journal import SUFFIX, Journal, journal_of, parquet_of
 from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout, Row
 
@@ -128,7 +128,8 @@ class ParquetSink(FileSink):
         """Make the Parquet file from the journal, in about a second for a million rows.
 
         Raises:
-            WatlowSinkError: The file could not be made; the rows remain in the journal.
+            WatlowSinkError: The file could not be made, or the journal was moved; the message
+                says where the rows are.
         """
         journal = self._journal
         if journal is not None:
@@ -163,7 +164,7 @@ class ParquetSink(FileSink):
             raise IsADirectoryError(f"{path} is a folder; give rotate_bytes or rotate_s with it")
         journal = Journal(journal_of(path))
         try:
-            _finish_leftover(journal.path, path, self._options)
+            _finish_leftover(journal, path, self._options)
             if path.exists():
                 schema = import_optional("pyarrow.parquet").read_schema(path)
                 layout = layout_of(schema)
@@ -176,44 +177,46 @@ class ParquetSink(FileSink):
 
     def _end(self, journal: Journal) -> None:
         """Make the Parquet file and delete the journal."""
-        journal.check()
-        finalize(journal.path, parquet_of(journal.path), self._options)
+        if not journal.closed:  # it is if the next journal could not be opened
+            journal.finish()
+            finalize(journal, parquet_of(journal.path), self._options)
         journal.remove()
 
 
 PART = re.compile(rf"_?part-(\d+)\.parquet(?:{re.escape(SUFFIX)})?$")
 
 
-def _finish_leftover(journal: Path, path: Path, options: ParquetOptions) -> int:
-    """Add the rows that a crash has left in `journal` to `path`; return their number."""
-    rows = finalize(journal, path, options)
-    if rows:
-        log.warning("%s: %d rows of an interrupted recording have been recovered", path, rows)
-    return rows
+def _finish_leftover(journal: Journal, path: Path, options: ParquetOptions) -> Finalized:
+    """Add the rows that a crash has left in `journal` to `path`."""
+    done = finalize(journal, path, options)
+    if done.rows:
+        log.warning("%s: %d rows of an interrupted recording have been recovered", path, done.rows)
+    return done
 
 
-def recover_folder(folder: Path, options: ParquetOptions) -> int:
-    """Finish all journals that a crash has left in `folder`; return the number of rows."""
-    return sum(recover_file(each, options) for each in sorted(folder.glob(f"_*{SUFFIX}")))
+def recover_folder(folder: Path, options: ParquetOptions) -> Finalized:
+    """Finish all journals that a crash has left in `folder`; return the sums."""
+    done = [recover_file(each, options) for each in sorted(folder.glob(f"_*{SUFFIX}"))]
+    return Finalized(sum(each.rows for each in done), sum(each.bytes_set_aside for each in done))
 
 
-def recover_file(journal: Path, options: ParquetOptions) -> int:
-    """Finish one journal; return the number of rows.
+def recover_file(path: Path, options: ParquetOptions) -> Finalized:
+    """Finish the journal `path`.
 
     Raises:
         WatlowSinkError: A sink is writing to the journal, or the Parquet file cannot be made.
     """
-    path = parquet_of(journal)
+    parquet = parquet_of(path)
     try:
-        locked = Journal(journal)
+        journal = Journal(path)
         try:
-            rows = _finish_leftover(journal, path, options)
+            done = _finish_leftover(journal, parquet, options)
         except BaseException:
-            locked.close()
+            journal.close()
             raise
-        locked.remove()
+        journal.remove()
     except (OSError, arrow().ArrowException) as error:
         raise WatlowSinkError(
-            f"{path} could not be recovered: {error}. Its rows are still in {journal}"
+            f"{parquet} could not be recovered: {error}. Its rows are still in {path}"
         ) from error
-    return rows
+    return done
