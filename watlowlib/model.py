@@ -320,19 +320,21 @@ class Sample:
 
 @dataclass(frozen=True)
 class SinkReport:
-    """How many rows one sink has written and lost.
+    """How many rows one sink has written and lost, and how many wait.
 
     Attributes:
         name: The sink's own description of itself.
-        rows_written: Rows that the sink has confirmed.
+        rows_written: Rows stored in their final place: the file, or the table on the server.
         rows_lost: Rows that the sink was given, or should have been given, and did not store.
         error: Why rows were lost, or None.
+        rows_waiting: Rows in the sink's spool on disk, to be sent to the server later.
     """
 
     name: str
     rows_written: int
     rows_lost: int
     error: str | None = None
+    rows_waiting: int = 0
 
 
 @dataclass(frozen=True)
@@ -373,7 +375,7 @@ class AcquisitionSummary:
         ticks_dropped: Slots dropped because the consumer did not keep up.
         rows: Samples in the delivered batches.
         gaps: Samples without a value among these rows.
-        sinks: One report per sink, once `pipe` has run.
+        sinks: One report per sink, once `pipe` has run; as it was when the summary was read.
         duration_s: Seconds from the first tick to the end, by the monotonic clock.
         tick_p50_ms: The median duration of a tick's reads, at most 1.6 % too high.
         tick_p99_ms: The 99th percentile of the same durations, with the same error.

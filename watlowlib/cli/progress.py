@@ -80,6 +80,11 @@ class WatchedSink:
     def __repr__(self) -> str:
         return repr(self._sink)
 
+    @property
+    def rows_waiting(self) -> int:
+        """How many rows are not yet in their final place."""
+        return int(getattr(self._sink, "rows_waiting", 0))
+
     def open(self) -> None:
         """Open the sink."""
         self._sink.open()

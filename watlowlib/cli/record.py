@@ -17,11 +17,12 @@ from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import AcquisitionSummary
 from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.fleet import simulated_fleet
-from watlowlib.sinks.base import FileSink
+from watlowlib.sinks.base import FileSink, TableSink
 from watlowlib.sinks.choose import EXTENSIONS, open_sink, resembles_url
 from watlowlib.sinks.csv import CsvSink
 from watlowlib.sinks.pipe import pipe
-from watlowlib.streaming.recorder import record
+from watlowlib.sinks.postgres.sink import PostgresSink
+from watlowlib.streaming.recorder import Recording, record
 
 HELP = "record parameters into a file"
 DESCRIPTION = (
@@ -76,25 +77,28 @@ def run(arguments: argparse.Namespace) -> None:
     if isinstance(sink, CsvSink):
         sink = CsvSink(sink.path, spreadsheet_safe=True)
     console = Console(highlight=False, soft_wrap=True)
-    with ExitStack() as stack:
-        manager = stack.enter_context(WatlowManager())
-        _add_fleet(manager, arguments, stack)
-        recording = record(
-            manager,
-            parameters=arguments.parameter,
-            rate_hz=arguments.rate,
-            duration=arguments.duration,
-            instances=arguments.instance,
-        )
-        stack.enter_context(sink)
-        stream = stack.enter_context(recording)
-        progress = stack.enter_context(Progress(console, stream))
-        try:
+    stream: Recording | None = None
+    controllers = 0
+    try:
+        with ExitStack() as stack:
+            manager = stack.enter_context(WatlowManager())
+            _add_fleet(manager, arguments, stack)
+            controllers = len(manager.names)
+            recording = record(
+                manager,
+                parameters=arguments.parameter,
+                rate_hz=arguments.rate,
+                duration=arguments.duration,
+                instances=arguments.instance,
+            )
+            stack.enter_context(sink)
+            stream = stack.enter_context(recording)
+            progress = stack.enter_context(Progress(console, stream))
             pipe(stream, WatchedSink(sink, progress))
-        finally:
-            progress.close()
+    finally:
+        if stream is not None:  # the sink is closed: the numbers are final
             name = str(sink.path) if isinstance(sink, FileSink) else repr(sink)
-            console.print(format_summary(name, stream.summary, len(manager.names)))
+            console.print(format_summary(name, stream.summary, controllers, _place(sink)))
 
 
 def _add_fleet(manager: WatlowManager, arguments: argparse.Namespace, stack: ExitStack) -> None:
@@ -112,14 +116,24 @@ def _add_fleet(manager: WatlowManager, arguments: argparse.Namespace, stack: Exi
         manager.add(f"oven_{address}", bus.port, address=address, temperature_unit="F")
 
 
-def format_summary(output: str, summary: AcquisitionSummary, controllers: int) -> str:
-    """Return the summary of a recording as two lines of text."""
+def _place(sink: TableSink) -> str:
+    """Return where the rows of `sink` wait, and why."""
+    if not isinstance(sink, PostgresSink):
+        return ""
+    return f" in {sink.spool} ({sink.stats.last_error or 'they are not sent yet'})"
+
+
+def format_summary(
+    output: str, summary: AcquisitionSummary, controllers: int, place: str = ""
+) -> str:
+    """Return the summary of a recording as two lines of text; `place` is where rows wait."""
     written = sum(sink.rows_written for sink in summary.sinks)
+    waiting = sum(sink.rows_waiting for sink in summary.sinks)
     lost = sum(sink.rows_lost for sink in summary.sinks)
     ticks = summary.samples_emitted
     reads = summary.rows // ticks if ticks else 0
     return (
-        f"{output}: {written} rows written "
+        f"{output}: {written} rows written{f', {waiting} waiting{place}' if waiting else ''} "
         f"({controllers} controllers, {ticks} ticks of {reads} reads), "
         f"{summary.gaps} without a value, {lost} lost\n"
         f"{summary.duration_s:.1f} s, {summary.samples_late} ticks late, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from watlowlib._internal.validation import shown
@@ -11,7 +12,9 @@ from watlowlib.sinks.choose import open_sink
 from watlowlib.sinks.parquet.finalize import Finalized, ParquetOptions
 from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of
 from watlowlib.sinks.parquet.sink import ParquetSink, recover_file, recover_folder
+from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.postgres.sink import PostgresSink
+from watlowlib.sinks.postgres.spool import settings_of
 from watlowlib.sinks.reading import read_samples
 from watlowlib.sinks.sqlite import SqliteSink
 from watlowlib.sinks.text import TextSink
@@ -20,38 +23,49 @@ from watlowlib.sinks.torn_line import torn_path
 HELP = "complete files that a crash left unfinished"
 DESCRIPTION = (
     "Complete files that a crash left unfinished: convert the journals of a Parquet file or of a "
-    "folder; move a torn last line of CSV and JSON Lines to a file beside; send spooled rows to a "
-    "PostgreSQL server. Opening the sink again does the same."
+    "folder; move a torn last line of CSV and JSON Lines to a file beside; send the rows of a "
+    "spool to its PostgreSQL server. Opening the sink again does the same. The password for a "
+    "spool is taken from PGPASSWORD, from ~/.pgpass or from --url."
 )
-USAGE = "watlowlib recover FILE ..."
+USAGE = "watlowlib recover [--url URL] FILE ..."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this subcommand to `parser`."""
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="a file, a folder of Parquet files, or a URL"
+        "files", nargs="+", metavar="FILE",
+        help="a file, a folder of Parquet files, a spool, or a URL, which stands for its spool",
+    )  # fmt: skip
+    parser.add_argument(
+        "--url", metavar="URL", help="the server for a spool (default: the one it was for)"
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Recover each file in turn and print what was done."""
     for name in arguments.files:
-        print(recover(name))
+        print(recover(name, arguments.url))
 
 
-def recover(name: str) -> str:
+def recover(name: str, url: str | None = None) -> str:
     """Recover `name` and return a line that says what was done.
+
+    Args:
+        name: A file, a folder or the URL of a database.
+        url: The server for a spool; None for the one that it was for.
 
     Raises:
         WatlowSinkError: The file does not exist, is being written to, or cannot be recovered.
     """
     path = Path(name)
     if "://" in name:
-        return _send_spooled(open_sink(name))
+        return _send_spooled(_postgres_sink(name))
     if path.name.endswith(SUFFIX):
         path = parquet_of(path)
     if not path.exists() and not journal_of(path).exists():
         raise WatlowSinkError(f"there is no file {shown(name)}")
+    if path.is_file() and (found := settings_of(path)) is not None:
+        return _send_spooled(_sink_of(path, *found, url))
     if path.is_dir():
         return f"{path}: {_recovered(recover_folder(path, ParquetOptions()))}"
     sink = open_sink(path)
@@ -84,8 +98,35 @@ def _set_torn_line_aside(path: Path, kind: type[TextSink]) -> str:
     return f"a torn last line of {torn} bytes was moved to {torn_path(path)}"
 
 
-def _send_spooled(sink: object) -> str:
+def _postgres_sink(url: str) -> PostgresSink:
+    sink = open_sink(url)
     assert isinstance(sink, PostgresSink)
+    return sink
+
+
+def _sink_of(path: Path, target: str, settings: str, url: str | None) -> PostgresSink:
+    """Return a sink with the spool `path`, whose rows are for the table `target`."""
+    if not (url or settings):
+        raise WatlowSinkError(f"the spool {path} for {target} does not name a server; give --url")
+    _, schema, table = target.rsplit(".", 2)
+    given = json.loads(settings) if settings else {"schema": schema, "table": table}
+    if url:
+        given.update(dsn=url, host=None, user=None, database=None)
+    return PostgresSink(PostgresConfig(**given), spool=path)
+
+
+def _send_spooled(sink: PostgresSink) -> str:
+    """Send the rows of the sink's spool.
+
+    Raises:
+        WatlowSinkError: Rows still wait; the message says why.
+    """
     with sink:
         pass
-    return f"{sink!r}: {sink.stats.rows_sent} rows sent, {sink.stats.rows_waiting} still waiting"
+    stats = sink.stats
+    done = f"{sink!r}: {stats.rows_sent} rows sent, {stats.rows_waiting} still waiting"
+    if not stats.rows_waiting:
+        return done
+    refused = f", {stats.rows_refused} of them refused" if stats.rows_refused else ""
+    reason = stats.last_error or "there was not enough time; run this again"
+    raise WatlowSinkError(f"{done} in {sink.spool}{refused}: {reason}")

@@ -20,7 +20,8 @@ program, and a crash of the program does not lose them. A custom sink needs thre
     sink.close()
 
 An exception from `write_many` ends the writing to this sink. Its `SinkReport` has the error
-and counts the rows that were lost; `pipe` raises the error at the end.
+and counts the rows that were lost; `pipe` raises the error at the end. A sink that stores rows
+in an intermediate place counts them in its attribute `rows_waiting`; it may lack this.
 """
 
 from __future__ import annotations
@@ -61,6 +62,11 @@ class SampleSink(Protocol):
 
 class Sink:
     """Base class of the sinks in this package; a `with` statement opens and closes them."""
+
+    @property
+    def rows_waiting(self) -> int:
+        """How many of the rows given to `write_many` are not yet in their final place."""
+        return 0
 
     def open(self) -> None:
         """Open the sink."""

@@ -79,10 +79,12 @@ class SinkWriter:
         self._queue.shutdown()
 
     def report(self) -> SinkReport:
-        """Return how many rows were written and lost."""
+        """Return how many rows are written, waiting and lost at this moment."""
         failure = self.worker.failure
         error = None if failure is None else str(failure) or repr(failure)
-        return SinkReport(self.name, self._written, self._offered - self._written, error)
+        lost = self._offered - self._written
+        waiting = min(getattr(self._sink, "rows_waiting", 0), self._written)
+        return SinkReport(self.name, self._written - waiting, lost, error, waiting)
 
     def _run(self) -> None:
         try:
@@ -138,7 +140,8 @@ def pipe(
         flush_interval: Seconds that a sample may wait for a full batch, 0 or more.
 
     Returns:
-        The recording's summary, with a report for each sink.
+        The recording's summary, with a report for each sink. `stream.summary` has later
+        reports: rows that wait in a spool may be written after the end.
 
     Raises:
         WatlowConfigurationError: No sink, or an invalid size or interval.
@@ -165,7 +168,7 @@ def pipe(
     finally:
         for writer in writers:
             writer.end()
-        stream.note_sinks([writer.report() for writer in writers])
+        stream.note_sinks([writer.report for writer in writers])
     feeder.reraise()
     _raise_failures(writers)
     return stream.summary

@@ -6,7 +6,7 @@ the batches still queued. Any thread may read the summary. Memory use is constan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -39,7 +39,7 @@ class Counters:
         self.emitted = 0
         self.dropped = 0
         self.clock_steps = 0
-        self.sinks: tuple[SinkReport, ...] = ()
+        self.sinks: tuple[Callable[[], SinkReport], ...] = ()
         self._rates = list(rates)
         self._ports = ports
         self._lost_ports: set[str] = set()
@@ -110,7 +110,7 @@ class Counters:
             ticks_dropped=dropped,
             rows=self._rows,
             gaps=self._gaps,
-            sinks=self.sinks,
+            sinks=tuple(report() for report in self.sinks),
             duration_s=(self.duration_ns if self.finished_at else duration_ns) / 1e9,
             tick_p50_ms=self.durations.percentile_ns(50) / 1e6,
             tick_p99_ms=self.durations.percentile_ns(99) / 1e6,

@@ -17,7 +17,7 @@ import logging
 import queue
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from enum import Enum
 
@@ -140,8 +140,8 @@ class Recording:
         self.stop()
         self._queue.shutdown()
 
-    def note_sinks(self, reports: Sequence[SinkReport]) -> None:
-        """Set the sink reports of the summary; called by `pipe`."""
+    def note_sinks(self, reports: Sequence[Callable[[], SinkReport]]) -> None:
+        """Set the functions that return the sink reports of the summary; called by `pipe`."""
         self._counters.sinks = tuple(reports)
 
     @property

@@ -41,6 +41,11 @@ class SyncSinkAdapter(Sink):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._sink!r}>"
 
+    @property
+    def rows_waiting(self) -> int:
+        """How many of the rows given to the sink are not yet in their final place."""
+        return int(getattr(self._sink, "rows_waiting", 0))
+
     def open(self) -> None:
         """Open the sink."""
         self._sink.open()

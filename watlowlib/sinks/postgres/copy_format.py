@@ -39,6 +39,7 @@ _FORMATS = {ColumnType.INTEGER: "iq", ColumnType.TIME: "iq", ColumnType.REAL: "i
 
 _pack_keys = struct.Struct(">i16siq").pack
 _length = struct.Struct(">i")
+_count = struct.Struct(">h")
 
 
 def pack(layout: ColumnLayout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> bytes:
@@ -146,6 +147,21 @@ def unpack(layout: ColumnLayout, data: bytes) -> Iterator[list[Any]]:
             row.append(None if length < 0 else read(data[offset : offset + length]))
             offset += max(length, 0)
         yield row
+
+
+def split_rows(data: bytes) -> list[bytes]:
+    """Return each row of `data`, packed."""
+    rows: list[bytes] = []
+    offset = 0
+    while offset < len(data):
+        start = offset
+        (columns,) = _count.unpack_from(data, offset)
+        offset += 2
+        for _ in range(columns):
+            (length,) = _length.unpack_from(data, offset)
+            offset += 4 + max(length, 0)
+        rows.append(data[start:offset])
+    return rows
 
 
 _READERS: dict[ColumnType, Callable[[bytes], Any]] = {

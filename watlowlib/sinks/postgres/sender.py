@@ -1,4 +1,10 @@
-"""The thread that sends rows from the spool to the server, with retries."""
+"""The thread that sends rows from the spool to the server, with retries.
+
+If the server is unavailable, or refuses the login or the table, all rows wait for the next
+attempt. If it refuses rows, the thread finds them by sending smaller and smaller parts and
+sets them aside in the spool; all other rows are stored. Refused rows are sent again when the
+sink is opened and then every `REFUSED_RETRY_S`, a part at a time, after new rows.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +12,24 @@ import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.postgres.spool import ServerUnavailableError, Spool
+from watlowlib.sinks.postgres.copy_format import split_rows
+from watlowlib.sinks.postgres.spool import (
+    BATCHES_AT_ONCE,
+    NEW,
+    REFUSED,
+    Refused,
+    RowsRefusedError,
+    ServerUnavailableError,
+    Spool,
+    SpooledRows,
+)
+from watlowlib.sinks.rows import ColumnLayout
 
 if TYPE_CHECKING:  # it needs psycopg
     from watlowlib.sinks.postgres.server import Server
@@ -22,6 +40,12 @@ FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 30.0
 IDLE_S = 1.0
 """How long to wait before an empty spool is read again, unless `wake` is called."""
+
+REFUSED_RETRY_S = 300.0
+"""How long after the last attempt refused rows are sent again."""
+
+REFUSED_ROWS = 256
+"""The largest number of rows that are set aside together."""
 
 JOIN_TIMEOUT_S = 15.0
 """How long `close` waits for the thread to end."""
@@ -37,6 +61,8 @@ class Sender:
         self.sent = 0
         self.failures = 0
         self.last_error: str | None = None
+        self.refuses = False
+        """Whether `last_error` is a refusal, which needs attention, of the login or the table."""
         self._server = server
         self._spool = spool
         self._name = name
@@ -44,6 +70,9 @@ class Sender:
         self._wake = threading.Event()
         self._last_batch = 0
         self._finishing, self._stop, self._finished = (threading.Event() for _ in range(3))
+        self._batches = {NEW: BATCHES_AT_ONCE, REFUSED: BATCHES_AT_ONCE}
+        self._retry = RefusedRetry(spool)
+        self._reported = False
         self._worker = Worker("sender-postgres", self._run, self._request_stop)
 
     def open(self, columns: tuple[str, ...]) -> None:
@@ -55,20 +84,12 @@ class Sender:
         try:
             self._server.open(columns)
         except ServerUnavailableError as error:
-            self._record_failure(str(error))
+            self._record_failure(error)
         self._worker.start()
 
     def wake(self) -> None:
         """Tell the thread that the spool has new rows."""
         self._wake.set()
-
-    def check(self) -> None:
-        """Raise a WatlowSinkError if the server has refused rows permanently."""
-        failure = self._worker.failure
-        if failure is not None:
-            raise WatlowSinkError(
-                f"{self._name} has stopped sending: {failure}. Unsent rows remain in the spool"
-            ) from failure
 
     def finish(self, last_batch: int, deadline_s: float) -> None:
         """Wait until all up to `last_batch` is sent; at most until monotonic `deadline_s`."""
@@ -100,11 +121,10 @@ class Sender:
                             return
                         self._wake.wait(IDLE_S)
                     self._backoff.succeeded()
-                except (ServerUnavailableError, sqlite3.OperationalError) as error:
+                except Exception as error:  # noqa: BLE001 - rows must be sent after any failure
                     if self._stop.is_set():
                         return
-                    in_spool = isinstance(error, sqlite3.Error)  # such as a disk that is full
-                    self._record_failure(f"the spool: {error}" if in_spool else str(error))
+                    self._record_failure(error)
                     delay_s = self._backoff.failed()
                     if self._finishing.is_set():
                         self._stop.wait(min(delay_s, IDLE_S))
@@ -114,20 +134,134 @@ class Sender:
             self._finished.set()
 
     def _send_next(self, last_batch: int | None) -> bool:
-        """Send the oldest rows; return False if there are none up to `last_batch`."""
-        spooled = self._spool.next()
+        """Send the oldest rows up to `last_batch`, or else refused ones that are due.
+
+        Returns:
+            False if there are none.
+        """
+        spooled = self._spool.next(self._batches[NEW])
         if spooled is None or (last_batch is not None and spooled.first > last_batch):
+            spooled = self._retry.next(self._batches[REFUSED])
+            if self._reported and not self._retry.rows_left:
+                self._reported = False
+                log.warning("%s: no refused rows wait in the spool any more", self._name)
+        if spooled is None:
             return False
-        self._server.send(spooled)
-        self._spool.remove(spooled)
-        self.sent += spooled.rows
-        if self.last_error is not None:
-            log.warning("%s: sending has resumed", self._name)
-            self.last_error = None
+        self._send(spooled)
         return True
 
-    def _record_failure(self, text: str) -> None:
+    def _send(self, spooled: SpooledRows) -> None:
+        """Send one or more batches; set the refused rows aside if there is only one batch."""
+        try:
+            self._server.send(spooled)
+        except RowsRefusedError:
+            self._server.check(spooled.layout)
+            if spooled.first < spooled.last:
+                # Next time, send half as many.
+                self._batches[spooled.table] = (spooled.last - spooled.first + 1) // 2
+                return
+            self._set_aside(spooled)
+        else:
+            self.sent += self._spool.remove(spooled)
+            self._batches[spooled.table] = min(2 * self._batches[spooled.table], BATCHES_AT_ONCE)
+        self._retry.done(spooled)
+        if self.last_error is not None:
+            log.warning("%s: sending has resumed", self._name)
+            self.last_error, self.refuses = None, False
+
+    def _set_aside(self, spooled: SpooledRows) -> None:
+        """Store all rows of a batch except the refused ones, which are kept in the spool."""
+        refused = list(self._refused_rows(spooled.layout, split_rows(spooled.data)))
+        if refused:
+            self._server.check(spooled.layout)  # again: the cause may be new, and the table's
+        groups = _grouped(refused)
+        if not self._spool.set_aside(spooled, groups):
+            return  # another recorder has done so
+        self.sent += spooled.rows - len(refused)
+        if not groups:
+            return
         self.failures += 1
-        if self.last_error is None:
+        self._retry.rows_left = True
+        if not self._reported:
+            self._reported = True
+            log.warning(
+                "%s: refused rows wait in the spool and are sent again every %g s; others are "
+                "stored: %s", self._name, REFUSED_RETRY_S, groups[0].reason,
+            )  # fmt: skip
+
+    def _refused_rows(
+        self, layout: ColumnLayout, rows: list[bytes]
+    ) -> Iterable[tuple[int, bytes, RowsRefusedError]]:
+        """Send `rows`, in halves if necessary; yield the refused ones, each with its index."""
+        parts = [(0, len(rows))]
+        while parts:
+            if self._stop.is_set():
+                raise ServerUnavailableError("the sink is closed")
+            begin, end = parts.pop()
+            data = b"".join(rows[begin:end])
+            try:
+                self._server.send(SpooledRows(layout, data, end - begin, 0, 0))
+            except RowsRefusedError as error:
+                middle = (begin + end) // 2
+                if begin == middle:
+                    yield begin, rows[begin], error
+                else:
+                    parts += [(middle, end), (begin, middle)]
+
+    def _record_failure(self, error: Exception) -> None:
+        """Count a failure, and log it if it is the first or of another kind than the last."""
+        in_spool = isinstance(error, sqlite3.Error)  # such as a disk that is full
+        refuses = isinstance(error, (WatlowSinkError, RowsRefusedError))
+        text = f"the spool: {error}" if in_spool else str(error) or type(error).__name__
+        self.failures += 1
+        if self.last_error is None or refuses != self.refuses:
             log.warning("%s: rows wait in the spool: %s", self._name, text)
-        self.last_error = text
+        self.last_error, self.refuses = text, refuses
+
+
+class RefusedRetry:
+    """The passes over the refused rows of a spool; the first is due at once, for earlier rows.
+
+    Args:
+        spool: The spool.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self.rows_left = False
+        """Whether refused rows were left at the end of the last pass."""
+        self._spool = spool
+        self._ended_s = time.monotonic()
+        self._last = spool.last_batch(REFUSED)
+        self._after = 0
+
+    def next(self, batches: int) -> SpooledRows | None:
+        """Return the next refused rows of the pass; None if it ends or none is due."""
+        if not self._last:
+            if time.monotonic() < self._ended_s + REFUSED_RETRY_S:
+                return None
+            self._after, self._last = 0, self._spool.last_batch(REFUSED)
+        spooled = self._spool.next(batches, table=REFUSED, after=self._after)
+        if spooled is not None and spooled.first <= self._last:
+            return spooled
+        self._last, self._ended_s = 0, time.monotonic()
+        self.rows_left = spooled is not None
+        return None
+
+    def done(self, spooled: SpooledRows) -> None:
+        """Continue the pass after `spooled`."""
+        if spooled.table == REFUSED:
+            self._after = spooled.last
+
+
+def _grouped(refused: Iterable[tuple[int, bytes, RowsRefusedError]]) -> list[Refused]:
+    """Join consecutive rows that are refused for the same reason."""
+    groups: list[Refused] = []
+    following: tuple[int, str] | None = None
+    for index, row, error in refused:
+        if following == (index, error.summary) and groups[-1].rows < REFUSED_ROWS:
+            last = groups[-1]
+            groups[-1] = last._replace(rows=last.rows + 1, data=last.data + row)
+        else:
+            groups.append(Refused(1, row, str(error)))
+        following = index + 1, error.summary
+    return groups

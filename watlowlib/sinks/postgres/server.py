@@ -3,29 +3,42 @@
 COPY writes rows directly into the table. COPY fails as a whole if the table already has one
 of the rows, because an earlier commit succeeded but its reply was lost. Then the rows go into
 a temporary table, and the missing ones are inserted from there.
+
+Our errors have the text of psycopg's errors with the password masked, but not the errors
+themselves as a cause or context, because these have the password.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import errors, sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.postgres.config import PostgresConfig
+from watlowlib.sinks.postgres.connection import (
+    Connection,
+    connection_parameters,
+    mask,
+    masking_filter,
+    secrets_of,
+    without_password,
+)
 from watlowlib.sinks.postgres.copy_format import HEADER, TRAILER, unpack
-from watlowlib.sinks.postgres.spool import ServerUnavailableError, SpooledRows
+from watlowlib.sinks.postgres.spool import (
+    RowsRefusedError,
+    ServerUnavailableError,
+    SpooledRows,
+)
 from watlowlib.sinks.postgres.table import Table
 from watlowlib.sinks.rows import ColumnLayout, ColumnType, columns_of
 
-RV = TypeVar("RV")
 Columns: TypeAlias = "dict[str, ColumnType]"
 
 BINARY_TYPES = {
@@ -45,51 +58,12 @@ PERMANENT_REASONS = (
     "does not exist",
     "no pg_hba.conf entry",
 )
-"""Texts in a refusal to connect that mean that a retry is useless."""
+"""Texts in a refusal to connect that mean that somebody must correct a setting."""
 
 RETRIED = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """Errors of a server that is down, busy, full, starting, stopping or read-only."""
 
 TEMP_TABLE = sql.Identifier("watlowlib_spooled")
-
-
-class _Connection(psycopg.Connection[Any]):
-    """A connection on which no operation takes longer than `timeout_s`."""
-
-    timeout_s = 10.0
-    connect_error = ""
-    """Why the last attempt to connect failed; the pool itself only reports a timeout."""
-
-    @classmethod
-    def connect(cls, *args: Any, **options: Any) -> _Connection:
-        """Connect; keep the reason of a failure in `connect_error`."""
-        try:
-            connection = super().connect(*args, **options)
-        except psycopg.Error as error:
-            cls.connect_error = str(error)
-            raise
-        cls.connect_error = ""
-        return connection
-
-    def wait(
-        self, gen: Generator[Any, Any, RV], interval: float = 0.1, timeout: float | None = None
-    ) -> RV:
-        """Run `gen` to its end, at most for `timeout_s`."""
-        del timeout  # not in every psycopg version, and not the limit of a whole command
-        return super().wait(self._with_time_limit(gen), interval)
-
-    def _with_time_limit(self, gen: Generator[Any, Any, RV]) -> Generator[Any, Any, RV]:
-        deadline_s = time.monotonic() + self.timeout_s
-        try:
-            state = next(gen)
-            while True:
-                ready = yield state
-                if time.monotonic() > deadline_s:
-                    raise psycopg.OperationalError(f"no reply for {self.timeout_s:g} s")
-                state = gen.send(ready)
-        except StopIteration as end:
-            result: RV = end.value
-            return result
 
 
 @dataclass(frozen=True)
@@ -113,15 +87,16 @@ class Server:
         self._plans: dict[tuple[tuple[str, ColumnType], ...], _InsertPlan] = {}
         self._conninfo = ""
         with suppress(psycopg.Error):  # its message would contain the password
-            self._conninfo = make_conninfo(config.dsn or "", **_connection_parameters(config))
+            self._conninfo = make_conninfo(config.dsn or "", **connection_parameters(config))
         if not self._conninfo:
             raise WatlowConfigurationError(
                 "dsn is not a valid connection string; give postgresql://user@host:5432/database "
                 "or host=... user=... dbname=..."
             )
-        self._password = conninfo_to_dict(self._conninfo).get("password")
-        with_timeout = type("Connection", (_Connection,), {"timeout_s": config.command_timeout_s})
-        self._connection_class: type[_Connection] = with_timeout
+        self._secrets = secrets_of(self._conninfo)
+        masking_filter.add(self._secrets)
+        with_timeout = type("Connection", (Connection,), {"timeout_s": config.command_timeout_s})
+        self._connection_class: type[Connection] = with_timeout
         self._pool = ConnectionPool(
             self._conninfo,
             connection_class=with_timeout,
@@ -142,11 +117,9 @@ class Server:
             WatlowSinkError: A later attempt would fail as well.
         """
         try:
-            with self._translated(), self._connection_class.connect(self._conninfo) as connection:
-                self._configure(connection)
-                types = self._table.types(connection)
-                if types or not self._config.create_table:
-                    self._table.check(connection, types, columns)
+            self._translating(lambda: self._open(columns))
+        except RowsRefusedError as error:
+            raise WatlowSinkError(str(error)) from None
         finally:
             self._pool.open()
 
@@ -155,18 +128,54 @@ class Server:
 
         Raises:
             ServerUnavailableError: The rows may not be in the table: send them again.
-            WatlowSinkError: The server refuses the rows.
+            RowsRefusedError: The server refuses the rows, or all rows: see `check`.
+            WatlowSinkError: The server refuses the login or the table.
         """
         try:
-            with self._translated():
-                self._send(spooled)
+            self._translating(lambda: self._send(spooled))
         except ServerUnavailableError:
             self._plans.clear()  # a restarted server may lack what was not yet on its disk
             raise
 
+    def check(self, layout: ColumnLayout) -> None:
+        """Check the table again, and that it accepts rows of `layout`, by inserting none.
+
+        Raises:
+            ServerUnavailableError: A later attempt may succeed.
+            WatlowSinkError: The server refuses the table as a whole, not only certain rows.
+        """
+        self._plans.clear()
+        try:
+            self._translating(lambda: self._insert_nothing(layout))
+        except RowsRefusedError as error:
+            raise WatlowSinkError(str(error)) from None
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.close(timeout=5.0)
+
+    def address(self) -> str:
+        """Return the connection string without the password."""
+        return without_password(self._conninfo)
+
+    def _open(self, columns: tuple[str, ...]) -> None:
+        with self._connection_class.connect(self._conninfo) as connection:
+            self._configure(connection)
+            types = self._table.types(connection)
+            if types or not self._config.create_table:
+                self._table.check(connection, types, columns)
+
+    def _insert_nothing(self, layout: ColumnLayout) -> None:
+        plan = self._plan(layout)
+        no_rows = SpooledRows(layout, b"", 0, 0, 0)
+        names = self._column_list(no_rows)
+        nulls = sql.SQL(", ").join([sql.NULL] * (len(columns_of(layout)) + 2))
+        with self._pool.connection() as connection:
+            if plan.binary:
+                self._copy(connection, self._table.identifier, no_rows)
+            else:  # executemany() without rows sends nothing
+                command = "INSERT INTO {0} ({1}) SELECT {2} WHERE false"
+                self._table.run(connection, command, names, nulls)
 
     def _send(self, spooled: SpooledRows) -> None:
         plan = self._plan(spooled.layout)
@@ -184,10 +193,13 @@ class Server:
     def _configure(self, connection: psycopg.Connection[Any]) -> None:
         # REPEATABLE READ would hide a table that another recorder has just created.
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-        connection.execute(
-            sql.SQL("SET statement_timeout = {}").format(self._config.statement_timeout_ms)
-        )
-        connection.commit()
+        command = sql.SQL("SET statement_timeout = {}").format(self._config.statement_timeout_ms)
+        try:
+            connection.execute(command)
+            connection.commit()
+        except psycopg.Error as error:
+            self._connection_class.connect_error = str(error)
+            raise
 
     def _plan(self, layout: ColumnLayout) -> _InsertPlan:
         """Return the plan for rows of `layout`; the first time, check or create the table."""
@@ -258,38 +270,34 @@ class Server:
                 unpack(spooled.layout, spooled.data),
             )
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Replace psycopg's errors by our own, without a cause: its text may have the password."""
+    def _translating(self, call: Callable[[], None]) -> None:
+        """Call `call`; replace psycopg's error by our own.
+
+        Raises:
+            ServerUnavailableError: A later attempt may succeed.
+            RowsRefusedError: The server refuses what was sent.
+            WatlowSinkError: The server refuses the login, or the table is not suitable.
+        """
         try:
-            yield
-        except (psycopg.Error, PoolTimeout) as error:
-            text = self._describe(error)
-            retried = isinstance(error, RETRIED)
-            limit_exceeded = isinstance(error, errors.ProgramLimitExceeded)
-            # Only a failure to connect, which has no SQLSTATE, can be permanent. A timeout of the
-            # pool is retried, because `open` has found no permanent reason.
-            connecting = error.sqlstate is None and not isinstance(error, PoolTimeout)
-            permanent = connecting and any(reason in text for reason in PERMANENT_REASONS)
-            if retried and not limit_exceeded and not permanent:
-                raise ServerUnavailableError(text) from None
-            raise WatlowSinkError(f"the server refuses: {text}") from None
+            call()
+            return
+        except psycopg.Error as error:
+            ours = self._translated(error)
+        # Outside of the `except` block, where psycopg's error would become its context.
+        raise ours
+
+    def _translated(self, error: psycopg.Error) -> Exception:
+        text = self._describe(error)
+        # Only a failure to connect, which has no SQLSTATE, refuses the login.
+        if error.sqlstate is None and any(reason in text for reason in PERMANENT_REASONS):
+            return WatlowSinkError(f"the server refuses: {text}")
+        if isinstance(error, RETRIED) and not isinstance(error, errors.ProgramLimitExceeded):
+            return ServerUnavailableError(text)
+        summary = f"{error.sqlstate} {error.diag.message_primary}"
+        return RowsRefusedError(f"the server refuses: {text}", summary)
 
     def _describe(self, error: BaseException) -> str:
         """Return the message of `error` on one line, with the password masked."""
         reason = self._connection_class.connect_error if isinstance(error, PoolTimeout) else ""
-        text = " ".join((reason or str(error)).split()) or type(error).__name__
-        return text.replace(str(self._password), "***") if self._password else text
-
-
-def _connection_parameters(config: PostgresConfig) -> dict[str, Any]:
-    parameters = {
-        "host": config.host,
-        "port": None if config.host is None else config.port,
-        "user": config.user,
-        "password": config.password,
-        "dbname": config.database,
-        "connect_timeout": max(2, round(config.command_timeout_s)),
-        "client_encoding": "UTF8",  # the encoding of packed rows, whatever the database uses
-    }
-    return {name: value for name, value in parameters.items() if value is not None}
+        text = mask(reason or str(error), self._secrets)
+        return " ".join(text.split()) or type(error).__name__

@@ -4,12 +4,14 @@
 server and removes them from the spool when the server has committed them. The recording
 continues while the server is down, slow or full. After a crash, the rows in the spool are
 sent when the sink is opened again. Each row has `run_id` and `seq`, which are unique in the
-table: a row that is sent twice is stored once.
+table: a row that is sent twice is stored once. Rows that the server refuses, because of a
+constraint or a missing partition, are set aside in the spool and sent again later.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import re
@@ -18,7 +20,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -43,16 +45,20 @@ class SpoolStats:
     """Counts of the rows of a `PostgresSink`.
 
     Attributes:
-        rows_waiting: Rows in the spool, including those of earlier runs.
+        rows_waiting: Rows in the spool, including those of earlier runs and other recorders,
+            and including refused ones.
         rows_sent: Rows that the server has committed since the sink was opened.
         failures: Number of failed attempts to send.
-        last_error: The reason of the last failure; None after a success.
+        last_error: Why no rows can be sent at the moment; otherwise why the server has refused
+            rows that are still in the spool; otherwise None.
+        rows_refused: The part of `rows_waiting` that the server has refused.
     """
 
     rows_waiting: int
     rows_sent: int
     failures: int
     last_error: str | None
+    rows_refused: int = 0
 
 
 class PostgresSink(TableSink):
@@ -63,9 +69,11 @@ class PostgresSink(TableSink):
     and `seq`, and on its time column too if it is partitioned. Several recorders on several
     computers may write to one table.
 
-    A row counts as written once it is in the spool, where it survives a crash; `stats` has
-    the number of rows that the server has committed. `write_many` raises an error when the
-    spool is full, because such a long failure needs attention. The rows stay in the spool.
+    `write_many` stores rows in the spool, where they survive a crash, whatever the server says.
+    It raises an error only when the spool is full or cannot be written to. Rows that the server
+    refuses are set aside in the spool; all others are stored. Refused rows are sent again every
+    5 minutes, when the sink is opened, and by `watlowlib recover SPOOL`. Several recorders on
+    one computer may share a spool. `stats` has the numbers of rows sent, waiting and refused.
 
     Args:
         config: The connection settings and the table.
@@ -108,6 +116,8 @@ class PostgresSink(TableSink):
         self._stats = SpoolStats(0, 0, 0, None)
         self._run_id = UUID(int=0)
         self._seq = 0
+        self._writer = uuid4().bytes
+        self._rows_waiting = 0
 
     def __repr__(self) -> str:
         return f"PostgresSink({self._config.target()!r})"
@@ -118,10 +128,20 @@ class PostgresSink(TableSink):
         spool, sender = self._spool, self._sender
         if spool is not None and sender is not None:
             with suppress(sqlite3.ProgrammingError):  # another thread has just closed the spool
+                waiting, refused, reason = spool.count()
                 self._stats = SpoolStats(
-                    spool.rows_waiting(), sender.sent, sender.failures, sender.last_error
+                    waiting, sender.sent, sender.failures, sender.last_error or reason, refused
                 )
         return self._stats
+
+    @property
+    def rows_waiting(self) -> int:
+        """How many of the rows given to this sink are in the spool; after `close`, as then."""
+        spool = self._spool
+        if spool is not None:
+            with suppress(sqlite3.Error):  # closed by another thread, or not readable now
+                self._rows_waiting = spool.count(self._writer).waiting
+        return self._rows_waiting
 
     def open(self) -> None:
         """Open the spool, check the server, and start to send rows of earlier runs.
@@ -143,7 +163,7 @@ class PostgresSink(TableSink):
         if columns == tuple(COLUMN_TYPES):
             columns = tuple(columns_of(ColumnLayout(COLUMN_TYPES)))
         with ExitStack() as undo:
-            spool = self._open_spool()
+            spool = self._open_spool(self._settings(server.address()))
             undo.callback(spool.close)
             sender = Sender(server, self._open_spool(), repr(self))
             undo.callback(sender.close)
@@ -152,11 +172,16 @@ class PostgresSink(TableSink):
             self._spool, self._sender = spool, sender
             undo.pop_all()
 
-    def _open_spool(self) -> Spool:
+    def _settings(self, dsn: str) -> str:
+        """Return the settings as JSON, without the password; `dsn` does not have it."""
+        given = None if self._config.dsn is None else dsn
+        return json.dumps(asdict(replace(self._config, dsn=given, password=None)))
+
+    def _open_spool(self, settings: str = "") -> Spool:
         try:
             if not self.spool.parent.is_dir():
                 self.spool.parent.mkdir(mode=0o700, parents=True)
-            return Spool(self.spool, self._limit_bytes, self._config.table_id())
+            return Spool(self.spool, self._limit_bytes, self._config.table_id(), settings)
         except (OSError, sqlite3.Error) as error:
             raise WatlowSinkError(f"{self}: spool {self.spool}: {error}") from error
 
@@ -164,24 +189,25 @@ class PostgresSink(TableSink):
         """Store `samples` in the spool; all of them or none.
 
         Raises:
-            WatlowSinkError: The spool is full or cannot be written to, or the server has
-                refused rows. All rows stored before stay in the spool.
+            WatlowSinkError: The spool is full or cannot be written to. All rows stored before
+                stay in the spool.
         """
         if self._spool is None or self._sender is None:
             raise self._not_open()
-        self._sender.check()
         if not samples:
             return
         layout = self._layout or ColumnLayout.infer(samples)
         data = pack(layout, samples, self._run_id, self._seq)
         self._seq += len(samples)  # before put(): Ctrl-C may come after the rows are stored
         try:
-            self._spool.put(layout, len(samples), data)
+            self._spool.put(layout, len(samples), data, self._writer)
         except SpoolFullError:
+            stats = self.stats
             raise WatlowSinkError(
-                f"{self}: the spool {self.spool} is full with {self._spool.rows_waiting()} rows "
-                f"({self._limit_bytes} bytes); make the server available, or give a larger "
-                f"spool_limit_bytes. The last error: {self._sender.last_error}"
+                f"{self}: the spool {self.spool} is full with {stats.rows_waiting} rows, "
+                f"{stats.rows_refused} of them refused ({self._limit_bytes} bytes); make the "
+                "server available and correct what it refuses, or give a larger "
+                f"spool_limit_bytes. The last error: {stats.last_error}"
             ) from None
         except sqlite3.Error as error:
             raise self._failed("written", error) from error
@@ -192,7 +218,8 @@ class PostgresSink(TableSink):
         """Wait until all rows are sent; after `close_timeout_s`, the others stay in the spool.
 
         Raises:
-            WatlowSinkError: The server has refused rows; they stay in the spool.
+            WatlowSinkError: The server has refused rows, the login or the table. No row is
+                lost: the message says how many rows wait in the spool, why, and what to do.
         """
         spool, sender = self._spool, self._sender
         if spool is None or sender is None:
@@ -202,22 +229,41 @@ class PostgresSink(TableSink):
                 sender.finish(spool.last_batch(), time.monotonic() + self._close_timeout_s)
             finally:
                 sender.close()
-            self._shrink_or_warn(spool, sender)
+            refusal = self._refusal(spool, sender)
+            if refusal is None:
+                self._shrink_or_warn(spool)
         except sqlite3.Error as error:
             raise self._failed("closed", error) from error
         finally:
             self._spool = self._sender = self._layout = None
             spool.close()
-        sender.check()
+        if refusal is not None:
+            raise WatlowSinkError(refusal)
 
-    def _shrink_or_warn(self, spool: Spool, sender: Sender) -> None:
-        waiting = self.stats.rows_waiting
-        if not waiting:
+    def _refusal(self, spool: Spool, sender: Sender) -> str | None:
+        """Return the message about rows of this sink that the server refuses, or None."""
+        stats, own = self.stats, spool.count(self._writer)
+        self._rows_waiting = own.waiting
+        if own.refused:
+            problem = f"{own.refused} rows wait as refused in {self.spool}: {own.reason}"
+            if stats.rows_waiting > own.refused:
+                problem += f" ({stats.rows_waiting} rows wait there in all)"
+        elif sender.refuses and own.waiting:
+            problem = f"{own.waiting} rows wait in {self.spool}: {sender.last_error}"
+        else:
+            return None
+        return f"{self}: {problem}; correct the cause, then run: watlowlib recover {self.spool}"
+
+    def _shrink_or_warn(self, spool: Spool) -> None:
+        stats = self.stats
+        if not stats.rows_waiting:
             spool.shrink()
             return
+        refused = f", {stats.rows_refused} of them refused" if stats.rows_refused else ""
         log.warning(
-            "%s: %d rows wait in %s and are sent when the sink is opened again; the last error: %s",
-            self, waiting, self.spool, sender.last_error,
+            "%s: %d rows wait in %s%s and are sent when the sink is opened again; "
+            "the last error: %s",
+            self, stats.rows_waiting, self.spool, refused, stats.last_error,
         )  # fmt: skip
 
 
