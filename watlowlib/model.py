@@ -262,9 +262,9 @@ class Reading(Generic[V]):
     label: str | None = None
 
     def __float__(self) -> float:
-        if self.label is not None or not isinstance(self.value, (int, float)):
-            raise TypeError(f"{self} is not a number; use its value or label")
-        return float(self.value)
+        if self.label is None and isinstance(self.value, (int, float)):
+            return float(self.value)
+        raise TypeError(f"{self} is not a number; use its value or label")
 
     def __format__(self, spec: str) -> str:
         return format(self.value, spec) if spec else str(self)
@@ -339,9 +339,7 @@ class SinkReport:
 
 @dataclass(frozen=True)
 class RateReport:
-    """The slots of one rate of a recording, by outcome.
-
-    When a recording has ended, each of its slots was emitted, skipped or dropped.
+    """The slots of one rate of a recording: in the end each is emitted, skipped or dropped.
 
     Attributes:
         rate_hz: Slots per second.
@@ -366,7 +364,7 @@ class AcquisitionSummary:
 
     Attributes:
         started_at: Wall clock (UTC) at the first scheduled tick.
-        finished_at: Wall clock (UTC) when the recorder ended; the current time while it runs.
+        finished_at: Wall clock (UTC) when the recorder ended; while it runs, now.
         samples_emitted: Ticks whose batch was delivered, even if every read in it failed.
         samples_late: Slots of all rates without a batch: `ticks_skipped` plus `ticks_dropped`.
         max_drift_ms: The largest delay of a tick's reads behind its slot, in milliseconds.

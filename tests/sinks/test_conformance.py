@@ -324,8 +324,10 @@ class InstantClock(ManualClock):
 def test_recording_is_piped_into_the_sink(target: Target) -> None:
     stream = record(Source(), parameters="pv", rate_hz=1e6, duration=1e-4, clock=InstantClock())
     with target.make() as sink, stream:
-        summary = pipe(stream, sink, batch_size=7)
-    assert summary.sinks[0].rows_written == len(target.read()) == 100
+        (report,) = pipe(stream, sink, batch_size=7).sinks
+    assert (report.rows_written + report.rows_waiting, report.rows_lost) == (100, 0)
+    (report,) = stream.summary.sinks
+    assert (report.rows_written, report.rows_waiting) == (len(target.read()), 0) == (100, 0)
 
 
 def test_writer_error_is_raised_and_lost_rows_are_counted(target: Target) -> None:
