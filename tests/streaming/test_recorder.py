@@ -321,6 +321,7 @@ def stepping_source(clock: ManualClock, steps_s: dict[int, float]) -> Source:
 def test_steps_of_the_wall_clock_are_counted_and_do_not_affect_the_schedule(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING", logger="watlowlib")
     source = stepping_source(clock, {2: -3600.0, 5: 7200.0, 9: -1.5})
     with record_manually(source, clock) as stream:
         assert len(list(run_with_clock(stream, clock))) == 10
@@ -338,6 +339,7 @@ def test_steps_of_the_wall_clock_are_counted_and_do_not_affect_the_schedule(
 def test_a_slow_correction_of_the_wall_clock_is_not_a_step(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING", logger="watlowlib")
     source = stepping_source(clock, dict.fromkeys(range(10), 0.4))
     with record_manually(source, clock) as stream:
         assert len(list(run_with_clock(stream, clock))) == 10
