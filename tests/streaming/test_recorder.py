@@ -422,6 +422,28 @@ def test_an_error_in_the_recorder_is_raised_in_the_consumer(clock: ManualClock) 
     assert len(batches) == 2
 
 
+def test_an_error_is_raised_in_the_consumer_while_reads_are_still_awaited(
+    clock: ManualClock,
+) -> None:
+    consumer_ended = threading.Event()
+
+    class FailingPoll(FunctionPoll):
+        def finish(self) -> None:
+            consumer_ended.wait(0.2)  # a consumer that does not wait ends in this time
+
+    class FailingSource(Source):
+        def prepare(self, *args: object, **options: object) -> Poll:
+            return FailingPoll(super().prepare("pv"))
+
+    def fail(n: int) -> list[Sample]:
+        raise ZeroDivisionError("a bug in the source")
+
+    with record_manually(FailingSource(fail), clock) as stream:
+        with pytest.raises(ZeroDivisionError):
+            list(stream)
+        consumer_ended.set()
+
+
 def test_an_error_in_the_recorder_is_raised_on_leaving_the_block(clock: ManualClock) -> None:
     def tick(n: int) -> list[Sample]:
         raise ZeroDivisionError("a bug in the source")

@@ -127,6 +127,7 @@ class Recording:
             try:
                 batch = get_waiting(self._queue)
             except ShutDown:
+                self._worker.join(JOIN_S)  # the thread keeps its error only when it has ended
                 self._worker.reraise()
                 return
             yield batch.samples
