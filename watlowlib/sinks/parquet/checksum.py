@@ -7,6 +7,7 @@ the sum. The journal therefore stays a plain stream of Arrow record batches.
 from __future__ import annotations
 
 import zlib
+from io import BytesIO
 from typing import Any
 
 from watlowlib.sinks.parquet.arrow import arrow
@@ -22,15 +23,27 @@ def schema_message(schema: Any, metadata: dict[bytes, bytes]) -> bytes:
     return _with_sum(bytearray(schema.serialize()))
 
 
-def batch_message(batch: Any) -> bytes:
-    """Return the message of a record batch with a checksum."""
-    pa = arrow()
-    stream = pa.BufferOutputStream()
-    with pa.ipc.new_stream(stream, batch.schema) as writer:
-        writer.write_batch(batch, custom_metadata={KEY: MARK + ZEROS})
-        end = stream.tell()
-    begin = batch.schema.serialize().size  # the stream begins with the schema
-    return _with_sum(bytearray(stream.getvalue()[begin:end]))
+class BatchMessages:
+    """Makes the messages of record batches with one schema.
+
+    One stream serves all batches: a stream for each would write the schema again.
+    """
+
+    def __init__(self, schema: Any) -> None:
+        pa = arrow()
+        self.schema = schema
+        self._buffer = BytesIO()
+        self._writer = pa.ipc.new_stream(pa.PythonFile(self._buffer, mode="w"), schema)
+        self._schema_size = schema.serialize().size  # written before the first batch
+
+    def message(self, batch: Any) -> bytes:
+        """Return the message of a record batch with a checksum."""
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        self._writer.write_batch(batch, custom_metadata={KEY: MARK + ZEROS})
+        message = bytearray(self._buffer.getvalue()[self._schema_size :])
+        self._schema_size = 0
+        return _with_sum(message)
 
 
 def is_intact(message: bytes, metadata_size: int) -> bool | None:

@@ -22,7 +22,7 @@ from uuid import uuid4
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.files import FileIdentity, check_not_deleted, lock, write_all
 from watlowlib.sinks.parquet.arrow import arrow
-from watlowlib.sinks.parquet.checksum import batch_message, is_intact, schema_message
+from watlowlib.sinks.parquet.checksum import BatchMessages, is_intact, schema_message
 from watlowlib.sinks.torn_line import set_aside, torn_path
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class Journal:
         self.path = path
         self._file = self._open_locked()
         self._identity = FileIdentity(path, os.fstat(self._file.fileno()))
+        self._messages: BatchMessages | None = None
         self.size = 0
 
     def begin(self, schema: Any) -> None:
@@ -65,7 +66,9 @@ class Journal:
 
     def append(self, batch: Any) -> None:
         """Write a record batch to the file, unbuffered; all of it or nothing."""
-        self._write(batch_message(batch))
+        if self._messages is None or not self._messages.schema.equals(batch.schema):
+            self._messages = BatchMessages(batch.schema)
+        self._write(self._messages.message(batch))
 
     @property
     def closed(self) -> bool:
