@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from watlowlib.protocol.modbus.frames import (
@@ -62,6 +62,10 @@ def test_clear_drops_a_partial_frame() -> None:
     assert decoder.feed(raw[5:]) == []
 
 
+def is_frame(data: bytes) -> bool:
+    return len(data) >= 5 and crc16(data[:-2]) == data[-2:]
+
+
 @given(
     st.binary(max_size=20),
     st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=125),
@@ -73,6 +77,9 @@ def test_frame_after_noise_is_found_in_any_portions(
     data = b"".join(word.to_bytes(2, "big") for word in words)
     frame = RtuFrame(5, bytes((3, len(data))) + data)
     stream, decoder, found = noise + frame.raw, RtuDecoder(reply_sizes), []
+    # One in 65,536 beginnings of a frame is itself a frame by chance: it is taken for one, the
+    # rest is dropped, and the request is repeated.
+    assume(not any(is_frame(stream[at : at + n]) for n in (5, 8) for at in range(len(stream))))
     for size in [*portions, len(stream)]:
         found += decoder.feed(stream[:size])
         stream = stream[size:]
