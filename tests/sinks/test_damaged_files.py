@@ -16,6 +16,7 @@ from watlowlib import CsvSink, JsonlSink, SqliteSink, WatlowSinkError, open_sink
 from watlowlib.cli.main import main
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.sinks.base import TableSink
+from watlowlib.sinks.parquet.journal import journal_of
 from watlowlib.sinks.torn_line import ROW_LIMIT, torn_path
 
 TEXT_FILES = ("run.csv", "run.jsonl")
@@ -136,6 +137,19 @@ def test_a_truncated_file_is_an_error_and_gets_no_hole(path: Path) -> None:
         with pytest.raises(WatlowSinkError, match="changed by another program"):
             sink.write_many(many(1))
     assert path.read_bytes() == b""
+
+
+def test_a_truncated_journal_is_an_error_and_gets_no_hole(tmp_path: Path) -> None:
+    path = tmp_path / "run.parquet"
+    with (
+        pytest.raises(WatlowSinkError, match="changed by another program"),
+        open_sink(path) as sink,
+    ):
+        sink.write_many(many(5))
+        os.truncate(journal_of(path), 10)
+        with pytest.raises(WatlowSinkError, match="changed by another program"):
+            sink.write_many(many(1))
+    assert journal_of(path).stat().st_size == 10
 
 
 def test_a_truncated_file_is_continued_with_a_header(path: Path) -> None:

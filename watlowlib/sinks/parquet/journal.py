@@ -20,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.files import FileIdentity, check_not_deleted, lock, write_all
+from watlowlib.sinks.files import FileIdentity, check_not_deleted, lock, replaced_error, write_all
 from watlowlib.sinks.parquet.arrow import arrow
 from watlowlib.sinks.parquet.checksum import BatchMessages, is_intact, schema_message
 from watlowlib.sinks.torn_line import set_aside, torn_path
@@ -76,12 +76,14 @@ class Journal:
         return self._file.closed
 
     def check(self) -> None:
-        """Check that the file still exists.
+        """Check that the file still exists, with all that was written.
 
         Raises:
-            WatlowSinkError: The file was deleted or replaced.
+            WatlowSinkError: The file was deleted, replaced or truncated.
         """
         check_not_deleted(self._file, self.path)
+        if os.fstat(self._file.fileno()).st_size < self.size:
+            raise replaced_error(self.path)
 
     def finish(self) -> None:
         """Cut off the part of a batch whose write has failed; no more batches follow.
