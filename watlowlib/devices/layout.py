@@ -39,7 +39,7 @@ ORDER_SETTING = 17043
 
 @dataclass(frozen=True)
 class RegisterLayout:
-    """What is known of a controller's registers; None for what is not known.
+    """The data map and word order of a controller; an unknown one is None.
 
     Attributes:
         data_map: 1 or 2.

@@ -158,11 +158,11 @@ class TextSink(FileSink):
         same_size = status.st_size == self._end or (
             self._write_failed and status.st_size > self._end
         )
-        # A file that was only renamed keeps its rows.
-        renamed = self._on_replaced == "raise" and status.st_nlink and not self.path.exists()
-        if same_size and (renamed or self._identity.in_place()):
+        if same_size and self._identity.in_place():
             return
         if self._on_replaced == "raise":
+            if same_size and status.st_nlink and not self.path.exists():
+                return  # a file that was only renamed keeps its rows
             raise replaced_error(self.path)
         log.warning("%s was moved or truncated by another program; it is opened again", self)
         layout = self._layout

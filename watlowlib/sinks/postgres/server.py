@@ -58,7 +58,7 @@ PERMANENT_REASONS = (
     "does not exist",
     "no pg_hba.conf entry",
 )
-"""Texts in a refusal to connect that mean that somebody must correct a setting."""
+"""Texts in a refusal to connect that a retry cannot change: a setting is wrong."""
 
 RETRIED = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """Errors of a server that is down, busy, full, starting, stopping or read-only."""
