@@ -39,6 +39,7 @@ class UnpluggedTransport(ScriptedTransport):
 
 
 def exchange(line: Line) -> bytes:
+    line.prepare()
     line.send(b"request")
     return line.receive(Deadline.after(TIMEOUT_S))
 

@@ -2,9 +2,8 @@
 
 An exchange acquires the port, empties the line, sends the request and reads frames until one
 matches or the deadline passes. Frames that do not match (noise, our own echo, a late reply to
-another request) are counted and skipped. A frame that matches may still be the late reply to a
-request of an earlier call, if one is pending. It is then skipped too, and if no other reply
-follows, the request is sent again.
+another request) are counted and skipped. If the late reply to an earlier request could be taken
+for the reply, the exchange begins with a marker: see `late_replies.py`.
 
 Reads are retried after a timeout. A write is sent a second time only after a read has shown
 that the first one did not arrive. The clients of the two protocols are subclasses, which
@@ -15,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Set
 from typing import ClassVar, Generic
 
 from watlowlib._internal.clock import Deadline
@@ -37,13 +36,9 @@ from watlowlib.protocol.exchange import (
     RetryPolicy,
     WriteOptions,
 )
-from watlowlib.protocol.late_replies import LATE_REPLY_S, PendingReplies, PendingReply
+from watlowlib.protocol.late_replies import PendingReplies
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stats import DeviceStats
-
-
-class _AmbiguousReplyError(Exception):
-    """Every matching reply may be the late reply to an earlier call."""
 
 
 class ProtocolClient(Generic[F]):
@@ -59,10 +54,12 @@ class ProtocolClient(Generic[F]):
     """Returns the exception for an error reply."""
     _describe: Callable[[bytes], object]
     """Returns the content of a reply in readable form, for messages."""
+    _frame_gap_s = 0.0
+    """The silence between frames that the protocol requires."""
 
     def __init__(self, port: Port) -> None:
         self.port = port
-        self._pending_replies = PendingReplies()
+        self._pending: PendingReplies[F] = PendingReplies()
         self._stats: defaultdict[int, DeviceStats] = defaultdict(DeviceStats)
 
     def stats_of(self, station: int) -> DeviceStats:
@@ -72,6 +69,10 @@ class ProtocolClient(Generic[F]):
     def close(self) -> None:
         """Close the port for good."""
         self.port.close()
+
+    def _marker(self, request: Request[F], keys: Set[Hashable]) -> Request[F] | None:
+        """Return a read of the station of `request` whose `reply_key` is not in `keys`, if any."""
+        raise NotImplementedError
 
     def _read(self, request: Request[F], policy: RetryPolicy, *, urgent: bool = False) -> Reply:
         """Return the reply to a read; the port is released between retries.
@@ -120,6 +121,7 @@ class ProtocolClient(Generic[F]):
             for _ in range(policy.retries + 1):
                 echo = b""
                 options.on_send()
+                call.begin_group()
                 try:
                     stored = self._exchange_once(call, write)
                     echo = stored.content
@@ -128,9 +130,6 @@ class ProtocolClient(Generic[F]):
                 except (WatlowTimeoutError, WatlowCRCError):
                     if not options.readable:
                         raise
-                except _AmbiguousReplyError:
-                    if not options.readable:
-                        raise self._no_reply_error(call, write, b"", damaged=False) from None
                 current = self._read_with_retries(call, read)
                 if current.content == content:
                     return call.make_reply(current)
@@ -146,15 +145,13 @@ class ProtocolClient(Generic[F]):
     def _read_with_retries(
         self, call: Call, request: Request[F], *, lock_each: bool = False
     ) -> ExchangeResult:
-        """Send a read, again after a timeout, damaged frames or an ambiguous reply."""
+        """Send a read, again after a timeout or damaged frames."""
         exchange = self._exchange_locked if lock_each else self._exchange_once
         retries_left = call.policy.retries
+        call.begin_group()
         while True:
             try:
                 return exchange(call, request)
-            except _AmbiguousReplyError:
-                # The controller replies, and the late reply is settled: send the request again.
-                continue
             except (WatlowTimeoutError, WatlowCRCError):
                 if not retries_left:
                     raise
@@ -176,86 +173,90 @@ class ProtocolClient(Generic[F]):
     def _exchange(self, call: Call, request: Request[F]) -> ExchangeResult:
         """Make one exchange on the acquired port; raise on an error reply."""
         try:
-            self._send_request(call, request)
-            frame = self._await_reply(call, request)
-        except (WatlowTimeoutError, WatlowCRCError, _AmbiguousReplyError):
-            raise
+            self._prepare_line()
+            self._settle_late_replies(call, request)
+            self._send(call, request, call.group)
+            frame = self._await_reply(call, request, call.group)
         except BaseException:
-            # Interrupted by Ctrl-C or a lost port: the reply may still come.
-            self._expect_late_reply(call, request)
+            # The reply may still come, also after Ctrl-C.
             self.port.line.require_silence()
             raise
-        self._count(request.station, "exchanges")
         if self._is_error_reply(frame.payload):
             raise self._error_from(frame.payload, self._context(call, request, frame.raw))
         return ExchangeResult(frame.payload[len(request.expected) :], frame.raw)
 
-    def _send_request(self, call: Call, request: Request[F]) -> None:
-        """Send the request; stale frames received before it may be late replies."""
+    def _prepare_line(self) -> None:
+        """Wait until the line is quiet; the stale frames received before may be late replies."""
+        if stale := self.port.line.prepare():
+            for frame in self._decoder().feed(stale):
+                if self._pending.match(frame):
+                    self._count(frame.source, "late_replies")
+
+    def _settle_late_replies(self, call: Call, request: Request[F]) -> None:
+        """Send a marker if a late reply could be taken for the reply to `request`."""
+        keys = self._pending.conflicting_keys(request, call.group)
+        marker = self._marker(request, keys) if keys else None
+        if marker is None:
+            return
+        # Equal markers form a group: no other request to the station lies between them.
+        self._send(call, marker, marker.reply_key)
         try:
-            stale = self.port.line.send(request.frame)
+            self._await_reply(call, marker, marker.reply_key, before=request)
+        except (WatlowTimeoutError, WatlowCRCError):
+            if self._pending.conflicting_keys(request, call.group):
+                raise
+        if self._frame_gap_s:
+            self.port.line.require_silence(self._frame_gap_s)
+        self._prepare_line()
+
+    def _send(self, call: Call, request: Request[F], group: object) -> None:
+        self._pending.add(request, group, call.policy.timeout_s)
+        try:
+            self.port.line.send(request.frame)
         except WatlowTimeoutError:
             # The port was too slow, but the request may have been sent and get a reply.
-            self._expect_late_reply(call, request)
-            self.port.line.require_silence()
             self._count(request.station, "timeouts")
             raise
         if trace.enabled():
             trace.sent(self.port.name, request.address, request.frame)
-        for frame in self._decoder().feed(stale) if stale else ():
-            self._match_late_reply(frame)
 
-    def _await_reply(self, call: Call, request: Request[F]) -> F:
-        line, decoder, station = self.port.line, self._decoder(), request.station
+    def _await_reply(
+        self, call: Call, request: Request[F], group: object, *, before: Request[F] | None = None
+    ) -> F:
+        """Return the reply to a request of `group`.
+
+        `request` is a marker if it is sent `before` another request. When that is settled, the
+        marker's reply is awaited only until the line is quiet.
+        """
+        line, decoder = self.port.line, self._decoder()
         sent_s = time.monotonic()
         deadline = Deadline(sent_s + call.policy.timeout_s + request.wire_s)
         found: F | None = None
-        ambiguous: PendingReply | None = None
         received = b""
         while data := line.receive(deadline):
             received += data
             for frame in decoder.feed(data):
                 if trace.enabled():
                     trace.received(self.port.name, request.address, frame.raw, sent_s)
-                pending = self._match_late_reply(frame, call)
-                if not request.fits(frame):
-                    if pending is None:
-                        self._count_skipped(request, frame)
-                elif pending is not None:
-                    ambiguous, deadline = pending, Deadline.after(line.quiet_s + request.wire_s)
-                else:
+                reply = self._pending.match(frame)
+                if reply is None:
+                    self._count_skipped(request, frame)
+                elif reply.group == group:
                     found = frame
+                else:
+                    self._count(frame.source, "late_replies")
+                    if before and not self._pending.conflicting_keys(before, call.group):
+                        deadline = Deadline.after(line.quiet_s + request.wire_s)
             if found is not None or deadline.passed():
                 break
         if found is not None:
-            if self._pending_replies.drop_older(station, call):
-                self._expect_late_reply(call, request)
+            self._count(request.station, "exchanges")
             if decoder.pending:
                 line.require_silence()
             return found
-        if ambiguous is not None:
-            # Ours or the late one: keep expecting our reply until the late one's expiry.
-            reply = PendingReply(request.expected, call, ambiguous.until_s, ambiguous=True)
-            self._pending_replies.add(station, reply)
-            raise _AmbiguousReplyError
         if trace.enabled():
             trace.unusable(self.port.name, request.address, received, sent_s)
-        line.require_silence()
-        self._expect_late_reply(call, request)
         raise self._no_reply_error(call, request, received, damaged=decoder.damaged > 0)
-
-    def _expect_late_reply(self, call: Call, request: Request[F]) -> None:
-        """Note that the reply to `request` may still come."""
-        until_s = time.monotonic() + call.policy.early_s + LATE_REPLY_S
-        self._pending_replies.add(request.station, PendingReply(request.expected, call, until_s))
-
-    def _match_late_reply(self, frame: F, call: object = None) -> PendingReply | None:
-        """Return the pending reply of another call than `call` that a frame may be."""
-        is_error = self._is_error_reply(frame.payload)
-        pending = self._pending_replies.match(frame.source, frame.payload, call, is_error=is_error)
-        if pending is not None:
-            self._count(frame.source, "late_replies")
-        return pending
 
     def _count_skipped(self, request: Request[F], frame: F) -> None:
         """Count a frame that does not match the request."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -17,13 +17,10 @@ class RetryPolicy(NamedTuple):
     Attributes:
         timeout_s: Seconds to wait for a reply.
         retries: How often to retry.
-        early_s: By how many seconds the usual timeout was shortened; a late reply is expected
-            for so much longer.
     """
 
     timeout_s: float = DEFAULT_TIMEOUT_S
     retries: int = 1
-    early_s: float = 0.0
 
     def single_attempt(self, within_s: float | None) -> RetryPolicy:
         """Return a policy without retries and with a timeout of at most `within_s` (None: self).
@@ -33,8 +30,7 @@ class RetryPolicy(NamedTuple):
         if within_s is None:
             return self
         slow = self.timeout_s > DEFAULT_TIMEOUT_S
-        timeout_s = self.timeout_s if slow else min(self.timeout_s, within_s)
-        return RetryPolicy(timeout_s, 0, self.timeout_s - timeout_s)
+        return RetryPolicy(self.timeout_s if slow else min(self.timeout_s, within_s), 0)
 
 
 class WriteOptions(NamedTuple):
@@ -108,6 +104,10 @@ class Request(Protocol[F_in]):
         """The first bytes of the reply's payload, before the content."""
 
     @property
+    def reply_key(self) -> Hashable:
+        """What a reply shows; replies to requests with equal keys cannot be told apart."""
+
+    @property
     def wire_s(self) -> float:
         """Seconds that request and reply take on the wire, where that is significant."""
 
@@ -133,13 +133,18 @@ class Decoder(Protocol[F_out]):
 class Call:
     """One read or write of the client, with its start time; it may need several exchanges."""
 
-    __slots__ = ("policy", "started_at", "started_s", "urgent")
+    __slots__ = ("group", "policy", "started_at", "started_s", "urgent")
 
     def __init__(self, policy: RetryPolicy, *, urgent: bool = False) -> None:
         self.policy = policy
         self.urgent = urgent
         self.started_at = datetime.now(timezone.utc)
         self.started_s = time.monotonic()
+        self.group = object()
+
+    def begin_group(self) -> None:
+        """Accept only replies to the requests sent from now on."""
+        self.group = object()
 
     def make_reply(self, result: ExchangeResult) -> Reply:
         """Return `result` with the call's start time and latency."""

@@ -1,73 +1,78 @@
-"""Late replies: which replies to timed-out requests may still come.
+"""Late replies: the requests to each station whose reply may still come.
 
-A controller replies to one request after the other. A reply that matches a pending one may
-therefore be the late reply, even if it also matches the current request. A reply to a later
-request shows that the replies to earlier ones will never come. A pending reply expires
-`LATE_REPLY_S` after the timeout, or after the full timeout where it was shortened.
+A station replies to one request after the other, but a reply may be late or may never come. So
+a received frame belongs to the earliest pending request that it fits, or to a later one; the
+replies to all requests before that one will never come. A frame is therefore accepted only if
+the earliest request that it fits belongs to the current read or write.
+
+Replies with equal `reply_key` cannot be told apart. Before a request is sent whose reply could be
+taken for a pending one, the client sends a marker: a read with another `reply_key`. Its reply
+shows that the pending replies have come or will never come.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Hashable
+from typing import Generic, NamedTuple
 
-LATE_REPLY_S = 1.0
+from watlowlib.protocol.exchange import F, Request
+
+LATE_REPLY_S = 30.0
+"""How long after its timeout a reply is expected."""
 
 
-@dataclass(eq=False)
-class PendingReply:
-    """A reply that may still come: the first bytes of its payload, and the call of its request.
+class PendingReply(NamedTuple, Generic[F]):
+    """A request whose reply may still come.
 
-    It expires at `until_s` on the monotonic clock. `ambiguous`: a reply has come that may be this
-    one or an older one, whose expiry applies.
+    Attributes:
+        request: The request.
+        group: Equal for the attempts of one read or write; any of their replies is accepted.
+        until_s: When the reply is no longer expected, on the monotonic clock.
     """
 
-    expected: bytes
-    call: object
+    request: Request[F]
+    group: object
     until_s: float
-    ambiguous: bool = False
 
 
-class PendingReplies:
-    """The pending replies of each controller, by station, in the order of the requests."""
+class PendingReplies(Generic[F]):
+    """The pending replies of each station, in the order of the requests."""
 
     def __init__(self) -> None:
-        self._pending: dict[int, list[PendingReply]] = {}
+        self._pending: dict[int, list[PendingReply[F]]] = {}
 
-    def add(self, station: int, reply: PendingReply) -> None:
-        """Add the reply to a request to `station` that has just failed."""
-        self._pending[station] = [*self._unexpired(station), reply]
+    def add(self, request: Request[F], group: object, timeout_s: float) -> None:
+        """Add a request that is about to be sent and awaited for `timeout_s`."""
+        now_s = time.monotonic()
+        pending = self._pending.setdefault(request.station, [])
+        if pending and pending[0].until_s < now_s:
+            pending[:] = [reply for reply in pending if reply.until_s >= now_s]
+        pending.append(PendingReply(request, group, now_s + timeout_s + LATE_REPLY_S))
 
-    def match(
-        self, station: int, payload: bytes, call: object = None, *, is_error: bool = False
-    ) -> PendingReply | None:
-        """Return the pending reply of another call than `call` that a reply may be.
-
-        That pending reply and all earlier ones are removed. An error reply does not name its
-        request and matches every pending reply.
-        """
-        queue = self._unexpired(station)
-        for place, pending in enumerate(queue):
-            fits = is_error or payload.startswith(pending.expected)
-            if pending.call is not call and fits:
-                self._pending[station] = queue[place + 1 :]
-                return pending
+    def match(self, frame: F) -> PendingReply[F] | None:
+        """Return the earliest request that `frame` fits, and remove it and the earlier ones."""
+        pending = self._pending.get(frame.source, ())
+        for place, reply in enumerate(pending):
+            if reply.request.fits(frame):
+                del self._pending[frame.source][: place + 1]
+                return reply
         return None
 
-    def drop_older(self, station: int, call: object) -> bool:
-        """Remove the replies to requests sent before the first one of `call`, which got a reply.
+    def conflicting_keys(self, request: Request[F], group: object) -> set[Hashable]:
+        """Return the keys that a marker before `request` must not have; empty if none is needed.
 
-        Returns:
-            Whether that reply may belong to an earlier request of the same call, which timed
-            out: then the reply to the call's last request is pending.
+        They are the key of `request` and those of the pending replies up to the last one that
+        has this key and belongs to another group.
         """
-        queue = self._unexpired(station)
-        while queue and queue[0].call is not call:
-            del queue[0]
-        timed_out = bool(queue) and not any(pending.ambiguous for pending in queue)
-        self._pending[station] = queue[timed_out:]
-        return timed_out
-
-    def _unexpired(self, station: int) -> list[PendingReply]:
         now_s = time.monotonic()
-        return [pending for pending in self._pending.get(station, ()) if pending.until_s > now_s]
+        pending = self._pending.get(request.station, ())
+        for place in range(len(pending) - 1, -1, -1):
+            reply = pending[place]
+            if (
+                reply.request.reply_key == request.reply_key
+                and reply.group is not group
+                and reply.until_s > now_s
+            ):
+                return {earlier.request.reply_key for earlier in pending[: place + 1]}
+        return set()

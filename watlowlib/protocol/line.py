@@ -62,11 +62,11 @@ class Line:
         self.transport.open()
         self._was_open = True
 
-    def send(self, data: bytes) -> bytes:
-        """Wait until the line is quiet, then send `data`.
+    def prepare(self) -> bytes:
+        """Open the port if it was lost, and wait until the line is quiet.
 
         Returns:
-            The stale bytes that were discarded before.
+            The stale bytes that were discarded.
 
         Raises:
             WatlowLineNotQuietError: The line was not quiet within `SETTLE_LIMIT_S`.
@@ -74,9 +74,11 @@ class Line:
         """
         if not self.transport.is_open:
             self._reopen()
-        stale = self._wait_until_quiet()
+        return self._wait_until_quiet()
+
+    def send(self, data: bytes) -> None:
+        """Send `data` on the prepared line."""
         self.transport.write(data, Deadline.after(WRITE_S))
-        return stale
 
     def receive(self, deadline: Deadline) -> bytes:
         """Return what arrives by the deadline, `b""` for nothing."""
@@ -85,9 +87,10 @@ class Line:
             self._backoff.succeeded()
         return data
 
-    def require_silence(self) -> None:
-        """Require silence for `quiet_s` before the next request: bytes may still come."""
-        self._quiet_until_s = time.monotonic() + self.quiet_s
+    def require_silence(self, silence_s: float | None = None) -> None:
+        """Require silence before the next request; for `quiet_s`, because bytes may still come."""
+        until_s = time.monotonic() + (self.quiet_s if silence_s is None else silence_s)
+        self._quiet_until_s = max(self._quiet_until_s, until_s)
 
     def _reopen(self) -> None:
         left_s = self._backoff.left_s()

@@ -46,6 +46,10 @@ def exception_reply(code: int, *, slave: int = 1, function: int = 3) -> bytes:
     return RtuFrame(slave, bytes((function | 0x80, code))).raw
 
 
+MARKER = reply(28)
+"""The reply to a marker, which reads one register from 0."""
+
+
 def damaged(frame: bytes) -> bytes:
     return frame[:-3] + bytes((frame[-3] ^ 1,)) + frame[-2:]
 
@@ -143,15 +147,30 @@ def test_read_is_retried_once() -> None:
 
 def test_late_reply_for_another_register_is_not_accepted() -> None:
     # Replies to reads of two registers do not say which registers they contain.
-    script = Script([], [reply(6, 6), reply(7, 8)])
+    # The client reads one register first: its reply shows that (6, 6) has come, or never will.
+    for replies in ([reply(6, 6), MARKER], [MARKER], [reply(6, 6)], [exception_reply(2)]):
+        script = Script([], replies, [reply(7, 8)])
+        with pytest.raises(WatlowTimeoutError):
+            script.client.read(1, 2160, 2, NO_RETRY)
+        assert script.read() == (7, 8)
+        assert script.transport.written[1].hex() == "01030000000184" + "0a"
+
+
+def test_no_marker_is_sent_where_the_sizes_differ() -> None:
+    script = Script([], [reply(7)], [reply(7, 8)])
     with pytest.raises(WatlowTimeoutError):
         script.client.read(1, 2160, 2, NO_RETRY)
-    assert script.read() == (7, 8)
-    script = Script([], [reply(6, 6)], [reply(7, 8)])
-    with pytest.raises(WatlowTimeoutError):
-        script.client.read(1, 2160, 2, NO_RETRY)
-    assert script.read() == (7, 8)
+    assert script.read(count=1) == (7,)
+    assert script.read(count=2) == (7, 8)
     assert script.sent == [3, 3, 3]
+
+
+def test_marker_has_another_size_than_the_pending_reply() -> None:
+    script = Script([], [reply(28, 0)], [reply(7)])
+    with pytest.raises(WatlowTimeoutError):
+        script.client.read(1, 4002, 1, NO_RETRY)
+    assert script.read(count=1) == (7,)
+    assert script.transport.written[1][:6].hex() == "010300000002"
 
 
 def test_write_is_verified_by_reading_back() -> None:

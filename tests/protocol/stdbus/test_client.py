@@ -49,6 +49,10 @@ def error_reply(code: int, *, source: int = 0x10) -> bytes:
     return encode_frame(Frame(REPLY, 0x00, source, bytes((2, code))))
 
 
+MARKER = reply(28.0, b"\x01\x01\x01")
+"""The reply to a marker, which reads the hardware ID."""
+
+
 def damaged(frame: bytes) -> bytes:
     return frame[:-3] + bytes((frame[-3] ^ 1,)) + frame[-2:]
 
@@ -160,7 +164,7 @@ def test_counters() -> None:
 
 
 def test_late_replies_are_counted() -> None:
-    # Before the next request, after another request, and after the same request.
+    # Before the next request, after another request, and after a marker.
     script = Script([], [reply(75.0)], [], [reply(2.0), reply(1.0, b"\x08\x01\x01")])
     stats = script.client.stats_of(mac_of(1))
     with pytest.raises(WatlowTimeoutError):
@@ -172,7 +176,7 @@ def test_late_replies_are_counted() -> None:
         script.read()
     script.read(request=ReadRequest(8, 1, 1))
     assert stats.late_replies == 2
-    delayed = Script([], [reply(666.0), reply(75.0)])
+    delayed = Script([], [reply(666.0), MARKER], [reply(75.0)])
     with pytest.raises(WatlowTimeoutError):
         delayed.read()
     delayed.read()
@@ -208,12 +212,13 @@ def test_reply_after_the_timeout_is_discarded() -> None:
 
 
 def test_late_reply_after_the_next_request_is_not_accepted() -> None:
-    # The same request twice: only the newer reply behind it identifies the old one.
-    script = Script([], [reply(666.0), reply(75.0)], [reply(76.0)])
+    # The late reply comes after the marker, so the reply to the marker need not be awaited.
+    script = Script([], [reply(666.0)], [MARKER, reply(75.0)], [reply(76.0)])
     with pytest.raises(WatlowTimeoutError):
         script.read()
     assert script.read() == 75.0
     assert script.read() == 76.0
+    assert len(script.transport.written) == 4
 
 
 def test_late_error_reply_is_not_taken_for_the_next_reply() -> None:
@@ -411,20 +416,59 @@ def test_line_need_not_be_quiet_after_a_reply() -> None:
     assert transport.events == [*EXCHANGE, *EXCHANGE]
 
 
-def test_ambiguous_reply_is_skipped_and_the_request_repeated() -> None:
-    transport, client = noting_client([], [reply(75.0)], [reply(75.0)], [reply(76.0)])
+def test_retry_leaves_a_reply_pending_that_a_marker_settles() -> None:
+    transport, client = noting_client([], [reply(75.0)], [MARKER], [reply(76.0)], [reply(77.0)])
     client.read(1, PV, RetryPolicy(5.0, 1))
     # One reply has come for two requests: the next one may be the late reply.
     assert Script._float(client.read(1, PV, RetryPolicy(5.0, 0)).content[1:]) == 76.0
-    assert transport.events[-7:] == [*EXCHANGE, 2.0, *EXCHANGE]
+    assert transport.events[-6:] == [*EXCHANGE, *EXCHANGE]
+    assert Script._float(client.read(1, PV, RetryPolicy(5.0, 0)).content[1:]) == 77.0
+    assert len(transport.written) == 5
 
 
-def test_pending_reply_expires(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watlowlib.protocol.client.LATE_REPLY_S", 0.0)
+def test_no_marker_is_sent_where_the_replies_differ() -> None:
+    script = Script([], [reply(60.0, b"\x07\x01\x01")], [reply(75.0)])
+    with pytest.raises(WatlowTimeoutError):
+        script.read()
+    assert script.read(request=SETPOINT) == 60.0
+    # That reply shows that the first one will never come.
+    assert script.read() == 75.0
+    assert len(script.transport.written) == 3
+
+
+def test_no_marker_is_sent_after_the_pending_reply_has_expired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("watlowlib.protocol.late_replies.LATE_REPLY_S", -5.0)
     transport, client = noting_client([], [reply(75.0)], [reply(76.0)])
     client.read(1, PV, RetryPolicy(5.0, 1))
     assert Script._float(client.read(1, PV, RetryPolicy(5.0, 0)).content[1:]) == 76.0
     assert transport.events[-3:] == [*EXCHANGE]
+
+
+def test_marker_differs_from_the_request_and_from_a_lost_marker() -> None:
+    script = Script([], [], [MARKER], [], [], [MARKER, reply(3.0, b"\x01\x02\x01")], [MARKER])
+    with pytest.raises(WatlowTimeoutError):
+        script.read()  # lost
+    with pytest.raises(WatlowTimeoutError):
+        script.read()  # its marker is late
+    with pytest.raises(WatlowTimeoutError):
+        script.read()  # settled by the reply to either marker; the request itself is lost
+    hardware_id = ReadRequest(1, 1, 1)
+    with pytest.raises(WatlowTimeoutError):
+        script.read(request=hardware_id)
+    # The reply to the second marker may come now: the third one reads another parameter.
+    assert script.read(request=hardware_id) == 28.0
+    assert [frame[11:13] for frame in script.transport.written] == [
+        *(b"\4\1", b"\1\1", b"\1\1", b"\4\1", b"\1\2", b"\1\2", b"\1\1")
+    ]
+
+
+def test_late_error_reply_settles_the_pending_reply() -> None:
+    script = Script([], [error_reply(0x84)], [MARKER, reply(75.0)])
+    with pytest.raises(WatlowTimeoutError):
+        script.read()
+    assert script.read() == 75.0
 
 
 def test_discarded_late_reply_is_not_pending_any_more() -> None:
@@ -445,7 +489,7 @@ def test_pending_reply_of_another_controller_does_not_matter() -> None:
 
 
 def test_two_late_replies_are_both_skipped() -> None:
-    script = Script([], [], [reply(1.0), reply(2.0), reply(75.0)], [reply(76.0)])
+    script = Script([], [], [reply(1.0), reply(2.0), MARKER], [reply(75.0)], [reply(76.0)])
     with pytest.raises(WatlowTimeoutError):
         script.read(ONE_RETRY)
     assert script.read() == 75.0
@@ -453,13 +497,13 @@ def test_two_late_replies_are_both_skipped() -> None:
 
 
 def test_replies_that_are_always_late_are_never_mixed_up() -> None:
-    # Two requests time out; then each reply belongs to the request two before.
-    script = Script([], [], [reply(1.0)], [reply(2.0), reply(3.0)])
+    # Two requests time out; then each reply belongs to a request before.
+    script = Script([], [], [reply(1.0)], [reply(2.0), MARKER], [MARKER], [reply(3.0)])
     with pytest.raises(WatlowTimeoutError):
         script.read(ONE_RETRY)
-    # 3.0 is the reply to the first request of this call.
-    assert script.read() == 3.0
-    assert len(script.transport.written) == 4
+    # Two markers settle the two late replies; 3.0 is the reply to the first request after them.
+    assert script.read(RetryPolicy(0.5, retries=2)) == 3.0
+    assert script.transport.written[-2:] == [PV_REQUEST, PV_REQUEST]
 
 
 def test_late_error_reply_is_not_taken_for_the_reply_to_a_write() -> None:
@@ -481,7 +525,7 @@ def test_late_write_reply_does_not_confirm_a_later_write() -> None:
 
 
 def test_waiting_call_does_not_take_the_late_reply_of_the_previous_call() -> None:
-    script = Script([], [reply(75.0)], [reply(100.0)])
+    script = Script([], [reply(75.0)], [MARKER, reply(100.0)])
     started = threading.Event()
     values: list[float] = []
     port = script.client.port
@@ -499,19 +543,19 @@ def test_waiting_call_does_not_take_the_late_reply_of_the_previous_call() -> Non
         pass
     with pytest.raises(WatlowTimeoutError):
         first = frame_read_request(1, PV)
-        script.client._exchange(Call(NO_RETRY, urgent=False), first)
+        script.client._exchange(Call(NO_RETRY), first)
     port.release()
     thread.join(10)
     assert values == [100.0]
 
 
 def test_pending_replies_of_a_dead_controller_expire(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watlowlib.protocol.client.LATE_REPLY_S", 0.0)
+    monkeypatch.setattr("watlowlib.protocol.late_replies.LATE_REPLY_S", -0.5)
     script = Script()
     for _ in range(50):
         with pytest.raises(WatlowTimeoutError):
             script.read()
-    assert len(script.client._pending_replies._pending[0x10]) <= 1
+    assert len(script.client._pending._pending[0x10]) <= 1
 
 
 class InterruptedTransport(ScriptedTransport):
@@ -525,7 +569,7 @@ class InterruptedTransport(ScriptedTransport):
 
 
 def test_reply_to_an_interrupted_request_is_not_taken_for_the_next() -> None:
-    replies = [[], [reply(666.0), reply(75.0)]]
+    replies = [[], [reply(666.0), MARKER], [reply(75.0)]]
     transport = InterruptedTransport(lambda data: replies.pop(0))
     transport.open()
     client = StdBusClient(Port(transport))
@@ -535,7 +579,7 @@ def test_reply_to_an_interrupted_request_is_not_taken_for_the_next() -> None:
 
 
 def test_reply_after_a_transport_write_timeout_is_pending() -> None:
-    script = Script([reply(666.0), reply(72.0)])
+    script = Script([reply(666.0), MARKER], [reply(72.0)])
     respond, slow = script.transport._respond, [True]
 
     def respond_slowly(data: bytes) -> list[bytes]:
@@ -550,7 +594,7 @@ def test_reply_after_a_transport_write_timeout_is_pending() -> None:
     stats = script.client.stats_of(0x10)
     assert (stats.timeouts, stats.unanswered) == (1, 1)
     assert script.read() == 72.0
-    assert (stats.late_replies, stats.exchanges) == (1, 1)
+    assert (stats.late_replies, stats.exchanges) == (1, 2)
 
 
 def test_clamped_write_raises_and_is_not_repeated() -> None:

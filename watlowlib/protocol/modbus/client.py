@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence, Set
 from functools import partial
 
 import minimalmodbus
@@ -27,9 +27,15 @@ from watlowlib.protocol.exchange import (
     RetryPolicy,
     WriteOptions,
 )
-from watlowlib.protocol.modbus.frames import RtuDecoder, RtuFrame, reply_sizes
+from watlowlib.protocol.modbus.frames import READ_HOLDING, RtuDecoder, RtuFrame, reply_sizes
 from watlowlib.protocol.modbus.requests import RtuRequest, error_from_exception, is_exception
 from watlowlib.protocol.port import Port
+
+GAP_CHARACTERS, LEAST_GAP_S = 3.5, 0.00175
+"""The silence between frames. Source: Modbus over serial line 1.02."""
+
+MARKER_COUNTS = range(1, 17)
+"""Numbers of registers that a marker reads from register 0; an exception is a reply, too."""
 
 _numbers = itertools.count(1)
 
@@ -50,6 +56,7 @@ class ModbusClient(ProtocolClient[RtuFrame]):
     def __init__(self, port: Port, settings: SerialSettings) -> None:
         super().__init__(port)
         self.byte_time_s = settings.byte_time_s
+        self._frame_gap_s = max(LEAST_GAP_S, GAP_CHARACTERS * self.byte_time_s)
         self._baudrate = settings.baudrate
         # minimalmodbus keeps the time of the last read by the name of the port.
         self._key = f"watlowlib port {next(_numbers)}"
@@ -82,6 +89,15 @@ class ModbusClient(ProtocolClient[RtuFrame]):
             options,
         )
         return reply if reply.content else reply._replace(content=content)
+
+    def _marker(self, request: Request[RtuFrame], keys: Set[Hashable]) -> RtuRequest | None:
+        for count in MARKER_COUNTS:
+            payload = struct.pack(">BHH", READ_HOLDING, 0, count)
+            frame = RtuFrame(request.station, payload).raw
+            marker = RtuRequest(request.station, 0, count, None, self.byte_time_s, frame)
+            if marker.reply_key not in keys:
+                return marker
+        return None
 
     def close(self) -> None:
         """Close the port for good."""

@@ -68,6 +68,8 @@ class RtuRequest:
             return bytes((READ_HOLDING, 2 * self.count))
         return struct.pack(">BHH", WRITE_MANY, self.register, self.count)
 
+    reply_key = expected
+
     @property
     def content_size(self) -> int:
         """The number of register bytes in the reply."""

@@ -6,16 +6,22 @@ frames and payloads of Standard Bus.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Set
+
 from watlowlib.protocol.client import ProtocolClient
-from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
+from watlowlib.protocol.exchange import Reply, Request, RetryPolicy, WriteOptions
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, decode_content
 from watlowlib.protocol.stdbus.requests import (
+    StdBusRequest,
     error_from_reply,
     frame_read_request,
     frame_write_request,
     is_error_reply,
 )
+
+MARKERS = tuple(ReadRequest(1, member, 1) for member in range(1, 9))
+"""The numbers 1001 to 1008 identify a controller; each EZ-ZONE has them."""
 
 
 class StdBusClient(ProtocolClient[Frame]):
@@ -51,3 +57,10 @@ class StdBusClient(ProtocolClient[Frame]):
             policy,
             options,
         )
+
+    def _marker(self, request: Request[Frame], keys: Set[Hashable]) -> StdBusRequest | None:
+        for content in MARKERS:
+            marker = frame_read_request(request.address, content)
+            if marker.reply_key not in keys:
+                return marker
+        return None

@@ -51,12 +51,21 @@ _ERRORS: dict[int, tuple[type[WatlowDeviceError], str]] = {
 
 
 class StdBusRequest(NamedTuple):
-    """A request frame, and the first bytes of its reply, before the tag and the value."""
+    """A request frame, and the first bytes of its reply, before the tag and the value.
+
+    `host` is the MAC that sends the request and gets the reply.
+    """
 
     frame: bytes
     station: int
     expected: bytes
+    host: int = HOST_MAC
     wire_s: float = 0.0
+
+    @property
+    def reply_key(self) -> tuple[int, bytes]:
+        """The host's MAC and the first bytes of the payload."""
+        return self.host, self.expected
 
     @property
     def address(self) -> int:
@@ -65,7 +74,7 @@ class StdBusRequest(NamedTuple):
 
     def fits(self, frame: Frame) -> bool:
         """Whether `frame` is a reply to this request, with a value or an error."""
-        if frame.type != REPLY or frame.source != self.station or frame.destination != HOST_MAC:
+        if frame.type != REPLY or frame.source != self.station or frame.destination != self.host:
             return False
         payload = frame.payload
         if payload.startswith(self.expected) and len(payload) > len(self.expected):
@@ -79,19 +88,18 @@ def is_error_reply(payload: bytes) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def frame_read_request(address: int, request: ReadRequest) -> StdBusRequest:
+def frame_read_request(address: int, request: ReadRequest, host: int = HOST_MAC) -> StdBusRequest:
     """Return the request to read a parameter of `address`."""
     mac = mac_of(address)
-    frame = encode_frame(Frame(REQUEST, mac, HOST_MAC, encode_payload(request)))
-    return StdBusRequest(frame, mac, READ_REPLY + bytes(request))
+    frame = encode_frame(Frame(REQUEST, mac, host, encode_payload(request)))
+    return StdBusRequest(frame, mac, READ_REPLY + bytes(request), host)
 
 
-def frame_write_request(address: int, request: WriteRequest) -> StdBusRequest:
+def frame_write_request(address: int, request: WriteRequest, host: int = HOST_MAC) -> StdBusRequest:
     """Return the request to write a parameter of `address`."""
     mac = mac_of(address)
-    payload = encode_payload(request)
-    frame = encode_frame(Frame(REQUEST, mac, HOST_MAC, payload))
-    return StdBusRequest(frame, mac, WRITE_REPLY + bytes(request[:3]))
+    frame = encode_frame(Frame(REQUEST, mac, host, encode_payload(request)))
+    return StdBusRequest(frame, mac, WRITE_REPLY + bytes(request[:3]), host)
 
 
 def error_from_reply(payload: bytes, context: ErrorContext) -> WatlowDeviceError:
