@@ -33,10 +33,11 @@ import minimalmodbus
 from harness import in_another_process, print_ratios, print_table
 
 from watlowlib import Controller, open_device
-from watlowlib.model import ProtocolKind, SerialSettings
+from watlowlib.model import ProtocolKind
 from watlowlib.registry.parameters import PARAMETERS, DataType
 from watlowlib.simulator import SimulatedBus, SimulatedController
 from watlowlib.simulator.turnaround import PM3_TURNAROUND_S, SLOW_SHARE
+from watlowlib.transport.settings import SerialSettings
 
 ADJACENT = (8009, 8012, 8006, 8007, 8008, 8010, 8013, 8011, 8014, 8033)
 SCATTERED = (4001, 4002, 7001, 7007, 8002, 8011, 8014, 8027, 9009, 17009)

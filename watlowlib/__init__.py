@@ -70,7 +70,6 @@ if TYPE_CHECKING:
         RateReport,
         Reading,
         Sample,
-        SerialSettings,
         SinkReport,
         Unit,
         WordOrder,
@@ -90,6 +89,7 @@ if TYPE_CHECKING:
     from watlowlib.sinks.rows import sample_to_row
     from watlowlib.sinks.sqlite import SqliteSink
     from watlowlib.streaming.recorder import OverflowPolicy, Recording, record
+    from watlowlib.transport.settings import SerialSettings
 
 __version__ = "0.1.0"
 
@@ -181,7 +181,7 @@ _NAMES_BY_MODULE = {
     "devices.poll": "Poll PollSource",
     "manager.manager": "WatlowManager",
     "model": "AcquisitionSummary AlarmState ControllerFamily DeviceInfo PartNumber PidGains "
-    "ProtocolKind RateReport Reading Sample SerialSettings SinkReport Unit WordOrder",
+    "ProtocolKind RateReport Reading Sample SinkReport Unit WordOrder",
     "protocol.stats": "DeviceStats PortStats",
     "streaming.recorder": "OverflowPolicy Recording record",
     "registry.parameters": "PARAMETERS ParameterSpec",
@@ -198,6 +198,7 @@ _NAMES_BY_MODULE = {
     "sinks.sqlite": "SqliteSink",
     "sinks.csv": "CsvSink",
     "sinks.jsonl": "JsonlSink",
+    "transport.settings": "SerialSettings",
 }
 """The public names by the submodule that defines them; all others are in `errors`."""
 

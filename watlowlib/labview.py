@@ -41,8 +41,9 @@ from watlowlib.devices.discovery import USUAL, find_devices
 from watlowlib.devices.factory import open_device
 from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError, WatlowError
 from watlowlib.manager.manager import WatlowManager
-from watlowlib.model import ControllerFamily, ProtocolKind, Sample, SerialSettings
+from watlowlib.model import ControllerFamily, ProtocolKind, Sample
 from watlowlib.sinks.choose import open_sink
+from watlowlib.transport.settings import SerialSettings
 
 Status: TypeAlias = "tuple[int, float, int, int, int, int, float, int, int, int]"
 log = logging.getLogger(__name__)

@@ -11,8 +11,6 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
-from watlowlib.errors import WatlowConfigurationError
-
 Value: TypeAlias = "float | int | str | tuple[int, ...]"
 """A parameter's value: a float, an integer or enumeration code, a text, or several
 enumeration words (never seen in a capture so far)."""
@@ -25,9 +23,6 @@ else:  # only type checkers need the default
     from typing import TypeVar
 
     V = TypeVar("V")
-
-BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
-"""Baud rates accepted in `SerialSettings`, in bit/s."""
 
 
 class TextEnum(str, Enum):
@@ -71,37 +66,6 @@ class WordOrder(TextEnum):
     AUTO = "auto"
     LOW_HIGH = "low_high"
     HIGH_LOW = "high_low"
-
-
-@dataclass(frozen=True)
-class SerialSettings:
-    """The settings of a serial line; by default those of Standard Bus.
-
-    Raises:
-        WatlowConfigurationError: A setting has a value that is not allowed.
-    """
-
-    baudrate: int = 38400
-    bytesize: int = 8
-    parity: str = "N"
-    stopbits: int = 1
-
-    def __post_init__(self) -> None:
-        for name, allowed in (
-            ("baudrate", BAUDRATES),
-            ("bytesize", (7, 8)),
-            ("parity", ("N", "E", "O")),
-            ("stopbits", (1, 2)),
-        ):
-            given = getattr(self, name)
-            if given not in allowed:
-                values = ", ".join(map(str, allowed))
-                raise WatlowConfigurationError(f"{name}={given!r}: allowed are {values}")
-
-    @property
-    def byte_time_s(self) -> float:
-        """Seconds that one byte takes: start, data, parity and stop bits."""
-        return (1 + self.bytesize + (self.parity != "N") + self.stopbits) / self.baudrate
 
 
 @dataclass(frozen=True)

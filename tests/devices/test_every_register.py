@@ -18,9 +18,10 @@ from watlowlib._internal.clock import ManualClock
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import ProtocolKind, SerialSettings, WordOrder
+from watlowlib.model import ProtocolKind, WordOrder
 from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec
 from watlowlib.simulator import SimulatedBus, SimulatedController
+from watlowlib.transport.settings import SerialSettings
 
 MODBUS = ProtocolKind.MODBUS_RTU
 COMMUNICATION_SETTINGS = (17002, 17003, 17007, 17009)

@@ -32,10 +32,11 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.manager.members import Members
-from watlowlib.model import ProtocolKind, Sample, SerialSettings
+from watlowlib.model import ProtocolKind, Sample
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.simulator import SimulatedBus
 from watlowlib.transport.serial_port import SerialTransport
+from watlowlib.transport.settings import SerialSettings
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup

@@ -23,10 +23,11 @@ from watlowlib.errors import (
     WatlowPortNotFoundError,
     WatlowTimeoutError,
 )
-from watlowlib.model import ProtocolKind, SerialSettings
+from watlowlib.model import ProtocolKind
 from watlowlib.protocol import port_pool
 from watlowlib.protocol.port_pool import Lease, acquire_lease, port_key
 from watlowlib.simulator import SimulatedBus
+from watlowlib.transport.settings import SerialSettings
 
 
 def test_two_names_of_a_port_share_it(bus: SimulatedBus, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import serial
 
 from watlowlib import open_device
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import ProtocolKind, SerialSettings, WordOrder
+from watlowlib.model import ProtocolKind, WordOrder
 from watlowlib.protocol.modbus.frames import RtuDecoder, RtuFrame, reply_sizes
 from watlowlib.simulator import (
     Fault,
@@ -21,6 +21,7 @@ from watlowlib.simulator import (
     Write,
 )
 from watlowlib.simulator.timed_line import TimedLine
+from watlowlib.transport.settings import SerialSettings
 
 TIMEOUT_S = 20.0
 READ_SETPOINT = bytes.fromhex("03 0870 0002")

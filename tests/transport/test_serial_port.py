@@ -18,9 +18,9 @@ from watlowlib.errors import (
     WatlowPortNotFoundError,
     WatlowPortPermissionError,
 )
-from watlowlib.model import SerialSettings
 from watlowlib.simulator import SimulatedBus
 from watlowlib.transport.serial_port import SerialTransport, _open_error, _permission_hint
+from watlowlib.transport.settings import SerialSettings
 
 
 def test_missing_port() -> None:

@@ -6,7 +6,8 @@ import argparse
 
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.manager import WatlowManager
-from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings
+from watlowlib.model import ControllerFamily, ProtocolKind
+from watlowlib.transport.settings import SerialSettings
 
 PROTOCOLS = [str(ProtocolKind.STDBUS), str(ProtocolKind.MODBUS_RTU)]
 DEFAULT_PARAMETERS = ("process_value", "setpoint")

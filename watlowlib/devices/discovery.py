@@ -24,8 +24,9 @@ from watlowlib.errors import (
     WatlowError,
     WatlowLineNotQuietError,
 )
-from watlowlib.model import BAUDRATES, ControllerFamily, DeviceInfo, ProtocolKind, SerialSettings
+from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind
 from watlowlib.transport.serial_port import port_names
+from watlowlib.transport.settings import BAUDRATES, SerialSettings
 
 USUAL = {ProtocolKind.STDBUS: (38400,), ProtocolKind.MODBUS_RTU: (9600, 19200, 38400)}
 """The baud rates of an EZ-ZONE."""

@@ -24,12 +24,13 @@ from watlowlib.errors import (
     WatlowCRCError,
     WatlowTimeoutError,
 )
-from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, WordOrder
+from watlowlib.model import ControllerFamily, ProtocolKind, Unit, WordOrder
 from watlowlib.protocol.exchange import RetryPolicy
 from watlowlib.protocol.modbus.frames import MOST_READ
 from watlowlib.protocol.port_pool import Lease, acquire_lease
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.transport.base import Transport
+from watlowlib.transport.settings import SerialSettings
 
 ADDRESSES = {ProtocolKind.STDBUS: 16, ProtocolKind.MODBUS_RTU: 247}
 """The highest address of each protocol; the lowest is 1."""

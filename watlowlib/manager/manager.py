@@ -37,7 +37,6 @@ from watlowlib.model import (
     ControllerFamily,
     ProtocolKind,
     Sample,
-    SerialSettings,
     Unit,
     WordOrder,
 )
@@ -46,6 +45,7 @@ from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.plan import Rates
 from watlowlib.streaming.recorder import OverflowPolicy, record
 from watlowlib.transport.base import Transport
+from watlowlib.transport.settings import SerialSettings
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup

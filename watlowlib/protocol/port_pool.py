@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import ErrorContext, WatlowConfigurationError, WatlowPortBusyError
-from watlowlib.model import ProtocolKind, SerialSettings
+from watlowlib.model import ProtocolKind
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.transport.base import Transport
 from watlowlib.transport.serial_port import SerialTransport
+from watlowlib.transport.settings import SerialSettings
 
 if TYPE_CHECKING:
     from watlowlib.protocol.modbus.client import ModbusClient

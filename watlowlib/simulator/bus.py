@@ -24,7 +24,7 @@ from typing import TypeAlias
 from watlowlib._internal.clock import SystemClock, Ticking
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
-from watlowlib.model import ProtocolKind, SerialSettings
+from watlowlib.model import ProtocolKind
 from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.protocol.stdbus.frames import (
     REPLY,
@@ -42,6 +42,7 @@ from watlowlib.simulator.series_sd import SimulatedSD
 from watlowlib.simulator.slave import BROADCAST, RequestFramer
 from watlowlib.simulator.timed_line import TimedLine
 from watlowlib.simulator.turnaround import PM3_TURNAROUND_S, Turnaround
+from watlowlib.transport.settings import SerialSettings
 
 Simulated: TypeAlias = "SimulatedController | SimulatedSD"
 

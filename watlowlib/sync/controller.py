@@ -7,9 +7,10 @@ import os
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
 from watlowlib.devices.loops import ControllerLoop
-from watlowlib.model import ControllerFamily, ProtocolKind, SerialSettings, Unit, WordOrder
+from watlowlib.model import ControllerFamily, ProtocolKind, Unit, WordOrder
 from watlowlib.sync.portal import SyncPortal, check_portal
 from watlowlib.transport.base import Transport
+from watlowlib.transport.settings import SerialSettings
 
 __all__ = [
     "SyncController",

@@ -33,7 +33,7 @@ from watlowlib.errors import (
     WatlowPortPermissionError,
     WatlowTimeoutError,
 )
-from watlowlib.model import SerialSettings
+from watlowlib.transport.settings import SerialSettings
 from watlowlib.transport.usb import Adapter, Entry, adapter_at, find_device
 
 log = logging.getLogger(__name__)

@@ -21,12 +21,12 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowWriteError,
 )
-from watlowlib.model import SerialSettings
 from watlowlib.protocol.exchange import RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.protocol.port import Port
 from watlowlib.transport.scripted import ScriptedTransport
+from watlowlib.transport.settings import SerialSettings
 
 NO_RETRY, ONE_RETRY = RetryPolicy(0.5, 0), RetryPolicy(0.5, 1)
 REQUEST = bytes.fromhex("010301680002442b")

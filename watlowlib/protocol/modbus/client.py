@@ -17,7 +17,6 @@ from functools import partial
 import minimalmodbus
 
 from watlowlib.errors import WatlowFrameError
-from watlowlib.model import SerialSettings
 from watlowlib.protocol.client import ProtocolClient
 from watlowlib.protocol.exchange import (
     Call,
@@ -30,6 +29,7 @@ from watlowlib.protocol.exchange import (
 from watlowlib.protocol.modbus.frames import READ_HOLDING, RtuDecoder, RtuFrame, reply_sizes
 from watlowlib.protocol.modbus.requests import RtuRequest, error_from_exception, is_exception
 from watlowlib.protocol.port import Port
+from watlowlib.transport.settings import SerialSettings
 
 GAP_CHARACTERS, LEAST_GAP_S = 3.5, 0.00175
 """The silence between frames. Source: Modbus over serial line 1.02."""
