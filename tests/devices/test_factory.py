@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from watlowlib import open_device
+from watlowlib import SerialSettings, open_device
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.protocol import port_pool
 from watlowlib.simulator import SimulatedBus
@@ -64,3 +64,16 @@ def test_a_path_and_other_number_types_are_accepted(bus: SimulatedBus) -> None:
     with open_device(Path(bus.port), address=OtherInteger(2)) as ctl:  # type: ignore[arg-type]
         assert ctl.address == 2
         assert ctl.set_setpoint(Fraction(151, 2), confirm=True).value == 75.5  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("protocol", ["modbus_rtu", "auto"])
+def test_varied_source_is_refused_without_standard_bus(protocol: str) -> None:
+    with pytest.raises(WatlowConfigurationError, match="only Standard Bus has source addresses"):
+        open_device("absent", protocol=protocol, serial_settings=SerialSettings(vary_source=True))
+
+
+def test_varied_source_is_used_by_the_simulated_bus(bus: SimulatedBus) -> None:
+    with open_device(bus.port, serial_settings=SerialSettings(vary_source=True)) as ctl:
+        first, second = ctl.read_pv(), ctl.read_pv()
+    assert first.raw != second.raw
+    assert (first.raw[3], second.raw[3]) == (0x20, 0x21)

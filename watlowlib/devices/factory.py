@@ -81,8 +81,8 @@ def open_device(
             without it they have no unit. The factory default of the controllers is °F.
         timeout_s: Seconds to wait for a reply, above 0. A real controller mostly replies
             within 50 ms, rarely after 250; an adapter or network adds its own delay. Keep the
-            timeout above the longest of these. A reply up to a second later than the timeout
-            is recognised as late and discarded; a later one may not be.
+            timeout above the longest of these. A reply up to 30 s later than the timeout is
+            recognized as late and discarded, if replies keep the order of the requests.
         retries: How often a failed read is repeated, 0 or more.
         word_order: Over Modbus, which word of a 32-bit value comes first (17043); "auto"
             reads the setting from the controller when it is first needed.
@@ -104,6 +104,11 @@ def open_device(
     if not isinstance(serial_settings, (SerialSettings, type(None))):
         raise WatlowConfigurationError(
             f"serial_settings={shown(serial_settings)}: give SerialSettings(baudrate=...)"
+        )
+    if serial_settings and serial_settings.vary_source and kind is not ProtocolKind.STDBUS:
+        raise WatlowConfigurationError(
+            f"vary_source=True with protocol={kind.value!r}: only Standard Bus has source "
+            "addresses; leave it out, or give protocol='stdbus'"
         )
     most = ADDRESSES.get(kind, ADDRESSES[ProtocolKind.MODBUS_RTU])
     address = as_int("address", address, 1, most, f"on {kind.value} it is from 1 to {most}")

@@ -151,7 +151,7 @@ def _make_client(port: Port, settings: SerialSettings, protocol: ProtocolKind) -
         from watlowlib.protocol.modbus.client import ModbusClient
 
         return ModbusClient(port, settings)
-    return StdBusClient(port)
+    return StdBusClient(port, vary_source=settings.vary_source)
 
 
 def _transport_key(transport: Transport) -> str:

@@ -14,6 +14,15 @@ BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 class SerialSettings:
     """The settings of a serial line; by default those of Standard Bus.
 
+    Attributes:
+        baudrate: Bits per second, one of `BAUDRATES`.
+        bytesize: Data bits, 7 or 8.
+        parity: "N", "E" or "O".
+        stopbits: 1 or 2.
+        vary_source: On Standard Bus, whether each request comes from another source address,
+            `0x20` to `0x7E` in turn, to which the controller replies. Then a reply that comes
+            twice or is overtaken by others is recognized. Not yet tried with real controllers.
+
     Raises:
         WatlowConfigurationError: A setting has a value that is not allowed.
     """
@@ -22,6 +31,7 @@ class SerialSettings:
     bytesize: int = 8
     parity: str = "N"
     stopbits: int = 1
+    vary_source: bool = False
 
     def __post_init__(self) -> None:
         for name, allowed in (
@@ -29,6 +39,7 @@ class SerialSettings:
             ("bytesize", (7, 8)),
             ("parity", ("N", "E", "O")),
             ("stopbits", (1, 2)),
+            ("vary_source", (False, True)),
         ):
             given = getattr(self, name)
             if given not in allowed:

@@ -35,9 +35,15 @@ PV = ReadRequest(4, 1, 1)
 SETPOINT = ReadRequest(7, 1, 1)
 
 
-def reply(value: float, selector: bytes = b"\x04\x01\x01", *, source: int = 0x10) -> bytes:
+def reply(
+    value: float,
+    selector: bytes = b"\x04\x01\x01",
+    *,
+    source: int = 0x10,
+    destination: int = 0,
+) -> bytes:
     payload = b"\x02\x03\x01" + selector + b"\x08" + struct.pack(">f", value)
-    return encode_frame(Frame(REPLY, 0x00, source, payload))
+    return encode_frame(Frame(REPLY, destination, source, payload))
 
 
 def write_reply(value: float) -> bytes:
@@ -462,6 +468,47 @@ def test_marker_differs_from_the_request_and_from_a_lost_marker() -> None:
     assert [frame[11:13] for frame in script.transport.written] == [
         *(b"\4\1", b"\1\1", b"\1\1", b"\4\1", b"\1\2", b"\1\2", b"\1\1")
     ]
+
+
+class RepeatingPeer:
+    """A controller that counts its replies; each reply follows a copy of the one before."""
+
+    def __init__(self) -> None:
+        self.replies = [b""]
+        self.hosts: list[int] = []
+
+    def respond(self, data: bytes) -> list[bytes]:
+        self.hosts.append(data[4])
+        number = float(len(self.replies))
+        self.replies.append(reply(number, data[11:14], destination=data[4]))
+        return [b"".join(self.replies[-2:])]
+
+
+@pytest.mark.parametrize("vary_source", [False, True])
+def test_varied_source_tells_a_repeated_reply_from_the_next_one(vary_source: bool) -> None:
+    peer = RepeatingPeer()
+    transport = ScriptedTransport(peer.respond)
+    transport.open()
+    client = StdBusClient(Port(transport), vary_source=vary_source)
+    values = [Script._float(client.read(1, PV, NO_RETRY).content[1:]) for _ in range(100)]
+    if vary_source:
+        assert values == [float(number) for number in range(1, 101)]
+        assert peer.hosts == [*range(0x20, 0x7F), *range(0x20, 0x25)]
+    else:
+        # The protocol cannot tell them apart.
+        assert values == [1.0, *map(float, range(1, 100))]
+        assert set(peer.hosts) == {0}
+
+
+def test_write_with_a_varied_source_is_verified() -> None:
+    peer = RepeatingPeer()
+    transport = ScriptedTransport(peer.respond)
+    transport.open()
+    client = StdBusClient(Port(transport), vary_source=True)
+    request = WriteRequest(7, 1, 1, 8, struct.pack(">f", 20.0))
+    with pytest.raises(WatlowWriteError, match="holds 2"):
+        client.write(1, request, NO_RETRY)
+    assert peer.hosts == [0x20, 0x21]
 
 
 def test_late_error_reply_settles_the_pending_reply() -> None:

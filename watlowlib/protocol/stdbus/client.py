@@ -6,11 +6,13 @@ frames and payloads of Standard Bus.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Set
 
 from watlowlib.protocol.client import ProtocolClient
 from watlowlib.protocol.exchange import Reply, Request, RetryPolicy, WriteOptions
-from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder
+from watlowlib.protocol.port import Port
+from watlowlib.protocol.stdbus.frames import HOST_MAC, VARIED_HOST_MACS, Frame, FrameDecoder
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, decode_content
 from watlowlib.protocol.stdbus.requests import (
     StdBusRequest,
@@ -36,11 +38,16 @@ class StdBusClient(ProtocolClient[Frame]):
     _error_from = staticmethod(error_from_reply)
     _describe = staticmethod(decode_content)
 
+    def __init__(self, port: Port, *, vary_source: bool = False) -> None:
+        super().__init__(port)
+        self._hosts = itertools.cycle(VARIED_HOST_MACS if vary_source else (HOST_MAC,))
+
     def read(
         self, address: int, request: ReadRequest, policy: RetryPolicy, *, urgent: bool = False
     ) -> Reply:
         """Read one parameter; errors as in `ProtocolClient._read`."""
-        return self._read(frame_read_request(address, request), policy, urgent=urgent)
+        framed = frame_read_request(address, request, next(self._hosts))
+        return self._read(framed, policy, urgent=urgent)
 
     def write(
         self,
@@ -51,8 +58,8 @@ class StdBusClient(ProtocolClient[Frame]):
     ) -> Reply:
         """Write one value; options and errors as in `ProtocolClient._write`."""
         return self._write(
-            frame_write_request(address, request),
-            frame_read_request(address, ReadRequest(*request[:3])),
+            frame_write_request(address, request, next(self._hosts)),
+            frame_read_request(address, ReadRequest(*request[:3]), next(self._hosts)),
             bytes((request.tag,)) + request.data,
             policy,
             options,
@@ -60,7 +67,7 @@ class StdBusClient(ProtocolClient[Frame]):
 
     def _marker(self, request: Request[Frame], keys: Set[Hashable]) -> StdBusRequest | None:
         for content in MARKERS:
-            marker = frame_read_request(request.address, content)
+            marker = frame_read_request(request.address, content, next(self._hosts))
             if marker.reply_key not in keys:
                 return marker
         return None

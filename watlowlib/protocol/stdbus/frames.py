@@ -19,6 +19,8 @@ PREAMBLE = b"\x55\xff"
 REQUEST = 0x05
 REPLY = 0x06
 HOST_MAC = 0x00
+VARIED_HOST_MACS = range(0x20, 0x7F)
+"""Above the controllers' MACs; MS/TP masters are 0 to 127."""
 HEADER_SIZE = 8
 MAX_PAYLOAD = 501
 """The longest payload of an MS/TP frame; a header with a longer length is noise."""
