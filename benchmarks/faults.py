@@ -1,0 +1,232 @@
+"""Wrong and stale values that reads return on a faulty line, by kind of fault.
+
+A peer (`peer.py`) replies to each read with a value that names its address, its parameter and
+the number of the request. Two addresses with three parameters each are read at random; half of
+the reads repeat the one before. A value that a read returns is accepted. It is
+
+    wrong     if it belongs to another parameter or controller, or was never sent,
+    stale     if the controller sent it in reply to an earlier read.
+
+A read without a value is refused. watlowlib is promised to return no wrong and no stale value
+with any kind of fault above the line in the table. Below the line, replies overtake each other
+or arrive twice; the protocols cannot tell these from correct replies.
+
+pywatlow (Standard Bus) and minimalmodbus (Modbus RTU) have the same timeout. watlowlib retries
+once, its default; the others have no such setting.
+
+    python benchmarks/faults.py                      all kinds of fault
+    python benchmarks/faults.py --kind late          one kind; --help lists all options
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import multiprocessing
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import NamedTuple
+
+import minimalmodbus
+from peer import KINDS, OVERTAKING, SOURCES, FaultyLine, Peer, Source
+
+from watlowlib import WatlowError, open_device
+
+try:
+    from pywatlow.watlow import Watlow
+except ImportError:
+    Watlow = None
+
+Read = Callable[[Source], object]
+REFUSALS = (WatlowError, OSError, ArithmeticError, LookupError, TypeError, ValueError)
+COLUMNS = ("kind", "protocol", "library", "accepted", "wrong", "stale", "refused", "seconds")
+WIDTHS = (15, 10, 13, 8, 6, 6, 8, 7)
+
+
+@contextmanager
+def watlowlib(port: str, timeout_s: float, protocol: str) -> Iterator[Read]:
+    with ExitStack() as stack:
+        controllers = {
+            address: stack.enter_context(
+                open_device(
+                    port,
+                    protocol=protocol,
+                    address=address,
+                    timeout_s=timeout_s,
+                    word_order="low_high",
+                    data_map=1,
+                )
+            )
+            for address in (1, 2)
+        }
+        yield lambda source: controllers[source.address].read_parameter(source.parameter).value
+
+
+@contextmanager
+def pywatlow(port: str, timeout_s: float, protocol: str) -> Iterator[Read]:
+    first = Watlow(port=port, timeout=timeout_s)
+    devices = {1: first, 2: Watlow(serial=first.serial, address=2)}
+
+    def read(source: Source) -> object:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints replies that it refuses
+            return devices[source.address].readParam(source.parameter, float)["data"]
+
+    try:
+        yield read
+    finally:
+        first.close()
+
+
+@contextmanager
+def bare_minimalmodbus(port: str, timeout_s: float, protocol: str) -> Iterator[Read]:
+    slaves = {address: minimalmodbus.Instrument(port, address) for address in (1, 2)}
+    slaves[1].serial.baudrate, slaves[1].serial.timeout = 38400, timeout_s
+    order = minimalmodbus.BYTEORDER_LITTLE_SWAP
+    try:
+        yield lambda source: slaves[source.address].read_float(source.register, byteorder=order)
+    finally:
+        slaves[1].serial.close()
+        minimalmodbus._serialports.clear()
+
+
+class Contestant(NamedTuple):
+    """A library with a protocol."""
+
+    name: str
+    protocol: str
+    open: Callable[[str, float, str], AbstractContextManager[Read]]
+
+
+CONTESTANTS = (
+    Contestant("watlowlib", "modbus_rtu", watlowlib),
+    Contestant("minimalmodbus", "modbus_rtu", bare_minimalmodbus),
+    Contestant("watlowlib", "stdbus", watlowlib),
+    *((Contestant("pywatlow", "stdbus", pywatlow),) if Watlow else ()),
+)
+
+
+class Job(NamedTuple):
+    """One contestant on a line with one kind of fault."""
+
+    kind: str
+    contestant: Contestant
+    options: argparse.Namespace
+
+
+def targets(reads: int, parameters: int, seed: int) -> Iterator[Source]:
+    """Yield what to read: at random, half of the reads repeat the one before."""
+    chance, source = random.Random(seed), SOURCES[0]
+    for _ in range(reads):
+        if chance.random() < 0.5:
+            source = chance.choice(SOURCES[:parameters])
+        yield source
+
+
+def run(job: Job) -> tuple[Job, Counter[str]]:
+    """Return how many reads were right, wrong, stale and refused, and the seconds."""
+    options, contestant = job.options, job.contestant
+    line = FaultyLine(job.kind, options.fraction, options.late, options.seed)
+    counts: Counter[str] = Counter()
+    start_s = time.monotonic()
+    with (
+        Peer(contestant.protocol, line, options.seed) as peer,
+        contestant.open(peer.port, options.timeout, contestant.protocol) as read,
+    ):
+        for source in targets(options.reads, options.parameters, options.seed):
+            counts[read_and_classify(peer, read, source)] += 1
+    counts["seconds"] = round(time.monotonic() - start_s)
+    return job, counts
+
+
+def read_and_classify(peer: Peer, read: Read, source: Source) -> str:
+    before = peer.requests
+    try:
+        value = read(source)
+    except REFUSALS:
+        return "refused"
+    return "refused" if value is None else peer.classify(value, source, before)
+
+
+def print_row(*cells: object) -> None:
+    texts = [str(cell) for cell in cells]
+    padded = [
+        text.ljust(width) if column < 3 else text.rjust(width)
+        for column, (text, width) in enumerate(zip(texts, WIDTHS))
+    ]
+    print("  ".join(padded).rstrip(), flush=True)
+
+
+def compare(kinds: list[str], options: argparse.Namespace) -> None:
+    """Run all jobs in processes, a few at a time, and print them in order."""
+    names = options.library or [each.name for each in CONTESTANTS]
+    jobs = [
+        Job(kind, contestant, options)
+        for kind in kinds
+        for contestant in CONTESTANTS
+        if contestant.name in names and contestant.protocol in options.protocol
+    ]
+    print_row(*COLUMNS)
+    previous = ""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(options.jobs, ignore_ctrl_c) as pool:
+        for job, counts in pool.imap(run, jobs):
+            if job.kind in OVERTAKING and previous not in OVERTAKING:
+                print_row(*("-" * width for width in WIDTHS))
+            accepted = counts["right"] + counts["wrong"] + counts["stale"]
+            print_row(
+                "" if job.kind == previous else job.kind,
+                job.contestant.protocol,
+                job.contestant.name,
+                accepted,
+                *(counts[each] for each in ("wrong", "stale", "refused", "seconds")),
+            )
+            previous = job.kind
+
+
+def ignore_ctrl_c() -> None:
+    """Leave Ctrl-C to the first process, which ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--kind", action="append", choices=KINDS, help="a kind of fault (default: all)")
+    add(
+        "--protocol",
+        nargs="+",
+        default=["modbus_rtu", "stdbus"],
+        choices=["modbus_rtu", "stdbus"],
+        help="default: both",
+    )
+    names = sorted({each.name for each in CONTESTANTS})
+    add("--library", nargs="+", choices=names, help="default: all")
+    add("--reads", type=int, default=500, help="reads of each library (default: %(default)s)")
+    add("--fraction", type=float, default=0.05, help="share of faulty replies (%(default)s)")
+    add("--timeout", type=float, default=0.05, help="seconds (default: %(default)s)")
+    add("--late", type=float, default=3.0, help="greatest lateness, seconds (%(default)s)")
+    add("--parameters", type=int, default=len(SOURCES), help="how many are read, 1 to 6 (6)")
+    add("--seed", type=int, default=0, help="seed of faults and reads (default: %(default)s)")
+    add("--jobs", type=int, default=4, help="runs at the same time (default: %(default)s)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse_options()
+    if Watlow is None:
+        print("pywatlow is not installed and is left out (pip install pywatlow)")
+    try:
+        compare(options.kind or list(KINDS), options)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

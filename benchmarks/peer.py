@@ -1,0 +1,293 @@
+"""Controllers on a pty whose every value names its origin, behind a line with one kind of fault.
+
+A peer counts the requests that it receives. The value in a reply encodes the address and
+parameter of the request, and its number. So a client's value can be classified without a clock:
+
+    right    a reply to a request that was received after the read began
+    stale    a reply to an earlier request for the same parameter of the same controller
+    wrong    a value of another parameter or controller, or one that was never sent
+
+A `FaultyLine` decides what arrives instead of a reply, and when. Its kinds of fault, apart from
+`OVERTAKING`, keep the order of the replies. The peer uses the codecs of the frames, and nothing
+else of the library that is judged.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import random
+import select
+import struct
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from watlowlib._internal.threads import Worker
+from watlowlib.protocol.modbus.frames import READ_HOLDING, RtuDecoder, RtuFrame, request_sizes
+from watlowlib.protocol.stdbus.frames import REPLY, Frame, FrameDecoder, encode_frame, mac_of
+from watlowlib.protocol.stdbus.payloads import READ_REPLY, Tag
+from watlowlib.simulator.endpoints import PtyEndpoint
+
+TURNAROUND_S = (0.0002, 0.004)
+COUNT_BITS = 20
+"""A float has 24 exact bits: 4 for the source, 20 for the number of the request."""
+JOIN_S = 5.0
+
+
+class Source(NamedTuple):
+    """A parameter of a controller, and its Modbus register in data map 1."""
+
+    address: int
+    parameter: int
+    register: int
+
+
+SOURCES = (
+    Source(1, 4001, 360),
+    Source(2, 4001, 360),
+    Source(1, 7001, 2160),
+    Source(2, 7001, 2160),
+    Source(1, 8011, 1904),
+    Source(2, 8011, 1904),
+)
+"""Floats, so that over Modbus every reply has the same form."""
+
+Arrivals = list[tuple[float, bytes]]
+"""The bytes that arrive at the client, each with its time on the monotonic clock."""
+
+PROMISED = (
+    "none",
+    "damaged",
+    "truncated",
+    "dropped",
+    "noise",
+    "echo",
+    "foreign",
+    "duplicated",
+    "late",
+    "stalled",
+)
+OVERTAKING = ("overtaking", "duplicated late")
+KINDS = (*PROMISED, "mixed", *OVERTAKING)
+
+
+class FaultyLine:
+    """Turns replies into what arrives.
+
+    Args:
+        kind: One of `KINDS`.
+        fraction: The share of the replies that have the fault.
+        late_s: How late a reply arrives at most.
+        seed: Seed of the faults.
+    """
+
+    def __init__(self, kind: str, fraction: float, late_s: float, seed: int = 0) -> None:
+        self.kind = kind
+        self._fraction = fraction
+        self._late_s = late_s
+        self._random = random.Random(seed)
+        self._free_s = 0.0
+
+    def arrivals(self, now_s: float, request: bytes, reply: bytes, foreign: bytes) -> Arrivals:
+        """Return what arrives instead of `reply`; `foreign` is a reply to another request."""
+        kind = self._draw()
+        if kind == "overtaking":
+            return [(now_s + self._lateness_s(), reply)]
+        due_s = self._due_s(now_s, kind)
+        if kind == "duplicated late":
+            return [(due_s, reply), (now_s + self._lateness_s(), reply)]
+        return [(due_s, self._altered(kind, request, reply, foreign))]
+
+    def _draw(self) -> str:
+        if self._random.random() >= self._fraction:
+            return "none"
+        return self._random.choice(PROMISED[1:]) if self.kind == "mixed" else self.kind
+
+    def _due_s(self, now_s: float, kind: str) -> float:
+        """Return when the reply arrives: after all earlier ones."""
+        turnaround_s = self._random.uniform(*TURNAROUND_S)
+        if kind == "late":
+            # The controller takes long for this reply; those behind it wait.
+            due_s = min(now_s + self._late_s, max(now_s, self._free_s) + self._lateness_s())
+        elif kind == "stalled":
+            # Nothing arrives for a while, then all replies at once.
+            due_s = max(now_s + self._lateness_s(), self._free_s)
+        elif self.kind == "stalled":
+            due_s = max(now_s + turnaround_s, self._free_s)
+        else:
+            due_s = max(now_s, self._free_s) + turnaround_s
+        self._free_s = due_s
+        return due_s
+
+    def _lateness_s(self) -> float:
+        return self._random.uniform(0.0, self._late_s)
+
+    def _altered(self, kind: str, request: bytes, reply: bytes, foreign: bytes) -> bytes:
+        chance = self._random
+        if kind == "damaged":
+            bits = sum(1 << chance.randrange(8 * len(reply)) for _ in range(chance.randint(1, 4)))
+            number = int.from_bytes(reply, "big") ^ bits % (1 << 8 * len(reply))
+            return number.to_bytes(len(reply), "big")
+        if kind == "noise":
+            before, after = (chance.randbytes(chance.randint(0, 20)) for _ in range(2))
+            return before + reply + after
+        return {
+            "truncated": reply[: chance.randrange(1, len(reply))],
+            "dropped": b"",
+            "echo": request + reply,
+            "foreign": foreign + chance.choice((reply, b"")),
+            "duplicated": reply + reply,
+        }.get(kind, reply)
+
+
+class Peer:
+    """The controllers on a pty, at `port` in a with statement.
+
+    Args:
+        protocol: "stdbus" or "modbus_rtu".
+        line: What arrives of the replies.
+        seed: Seed of the choice of foreign replies.
+    """
+
+    def __init__(self, protocol: str, line: FaultyLine, seed: int = 0) -> None:
+        self.requests = 0
+        """The number of requests received so far."""
+        self._codec: Codec = StdBusCodec() if protocol == "stdbus" else ModbusCodec()
+        self._line = line
+        self._random = random.Random(seed)
+        self._arriving: list[tuple[float, int, bytes]] = []
+        self._order = itertools.count()
+        self._endpoint = PtyEndpoint()
+        self._stop_fd, self._stopper_fd = os.pipe()
+        self._worker = Worker("peer", self._run, lambda: _write_byte(self._stopper_fd))
+
+    @property
+    def port(self) -> str:
+        """The name of the pty."""
+        return self._endpoint.port
+
+    def __enter__(self) -> Peer:
+        self._worker.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._worker.stop()
+        self._worker.join(JOIN_S)
+        self._endpoint.close()
+        os.close(self._stop_fd)
+        os.close(self._stopper_fd)
+        self._worker.reraise()
+
+    def classify(self, value: object, source: Source, requests_before: int) -> str:
+        """Return "right", "stale" or "wrong" for a value that a read of `source` returned.
+
+        Args:
+            value: The value.
+            source: What was read.
+            requests_before: `requests` when the read began.
+        """
+        if not isinstance(value, float) or not value.is_integer():
+            return "wrong"
+        origin, number = divmod(int(value), 1 << COUNT_BITS)
+        if origin != SOURCES.index(source) or not 0 < number <= self.requests:
+            return "wrong"
+        return "right" if number > requests_before else "stale"
+
+    def _run(self) -> None:
+        fds = [self._stop_fd, *self._endpoint.descriptors()]
+        while True:
+            wait_s = max(0.0, self._arriving[0][0] - time.monotonic()) if self._arriving else None
+            ready, _, _ = select.select(fds, [], [], wait_s)
+            if self._stop_fd in ready:
+                return
+            if ready:
+                for request, source in self._codec.feed(self._endpoint.receive()):
+                    self._reply(request, source)
+            self._deliver(time.monotonic())
+
+    def _reply(self, request: bytes, source: Source) -> None:
+        self.requests += 1
+        foreign = self._random.choice(
+            [each for each in SOURCES if self._codec.differ(each, source)]
+        )
+        frames = (self._frame(source), self._frame(foreign))
+        for due_s, data in self._line.arrivals(time.monotonic(), request, *frames):
+            heapq.heappush(self._arriving, (due_s, next(self._order), data))
+
+    def _frame(self, source: Source) -> bytes:
+        value = float(SOURCES.index(source) << COUNT_BITS | self.requests)
+        return self._codec.reply(source, value)
+
+    def _deliver(self, now_s: float) -> None:
+        """Send what is due, in one write."""
+        due = b""
+        while self._arriving and self._arriving[0][0] <= now_s:
+            due += heapq.heappop(self._arriving)[2]
+        if due:
+            self._endpoint.send(due)
+
+
+def _write_byte(descriptor: int) -> None:
+    os.write(descriptor, b"\0")
+
+
+class Codec:
+    """Requests and replies of one protocol."""
+
+    def feed(self, data: bytes) -> Sequence[tuple[bytes, Source]]:
+        """Return the requests in the next bytes, and what they read."""
+        raise NotImplementedError
+
+    def reply(self, source: Source, value: float) -> bytes:
+        """Return a reply."""
+        raise NotImplementedError
+
+    def differ(self, one: Source, other: Source) -> bool:
+        """Whether a reply shows which of the two was read."""
+        raise NotImplementedError
+
+
+class StdBusCodec(Codec):
+    """Standard Bus: a reply names its address and parameter."""
+
+    def __init__(self) -> None:
+        self._decoder = FrameDecoder()
+
+    def feed(self, data: bytes) -> Sequence[tuple[bytes, Source]]:
+        return [(frame.raw, self._source(frame)) for frame in self._decoder.feed(data)]
+
+    def _source(self, frame: Frame) -> Source:
+        class_id, member_id = frame.payload[3:5]
+        asked = (frame.destination, 1000 * class_id + member_id)
+        return next(each for each in SOURCES if (mac_of(each.address), each.parameter) == asked)
+
+    def reply(self, source: Source, value: float) -> bytes:
+        name = bytes((*divmod(source.parameter, 1000), 1, Tag.FLOAT))
+        payload = READ_REPLY + name + struct.pack(">f", value)
+        return encode_frame(Frame(REPLY, 0, mac_of(source.address), payload))
+
+    def differ(self, one: Source, other: Source) -> bool:
+        return one != other
+
+
+class ModbusCodec(Codec):
+    """Modbus RTU: a reply names its address only."""
+
+    def __init__(self) -> None:
+        self._decoder = RtuDecoder(request_sizes)
+
+    def feed(self, data: bytes) -> Sequence[tuple[bytes, Source]]:
+        return [(frame.raw, self._source(frame)) for frame in self._decoder.feed(data)]
+
+    def _source(self, frame: RtuFrame) -> Source:
+        asked = (frame.source, *struct.unpack(">HH", frame.payload[1:5]))
+        return next(each for each in SOURCES if (each.address, each.register, 2) == asked)
+
+    def reply(self, source: Source, value: float) -> bytes:
+        high, low = struct.unpack(">HH", struct.pack(">f", value))
+        return RtuFrame(source.address, struct.pack(">BBHH", READ_HOLDING, 4, low, high)).raw
+
+    def differ(self, one: Source, other: Source) -> bool:
+        return one.address != other.address
