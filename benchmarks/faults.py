@@ -1,7 +1,7 @@
 """Wrong and stale values that reads return on a faulty line, by kind of fault.
 
 A peer (`peer.py`) replies to each read with a value that names its address, its parameter and
-the number of the request. Two addresses with three parameters each are read at random; half of
+the number of the request. Three parameters at each of two addresses are read in turn; half of
 the reads repeat the one before. A value that a read returns is accepted. It is
 
     wrong     if it belongs to another parameter or controller, or was never sent,
@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import multiprocessing
 import random
 import signal
@@ -33,7 +34,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import NamedTuple
 
 import minimalmodbus
-from peer import KINDS, OVERTAKING, SOURCES, FaultyLine, Peer, Source
+from peer import KINDS, OVERTAKING, SOURCES, FaultyLine, NumberingControllers, Peer, Source
 
 from watlowlib import WatlowError, open_device
 
@@ -118,38 +119,46 @@ class Job(NamedTuple):
     options: argparse.Namespace
 
 
-def targets(reads: int, parameters: int, seed: int) -> Iterator[Source]:
-    """Yield what to read: at random, half of the reads repeat the one before."""
-    chance, source = random.Random(seed), SOURCES[0]
-    for _ in range(reads):
-        if chance.random() < 0.5:
-            source = chance.choice(SOURCES[:parameters])
+def targets(options: argparse.Namespace) -> Iterator[Source]:
+    """Yield what to read: the parameters in turn, and some of them repeatedly."""
+    chance, turn = random.Random(options.seed), itertools.cycle(SOURCES[: options.parameters])
+    source = next(turn)
+    for _ in range(options.reads):
         yield source
+        if chance.random() >= options.repeat:
+            source = next(turn)
 
 
 def run(job: Job) -> tuple[Job, Counter[str]]:
     """Return how many reads were right, wrong, stale and refused, and the seconds."""
     options, contestant = job.options, job.contestant
-    line = FaultyLine(job.kind, options.fraction, options.late, options.seed)
+    line = FaultyLine(
+        job.kind,
+        options.fraction,
+        options.late,
+        turnaround_s=tuple(options.turnaround),
+        seed=options.seed,
+    )
+    controllers = NumberingControllers(contestant.protocol, line, options.seed)
     counts: Counter[str] = Counter()
     start_s = time.monotonic()
     with (
-        Peer(contestant.protocol, line, options.seed) as peer,
+        Peer(controllers) as peer,
         contestant.open(peer.port, options.timeout, contestant.protocol) as read,
     ):
-        for source in targets(options.reads, options.parameters, options.seed):
-            counts[read_and_classify(peer, read, source)] += 1
+        for source in targets(options):
+            counts[read_and_classify(controllers, read, source)] += 1
     counts["seconds"] = round(time.monotonic() - start_s)
     return job, counts
 
 
-def read_and_classify(peer: Peer, read: Read, source: Source) -> str:
-    before = peer.requests
+def read_and_classify(controllers: NumberingControllers, read: Read, source: Source) -> str:
+    before = controllers.requests
     try:
         value = read(source)
     except REFUSALS:
         return "refused"
-    return "refused" if value is None else peer.classify(value, source, before)
+    return "refused" if value is None else controllers.classify(value, source, before)
 
 
 def print_row(*cells: object) -> None:
@@ -210,11 +219,20 @@ def parse_options() -> argparse.Namespace:
     add("--library", nargs="+", choices=names, help="default: all")
     add("--reads", type=int, default=500, help="reads of each library (default: %(default)s)")
     add("--fraction", type=float, default=0.05, help="share of faulty replies (%(default)s)")
-    add("--timeout", type=float, default=0.05, help="seconds (default: %(default)s)")
+    add("--timeout", type=float, default=0.1, help="seconds (default: %(default)s)")
     add("--late", type=float, default=3.0, help="greatest lateness, seconds (%(default)s)")
+    add(
+        "--turnaround",
+        nargs=2,
+        type=float,
+        default=[0.002, 0.04],
+        metavar=("MIN", "MAX"),
+        help="seconds from a request to an ordinary reply (default: 0.002 0.04)",
+    )
+    add("--repeat", type=float, default=0.5, help="share of reads that repeat the last (0.5)")
     add("--parameters", type=int, default=len(SOURCES), help="how many are read, 1 to 6 (6)")
     add("--seed", type=int, default=0, help="seed of faults and reads (default: %(default)s)")
-    add("--jobs", type=int, default=4, help="runs at the same time (default: %(default)s)")
+    add("--jobs", type=int, default=8, help="runs at the same time (default: %(default)s)")
     return parser.parse_args()
 
 

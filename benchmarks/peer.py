@@ -1,27 +1,27 @@
-"""Controllers on a pty whose every value names its origin, behind a line with one kind of fault.
+"""Controllers whose every value names its origin, on a line with one kind of fault.
 
-A peer counts the requests that it receives. The value in a reply encodes the address and
-parameter of the request, and its number. So a client's value can be classified without a clock:
+`NumberingControllers` count the requests that they receive. The value in a reply encodes the
+address and parameter of the request, and its number. So a value is classified without a clock:
 
-    right    a reply to a request that was received after the read began
-    stale    a reply to an earlier request for the same parameter of the same controller
-    wrong    a value of another parameter or controller, or one that was never sent
+    right    from a reply to a request that was received after the read began
+    stale    from a reply to an earlier request for the same parameter of the same controller
+    wrong    of another parameter or controller, or never sent
 
-A `FaultyLine` decides what arrives instead of a reply, and when. Its kinds of fault, apart from
-`OVERTAKING`, keep the order of the replies. The peer uses the codecs of the frames, and nothing
-else of the library that is judged.
+A `FaultyLine` decides what arrives instead of a reply, and when. It keeps the order of the
+replies, except with the faults in `OVERTAKING`. Neither waits: a `Peer` serves them on a pty in
+real time, a test in simulated time.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-import os
 import random
 import select
+import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from watlowlib._internal.threads import Worker
@@ -30,7 +30,6 @@ from watlowlib.protocol.stdbus.frames import REPLY, Frame, FrameDecoder, encode_
 from watlowlib.protocol.stdbus.payloads import READ_REPLY, Tag
 from watlowlib.simulator.endpoints import PtyEndpoint
 
-TURNAROUND_S = (0.0002, 0.004)
 COUNT_BITS = 20
 """A float has 24 exact bits: 4 for the source, 20 for the number of the request."""
 JOIN_S = 5.0
@@ -80,13 +79,23 @@ class FaultyLine:
         kind: One of `KINDS`.
         fraction: The share of the replies that have the fault.
         late_s: How late a reply arrives at most.
+        turnaround_s: The range of the time between a request and an ordinary reply.
         seed: Seed of the faults.
     """
 
-    def __init__(self, kind: str, fraction: float, late_s: float, seed: int = 0) -> None:
+    def __init__(
+        self,
+        kind: str,
+        fraction: float,
+        late_s: float,
+        *,
+        turnaround_s: tuple[float, float] = (0.002, 0.04),
+        seed: int = 0,
+    ) -> None:
         self.kind = kind
         self._fraction = fraction
         self._late_s = late_s
+        self._turnaround_s = turnaround_s
         self._random = random.Random(seed)
         self._free_s = 0.0
 
@@ -107,7 +116,7 @@ class FaultyLine:
 
     def _due_s(self, now_s: float, kind: str) -> float:
         """Return when the reply arrives: after all earlier ones."""
-        turnaround_s = self._random.uniform(*TURNAROUND_S)
+        turnaround_s = self._random.uniform(*self._turnaround_s)
         if kind == "late":
             # The controller takes long for this reply; those behind it wait.
             due_s = min(now_s + self._late_s, max(now_s, self._free_s) + self._lateness_s())
@@ -127,9 +136,10 @@ class FaultyLine:
     def _altered(self, kind: str, request: bytes, reply: bytes, foreign: bytes) -> bytes:
         chance = self._random
         if kind == "damaged":
-            bits = sum(1 << chance.randrange(8 * len(reply)) for _ in range(chance.randint(1, 4)))
-            number = int.from_bytes(reply, "big") ^ bits % (1 << 8 * len(reply))
-            return number.to_bytes(len(reply), "big")
+            bits = int.from_bytes(reply, "big")
+            for place in chance.sample(range(8 * len(reply)), chance.randint(1, 4)):
+                bits ^= 1 << place
+            return bits.to_bytes(len(reply), "big")
         if kind == "noise":
             before, after = (chance.randbytes(chance.randint(0, 20)) for _ in range(2))
             return before + reply + after
@@ -142,8 +152,8 @@ class FaultyLine:
         }.get(kind, reply)
 
 
-class Peer:
-    """The controllers on a pty, at `port` in a with statement.
+class NumberingControllers:
+    """The controllers on a line: numbered replies to requests, and the origin of each value.
 
     Args:
         protocol: "stdbus" or "modbus_rtu".
@@ -157,28 +167,24 @@ class Peer:
         self._codec: Codec = StdBusCodec() if protocol == "stdbus" else ModbusCodec()
         self._line = line
         self._random = random.Random(seed)
-        self._arriving: list[tuple[float, int, bytes]] = []
-        self._order = itertools.count()
-        self._endpoint = PtyEndpoint()
-        self._stop_fd, self._stopper_fd = os.pipe()
-        self._worker = Worker("peer", self._run, lambda: _write_byte(self._stopper_fd))
 
-    @property
-    def port(self) -> str:
-        """The name of the pty."""
-        return self._endpoint.port
+    def receive(self, now_s: float, data: bytes) -> Arrivals:
+        """Return what arrives at the client in reply to the requests in `data`."""
+        return [
+            arrival
+            for request, source in self._codec.feed(data)
+            for arrival in self._reply(now_s, request, source)
+        ]
 
-    def __enter__(self) -> Peer:
-        self._worker.start()
-        return self
+    def _reply(self, now_s: float, request: bytes, source: Source) -> Arrivals:
+        self.requests += 1
+        others = [each for each in SOURCES if self._codec.differ(each, source)]
+        frames = (self._frame(source), self._frame(self._random.choice(others)))
+        return self._line.arrivals(now_s, request, *frames)
 
-    def __exit__(self, *error: object) -> None:
-        self._worker.stop()
-        self._worker.join(JOIN_S)
-        self._endpoint.close()
-        os.close(self._stop_fd)
-        os.close(self._stopper_fd)
-        self._worker.reraise()
+    def _frame(self, source: Source) -> bytes:
+        value = float(SOURCES.index(source) << COUNT_BITS | self.requests)
+        return self._codec.reply(source, value)
 
     def classify(self, value: object, source: Source, requests_before: int) -> str:
         """Return "right", "stale" or "wrong" for a value that a read of `source` returned.
@@ -195,42 +201,47 @@ class Peer:
             return "wrong"
         return "right" if number > requests_before else "stale"
 
+
+class Peer:
+    """Serves such controllers on a pty, at `port`, in a with statement."""
+
+    def __init__(self, controllers: NumberingControllers) -> None:
+        self._controllers = controllers
+        self._arriving: list[tuple[float, int, bytes]] = []
+        self._order = itertools.count()
+        self._endpoint = PtyEndpoint()
+        self._stop, self._stopper = socket.socketpair()
+        self._worker = Worker("peer", self._run, lambda: self._stopper.sendall(b"\0"))
+
+    @property
+    def port(self) -> str:
+        """The name of the pty."""
+        return self._endpoint.port
+
+    def __enter__(self) -> Peer:
+        self._worker.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._worker.stop()
+        self._worker.join(JOIN_S)
+        for each in (self._endpoint, self._stop, self._stopper):
+            each.close()
+        self._worker.reraise()
+
     def _run(self) -> None:
-        fds = [self._stop_fd, *self._endpoint.descriptors()]
         while True:
             wait_s = max(0.0, self._arriving[0][0] - time.monotonic()) if self._arriving else None
-            ready, _, _ = select.select(fds, [], [], wait_s)
-            if self._stop_fd in ready:
+            ready, _, _ = select.select([self._stop, *self._endpoint.descriptors()], [], [], wait_s)
+            if self._stop in ready:
                 return
-            if ready:
-                for request, source in self._codec.feed(self._endpoint.receive()):
-                    self._reply(request, source)
-            self._deliver(time.monotonic())
-
-    def _reply(self, request: bytes, source: Source) -> None:
-        self.requests += 1
-        foreign = self._random.choice(
-            [each for each in SOURCES if self._codec.differ(each, source)]
-        )
-        frames = (self._frame(source), self._frame(foreign))
-        for due_s, data in self._line.arrivals(time.monotonic(), request, *frames):
-            heapq.heappush(self._arriving, (due_s, next(self._order), data))
-
-    def _frame(self, source: Source) -> bytes:
-        value = float(SOURCES.index(source) << COUNT_BITS | self.requests)
-        return self._codec.reply(source, value)
-
-    def _deliver(self, now_s: float) -> None:
-        """Send what is due, in one write."""
-        due = b""
-        while self._arriving and self._arriving[0][0] <= now_s:
-            due += heapq.heappop(self._arriving)[2]
-        if due:
+            now_s = time.monotonic()
+            for due_s, data in self._controllers.receive(now_s, self._endpoint.receive()):
+                heapq.heappush(self._arriving, (due_s, next(self._order), data))
+            due = b""
+            while self._arriving and self._arriving[0][0] <= now_s:
+                due += heapq.heappop(self._arriving)[2]
             self._endpoint.send(due)
-
-
-def _write_byte(descriptor: int) -> None:
-    os.write(descriptor, b"\0")
 
 
 class Codec:
