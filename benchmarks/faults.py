@@ -12,7 +12,8 @@ with any kind of fault above the line in the table. Below the line, replies over
 or arrive twice; the protocols cannot tell these from correct replies.
 
 pywatlow (Standard Bus) and minimalmodbus (Modbus RTU) have the same timeout. watlowlib retries
-once, its default; the others have no such setting.
+once, its default; the others have no such setting. In the tables of `docs/limits.md` are the
+results with the default options and 5000 reads.
 
     python benchmarks/faults.py                      all kinds of fault
     python benchmarks/faults.py --kind late          one kind; --help lists all options
@@ -34,7 +35,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import NamedTuple
 
 import minimalmodbus
-from peer import KINDS, OVERTAKING, SOURCES, FaultyLine, NumberingControllers, Peer, Source
+from harness import print_ratios
+from peer import KINDS, ORDERED, SOURCES, FaultyLine, NumberingControllers, Peer, Source
 
 from watlowlib import WatlowError, open_device
 
@@ -179,12 +181,16 @@ def compare(kinds: list[str], options: argparse.Namespace) -> None:
         for contestant in CONTESTANTS
         if contestant.name in names and contestant.protocol in options.protocol
     ]
-    print_row(*COLUMNS)
-    previous = ""
+    previous, ours = "", Counter[str]()
     context = multiprocessing.get_context("spawn")
-    with context.Pool(options.jobs, ignore_ctrl_c) as pool:
+    # The processes inherit that they ignore Ctrl-C: this one ends them.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pool = context.Pool(options.jobs)
+    signal.signal(signal.SIGINT, handler)
+    with pool:
+        print_row(*COLUMNS)
         for job, counts in pool.imap(run, jobs):
-            if job.kind in OVERTAKING and previous not in OVERTAKING:
+            if previous in ORDERED and job.kind not in ORDERED:
                 print_row(*("-" * width for width in WIDTHS))
             accepted = counts["right"] + counts["wrong"] + counts["stale"]
             print_row(
@@ -195,11 +201,12 @@ def compare(kinds: list[str], options: argparse.Namespace) -> None:
                 *(counts[each] for each in ("wrong", "stale", "refused", "seconds")),
             )
             previous = job.kind
-
-
-def ignore_ctrl_c() -> None:
-    """Leave Ctrl-C to the first process, which ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+            if job.kind in ORDERED and job.contestant.name == "watlowlib":
+                ours.update(accepted=accepted, wrong=counts["wrong"] + counts["stale"])
+    if ours["accepted"]:
+        print()
+        ratio = ours["wrong"] / ours["accepted"]
+        print_ratios(("watlowlib: wrong and stale / accepted, order kept", ratio, "<=", 0.0))
 
 
 def parse_options() -> argparse.Namespace:
@@ -230,7 +237,8 @@ def parse_options() -> argparse.Namespace:
         help="seconds from a request to an ordinary reply (default: 0.002 0.04)",
     )
     add("--repeat", type=float, default=0.5, help="share of reads that repeat the last (0.5)")
-    add("--parameters", type=int, default=len(SOURCES), help="how many are read, 1 to 6 (6)")
+    most = len(SOURCES)
+    add("--parameters", type=int, choices=range(1, most + 1), default=most, help="how many (6)")
     add("--seed", type=int, default=0, help="seed of faults and reads (default: %(default)s)")
     add("--jobs", type=int, default=8, help="runs at the same time (default: %(default)s)")
     return parser.parse_args()

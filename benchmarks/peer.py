@@ -8,7 +8,7 @@ address and parameter of the request, and its number. So a value is classified w
     wrong    of another parameter or controller, or never sent
 
 A `FaultyLine` decides what arrives instead of a reply, and when. It keeps the order of the
-replies, except with the faults in `OVERTAKING`. Neither waits: a `Peer` serves them on a pty in
+replies with the kinds of fault in `ORDERED`. Neither waits: a `Peer` serves them on a pty in
 real time, a test in simulated time.
 """
 
@@ -56,7 +56,7 @@ SOURCES = (
 Arrivals = list[tuple[float, bytes]]
 """The bytes that arrive at the client, each with its time on the monotonic clock."""
 
-PROMISED = (
+SINGLE = (
     "none",
     "damaged",
     "truncated",
@@ -68,8 +68,10 @@ PROMISED = (
     "late",
     "stalled",
 )
-OVERTAKING = ("overtaking", "duplicated late")
-KINDS = (*PROMISED, "mixed", *OVERTAKING)
+ORDERED = (*SINGLE, "mixed")
+"""The kinds of fault that keep the order of the replies; "mixed" is all others in equal parts."""
+
+KINDS = (*ORDERED, "overtaking", "duplicated late")
 
 
 class FaultyLine:
@@ -112,23 +114,23 @@ class FaultyLine:
     def _draw(self) -> str:
         if self._random.random() >= self._fraction:
             return "none"
-        return self._random.choice(PROMISED[1:]) if self.kind == "mixed" else self.kind
+        return self._random.choice(SINGLE[1:]) if self.kind == "mixed" else self.kind
 
     def _due_s(self, now_s: float, kind: str) -> float:
         """Return when the reply arrives: after all earlier ones."""
         turnaround_s = self._random.uniform(*self._turnaround_s)
         if kind == "late":
-            # The controller takes long for this reply; those behind it wait.
+            # The controller takes long for this reply, then replies to each request behind it.
             due_s = min(now_s + self._late_s, max(now_s, self._free_s) + self._lateness_s())
         elif kind == "stalled":
-            # Nothing arrives for a while, then all replies at once.
-            due_s = max(now_s + self._lateness_s(), self._free_s)
+            due_s = now_s + self._lateness_s()
         elif self.kind == "stalled":
-            due_s = max(now_s + turnaround_s, self._free_s)
+            # After a stall all replies arrive at once.
+            due_s = now_s + turnaround_s
         else:
             due_s = max(now_s, self._free_s) + turnaround_s
-        self._free_s = due_s
-        return due_s
+        self._free_s = max(due_s, self._free_s)
+        return self._free_s
 
     def _lateness_s(self) -> float:
         return self._random.uniform(0.0, self._late_s)
