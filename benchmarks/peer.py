@@ -21,13 +21,20 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from watlowlib._internal.threads import Worker
 from watlowlib.protocol.modbus.frames import READ_HOLDING, RtuDecoder, RtuFrame, request_sizes
-from watlowlib.protocol.stdbus.frames import REPLY, Frame, FrameDecoder, encode_frame, mac_of
-from watlowlib.protocol.stdbus.payloads import READ_REPLY, Tag
+from watlowlib.protocol.stdbus.frames import (
+    HOST_MAC,
+    REPLY,
+    REQUEST,
+    Frame,
+    FrameDecoder,
+    encode_frame,
+    mac_of,
+)
+from watlowlib.protocol.stdbus.payloads import READ_REPLY, READ_REQUEST, Tag
 from watlowlib.simulator.endpoints import PtyEndpoint
 
 COUNT_BITS = 20
@@ -155,7 +162,9 @@ class FaultyLine:
 
 
 class NumberingControllers:
-    """The controllers on a line: numbered replies to requests, and the origin of each value.
+    """The controllers on a line: numbered replies to reads, and the origin of each value.
+
+    They reply to reads of other parameters too; the value of such a reply is always wrong.
 
     Args:
         protocol: "stdbus" or "modbus_rtu".
@@ -166,27 +175,28 @@ class NumberingControllers:
     def __init__(self, protocol: str, line: FaultyLine, seed: int = 0) -> None:
         self.requests = 0
         """The number of requests received so far."""
-        self._codec: Codec = StdBusCodec() if protocol == "stdbus" else ModbusCodec()
+        self._codec: Any = StdBusCodec() if protocol == "stdbus" else ModbusCodec()
+        self._reads = [self._codec.request(source) for source in SOURCES]
         self._line = line
         self._random = random.Random(seed)
 
     def receive(self, now_s: float, data: bytes) -> Arrivals:
         """Return what arrives at the client in reply to the requests in `data`."""
         return [
-            arrival
-            for request, source in self._codec.feed(data)
-            for arrival in self._reply(now_s, request, source)
+            arrival for request in self._codec.feed(data) for arrival in self._reply(now_s, request)
         ]
 
-    def _reply(self, now_s: float, request: bytes, source: Source) -> Arrivals:
+    def _reply(self, now_s: float, request: Frame | RtuFrame) -> Arrivals:
         self.requests += 1
-        others = [each for each in SOURCES if self._codec.differ(each, source)]
-        frames = (self._frame(source), self._frame(self._random.choice(others)))
-        return self._line.arrivals(now_s, request, *frames)
+        others = [each for each in self._reads if self._codec.differ(each, request)]
+        foreign = self._random.choice(others)
+        replies = (self._codec.reply(each, self._value(each)) for each in (request, foreign))
+        return self._line.arrivals(now_s, request.raw, *replies)
 
-    def _frame(self, source: Source) -> bytes:
-        value = float(SOURCES.index(source) << COUNT_BITS | self.requests)
-        return self._codec.reply(source, value)
+    def _value(self, request: Frame | RtuFrame) -> float:
+        known = request in self._reads
+        origin = self._reads.index(request) if known else len(SOURCES)
+        return float(origin << COUNT_BITS | self.requests)
 
     def classify(self, value: object, source: Source, requests_before: int) -> str:
         """Return "right", "stale" or "wrong" for a value that a read of `source` returned.
@@ -246,61 +256,44 @@ class Peer:
             self._endpoint.send(due)
 
 
-class Codec:
-    """Requests and replies of one protocol."""
-
-    def feed(self, data: bytes) -> Sequence[tuple[bytes, Source]]:
-        """Return the requests in the next bytes, and what they read."""
-        raise NotImplementedError
-
-    def reply(self, source: Source, value: float) -> bytes:
-        """Return a reply."""
-        raise NotImplementedError
-
-    def differ(self, one: Source, other: Source) -> bool:
-        """Whether a reply shows which of the two was read."""
-        raise NotImplementedError
-
-
-class StdBusCodec(Codec):
+class StdBusCodec:
     """Standard Bus: a reply names its address and parameter."""
 
     def __init__(self) -> None:
-        self._decoder = FrameDecoder()
+        self.feed = FrameDecoder().feed
 
-    def feed(self, data: bytes) -> Sequence[tuple[bytes, Source]]:
-        return [(frame.raw, self._source(frame)) for frame in self._decoder.feed(data)]
+    def request(self, source: Source) -> Frame:
+        """Return the request that reads `source`."""
+        name = bytes((*divmod(source.parameter, 1000), 1))
+        return Frame(REQUEST, mac_of(source.address), HOST_MAC, READ_REQUEST + name)
 
-    def _source(self, frame: Frame) -> Source:
-        class_id, member_id = frame.payload[3:5]
-        asked = (frame.destination, 1000 * class_id + member_id)
-        return next(each for each in SOURCES if (mac_of(each.address), each.parameter) == asked)
+    def reply(self, request: Frame, value: float) -> bytes:
+        """Return the reply to a read of any parameter."""
+        payload = READ_REPLY + request.payload[3:6] + bytes((Tag.FLOAT,)) + struct.pack(">f", value)
+        return encode_frame(Frame(REPLY, request.source, request.destination, payload))
 
-    def reply(self, source: Source, value: float) -> bytes:
-        name = bytes((*divmod(source.parameter, 1000), 1, Tag.FLOAT))
-        payload = READ_REPLY + name + struct.pack(">f", value)
-        return encode_frame(Frame(REPLY, 0, mac_of(source.address), payload))
-
-    def differ(self, one: Source, other: Source) -> bool:
+    def differ(self, one: Frame, other: Frame) -> bool:
+        """Whether the replies to two requests differ apart from the value."""
         return one != other
 
 
-class ModbusCodec(Codec):
-    """Modbus RTU: a reply names its address only."""
+class ModbusCodec:
+    """Modbus RTU: a reply names its address and the number of registers."""
 
     def __init__(self) -> None:
-        self._decoder = RtuDecoder(request_sizes)
+        self.feed = RtuDecoder(request_sizes).feed
 
-    def feed(self, data: bytes) -> Sequence[tuple[bytes, Source]]:
-        return [(frame.raw, self._source(frame)) for frame in self._decoder.feed(data)]
+    def request(self, source: Source) -> RtuFrame:
+        """Return the request that reads `source`."""
+        return RtuFrame(source.address, struct.pack(">BHH", READ_HOLDING, source.register, 2))
 
-    def _source(self, frame: RtuFrame) -> Source:
-        asked = (frame.source, *struct.unpack(">HH", frame.payload[1:5]))
-        return next(each for each in SOURCES if (each.address, each.register, 2) == asked)
-
-    def reply(self, source: Source, value: float) -> bytes:
+    def reply(self, request: RtuFrame, value: float) -> bytes:
+        """Return the reply to a read of any registers; the first two show the value."""
+        size = 2 * int.from_bytes(request.payload[3:5], "big")
         high, low = struct.unpack(">HH", struct.pack(">f", value))
-        return RtuFrame(source.address, struct.pack(">BBHH", READ_HOLDING, 4, low, high)).raw
+        words = struct.pack(">HH", low, high).ljust(size, b"\0")[:size]
+        return RtuFrame(request.source, bytes((READ_HOLDING, size)) + words).raw
 
-    def differ(self, one: Source, other: Source) -> bool:
-        return one.address != other.address
+    def differ(self, one: RtuFrame, other: RtuFrame) -> bool:
+        """Whether the replies to two requests differ apart from the value."""
+        return one.source != other.source
