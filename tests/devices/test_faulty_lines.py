@@ -21,15 +21,6 @@ from watlowlib._internal.clock import ManualClock
 
 READS = 300
 SEED = 7
-LATE = ("late", "stalled", "mixed")
-beyond_expiry = pytest.mark.xfail(
-    strict=True, reason="a reply more than a second later than the timeout is taken for a new one"
-)
-CASES = [
-    pytest.param(kind, protocol, marks=[beyond_expiry] if kind in LATE else [])
-    for kind in ORDERED
-    for protocol in ("modbus_rtu", "stdbus")
-]
 
 
 class FaultyTransport(ManualTimeTransport):
@@ -77,7 +68,8 @@ def count_reads(clock: ManualClock, protocol: str, kind: str) -> Counter[str]:
     return counts
 
 
-@pytest.mark.parametrize(("kind", "protocol"), CASES)
+@pytest.mark.parametrize("kind", ORDERED)
+@pytest.mark.parametrize("protocol", ["modbus_rtu", "stdbus"])
 def test_a_read_returns_no_wrong_and_no_stale_value(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch, kind: str, protocol: str
 ) -> None:
