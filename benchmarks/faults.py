@@ -8,8 +8,8 @@ the reads repeat the one before. A value that a read returns is accepted. It is
     stale     if the controller sent it in reply to an earlier read.
 
 A read without a value is refused. watlowlib is promised to return no wrong and no stale value
-with any kind of fault above the line in the table. Below the line, replies overtake each other
-or arrive twice; the protocols cannot tell these from correct replies.
+with any kind of fault above the line in the table. Below the line, replies overtake each other,
+or extra replies arrive while others are late; the protocols cannot tell these from correct ones.
 
 pywatlow (Standard Bus) and minimalmodbus (Modbus RTU) have the same timeout. watlowlib retries
 once, its default; the others have no such setting. In the tables of `docs/limits.md` are the
@@ -36,7 +36,7 @@ from typing import NamedTuple
 
 import minimalmodbus
 from harness import print_ratios
-from peer import KINDS, ORDERED, SOURCES, FaultyLine, NumberingControllers, Peer, Source
+from peer import KINDS, PROMISED, SOURCES, FaultyLine, NumberingControllers, Peer, Source
 
 from watlowlib import WatlowError, open_device
 
@@ -190,7 +190,7 @@ def compare(kinds: list[str], options: argparse.Namespace) -> None:
     with pool:
         print_row(*COLUMNS)
         for job, counts in pool.imap(run, jobs):
-            if previous in ORDERED and job.kind not in ORDERED:
+            if previous in PROMISED and job.kind not in PROMISED:
                 print_row(*("-" * width for width in WIDTHS))
             accepted = counts["right"] + counts["wrong"] + counts["stale"]
             print_row(
@@ -201,12 +201,12 @@ def compare(kinds: list[str], options: argparse.Namespace) -> None:
                 *(counts[each] for each in ("wrong", "stale", "refused", "seconds")),
             )
             previous = job.kind
-            if job.kind in ORDERED and job.contestant.name == "watlowlib":
+            if job.kind in PROMISED and job.contestant.name == "watlowlib":
                 ours.update(accepted=accepted, wrong=counts["wrong"] + counts["stale"])
     if ours["accepted"]:
         print()
         ratio = ours["wrong"] / ours["accepted"]
-        print_ratios(("watlowlib: wrong and stale / accepted, order kept", ratio, "<=", 0.0))
+        print_ratios(("watlowlib: wrong and stale / accepted, promised kinds", ratio, "<=", 0.0))
 
 
 def parse_options() -> argparse.Namespace:

@@ -7,8 +7,8 @@ address and parameter of the request, and its number. So a value is classified w
     stale    from a reply to an earlier request for the same parameter of the same controller
     wrong    of another parameter or controller, or never sent
 
-A `FaultyLine` decides what arrives instead of a reply, and when. It keeps the order of the
-replies with the kinds of fault in `ORDERED`. Neither waits: a `Peer` serves them on a pty in
+A `FaultyLine` decides what arrives instead of a reply, and when. With the last
+two of `KINDS` replies overtake others; the other kinds keep their order. Neither waits: a `Peer` serves them on a pty in
 real time, a test in simulated time.
 """
 
@@ -63,22 +63,19 @@ SOURCES = (
 Arrivals = list[tuple[float, bytes]]
 """The bytes that arrive at the client, each with its time on the monotonic clock."""
 
-SINGLE = (
-    "none",
-    "damaged",
-    "truncated",
-    "dropped",
-    "noise",
-    "echo",
-    "foreign",
-    "duplicated",
-    "late",
-    "stalled",
-)
-ORDERED = (*SINGLE, "mixed")
-"""The kinds of fault that keep the order of the replies; "mixed" is all others in equal parts."""
+ONE_REPLY = ("damaged", "truncated", "dropped", "noise", "echo", "late", "stalled")
+"""The kinds of fault with at most one reply to a request, in the order of the requests."""
 
-KINDS = (*ORDERED, "overtaking", "duplicated late")
+EXTRA_REPLIES = ("foreign", "duplicated")
+"""The kinds of fault with replies that no request asked for, in order."""
+
+MIXED = {"mixed": ONE_REPLY, "mixed extra": (*ONE_REPLY, *EXTRA_REPLIES)}
+"""Kinds of fault that are others in equal parts."""
+
+PROMISED = ("none", *ONE_REPLY, *EXTRA_REPLIES, "mixed")
+"""The kinds of fault with which no read of watlowlib may return a wrong or a stale value."""
+
+KINDS = (*PROMISED, "mixed extra", "overtaking", "duplicated late")
 
 
 class FaultyLine:
@@ -121,7 +118,7 @@ class FaultyLine:
     def _draw(self) -> str:
         if self._random.random() >= self._fraction:
             return "none"
-        return self._random.choice(SINGLE[1:]) if self.kind == "mixed" else self.kind
+        return self._random.choice(MIXED.get(self.kind, (self.kind,)))
 
     def _due_s(self, now_s: float, kind: str) -> float:
         """Return when the reply arrives: after all earlier ones."""

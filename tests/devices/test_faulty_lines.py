@@ -1,4 +1,4 @@
-"""Faults that keep the order of the replies: no read returns another value than its own.
+"""Faults with which no value may be wrong: no read returns another value than its own.
 
 Every value names the request that it replies to. Time is simulated.
 """
@@ -14,7 +14,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from benchmarks.peer import ORDERED, SOURCES, FaultyLine, NumberingControllers
+from benchmarks.peer import PROMISED, SOURCES, FaultyLine, NumberingControllers
 from tests.devices.timed_line import ManualTimeTransport
 from watlowlib import WatlowError, open_device
 from watlowlib._internal.clock import ManualClock
@@ -68,7 +68,7 @@ def count_reads(clock: ManualClock, protocol: str, kind: str) -> Counter[str]:
     return counts
 
 
-@pytest.mark.parametrize("kind", ORDERED)
+@pytest.mark.parametrize("kind", PROMISED)
 @pytest.mark.parametrize("protocol", ["modbus_rtu", "stdbus"])
 def test_a_read_returns_no_wrong_and_no_stale_value(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch, kind: str, protocol: str
