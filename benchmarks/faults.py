@@ -12,8 +12,8 @@ with any kind of fault above the line in the table. Below the line, replies over
 or extra replies arrive while others are late; the protocols cannot tell these from correct ones.
 
 pywatlow (Standard Bus) and minimalmodbus (Modbus RTU) have the same timeout. watlowlib retries
-once, its default; the others have no such setting. In the tables of `docs/limits.md` are the
-results with the default options and 5000 reads.
+once, its default; the others have no such setting.
+`docs/limits.md` has tables of results, each with its command.
 
     python benchmarks/faults.py                      all kinds of fault
     python benchmarks/faults.py --kind late          one kind; --help lists all options

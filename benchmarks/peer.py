@@ -7,9 +7,9 @@ address and parameter of the request, and its number. So a value is classified w
     stale    from a reply to an earlier request for the same parameter of the same controller
     wrong    of another parameter or controller, or never sent
 
-A `FaultyLine` decides what arrives instead of a reply, and when. With the last
-two of `KINDS` replies overtake others; the other kinds keep their order. Neither waits: a `Peer` serves them on a pty in
-real time, a test in simulated time.
+A `FaultyLine` decides what arrives instead of a reply, and when. With the last two of `KINDS`
+replies overtake others; the other kinds keep their order. Neither waits: a `Peer` serves them on
+a pty in real time, a test in simulated time.
 """
 
 from __future__ import annotations
