@@ -11,8 +11,9 @@ A read without a value is refused. watlowlib is promised to return no wrong and 
 with any kind of fault above the line in the table. Below the line, replies overtake each other,
 or extra replies arrive while others are late; the protocols cannot tell these from correct ones.
 
-pywatlow (Standard Bus) and minimalmodbus (Modbus RTU) have the same timeout. watlowlib retries
-once, its default; the others have no such setting.
+vary_source is watlowlib with `SerialSettings(vary_source=True)`, where each request comes from
+another source address. pywatlow (Standard Bus) and minimalmodbus (Modbus RTU) have the same
+timeout. watlowlib retries once, its default; the others have no such setting.
 `docs/limits.md` has tables of results, each with its command.
 
     python benchmarks/faults.py                      all kinds of fault
@@ -38,7 +39,7 @@ import minimalmodbus
 from harness import print_ratios
 from peer import KINDS, PROMISED, SOURCES, FaultyLine, NumberingControllers, Peer, Source
 
-from watlowlib import WatlowError, open_device
+from watlowlib import SerialSettings, WatlowError, open_device
 
 try:
     from pywatlow.watlow import Watlow
@@ -52,7 +53,9 @@ WIDTHS = (15, 10, 13, 8, 6, 6, 8, 7)
 
 
 @contextmanager
-def watlowlib(port: str, timeout_s: float, protocol: str) -> Iterator[Read]:
+def watlowlib(
+    port: str, timeout_s: float, protocol: str, settings: SerialSettings | None = None
+) -> Iterator[Read]:
     with ExitStack() as stack:
         controllers = {
             address: stack.enter_context(
@@ -61,6 +64,7 @@ def watlowlib(port: str, timeout_s: float, protocol: str) -> Iterator[Read]:
                     protocol=protocol,
                     address=address,
                     timeout_s=timeout_s,
+                    serial_settings=settings,
                     word_order="low_high",
                     data_map=1,
                 )
@@ -68,6 +72,10 @@ def watlowlib(port: str, timeout_s: float, protocol: str) -> Iterator[Read]:
             for address in (1, 2)
         }
         yield lambda source: controllers[source.address].read_parameter(source.parameter).value
+
+
+def watlowlib_varied(port: str, timeout_s: float, protocol: str) -> AbstractContextManager[Read]:
+    return watlowlib(port, timeout_s, protocol, SerialSettings(vary_source=True))
 
 
 @contextmanager
@@ -109,6 +117,7 @@ CONTESTANTS = (
     Contestant("watlowlib", "modbus_rtu", watlowlib),
     Contestant("minimalmodbus", "modbus_rtu", bare_minimalmodbus),
     Contestant("watlowlib", "stdbus", watlowlib),
+    Contestant("vary_source", "stdbus", watlowlib_varied),
     *((Contestant("pywatlow", "stdbus", pywatlow),) if Watlow else ()),
 )
 

@@ -191,8 +191,8 @@ class NumberingControllers:
         return self._line.arrivals(now_s, request.raw, *replies)
 
     def _value(self, request: Frame | RtuFrame) -> float:
-        known = request in self._reads
-        origin = self._reads.index(request) if known else len(SOURCES)
+        read = self._codec.read_of(request)
+        origin = self._reads.index(read) if read in self._reads else len(SOURCES)
         return float(origin << COUNT_BITS | self.requests)
 
     def classify(self, value: object, source: Source, requests_before: int) -> str:
@@ -264,6 +264,10 @@ class StdBusCodec:
         name = bytes((*divmod(source.parameter, 1000), 1))
         return Frame(REQUEST, mac_of(source.address), HOST_MAC, READ_REQUEST + name)
 
+    def read_of(self, request: Frame) -> Frame:
+        """Return the request as `request` returns it, from whatever host it came."""
+        return request._replace(source=HOST_MAC)
+
     def reply(self, request: Frame, value: float) -> bytes:
         """Return the reply to a read of any parameter."""
         payload = READ_REPLY + request.payload[3:6] + bytes((Tag.FLOAT,)) + struct.pack(">f", value)
@@ -271,7 +275,7 @@ class StdBusCodec:
 
     def differ(self, one: Frame, other: Frame) -> bool:
         """Whether the replies to two requests differ apart from the value."""
-        return one != other
+        return one != self.read_of(other)
 
 
 class ModbusCodec:
@@ -283,6 +287,10 @@ class ModbusCodec:
     def request(self, source: Source) -> RtuFrame:
         """Return the request that reads `source`."""
         return RtuFrame(source.address, struct.pack(">BHH", READ_HOLDING, source.register, 2))
+
+    def read_of(self, request: RtuFrame) -> RtuFrame:
+        """Return the request as `request` returns it."""
+        return request
 
     def reply(self, request: RtuFrame, value: float) -> bytes:
         """Return the reply to a read of any registers; the first two show the value."""
