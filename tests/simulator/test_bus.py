@@ -239,3 +239,14 @@ def test_resume_delivers_a_stalled_reply() -> None:
         bus.resume()
         port.timeout = 10.0
         assert port.read(21) == SETPOINT_IS_392
+
+
+def test_a_controller_is_replaced_by_another_at_its_address(bus: SimulatedBus) -> None:
+    other = SimulatedController(1, setpoint=300.0)
+    bus.power_off(1)
+    with open_device(bus.port) as ctl:
+        bus.replace(other)
+        assert ctl.read_setpoint().value == 300.0
+    assert bus.controllers[1] is other
+    with pytest.raises(WatlowConfigurationError, match="no controller has this address"):
+        bus.replace(SimulatedController(9))

@@ -103,13 +103,13 @@ class SimulatedBus:
         garbled: bool = False,
     ) -> None:
         self.controllers: dict[int, Simulated] = {}
-        oven_clock = ScaledClock(clock or SystemClock(), speed)
+        self._oven_clock = ScaledClock(clock or SystemClock(), speed)
         for each in controllers:
             controller = SimulatedController(each) if isinstance(each, int) else each
             address = _address_of(controller)
             if address in self.controllers:
                 raise WatlowConfigurationError(f"address {address} is given twice")
-            controller.live_by(oven_clock)
+            controller.live_by(self._oven_clock)
             self.controllers[address] = controller
         if faults is not None and not isinstance(faults, FaultPlan):
             raise WatlowConfigurationError(f"faults={faults!r}: give a FaultPlan")
@@ -189,6 +189,21 @@ class SimulatedBus:
         if controller in self._powered_off and isinstance(controller, SimulatedSD):
             controller.power_up()
         self._powered_off.discard(controller)
+
+    def replace(self, controller: Simulated) -> None:
+        """Put another controller in the place of the one with its address, and switch it on.
+
+        Its serial number is the one that every simulated controller with this address has; set
+        another with `controller.set("serial_number", 1234)`.
+
+        Raises:
+            WatlowConfigurationError: No controller has this address.
+        """
+        old = self._controller_at(_address_of(controller))
+        (key,) = (key for key, each in self.controllers.items() if each is old)
+        controller.live_by(self._oven_clock)
+        self.controllers[key] = controller
+        self._powered_off.discard(old)
 
     def _controller_at(self, address: int) -> Simulated:
         for controller in self.controllers.values():
