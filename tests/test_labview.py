@@ -263,6 +263,25 @@ def test_discover_and_identify(session: Session, line: SimulatedBus) -> None:
     assert software > 0
 
 
+def test_a_replaced_controller_has_a_status_until_it_is_accepted(
+    session: Session, line: SimulatedBus
+) -> None:
+    oven = session.call("open_controller", line.port, 1, "stdbus", "", "", 0, 1.0)
+    assert session.call("identify", oven)[3] == 200001
+    line.power_off(1)
+    assert session.call("read", oven, "setpoint", 1)[1] == "timeout"
+    other = SimulatedController(1, setpoint=300.0)
+    other.set("serial_number", 300005)
+    line.replace(other)
+    value, status = session.call("read", oven, "setpoint", 1)
+    assert (math.isnan(value), status) == (True, "other_device")
+    assert session.call("read_text", oven, "control_mode", 1) == ("", "other_device")
+    with pytest.raises(DialogError, match="expected serial number 200001, found .*300005"):
+        session.call("set_setpoint", oven, 90.0, 1, True)
+    assert session.call("accept_replacement", oven)[3] == 300005
+    assert session.call("read", oven, "setpoint", 1) == (300.0, "ok")
+
+
 def test_two_threads_call_at_the_same_time(session: Session, line: SimulatedBus) -> None:
     ovens = [session.open(line, address) for address in (1, 2)]
 
@@ -423,7 +442,7 @@ def test_the_guide_lists_each_function_with_its_terminals() -> None:
         for name, function in inspect.getmembers(watlowlib.labview, inspect.isfunction)
         if not name.startswith("_") and function.__module__ == watlowlib.labview.__name__
     ]
-    assert len(functions) == 17
+    assert len(functions) == 18
     for function in functions:
         rows = re.search(rf"### `{function.__name__}`\n(.*?)(?=\n###? |\Z)", guide, re.DOTALL)
         assert rows, function.__name__

@@ -33,6 +33,7 @@ because of the error.
      │    ├── WatlowIllegalValueError
      │    └── WatlowDeviceFailureError
      ├── WatlowAbsentError                             a reply that contains no value
+     ├── WatlowOtherDeviceError                        another controller replies
      ├── WatlowWriteError                              the written value was not stored
      └── WatlowSinkError                               rows could not be stored
 """
@@ -261,6 +262,29 @@ class WatlowAbsentError(WatlowError):
     """The reply contains no usable value: NaN, or a value that was never set."""
 
     status = "absent"
+
+
+class WatlowOtherDeviceError(WatlowError):
+    """Another controller replies at this address than before; none of its values was used.
+
+    Attributes:
+        expected: The identity of the controller before, such as "serial number 200001".
+        found: The identity of the controller that replies now.
+    """
+
+    status = "other_device"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        expected: str = "",
+        found: str = "",
+        context: ErrorContext | None = None,
+    ) -> None:
+        super().__init__(message, context=context)
+        self.expected = expected
+        self.found = found
 
 
 class WatlowWriteError(WatlowError):

@@ -6,7 +6,7 @@ a handle of an earlier session is refused.
 Arguments and results are texts, numbers, Booleans and lists of them; a tuple is a cluster.
 
 A read without a value gives NaN and a status that says why ("timeout", "crc",
-"disconnected", "no_such_instance" ...). It raises an error only if its arguments are invalid.
+"disconnected", "other_device" ...). It raises an error only if its arguments are invalid.
 All functions may be called from several threads at the same time.
 
 The inputs and outputs of each function in LabVIEW's terms: `docs/labview.md`.
@@ -41,10 +41,11 @@ from watlowlib.devices.discovery import USUAL, find_devices
 from watlowlib.devices.factory import open_device
 from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError, WatlowError
 from watlowlib.manager.manager import WatlowManager
-from watlowlib.model import ControllerFamily, ProtocolKind, Sample
+from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Sample
 from watlowlib.sinks.choose import open_sink
 from watlowlib.transport.settings import SerialSettings
 
+Identity: TypeAlias = "tuple[str, str, str, int, int, int]"
 Status: TypeAlias = "tuple[int, float, int, int, int, int, float, int, int, int]"
 log = logging.getLogger(__name__)
 
@@ -165,22 +166,23 @@ def set_setpoint(handle: int, value: float, loop: int = 1, confirm: bool = False
 
 
 @for_labview
-def identify(handle: int) -> tuple[str, str, str, int, int, int]:
+def identify(handle: int) -> Identity:
     """Read the identity of a controller.
 
     Returns:
         Part number, family, device name, serial number, software revision and number of
         loops; "" or -1 for values the controller does not provide.
     """
-    info = _controllers.get(handle).identify()
-    return (
-        "" if info.part_number is None else info.part_number.text,
-        str(info.family),
-        info.device_name or "",
-        -1 if info.serial_number is None else info.serial_number,
-        -1 if info.software_revision is None else info.software_revision,
-        -1 if info.loops is None else info.loops,
-    )
+    return _identity(_controllers.get(handle).identify())
+
+
+@for_labview
+def accept_replacement(handle: int) -> Identity:
+    """Continue with a controller that has taken another one's place; return its `identify`.
+
+    Ends the status "other_device", also in a recording in progress.
+    """
+    return _identity(_controllers.get(handle).accept_replacement())
 
 
 @for_labview
@@ -311,6 +313,17 @@ def close_all() -> None:
     errors = _recordings.close_all() + _controllers.close_all()
     if errors:
         raise WatlowError("; ".join(errors))
+
+
+def _identity(info: DeviceInfo) -> Identity:
+    return (
+        "" if info.part_number is None else info.part_number.text,
+        str(info.family),
+        info.device_name or "",
+        -1 if info.serial_number is None else info.serial_number,
+        -1 if info.software_revision is None else info.software_revision,
+        -1 if info.loops is None else info.loops,
+    )
 
 
 def _poll(handle: int, parameters: Sequence[str], instance: int) -> list[Sample]:

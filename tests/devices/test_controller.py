@@ -287,7 +287,7 @@ def test_dir_lists_exactly_the_public_names(ctl: Controller) -> None:
         *("port_stats", "protocol", "registry", "session", "stats", "temperature_unit"),
         *("read_parameter", "write_parameter", "check_write", "set_persistent_writes"),
         *("read_pv", "read_setpoint", "set_setpoint", "loop", "alarm", "identify"),
-        *("wait_until", "ramp_to", "poll", "prepare", "assembly", "close"),
+        *("accept_replacement", "wait_until", "ramp_to", "poll", "prepare", "assembly", "close"),
     }
 
 

@@ -56,7 +56,8 @@ def test_a_value_with_a_sensor_error_keeps_its_number_and_gets_the_status(
 def test_an_unread_input_error_gives_the_status_sensor_unknown(bus: SimulatedBus) -> None:
     with open_device(bus.port, retries=0) as ctl:
         poll = ctl.prepare(["process_value"], sensor_check=True)
-        bus.faults.next_are(None, Fault.DROP)
+        # The replies: the serial number, the value and the input error.
+        bus.faults.next_are(None, None, Fault.DROP)
         assert [sample.status for sample in poll()] == ["sensor_unknown"]
         bus.faults.next_are(Fault.DROP)
         assert [sample.status for sample in poll()] == ["timeout"]

@@ -193,8 +193,9 @@ def test_the_last_tick_waits_for_a_pending_port_without_a_new_request(
     slow.resume()
     assert set(statuses(poll, None).values()) == {"ok"}
     exchanges = {name: stats.exchanges for name, stats in poll.stats.items()}
-    assert exchanges["slow1"] == 2
-    assert exchanges["good"] == 3
+    # The first poll reads the serial number too.
+    assert exchanges["slow1"] == 1 + 2
+    assert exchanges["good"] == 1 + 3
 
 
 def test_polls_that_share_ports_do_not_read_a_port_at_the_same_time(
@@ -215,14 +216,15 @@ def test_polls_that_share_ports_do_not_read_a_port_at_the_same_time(
         # The pending poll of both parameters provides the one that this poll reads.
         setpoint = often.read_within(None, None)[-1]
         assert (setpoint.parameter, setpoint.status) == ("setpoint", "ok")
-        assert mgr.get("slow").stats.exchanges == 2 + 1 + 2
+        # The serial number, then the values of each poll.
+        assert mgr.get("slow").stats.exchanges == 1 + 2 + 1 + 2
         # Vice versa: the parameter that the pending poll does not read is "busy".
         slow.stall()
         assert statuses(often, 0.0)["slow"] == "busy"
         slow.resume()
         found = [sample.status for sample in both.read_within(None, None)[2:]]
         assert found == ["busy", "ok"]
-        assert mgr.get("slow").stats.exchanges == 2 + 1 + 2 + 1
+        assert mgr.get("slow").stats.exchanges == 1 + 2 + 1 + 2 + 1
 
 
 def test_the_polls_of_a_recording_share_their_ports(good: SimulatedBus, slow: SimulatedBus) -> None:

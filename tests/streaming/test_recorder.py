@@ -525,7 +525,7 @@ def test_a_batch_has_all_controllers_of_a_fleet(bus: SimulatedBus) -> None:
 
 def test_a_lost_port_gives_gaps_and_does_not_end_the_recording() -> None:
     faults = FaultPlan()
-    faults.next_are(None, Fault.CLOSE)
+    faults.next_are(None, None, Fault.CLOSE)  # the serial number and one value come
     # On TCP, because another program may get the pty's name as soon as it is free.
     line = SimulatedBus([1], baudrate=None, faults=faults, transport="tcp")
     with line as bus, WatlowManager() as mgr:

@@ -53,6 +53,7 @@ def assembled(
 
 @contextmanager
 def _assembled(session: Session, driver: ModbusDriver, targets: list[Target]) -> Iterator[None]:
+    session.confirm()
     if check_map(driver.discover_layout()) != 1:
         raise WatlowConfigurationError(
             f"{session.name}: the registers of the assembly in data map 2 are not known; "
@@ -60,7 +61,7 @@ def _assembled(session: Session, driver: ModbusDriver, targets: list[Target]) ->
         )
     spans = [driver.span(target) for target in targets]
     pointers = [n for span in spans for n in (span.register, span.end - 1)]
-    outer = driver.assembled
+    outer, replacements = driver.assembled, session.replacements
     before = driver.read_registers(POINTERS, len(pointers))
     try:
         driver.assembled = {}  # the previous pointers are about to change
@@ -77,11 +78,13 @@ def _assembled(session: Session, driver: ModbusDriver, targets: list[Target]) ->
         driver.assembled = registers
         yield
     finally:
-        driver.assembled = {}
-        current = driver.read_registers(POINTERS, len(pointers))
-        _write_pointers(session, driver, current, before)
-        # A new dict: a read that began before this block notices the change by identity.
-        driver.assembled = dict(outer)
+        session.confirm()
+        if session.replacements == replacements:  # these pointers are not another controller's
+            driver.assembled = {}
+            current = driver.read_registers(POINTERS, len(pointers))
+            _write_pointers(session, driver, current, before)
+            # A new dict: a read that began before this block notices the change by identity.
+            driver.assembled = dict(outer)
 
 
 def _checked_driver(session: Session, targets: list[Target], confirm: bool) -> ModbusDriver:

@@ -28,12 +28,9 @@ from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowOfflineError, WatlowTimeoutError
 from watlowlib.protocol.port import Port
-from watlowlib.protocol.stats import DeviceStats
+from watlowlib.protocol.stats import OFFLINE_AFTER, DeviceStats
 
 log = logging.getLogger(__name__)
-
-OFFLINE_AFTER = 2
-"""Attempts in a row without a reply after which a controller counts as offline."""
 
 BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.5, 10.0
 """Longest back-off after the first failure, and after many."""

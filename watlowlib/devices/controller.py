@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
-from watlowlib._internal.validation import as_bool, as_int, shown
+from watlowlib._internal.validation import as_int, shown
 from watlowlib.devices.alarms import Alarm
 from watlowlib.devices.identity import identify
 from watlowlib.devices.loops import ControllerLoop
@@ -22,8 +22,8 @@ from watlowlib.devices.sampling import Sampler, make_sampler
 from watlowlib.devices.session import Session
 from watlowlib.devices.targets import Parameters, check_instance, names_of
 from watlowlib.devices.values import as_number
-from watlowlib.devices.writing import CheckedWrite, check_write, send_write
-from watlowlib.errors import WatlowConfigurationError, WatlowConfirmationError
+from watlowlib.devices.writing import CheckedWrite, check_write, send_write, set_persistent_writes
+from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import (
     ControllerFamily,
     DeviceInfo,
@@ -262,6 +262,19 @@ class Controller:
         """
         return identify(self._session)
 
+    def accept_replacement(self) -> DeviceInfo:
+        """Continue with the controller that has taken this one's place; return its identity.
+
+        Ends the status "other_device" and the `WatlowOtherDeviceError`s. Everything learnt about
+        the old controller is forgotten. The arguments of `open_device`, such as `data_map` and
+        `family`, stay; if they do not fit, close the controller and open it again.
+
+        Raises:
+            WatlowError: Its serial number could not be read; nothing is accepted.
+        """
+        self._session.accept_replacement()
+        return self.identify()
+
     def set_persistent_writes(self, on: bool, *, confirm: bool = False) -> Reading:
         """Set whether the controller stores writes in its EEPROM (17051; Series SD: 17).
 
@@ -274,17 +287,8 @@ class Controller:
 
         Raises:
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
-            WatlowError: The write failed.
         """
-        if not as_bool("confirm", confirm):
-            raise WatlowConfirmationError(
-                "this setting decides which writes survive a power failure; "
-                "pass confirm=True if this is intended"
-            )
-        keep = as_bool("on", on)
-        reading = self.write_parameter("non_volatile_save", "Yes" if keep else "No", confirm=True)
-        self._session.persistent_writes = keep
-        return reading
+        return set_persistent_writes(self._session, on, confirm=confirm)
 
     def wait_until(
         self, value: float, tolerance: float, timeout: float, *, instance: int = 1
@@ -321,7 +325,6 @@ class Controller:
 
         Raises:
             WatlowTimeoutError: The ramp took more than twice its duration plus a minute.
-            WatlowError: A read or write failed.
         """
         return ramp_to(self._session, value, rate_per_minute, instance=instance, confirm=confirm)
 

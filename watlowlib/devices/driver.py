@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.errors import WatlowError
 from watlowlib.model import Unit, Value
-from watlowlib.protocol.exchange import Reply, WriteOptions
+from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.registry.parameters import ParameterSpec
 
@@ -40,8 +40,9 @@ class ReadOutcome(NamedTuple):
 class Driver(ABC):
     """The driver of the controller at `address`, in the wire protocol of its port."""
 
-    def __init__(self, address: int) -> None:
+    def __init__(self, address: int, policy: RetryPolicy) -> None:
         self.address = address
+        self._policy = policy
 
     @property
     def temperature_unit(self) -> Unit | None:
@@ -65,6 +66,27 @@ class Driver(ABC):
 
     def forget(self) -> None:  # noqa: B027 - nothing is discovered on Standard Bus
         """Discard what was discovered about the controller; discover it again when needed."""
+
+    def forget_controller(self) -> None:
+        """Discard also what outlasts a timeout: another controller replies."""
+        self.forget()
+
+    def send_in(self, opening: int | None) -> None:
+        """Send requests only in this opening of the port (`PortStats.reconnects`); None: in any.
+
+        After another opening they raise `PortReopenedError`, and nothing is sent.
+        """
+        self._policy = self._policy._replace(opening=opening)
+
+    def for_opening(self: D, opening: int) -> D:
+        """Return a driver that has learnt nothing, for requests in one opening of the port."""
+        other = copy.copy(self)
+        other.forget_controller()
+        other.send_in(opening)
+        return other
+
+    def adopt_layout(self, other: Driver) -> None:  # noqa: B027
+        """Take over what `other`, a driver of the same controller, has discovered."""
 
     def check(self, spec: ParameterSpec, instance: int) -> None:  # noqa: B027
         """Refuse a parameter that this protocol cannot address. Sends nothing.

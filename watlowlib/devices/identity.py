@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from watlowlib.devices.layout import HARDWARE_IDS
+from watlowlib.devices.replacement import Identity, read_identity
 from watlowlib.devices.session import Session
 from watlowlib.errors import WatlowCRCError, WatlowError, WatlowTimeoutError
 from watlowlib.model import ControllerFamily, DeviceInfo, PartNumber, ProtocolKind
@@ -14,13 +15,16 @@ _PROTOCOLS = {1286: ProtocolKind.STDBUS, 1057: ProtocolKind.MODBUS_RTU}
 
 
 def identify(session: Session) -> DeviceInfo:
-    """Read everything that identifies the controller.
+    """Read everything that identifies the controller, and keep its identity for later checks.
 
     Raises:
+        WatlowOtherDeviceError: Another controller replies than the known one.
         WatlowTimeoutError: No reply at all.
         WatlowCRCError: Only damaged frames.
         WatlowConnectionError: The port is lost.
     """
+    session.confirm()
+    opening = session.port.stats.reconnects
     session.driver.forget()
     try:
         part = session.part_number(refresh=True)
@@ -30,7 +34,8 @@ def identify(session: Session) -> DeviceInfo:
         session.driver.ping()  # raises when there is no controller
     layout = session.driver.discover_layout()
     hardware = _read(session, "hardware_id", int)
-    return DeviceInfo(
+    identity = _identity(session)
+    info = DeviceInfo(
         address=session.address,
         protocol=session.protocol,
         part_number=part,
@@ -40,12 +45,15 @@ def identify(session: Session) -> DeviceInfo:
         firmware_id=_read(session, "firmware", int),
         software_revision=_read(session, "software_revision", int),
         software_build=_read(session, "software_build_number", int),
-        serial_number=_serial_number(session),
+        serial_number=identity.serial_number,
         device_name=_read(session, "device_name", str),
         configured_protocol=_PROTOCOLS.get(_read(session, "protocol", int) or 0),
         data_map=layout.data_map,
         word_order=layout.word_order,
     )
+    session.identity.note(session.driver, opening, identity)
+    session.confirm()
+    return info
 
 
 def _family(session: Session, part: PartNumber | None, hardware: int | None) -> ControllerFamily:
@@ -57,13 +65,11 @@ def _family(session: Session, part: PartNumber | None, hardware: int | None) -> 
     return session.family
 
 
-def _serial_number(session: Session) -> int | None:
-    """Read the serial number; a Series SD has it in two registers, high word first."""
-    if session.family is not ControllerFamily.SD:
-        return _read(session, "serial_number", int)
-    high = _read(session, "serial_number_high", int)
-    low = _read(session, "serial_number_low", int)
-    return None if high is None or low is None else high << 16 | low
+def _identity(session: Session) -> Identity:
+    try:
+        return read_identity(session.driver, session.registry)
+    except WatlowError:
+        return Identity()
 
 
 def _read(session: Session, name: str, kind: type[T]) -> T | None:

@@ -59,10 +59,10 @@ class ModbusDriver(Driver):
         given: RegisterLayout = RegisterLayout(),  # noqa: B008 - a frozen value
         registers_per_read: int = 32,
     ) -> None:
-        super().__init__(address)
+        super().__init__(address, policy)
         self.planner = ReadPlanner(registers_per_read, client.byte_time_s)
+        self._registers_per_read = registers_per_read
         self._client = client
-        self._policy = policy
         self._given = given
         self._discovered: RegisterLayout | None = None
         self.assembled: dict[Target, int] = {}
@@ -89,6 +89,17 @@ class ModbusDriver(Driver):
     def forget(self) -> None:
         """Discover the data map and word order again when they are next needed."""
         self._discovered = None
+
+    def forget_controller(self) -> None:
+        """Discard also the assembly, and what refused reads have shown."""
+        self.forget()
+        self.planner = ReadPlanner(self._registers_per_read, self._client.byte_time_s)
+        self.assembled = {}
+
+    def adopt_layout(self, other: Driver) -> None:
+        """Take over the data map and word order that `other` has discovered."""
+        assert isinstance(other, ModbusDriver)
+        self._discovered = other._discovered
 
     def check(self, spec: ParameterSpec, instance: int) -> None:
         """Refuse a parameter without a register in any data map that is possible.
@@ -155,6 +166,8 @@ class ModbusDriver(Driver):
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
     ) -> DecodedReply:
         """Write one value once the map and order are known; see `ModbusClient.write`."""
+        # The policy first: after another opening of the port, this layout is not used.
+        policy = self._policy
         layout = self.discover_layout()
         check_map(layout)
         order = check_order(layout)
@@ -162,7 +175,7 @@ class ModbusDriver(Driver):
         raw = value if spec.data_type is DataType.FLOAT else counts(spec, value)
         words = encode_words(spec.data_type, raw, order)
         with self._forgetting_on_timeout():
-            reply = self._client.write(self.address, span.register, words, self._policy, options)
+            reply = self._client.write(self.address, span.register, words, policy, options)
         if spec.number == ORDER_SETTING:
             self.forget()
         return self._decode(span, reply, order)
@@ -186,7 +199,8 @@ class ModbusDriver(Driver):
 
     def write_block(self, register: int, words: Sequence[int], options: WriteOptions) -> None:
         """Write registers as they are and confirm that they are stored."""
-        self._client.write(self.address, register, words, self._policy, options)
+        with self._forgetting_on_timeout():
+            self._client.write(self.address, register, words, self._policy, options)
 
     def ping(self, *, within_s: float | None = None) -> None:
         """Read register 0; a Series SD replies with an exception."""

@@ -40,12 +40,13 @@ def make_sampler(
     *,
     sensor_check: bool = False,
 ) -> Sampler:
-    """Return a sampler that skips the controller while it is offline.
+    """Return a sampler that skips the controller while it is offline, and notices another one.
 
     Raises:
         WatlowConfigurationError: The controller cannot read one of the parameters.
     """
     targets = session.targets(parameters, instances)
+    session.identity.request()
     return Sampler(session, targets, device=device, sensor_check=sensor_check, skip_offline=True)
 
 

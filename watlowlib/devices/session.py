@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import TypeVar
 
 from watlowlib.devices.availability import Availability
 from watlowlib.devices.driver import DecodedReply, Driver, Target
 from watlowlib.devices.eeprom import EepromCounter
+from watlowlib.devices.replacement import IdentityCheck
 from watlowlib.devices.targets import Parameters, target_of, targets_of
 from watlowlib.devices.values import as_number, is_cool_side, label_of, unit_of
 from watlowlib.errors import (
@@ -24,10 +27,12 @@ from watlowlib.errors import (
     WatlowCRCError,
     WatlowDeviceError,
     WatlowError,
+    WatlowOtherDeviceError,
     WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
 from watlowlib.protocol.exchange import WriteOptions
+from watlowlib.protocol.line import PortReopenedError
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease, release_later
 from watlowlib.registry.parameters import (
@@ -37,6 +42,17 @@ from watlowlib.registry.parameters import (
     Registry,
 )
 from watlowlib.registry.part_numbers import decode_part_number
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Settings:
+    """Settings of the controller that are read once; others may change while it is away."""
+
+    part: PartNumber | None = None
+    part_is_known: bool = False
+    setpoint_limits: dict[int, tuple[float | None, float | None]] = field(default_factory=dict)
 
 
 class Session:
@@ -66,13 +82,14 @@ class Session:
         """Whether writes go into the EEPROM, as far as this program knows."""
         self.eeprom = EepromCounter()
         """Writes of this program that have reached the controller's EEPROM."""
-        self.setpoint_limits: dict[int, tuple[float | None, float | None]] = {}
-        """7003 and 7004 of each loop, once they have been read."""
+        self.replacements = 0
+        """How often `accept_replacement` was called."""
         self._lease = lease
         self.availability = self._new_availability(driver)
+        self.identity = IdentityCheck(name, self.port, self.registry)
+        """Notices that another controller has taken the place of this one."""
         self._temperature_unit = temperature_unit
-        self._part: PartNumber | None = None
-        self._part_is_known = False
+        self._settings = _Settings()
         # Without `close`, the finalizer queues the lease; the next `acquire_lease` releases it.
         self._finalizer = weakref.finalize(self, release_later, lease)
         self._finalizer.atexit = False
@@ -95,6 +112,11 @@ class Session:
     def temperature_unit(self) -> Unit | None:
         """Scale of temperatures on the wire; None where it is not known."""
         return self.driver.temperature_unit or self._temperature_unit
+
+    @property
+    def setpoint_limits(self) -> dict[int, tuple[float | None, float | None]]:
+        """7003 and 7004 of each loop, as far as they have been read."""
+        return self._settings.setpoint_limits
 
     @property
     def closed(self) -> bool:
@@ -157,20 +179,34 @@ class Session:
             WatlowError: The read failed; its context names the parameter.
         """
         try:
-            self.check_open()
+            self.confirm()
             self.check_cooling(spec)
-            decoded = self.driver.read(spec, instance)
+            decoded = self._repeat_if_reopened(lambda: self.driver.read(spec, instance))
         except WatlowError as error:
             self._add_context(error, spec, instance)
             raise
         return self._reading(spec, instance, decoded)
 
-    def read_each(self, targets: Sequence[Target]) -> Iterator[dict[Target, Reading | WatlowError]]:
+    def read_each(
+        self, targets: Sequence[Target], *, again: bool = True
+    ) -> Iterator[dict[Target, Reading | WatlowError]]:
         """Read several parameters lazily, in as few exchanges as the protocol allows.
+
+        Args:
+            targets: What to read.
+            again: Whether to repeat the reads before which the port was opened again.
 
         Yields:
             The results of one exchange.
         """
+        try:
+            self.confirm()
+        except WatlowError as error:
+            # As long as no identity is known, the others are read all the same.
+            failed = targets if self.identity.known else targets[:1]
+            for target in failed:
+                yield {target: self._add_context(copy.copy(error), *target)}
+            targets = targets[len(failed) :]
         readable: list[Target] = []
         for target in targets:
             try:
@@ -178,17 +214,20 @@ class Session:
                 self.check_cooling(target[0])
                 readable.append(target)
             except WatlowError as error:
-                self._add_context(error, *target)
-                yield {target: error}
+                yield {target: self._add_context(error, *target)}
+        reopened: list[Target] = []
         for outcomes in self.driver.read_each(readable):
             results: dict[Target, Reading | WatlowError] = {}
             for target, result in outcomes:
-                if isinstance(result, WatlowError):
-                    self._add_context(result, *target)
-                    results[target] = result
+                if again and isinstance(result, PortReopenedError):
+                    reopened.append(target)
+                elif isinstance(result, WatlowError):
+                    results[target] = self._add_context(result, *target)
                 else:
                     results[target] = self._reading(*target, result)
             yield results
+        if reopened:
+            yield from self.read_each(reopened, again=False)
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
@@ -199,8 +238,10 @@ class Session:
             WatlowError: The write failed; its context names the parameter.
         """
         try:
-            self.check_open()
-            decoded = self.driver.write(spec, instance, value, options)
+            self.confirm()
+            decoded = self._repeat_if_reopened(
+                lambda: self.driver.write(spec, instance, value, options)
+            )
         except WatlowError as error:
             self._add_context(error, spec, instance)
             raise
@@ -212,14 +253,16 @@ class Session:
         Args:
             refresh: Whether to read it again when it is known.
         """
-        if not self._part_is_known or refresh:
+        self.confirm()
+        settings = self._settings
+        if not settings.part_is_known or refresh:
             try:
                 text = self.read(*self.target("part_number", 1)).value
             except (WatlowConfigurationError, WatlowDeviceError, WatlowAbsentError):
                 text = None  # it has none, and is not read again
-            self._part = decode_part_number(text) if isinstance(text, str) and text else None
-            self._part_is_known = True
-        return self._part
+            settings.part = decode_part_number(text) if isinstance(text, str) and text else None
+            settings.part_is_known = True
+        return settings.part
 
     def note_eeprom_write(self) -> None:
         """Count an EEPROM write, unless persistent writes are switched off."""
@@ -236,6 +279,37 @@ class Session:
         except WatlowCRCError:
             return True
         return True
+
+    def confirm(self) -> None:
+        """Check after an interruption that no other controller replies; else do nothing.
+
+        Raises:
+            WatlowClosedError: The session is closed.
+            WatlowOtherDeviceError: Another controller replies.
+            WatlowError: Its identity could not be read.
+        """
+        self.check_open()
+        if self.identity.is_confirmed(self.driver):
+            return
+        self._settings = _Settings()
+        try:
+            self.identity.confirm(self.driver)
+        except WatlowOtherDeviceError:
+            self._forget_controller()
+            raise
+
+    def accept_replacement(self) -> None:
+        """Continue with the controller that replies now.
+
+        Raises:
+            WatlowError: Its identity could not be read.
+        """
+        self.check_open()
+        self._forget_controller()
+        self.identity.accept(self.driver)
+        self.persistent_writes = True
+        self.eeprom = EepromCounter()
+        self.replacements += 1
 
     def move_to(self, address: int) -> None:
         """Continue at `address`, to which the controller has been set."""
@@ -281,10 +355,25 @@ class Session:
         self.availability.release()
         self._lease.release()
 
+    def _forget_controller(self) -> None:
+        """Discard everything that was learnt about the controller."""
+        self._settings = _Settings()
+        self.driver.forget_controller()
+        self.availability.release()
+        self.availability = self._new_availability(self.driver)
+
+    def _repeat_if_reopened(self, request: Callable[[], T]) -> T:
+        """Send a request; confirm the identity and repeat it if the port was opened again."""
+        try:
+            return request()
+        except PortReopenedError:
+            self.confirm()
+            return request()
+
     def _new_availability(self, driver: Driver) -> Availability:
         return Availability(self.name, driver.address, self.port, driver.stats, driver.ping)
 
-    def _add_context(self, error: WatlowError, spec: ParameterSpec, instance: int) -> None:
+    def _add_context(self, error: WatlowError, spec: ParameterSpec, instance: int) -> WatlowError:
         known = error.context
         error.context = replace(
             self.context_of(spec, instance),
@@ -292,6 +381,7 @@ class Session:
             reply=known.reply,
             elapsed_s=known.elapsed_s,
         )
+        return error
 
     def _reading(self, spec: ParameterSpec, instance: int, decoded: DecodedReply) -> Reading:
         value, reply = decoded

@@ -37,9 +37,8 @@ class StdBusDriver(Driver):
     """A controller on Standard Bus, which can address every class, member and instance."""
 
     def __init__(self, client: StdBusClient, address: int, policy: RetryPolicy) -> None:
-        super().__init__(address)
+        super().__init__(address, policy)
         self._client = client
-        self._policy = policy
 
     @property
     def stats(self) -> DeviceStats:

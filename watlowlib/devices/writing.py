@@ -121,6 +121,20 @@ def send_write(
     return current
 
 
+def set_persistent_writes(session: Session, on: bool, *, confirm: bool) -> Reading:
+    """Set whether writes are stored in EEPROM; see `Controller.set_persistent_writes`."""
+    if not as_bool("confirm", confirm):
+        raise WatlowConfirmationError(
+            "this setting decides which writes survive a power failure; "
+            "pass confirm=True if this is intended"
+        )
+    keep = as_bool("on", on)
+    setting = "Yes" if keep else "No"
+    reading = write_parameter(session, "non_volatile_save", setting, instance=1, confirm=True)
+    session.persistent_writes = keep
+    return reading
+
+
 def check_own_limits(session: Session, write: CheckedWrite) -> None:
     """Refuse a set point outside the controller's own minimum and maximum (7003, 7004).
 
@@ -129,14 +143,15 @@ def check_own_limits(session: Session, write: CheckedWrite) -> None:
     """
     if write.spec.number != SETPOINT:
         return
-    instance = write.instance
-    if instance not in session.setpoint_limits:
-        session.setpoint_limits[instance] = (
+    session.confirm()
+    instance, limits = write.instance, session.setpoint_limits
+    if instance not in limits:
+        limits[instance] = (
             _own_limit(session, SETPOINT_MINIMUM, instance),
             _own_limit(session, SETPOINT_MAXIMUM, instance),
         )
     label = f"setpoint ({SETPOINT}) within the controller's own limits (7003, 7004)"
-    check_range(write.spec, label, write.value, *session.setpoint_limits[instance])
+    check_range(write.spec, label, write.value, *limits[instance])
 
 
 def _readable_back(spec: ParameterSpec) -> bool:

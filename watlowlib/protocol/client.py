@@ -38,7 +38,7 @@ from watlowlib.protocol.exchange import (
 )
 from watlowlib.protocol.late_replies import PendingReplies
 from watlowlib.protocol.port import Port
-from watlowlib.protocol.stats import DeviceStats
+from watlowlib.protocol.stats import OFFLINE_AFTER, DeviceStats
 
 
 class ProtocolClient(Generic[F]):
@@ -173,7 +173,7 @@ class ProtocolClient(Generic[F]):
     def _exchange(self, call: Call, request: Request[F]) -> ExchangeResult:
         """Make one exchange on the acquired port; raise on an error reply."""
         try:
-            self._prepare_line()
+            self._prepare_line(call.policy.opening)
             self._settle_late_replies(call, request)
             self._send(call, request, call.group)
             frame = self._await_reply(call, request, call.group)
@@ -185,9 +185,9 @@ class ProtocolClient(Generic[F]):
             raise self._error_from(frame.payload, self._context(call, request, frame.raw))
         return ExchangeResult(frame.payload[len(request.expected) :], frame.raw)
 
-    def _prepare_line(self) -> None:
+    def _prepare_line(self, opening: int | None) -> None:
         """Wait until the line is quiet; the stale frames received before may be late replies."""
-        if stale := self.port.line.prepare():
+        if stale := self.port.line.prepare(opening):
             for frame in self._decoder().feed(stale):
                 if self._pending.match(frame):
                     self._count(frame.source, "late_replies")
@@ -207,7 +207,7 @@ class ProtocolClient(Generic[F]):
                 raise
         if self._frame_gap_s:
             self.port.line.require_silence(self._frame_gap_s)
-        self._prepare_line()
+        self._prepare_line(call.policy.opening)
 
     def _send(self, call: Call, request: Request[F], group: object) -> None:
         self._pending.add(request, group, call.policy.timeout_s)
@@ -298,6 +298,7 @@ class ProtocolClient(Generic[F]):
             setattr(stats, counter, getattr(stats, counter) + 1)
             if counter == "timeouts":
                 stats.unanswered += 1
+                stats.outages += stats.unanswered == OFFLINE_AFTER
             elif counter in ("exchanges", "crc_errors"):
                 stats.unanswered = 0
 

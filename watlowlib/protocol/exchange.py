@@ -17,10 +17,13 @@ class RetryPolicy(NamedTuple):
     Attributes:
         timeout_s: Seconds to wait for a reply.
         retries: How often to retry.
+        opening: The opening of the port (`PortStats.reconnects`) for which requests are meant;
+            after another they are not sent. None for any.
     """
 
     timeout_s: float = DEFAULT_TIMEOUT_S
     retries: int = 1
+    opening: int | None = None
 
     def single_attempt(self, within_s: float | None) -> RetryPolicy:
         """Return a policy without retries and with a timeout of at most `within_s` (None: self).

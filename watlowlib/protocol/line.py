@@ -39,6 +39,10 @@ WRITE_S = 1.0
 NOW = Deadline(0.0)
 
 
+class PortReopenedError(WatlowConnectionError):
+    """The port was opened again after the opening that a request was for; nothing was sent."""
+
+
 class Line:
     """A transport that sends only while the line is quiet."""
 
@@ -62,8 +66,11 @@ class Line:
         self.transport.open()
         self._was_open = True
 
-    def prepare(self) -> bytes:
+    def prepare(self, opening: int | None = None) -> bytes:
         """Open the port if it was lost, and wait until the line is quiet.
+
+        Args:
+            opening: The value that `PortStats.reconnects` must have; None for any.
 
         Returns:
             The stale bytes that were discarded.
@@ -71,9 +78,16 @@ class Line:
         Raises:
             WatlowLineNotQuietError: The line was not quiet within `SETTLE_LIMIT_S`.
             WatlowConnectionError: The port is lost, and opening it failed or is not due yet.
+            PortReopenedError: The port was opened again since `opening`.
         """
         if not self.transport.is_open:
             self._reopen()
+        if opening not in (None, self._stats.reconnects):
+            raise PortReopenedError(
+                "the port was opened again; nothing was sent, because another controller may be "
+                "connected now; repeat the request",
+                context=ErrorContext(port=self.transport.port),
+            )
         return self._wait_until_quiet()
 
     def send(self, data: bytes) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+OFFLINE_AFTER = 2
+"""Attempts in a row without a reply after which a controller counts as offline."""
+
 
 @dataclass
 class DeviceStats:
@@ -18,6 +21,7 @@ class DeviceStats:
         frames_skipped: Other complete frames that did not match the request.
         echoes_skipped: Our own requests, echoed by a two-wire adapter.
         unanswered: Attempts without any reply in a row, up to now.
+        outages: How often `unanswered` has reached `OFFLINE_AFTER`.
     """
 
     exchanges: int = 0
@@ -28,6 +32,7 @@ class DeviceStats:
     frames_skipped: int = 0
     echoes_skipped: int = 0
     unanswered: int = 0
+    outages: int = 0
 
     def __str__(self) -> str:
         parts = ((field.name, getattr(self, field.name)) for field in fields(self))

@@ -276,7 +276,9 @@ def record(
         buffer_size: The number of batches in the queue for the consumer, 1 or more.
         auto_reconnect: Whether to continue when a port is lost: its samples have the status
             "disconnected" until it is back. Otherwise the recording ends with a
-            `WatlowConnectionError` after the batch that has these samples.
+            `WatlowConnectionError` after the batch that has these samples. If another
+            controller replies afterwards, its samples have the status "other_device"; see
+            `Controller.accept_replacement`.
         sensor_check: Whether to read the input error (4002) with each process value. A value
             whose sensor has an error is kept, with the status "sensor_error"; if the input
             error could not be read, "sensor_unknown". Over Modbus one read brings both.
