@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import serial
 
-from watlowlib import SerialSettings, open_device
+from watlowlib import SerialSettings, WatlowManager, find_devices, open_device
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.protocol import port_pool
 from watlowlib.simulator import SimulatedBus
+from watlowlib.transport.serial_port import SerialTransport
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,34 @@ def test_invalid_arguments_are_refused(wrong: dict[str, object], message: str) -
 def test_a_port_without_a_name_is_refused(port: object) -> None:
     with pytest.raises(WatlowConfigurationError, match="port=.*give a name such as"):
         open_device(port)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("port", "message"),
+    [
+        ("", "port='': give a name such as"),
+        ("\0", r"no port has the character '\\x00'"),
+        ("/dev/tty\0USB0", r"no port has the character '\\x00'"),
+        ("socket://\0:4001", r"no port has the character '\\x00'"),
+        ("/dev/ttyUSB\ud800", r"no port has the character '\\ud800'"),
+        ("/dev/ttyUSB\udcff", r"no port has the character '\\udcff'"),
+        (Path("\0"), r"no port has the character '\\x00'"),
+        (SerialTransport("\0"), r"no port has the character '\\x00'"),
+    ],
+    ids=["empty", "NUL", "NUL inside", "URL", "surrogate", "byte", "path", "transport"],
+)
+@pytest.mark.parametrize("name", [None, "oven"])
+def test_a_port_with_an_impossible_name_is_refused(
+    port: str | Path | SerialTransport, message: str, name: str | None
+) -> None:
+    with pytest.raises(WatlowConfigurationError, match=message):
+        open_device(port, name=name)
+    with pytest.raises(WatlowConfigurationError, match=message):
+        WatlowManager().add("oven", port)
+    if not isinstance(port, SerialTransport):
+        with pytest.raises(WatlowConfigurationError, match=message):
+            find_devices([port])
+    assert port_pool._ports == []
 
 
 def test_a_path_and_other_number_types_are_accepted(bus: SimulatedBus) -> None:

@@ -60,12 +60,19 @@ def _masked_inside(given: Any) -> Any:
     return given
 
 
-def check_no_password(name: str, given: str) -> None:
-    """Check that `given`, a port, is not a database URL with a password.
+def check_port(name: str, given: str) -> None:
+    """Check that `given` can be the name of a port, and is not a database URL with a password.
 
     Raises:
-        WatlowConfigurationError: It has a password, which would be in samples and the log.
+        WatlowConfigurationError: It is empty, has a character that no name of a port has, or a
+            password, which would be in samples and the log.
     """
+    wrong = next((each for each in given if each == "\0" or "\ud800" <= each <= "\udfff"), None)
+    if not given or wrong is not None:
+        reason = "" if wrong is None else f"no port has the character {wrong!r} in its name; "
+        raise WatlowConfigurationError(
+            f"{name}={shown(given)}: {reason}give a name such as '/dev/ttyUSB0'"
+        )
     if masked(given) != given:
         raise WatlowConfigurationError(
             f"{name}={shown(given)}: a port has no password; give a name such as '/dev/ttyUSB0'"

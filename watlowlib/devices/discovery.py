@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from watlowlib._internal.threads import make_pool
-from watlowlib._internal.validation import as_enum, as_int, as_positive, check_no_password, shown
+from watlowlib._internal.validation import as_enum, as_int, as_positive, check_port, shown
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import ADDRESSES, open_device
 from watlowlib.devices.modbus_driver import ModbusDriver
@@ -95,7 +95,7 @@ def find_devices(
     given = port_names() if ports is None else ports
     names = [os.fspath(each) for each in _unique("ports", given, str, os.PathLike)]
     for name in names:
-        check_no_password("port", name)
+        check_port("port", name)
     kinds = [as_enum("protocols", ProtocolKind, kind) for kind in _unique("protocols", protocols)]
     tried = _unique("addresses", addresses)
     most = ADDRESSES[ProtocolKind.MODBUS_RTU]

@@ -9,7 +9,7 @@ from watlowlib._internal.validation import (
     as_enum,
     as_int,
     as_positive,
-    check_no_password,
+    check_port,
     check_storable,
     shown,
 )
@@ -141,10 +141,9 @@ def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
     """Return the name of a port, or a transport."""
     source = os.fspath(port) if isinstance(port, os.PathLike) else port
     transport = isinstance(getattr(source, "port", None), str) and not hasattr(source, "baudrate")
-    if not source or not (isinstance(source, str) or transport):
+    if not (isinstance(source, str) or transport):
         raise WatlowConfigurationError(f"port={shown(port)}: give a name such as '/dev/ttyUSB0'")
-    if isinstance(source, str):
-        check_no_password("port", source)
+    check_port("port", source if isinstance(source, str) else source.port)
     return source
 
 
