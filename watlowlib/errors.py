@@ -35,7 +35,8 @@ because of the error.
      ├── WatlowAbsentError                             a reply that contains no value
      ├── WatlowOtherDeviceError                        another controller replies
      ├── WatlowWriteError                              the written value was not stored
-     └── WatlowSinkError                               rows could not be stored
+     ├── WatlowSinkError                               rows could not be stored
+     └── WatlowProcessError (RuntimeError)             opened in another process; nothing was sent
 """
 
 from __future__ import annotations
@@ -297,3 +298,12 @@ class WatlowSinkError(WatlowError):
     """A sink could not be opened, or could not store its rows."""
 
     status = "sink"
+
+
+class WatlowProcessError(WatlowError, RuntimeError):
+    """The port, manager, recording or sink was opened in another process, before a fork.
+
+    Nothing was sent or written, and the other process can continue to use it.
+    """
+
+    status = "process"

@@ -39,7 +39,12 @@ from watlowlib._labview.handles import (
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.discovery import USUAL, find_devices
 from watlowlib.devices.factory import open_device
-from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError, WatlowError
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowConnectionError,
+    WatlowError,
+    WatlowProcessError,
+)
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Sample
 from watlowlib.sinks.choose import open_sink
@@ -112,7 +117,7 @@ def read_text(handle: int, parameter: str, instance: int = 1) -> tuple[str, str]
     ctl = _controllers.get(handle)
     try:
         reading = ctl.read_parameter(parameter, instance=whole_number("instance", instance))
-    except WatlowConfigurationError:
+    except (WatlowConfigurationError, WatlowProcessError):
         raise
     except WatlowError as error:
         return "", error.status

@@ -3,7 +3,8 @@
 A `Worker` is a daemon thread. Its owner stops it and joins it with a deadline; the exception
 that ended it is kept for `reraise`. Workers that still run when the interpreter exits are
 stopped in reverse order of creation: a recording that was never closed does not block the
-exit and is not cut off in the middle of a write.
+exit and is not cut off in the middle of a write. In a forked child, a worker of the parent counts
+as ended.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import atexit
 import itertools
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from watlowlib._internal.process import OneProcess, run_in_child
 from watlowlib._internal.queues import SLICE_S
 
 log = logging.getLogger(__name__)
@@ -25,7 +28,7 @@ _numbers = itertools.count(1)
 _running: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
-class Worker:
+class Worker(OneProcess):
     """A named thread that keeps the exception that ended it.
 
     Args:
@@ -33,6 +36,8 @@ class Worker:
         run: The function to run. An exception that it raises is kept in `failure`.
         stop: Asks `run` to end; called from any thread, must not block.
     """
+
+    _kind = "thread"
 
     def __init__(self, role: str, run: Callable[[], None], stop: Callable[[], None]) -> None:
         self.number = next(_numbers)
@@ -46,6 +51,8 @@ class Worker:
 
     def start(self) -> None:
         """Start the thread; owners call this last in their set-up."""
+        self.check_process()
+        self._pid = os.getpid()
         _running.add(self)
         self._thread.start()
 
@@ -61,11 +68,13 @@ class Worker:
     @property
     def alive(self) -> bool:
         """Whether the thread is running."""
-        return self._thread.ident is not None and not self._ended.is_set()
+        started = self._thread.ident is not None and not self.in_other_process
+        return started and not self._ended.is_set()
 
     def stop(self) -> None:
         """Ask the thread to end, without waiting."""
-        self._stop()
+        if not self.in_other_process:  # there, `_stop` may wait for a lock of the thread
+            self._stop()
 
     def wait(self) -> None:
         """Wait until the thread has ended, however long it takes; Ctrl-C interrupts it."""
@@ -75,7 +84,7 @@ class Worker:
 
     def join(self, timeout_s: float) -> bool:
         """Wait until the thread has ended; on timeout log a warning and return False."""
-        if self._thread.ident is None:
+        if self._thread.ident is None or self.in_other_process:
             return True
         if not self._ended.wait(timeout_s):
             log.warning(
@@ -111,4 +120,10 @@ def _stop_all(timeout_s: float = 5.0) -> None:
             worker.join(timeout_s)
 
 
+def _forget_all() -> None:
+    global _running
+    _running = weakref.WeakSet()
+
+
 atexit.register(_stop_all)
+run_in_child(_forget_all)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from watlowlib._internal.process import NotCopied
 from watlowlib._internal.threads import Worker
 from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowTimeoutError
@@ -26,7 +27,7 @@ STOP_S = 90.0
 """Seconds a stopped recording may take to end: its current tick, and the sink's last rows."""
 
 
-class Background:
+class Background(NotCopied):
     """A recording in its own thread, from `start` to `stop`.
 
     Args:

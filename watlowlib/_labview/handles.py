@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
+from watlowlib._internal.process import run_in_child
 from watlowlib._internal.validation import finite_or_none, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.model import Reading, Sample, Value
@@ -36,6 +37,14 @@ _lock = threading.Lock()
 _numbers = itertools.count(random.SystemRandom().randrange(1, 1 << 20) * 1000)
 """Handles, in the range of an I32. The first number is random in each session: a handle kept
 from an earlier session is refused, and does not select another controller."""
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+run_in_child(_renew_lock)
 
 
 class LabviewError(RuntimeError):

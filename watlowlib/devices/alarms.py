@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from watlowlib._internal.process import NotCopied
 from watlowlib.devices.session import Session
 from watlowlib.devices.writing import write_parameter
 from watlowlib.model import AlarmState, Reading
@@ -11,7 +12,7 @@ EXECUTE = 0
 """Written to 9013 and 9014, which read 255 while no request is pending."""
 
 
-class Alarm:
+class Alarm(NotCopied):
     """One alarm; made by `Controller.alarm`."""
 
     def __init__(self, session: Session, instance: int) -> None:

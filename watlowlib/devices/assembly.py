@@ -78,13 +78,14 @@ def _assembled(session: Session, driver: ModbusDriver, targets: list[Target]) ->
         driver.assembled = registers
         yield
     finally:
-        session.confirm()
-        if session.replacements == replacements:  # these pointers are not another controller's
-            driver.assembled = {}
-            current = driver.read_registers(POINTERS, len(pointers))
-            _write_pointers(session, driver, current, before)
-            # A new dict: a read that began before this block notices the change by identity.
-            driver.assembled = dict(outer)
+        if not session.port.in_other_process:  # there, the parent still uses the assembly
+            session.confirm()
+            if session.replacements == replacements:  # these pointers are not another controller's
+                driver.assembled = {}
+                current = driver.read_registers(POINTERS, len(pointers))
+                _write_pointers(session, driver, current, before)
+                # A new dict: a read that began before this block notices the change by identity.
+                driver.assembled = dict(outer)
 
 
 def _checked_driver(session: Session, targets: list[Target], confirm: bool) -> ModbusDriver:

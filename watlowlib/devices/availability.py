@@ -26,6 +26,7 @@ from typing import Protocol
 
 from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.process import NotCopied
 from watlowlib.errors import WatlowOfflineError, WatlowTimeoutError
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stats import OFFLINE_AFTER, DeviceStats
@@ -55,7 +56,7 @@ class Ping(Protocol):
         """Wait at most `within_s`."""
 
 
-class Availability:
+class Availability(NotCopied):
     """Tracks whether one controller replies; `port` has the state that its controllers share."""
 
     def __init__(self, name: str, address: int, port: Port, stats: DeviceStats, ping: Ping) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
+from watlowlib._internal.process import NotCopied
 from watlowlib._internal.validation import as_int, shown
 from watlowlib.devices.alarms import Alarm
 from watlowlib.devices.identity import identify
@@ -24,20 +25,12 @@ from watlowlib.devices.targets import Parameters, check_instance, names_of
 from watlowlib.devices.values import as_number
 from watlowlib.devices.writing import CheckedWrite, check_write, send_write, set_persistent_writes
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import (
-    ControllerFamily,
-    DeviceInfo,
-    ProtocolKind,
-    Reading,
-    Sample,
-    Unit,
-    Value,
-)
+from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Reading, Sample, Unit, Value
 from watlowlib.protocol.stats import DeviceStats, PortStats
 from watlowlib.registry.parameters import Registry
 
 
-class Controller:
+class Controller(NotCopied):
     """A controller on a port; made by `open_device` or `WatlowManager.add`.
 
     Safe to share between threads: each exchange has exclusive use of the port. Waiting requests

@@ -6,11 +6,11 @@ Standard Bus, `ModbusDriver` for Modbus RTU, `SeriesSdDriver` for a Series SD on
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
+from watlowlib._internal.process import NotCopied
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.errors import WatlowError
 from watlowlib.model import Unit, Value
@@ -37,7 +37,7 @@ class ReadOutcome(NamedTuple):
     result: DecodedReply | WatlowError
 
 
-class Driver(ABC):
+class Driver(NotCopied, ABC):
     """The driver of the controller at `address`, in the wire protocol of its port."""
 
     def __init__(self, address: int, policy: RetryPolicy) -> None:
@@ -64,7 +64,7 @@ class Driver(ABC):
         """
         return RegisterLayout()
 
-    def forget(self) -> None:  # noqa: B027 - nothing is discovered on Standard Bus
+    def forget(self) -> None:
         """Discard what was discovered about the controller; discover it again when needed."""
 
     def forget_controller(self) -> None:
@@ -80,15 +80,15 @@ class Driver(ABC):
 
     def for_opening(self: D, opening: int) -> D:
         """Return a driver that has learnt nothing, for requests in one opening of the port."""
-        other = copy.copy(self)
+        other = self.at(self.address)
         other.forget_controller()
         other.send_in(opening)
         return other
 
-    def adopt_layout(self, other: Driver) -> None:  # noqa: B027
+    def adopt_layout(self, other: Driver) -> None:
         """Take over what `other`, a driver of the same controller, has discovered."""
 
-    def check(self, spec: ParameterSpec, instance: int) -> None:  # noqa: B027
+    def check(self, spec: ParameterSpec, instance: int) -> None:
         """Refuse a parameter that this protocol cannot address. Sends nothing.
 
         Raises:
@@ -141,6 +141,6 @@ class Driver(ABC):
 
     def at(self: D, address: int) -> D:
         """Return a driver for another address on the same port."""
-        other = copy.copy(self)
-        other.address = address
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), address=address)
         return other

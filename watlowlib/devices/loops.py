@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from watlowlib._internal.process import NotCopied
 from watlowlib.devices.session import Session
 from watlowlib.devices.values import as_number
 from watlowlib.devices.writing import check_write, send_write, write_parameter
@@ -23,7 +24,7 @@ from watlowlib.model import PidGains, Reading
 AUTOTUNE_ON, AUTOTUNE_OFF = 106, 59
 
 
-class ControllerLoop:
+class ControllerLoop(NotCopied):
     """One control loop; made by `Controller.loop`."""
 
     def __init__(self, session: Session, number: int) -> None:

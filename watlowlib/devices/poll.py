@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager
 from threading import Event
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from watlowlib._internal.process import NotCopied
 from watlowlib.devices.targets import Parameters
 from watlowlib.model import Sample
 
 
-class Poll:
+class Poll(NotCopied):
     """A planned set of reads. A subclass must define `__call__`; the rest has defaults."""
 
     def __call__(self, stop: Event | None = None) -> list[Sample]:

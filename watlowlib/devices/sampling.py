@@ -90,6 +90,7 @@ class Sampler(Poll):
 
     def read(self, stop: StopCondition) -> list[SampleResult]:
         """Read everything once, with the errors; end early when `stop` is reached."""
+        self._session.port.check_process()
         results: dict[Target, SampleResult] = {}
         exchanges = self._session.read_each(self._all_reads)
         while not stop.reached and self._available():

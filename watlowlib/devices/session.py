@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
+from watlowlib._internal.process import NotCopied
 from watlowlib.devices.availability import Availability
 from watlowlib.devices.driver import DecodedReply, Driver, Target
 from watlowlib.devices.eeprom import EepromCounter
@@ -35,12 +36,7 @@ from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.protocol.line import PortReopenedError
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease, release_later
-from watlowlib.registry.parameters import (
-    PARAMETERS,
-    SD_PARAMETERS,
-    ParameterSpec,
-    Registry,
-)
+from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, ParameterSpec, Registry
 from watlowlib.registry.part_numbers import decode_part_number
 
 T = TypeVar("T")
@@ -55,7 +51,7 @@ class _Settings:
     setpoint_limits: dict[int, tuple[float | None, float | None]] = field(default_factory=dict)
 
 
-class Session:
+class Session(NotCopied):
     """One controller on a leased port.
 
     Args:
@@ -199,6 +195,7 @@ class Session:
         Yields:
             The results of one exchange.
         """
+        self.port.check_process()
         try:
             self.confirm()
         except WatlowError as error:
@@ -321,8 +318,10 @@ class Session:
         """Refuse to use a closed session.
 
         Raises:
+            WatlowProcessError: It was opened in another process.
             WatlowClosedError: It is closed.
         """
+        self.port.check_process()
         if self.closed:
             raise WatlowClosedError("the controller was closed; open it again")
 

@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from watlowlib._internal.clock import Clock
+from watlowlib._internal.process import NotCopied
 from watlowlib._internal.threads import make_pool
 from watlowlib._internal.validation import as_enum, shown
 from watlowlib.devices.controller import Controller
@@ -53,7 +54,7 @@ if sys.version_info < (3, 11):
 T = TypeVar("T")
 
 
-class WatlowManager:
+class WatlowManager(NotCopied):
     """A fleet of controllers by name, on any number of ports.
 
     Args:
@@ -283,6 +284,8 @@ class WatlowManager:
 
     def close(self) -> None:
         """Close the controllers that `add` opened, last in first out; may be repeated."""
+        if self._members.in_other_process:
+            return
         self._members.close()
         with ExitStack() as stack:
             # If one of these is interrupted, the others still run.

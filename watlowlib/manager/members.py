@@ -7,17 +7,21 @@ collections together, and is never held while a thread waits.
 from __future__ import annotations
 
 import difflib
+import os
 import threading
 from collections.abc import Iterable
 
+from watlowlib._internal.process import OneProcess
 from watlowlib._internal.validation import check_storable, shown
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.targets import names_of
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError
 
 
-class Members:
+class Members(OneProcess):
     """Controllers by name, in the order in which they were added."""
+
+    _kind = "manager"
 
     def __init__(self) -> None:
         self._controllers: dict[str, Controller] = {}
@@ -31,6 +35,7 @@ class Members:
 
     def get(self, name: str) -> Controller:
         """Return the controller called `name`; without one the error names the nearest or all."""
+        self.check_process()
         controllers = self.all()
         if name not in controllers:
             near = difflib.get_close_matches(str(name), controllers, n=1)
@@ -53,6 +58,7 @@ class Members:
             self.check_name(name)
             self._check_new(controller)
             self._controllers[name] = controller
+            self._pid = os.getpid()
             if owned:
                 self._owned.add(name)
 
@@ -81,7 +87,8 @@ class Members:
         check_storable("name", name)
 
     def check_open(self) -> None:
-        """Raise WatlowClosedError if the fleet was closed."""
+        """Raise an error if the fleet was closed, or was opened in another process."""
+        self.check_process()
         if self._closed:
             raise WatlowClosedError("the manager was closed; make a new one")
 

@@ -9,6 +9,7 @@ part of a later tick. Until they are there, no other request is sent on that por
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from functools import partial
 from threading import Event
 from typing import TypeAlias, TypeVar
 
+from watlowlib._internal.process import NotCopied, OneProcess
 from watlowlib._internal.queues import SLICE_S
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.poll import Poll, StopCondition
@@ -53,7 +55,7 @@ RECENT_POLLS = 9
 """The usual duration is the median of this number of polls."""
 
 
-class PortGroups:
+class PortGroups(NotCopied):
     """A fleet grouped by port; `pool` has the threads for all ports but the first."""
 
     def __init__(self, fleet: Mapping[str, Controller], pool: ThreadPoolExecutor) -> None:
@@ -117,10 +119,13 @@ class _Pending:
     future: Future[_PortResult]
 
 
-class FleetPoll(Poll):
+class FleetPoll(Poll, OneProcess):
     """A planned poll of a fleet."""
 
+    _kind = "fleet"
+
     def __init__(self, groups: PortGroups, samplers: Mapping[str, Sampler]) -> None:
+        self._pid = os.getpid()
         self._groups = groups
         self._samplers = samplers
         self._pending: dict[int, _Pending] = {}
@@ -143,6 +148,7 @@ class FleetPoll(Poll):
 
     def reads(self, stop: Event | None = None) -> dict[str, ReadResults]:
         """Read everything once, and return samples and errors by name."""
+        self.check_process()
         return self._groups.run(lambda group: self._read_group(group, stop))
 
     def share_ports_with(self, other: Poll) -> None:
@@ -161,6 +167,7 @@ class FleetPoll(Poll):
         Returns:
             One sample per read. The samples of a busy port have the status "busy".
         """
+        self.check_process()
         groups = self._groups.groups
         if len(groups) == 1:
             return self(stop)
@@ -178,6 +185,7 @@ class FleetPoll(Poll):
 
     def finish(self) -> None:
         """Wait for the ports that are still being read, and discard their results."""
+        self.check_process()
         self._wait(None)
         self._pending.clear()
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Set
 from typing import ClassVar, Generic
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.process import NotCopied
 from watlowlib.errors import (
     ErrorContext,
     WatlowCRCError,
@@ -41,7 +42,7 @@ from watlowlib.protocol.port import Port
 from watlowlib.protocol.stats import OFFLINE_AFTER, DeviceStats
 
 
-class ProtocolClient(Generic[F]):
+class ProtocolClient(NotCopied, Generic[F]):
     """The base class of the protocols' clients; usable from any thread."""
 
     protocol_name: ClassVar[str]

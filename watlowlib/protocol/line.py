@@ -17,6 +17,7 @@ import time
 
 from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.process import NotCopied
 from watlowlib.errors import ErrorContext, WatlowConnectionError, WatlowLineNotQuietError
 from watlowlib.protocol.stats import PortStats
 from watlowlib.transport.base import Transport
@@ -43,7 +44,7 @@ class PortReopenedError(WatlowConnectionError):
     """The port was opened again after the opening that a request was for; nothing was sent."""
 
 
-class Line:
+class Line(NotCopied):
     """A transport that sends only while the line is quiet."""
 
     def __init__(self, transport: Transport, stats: PortStats, *, quiet_s: float = QUIET_S) -> None:

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.process import NotCopied
 
 
 class _Waiter:
@@ -24,7 +25,7 @@ class _Waiter:
         self.acquired = False
 
 
-class FairLock:
+class FairLock(NotCopied):
     """A lock that is passed from one waiter to the next in order; not re-entrant.
 
     A thread owns the lock; `release` from another thread does nothing. So `release` can be

@@ -1,14 +1,18 @@
 """A shared port: its lock, its line and its counters.
 
 A protocol's client acquires the port for each exchange. It calls `acquire` inside a `try` and
-`release` in the `finally`, so an interruption never leaves the port locked.
+`release` in the `finally`, so an interruption never leaves the port locked. In a forked child
+`acquire` raises an error, and `release` and `close` do nothing: none of them waits for the lock,
+which a thread of the parent may have held.
 """
 
 from __future__ import annotations
 
+import os
 import time
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.process import OneProcess
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowPortBusyError
 from watlowlib.protocol.line import QUIET_S, Line
 from watlowlib.protocol.lock import FairLock
@@ -19,10 +23,11 @@ ACQUIRE_S = 60.0
 """How long a thread waits for a port before `WatlowPortBusyError`."""
 
 
-class Port:
+class Port(OneProcess):
     """A transport that several threads share; this object opens, reopens and closes it."""
 
     def __init__(self, transport: Transport, *, quiet_s: float = QUIET_S) -> None:
+        self._pid = os.getpid()
         self.stats = PortStats()
         self.line = Line(transport, self.stats, quiet_s=quiet_s)
         self._lock = FairLock()
@@ -43,9 +48,11 @@ class Port:
         """Acquire the lock to use `line`; `urgent` goes before normal waiters.
 
         Raises:
+            WatlowProcessError: The port was opened in another process.
             WatlowClosedError: The port was closed for good.
             WatlowPortBusyError: The port was not free within `ACQUIRE_S`.
         """
+        self.check_process()
         if not self._lock.acquire(Deadline.after(ACQUIRE_S), urgent=urgent):
             raise WatlowPortBusyError(
                 f"the port was not free within {ACQUIRE_S:g} s; too many threads wait for it",
@@ -58,7 +65,8 @@ class Port:
 
     def release(self) -> None:
         """Release the lock; does nothing in a thread that does not own it."""
-        self._lock.release()
+        if not self.in_other_process:
+            self._lock.release()
 
     def note_return(self, address: int, offline_since_s: float) -> None:
         """Note that the controller at `address` replies again."""
@@ -76,6 +84,8 @@ class Port:
     def close(self) -> None:
         """Close the port after the current exchange; every later `acquire` fails."""
         self._closed = True
+        if self.in_other_process:
+            return
         try:
             self._lock.acquire(Deadline.after(ACQUIRE_S), urgent=True)
         finally:

@@ -4,7 +4,8 @@ Every user of a port acquires a lease. The first lease opens the port; the relea
 one closes it. A port is identified by what its name resolves to: `/dev/ttyUSB0` and a link to it
 in `/dev/serial/by-id` are one port, as are `com3` and `\\.\COM3`. A port that was unplugged and
 found again under another name is identified by the new name, because the old one may belong to
-another adapter by then.
+another adapter by then. In a forked child the pool is empty: the leases of the parent are not its
+own, and releasing them does nothing.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import os
 import threading
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.process import NotCopied, run_in_child
 from watlowlib.errors import ErrorContext, WatlowConfigurationError, WatlowPortBusyError
 from watlowlib.model import ProtocolKind
 from watlowlib.protocol.port import Port
@@ -34,15 +35,15 @@ CLOSING_S = 90.0
 Client: TypeAlias = "StdBusClient | ModbusClient"
 
 
-@dataclass(eq=False)
-class SharedPort:
+class SharedPort(NotCopied):
     """An open port and the number of its users; one for each `key`."""
 
-    client: Client
-    settings: SerialSettings
-    protocol: ProtocolKind
-    users: int = 0
-    closed: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, client: Client, settings: SerialSettings, protocol: ProtocolKind) -> None:
+        self.client = client
+        self.settings = settings
+        self.protocol = protocol
+        self.users = 0
+        self.closed = threading.Event()
 
     @property
     def key(self) -> str:
@@ -50,12 +51,12 @@ class SharedPort:
         return _transport_key(self.client.port.line.transport)
 
 
-@dataclass
-class Lease:
+class Lease(NotCopied):
     """The right to use a port, until it is released."""
 
-    shared: SharedPort
-    active: bool = True
+    def __init__(self, shared: SharedPort) -> None:
+        self.shared = shared
+        self.active = True
 
     @property
     def client(self) -> Client:
@@ -64,6 +65,9 @@ class Lease:
 
     def release(self) -> None:
         """End the lease; the last one closes the port. Repeated calls do nothing."""
+        if self.client.port.in_other_process:
+            self.active = False
+            return
         with _lock:
             if not self.active:
                 return
@@ -83,6 +87,16 @@ class Lease:
 _lock = threading.Lock()
 _ports: list[SharedPort] = []
 _abandoned: deque[Lease] = deque()
+
+
+def _forget_all() -> None:
+    global _lock
+    _lock = threading.Lock()
+    _ports.clear()
+    _abandoned.clear()
+
+
+run_in_child(_forget_all)
 
 
 def release_later(lease: Lease) -> None:

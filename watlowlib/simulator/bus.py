@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from watlowlib._internal.clock import SystemClock, Ticking
+from watlowlib._internal.process import OneProcess
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind
@@ -66,7 +67,7 @@ class ScaledClock:
         return self._start_ns + round((self._clock.now_ns() - self._start_ns) * self._speed)
 
 
-class SimulatedBus:
+class SimulatedBus(OneProcess):
     """Controllers on one line, available at `port` while the bus is running.
 
     Args:
@@ -87,6 +88,8 @@ class SimulatedBus:
         garbled: The line understands no request and returns as many random bytes for each, as
             with a wrong baud rate or parity.
     """
+
+    _kind = "simulated bus"
 
     def __init__(
         self,
@@ -150,6 +153,7 @@ class SimulatedBus:
         if self._started:
             raise WatlowConfigurationError("a simulated bus runs once; make a new one")
         self._started = True
+        self._pid = os.getpid()
         self._plug_in()
         self._wake = socket.socketpair()
         self._worker.start()
@@ -160,6 +164,8 @@ class SimulatedBus:
         Raises:
             Exception: The exception that ended the thread earlier, if any.
         """
+        if self.in_other_process:
+            return
         self._worker.stop()
         self._worker.join(JOIN_S)
         self._unplug()
@@ -206,6 +212,7 @@ class SimulatedBus:
         self._powered_off.discard(old)
 
     def _controller_at(self, address: int) -> Simulated:
+        self.check_process()
         for controller in self.controllers.values():
             if _address_of(controller) == address:
                 return controller
@@ -234,6 +241,7 @@ class SimulatedBus:
 
     def _run_on_thread(self, command: Callable[[], None]) -> None:
         """Run `command` on the bus thread and wait for it."""
+        self.check_process()
         done = threading.Event()
         self._commands.extend((command, done.set))
         self._wake_up()

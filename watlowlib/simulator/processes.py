@@ -11,10 +11,12 @@ reads from them would distort a measurement. Calls go through a pipe, one at a t
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from watlowlib._internal.process import OneProcess
 from watlowlib.errors import WatlowClosedError
 from watlowlib.simulator.bus import SimulatedBus
 
@@ -22,13 +24,15 @@ TIMEOUT_S = 30.0
 """The time limit for starting the process and for a call."""
 
 
-class BusProcess:
+class BusProcess(OneProcess):
     """A `SimulatedBus` in its own process, from `start` to `close`; for one thread at a time.
 
     Args:
         make: Makes the bus, in its process; must be picklable, such as a `functools.partial` of
             `SimulatedBus`.
     """
+
+    _kind = "simulated bus"
 
     def __init__(self, make: Callable[[], SimulatedBus]) -> None:
         context = multiprocessing.get_context("spawn")
@@ -42,6 +46,7 @@ class BusProcess:
 
     def start(self) -> None:
         """Start the process without waiting for it; the first `ask` waits."""
+        self._pid = os.getpid()
         self._process.start()
         self._child_pipe.close()
 
@@ -52,6 +57,7 @@ class BusProcess:
             WatlowClosedError: The process does not reply.
             Exception: The exception of the method.
         """
+        self.check_process()
         try:
             self._pipe.send((what, arguments, options))
             if not self._pipe.poll(TIMEOUT_S):
@@ -65,6 +71,8 @@ class BusProcess:
 
     def close(self) -> None:
         """End the process."""
+        if self.in_other_process:
+            return
         self._pipe.close()
         self._process.join(TIMEOUT_S)
         if self._process.is_alive():

@@ -29,8 +29,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, SupportsIndex, TypeVar
 
+from watlowlib._internal.process import OneProcess
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import Sample
@@ -60,8 +61,19 @@ class SampleSink(Protocol):
         """Close the sink; do nothing if it is already closed."""
 
 
-class Sink:
-    """Base class of the sinks in this package; a `with` statement opens and closes them."""
+class Sink(OneProcess):
+    """Base class of the sinks in this package; a `with` statement opens and closes them.
+
+    A sink belongs to the process that opened it: `open` and `write_many` raise an error in a
+    forked child, and `close` does nothing there. While it is open it cannot be copied.
+    """
+
+    _kind = "sink"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        if self._pid is None:
+            return object.__reduce_ex__(self, protocol)
+        return super().__reduce_ex__(protocol)
 
     @property
     def rows_waiting(self) -> int:

@@ -6,11 +6,12 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from watlowlib._internal.process import abandon_in_child, abandoned, release
 from watlowlib._internal.validation import shown
-from watlowlib.errors import WatlowConfigurationError
+from watlowlib.errors import WatlowConfigurationError, WatlowProcessError
 
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 """Pattern of a valid table or schema name."""
@@ -31,15 +32,45 @@ def quote_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
-    """Return a connection in autocommit mode; see `transaction`."""
-    return sqlite3.connect(
+class Connection(sqlite3.Connection):
+    """A connection to the file `path`, abandoned by forked children.
+
+    SQLite allows no use of a connection in a child, and not even closing it.
+    """
+
+    path: Path
+
+    def close(self) -> None:
+        """Close the connection."""
+        super().close()
+        release(self)
+
+
+def connect(path: Path, busy_timeout_s: float) -> Connection:
+    """Return a connection in autocommit mode; see `transaction`.
+
+    Raises:
+        WatlowProcessError: The file was open at the fork of this process. SQLite takes the
+            parent's locks for locks of this process, and rows written here could be lost.
+    """
+    for each in abandoned:
+        with suppress(OSError):  # one of them does not exist
+            if isinstance(each, Connection) and each.path.samefile(path):
+                raise WatlowProcessError(
+                    f"{path} was open when this process was forked, and SQLite cannot open it "
+                    "here again; write to another file, or fork before it is opened"
+                )
+    connection = sqlite3.connect(
         path,
         timeout=busy_timeout_s,
         isolation_level=None,
         # The caller opens it, a writer thread uses it; they never use it at the same time.
         check_same_thread=False,
+        factory=Connection,
     )
+    connection.path = path.absolute()
+    abandon_in_child(connection)
+    return connection
 
 
 def set_journal_mode(database: sqlite3.Connection, mode: str, busy_timeout_s: float) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
+from watlowlib._internal.process import abandon_in_child
 from watlowlib.errors import WatlowSinkError
 
 try:
@@ -17,11 +18,12 @@ except ImportError:  # Windows refuses to rename or truncate a file that two pro
 
 
 def lock(file: FileIO, name: object) -> None:
-    """Lock `file` against other sinks until it is closed.
+    """Lock `file` against other sinks until it is closed in this process.
 
     Raises:
         WatlowSinkError: Another sink has locked it; the message begins with `name`.
     """
+    abandon_in_child(file)
     if fcntl is not None:
         # Some network drives do not support locks: then the file stays unlocked.
         with suppress(OSError):

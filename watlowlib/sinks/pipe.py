@@ -17,6 +17,7 @@ import math
 import queue
 import time
 
+from watlowlib._internal.process import OneProcess
 from watlowlib._internal.queues import BoundedQueue, ShutDown, get_waiting, put_waiting
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import as_int, finite_or_none, shown
@@ -145,6 +146,7 @@ def pipe(
 
     Raises:
         WatlowConfigurationError: No sink, or an invalid size or interval.
+        WatlowProcessError: The recording or a sink was opened in another process.
         WatlowSinkError: A sink did not keep all its rows; the other sinks have theirs.
         KeyboardInterrupt: Ctrl-C, raised after the schedule has stopped and all samples
             read so far have been written.
@@ -211,6 +213,7 @@ def _check_arguments(stream: object, sinks: tuple[object, ...]) -> None:
         raise WatlowConfigurationError(
             f"{shown(stream)} is not a recording: make one with record(...)"
         )
+    stream.check_process()
     if not sinks:
         raise WatlowConfigurationError("give at least one sink to write to")
     for sink in sinks:
@@ -219,3 +222,5 @@ def _check_arguments(stream: object, sinks: tuple[object, ...]) -> None:
                 f"{shown(sink)} is not a sink: give open sinks as separate arguments, "
                 "such as pipe(stream, db, csv)"
             )
+        if isinstance(sink, OneProcess):
+            sink.check_process()

@@ -98,6 +98,7 @@ class SqliteSink(FileSink):
             WatlowSinkError: The folder does not exist, permission is denied, the file is
                 not a SQLite file, or the table has other columns.
         """
+        self.check_process()
         if self._database is not None:
             return
         self._check_folder()
@@ -118,13 +119,14 @@ class SqliteSink(FileSink):
             if isinstance(error, sqlite3.Error):
                 raise self._failed("opened", error) from error
             raise
-        self._database = database
+        self._database, self._pid = database, os.getpid()
         # Resolved now: the working directory or a link may change while the file is open.
         resolved = self.path.resolve()
         self._identity = FileIdentity(resolved) if resolved.exists() else None  # None: in memory
 
     def write_many(self, samples: Sequence[Row]) -> None:
         """Insert `samples` in one transaction."""
+        self.check_process()
         if self._database is None:
             raise self._not_open()
         if not samples:
@@ -143,8 +145,10 @@ class SqliteSink(FileSink):
 
     def close(self) -> None:
         """Close the file."""
+        if self.in_other_process:
+            return
         database, self._database = self._database, None
-        self._layout = None
+        self._layout = self._pid = None
         if database is not None:
             try:
                 self._complete_moved_file(database)

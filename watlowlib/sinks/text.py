@@ -61,6 +61,7 @@ class TextSink(FileSink):
             WatlowSinkError: The folder does not exist, permission is denied, the file has
                 another format, other columns or damage, or another sink is writing to it.
         """
+        self.check_process()
         if self._file is None:
             self._open()
 
@@ -70,6 +71,7 @@ class TextSink(FileSink):
         Raises:
             WatlowSinkError: As for `open`.
         """
+        self.check_process()
         try:
             return self._open()
         finally:
@@ -77,6 +79,7 @@ class TextSink(FileSink):
 
     def write_many(self, samples: Sequence[Row]) -> None:
         """Append `samples`, all or none, and pass them to the operating system."""
+        self.check_process()
         if self._file is None:
             raise self._not_open()
         if not samples:
@@ -91,6 +94,8 @@ class TextSink(FileSink):
 
     def close(self) -> None:
         """Close the file; if all writes succeeded, delete the file with its torn lines."""
+        if self.in_other_process:
+            return
         if self._file is not None and not self._write_failed:
             torn_path(self.path).unlink(missing_ok=True)
         self._close_file()
@@ -109,11 +114,12 @@ class TextSink(FileSink):
                 raise self._failed("opened", error) from error
             raise
         self._write_failed = False
+        self._pid = os.getpid()
         return torn
 
     def _close_file(self) -> None:
         file, self._file = self._file, None
-        self._layout = None
+        self._layout = self._pid = None
         if file is not None:
             file.close()
 

@@ -14,6 +14,7 @@ wall clock changes only the times in the samples and in the summary, which count
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import sys
 import threading
@@ -22,6 +23,7 @@ from contextlib import ExitStack
 from enum import Enum
 
 from watlowlib._internal.clock import Clock, StepDetector, SystemClock
+from watlowlib._internal.process import OneProcess
 from watlowlib._internal.queues import (
     BoundedQueue,
     ShutDown,
@@ -57,12 +59,14 @@ class OverflowPolicy(str, Enum):
     """Drop the oldest batch in the queue, and count it."""
 
 
-class Recording:
+class Recording(OneProcess):
     """A recording; made by `record`, used in a `with` statement.
 
     Iterating over it yields one list of `Sample` per tick, until the duration is over or `stop`
     is called. An error that has ended the recorder's thread is raised after the last list.
     """
+
+    _kind = "recording"
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class Recording:
         auto_reconnect: bool,
         clock: Clock,
     ) -> None:
+        self._pid = os.getpid()
         counts = [slots.count for slots in plan.slots]
         self.ticks = None if None in counts else sum(count or 0 for count in counts)
         """The number of slots of all rates together; None for no end."""
@@ -99,6 +104,7 @@ class Recording:
         return f"<Recording at {rates}, {state}>"
 
     def __enter__(self) -> Recording:
+        self.check_process()
         if self._entered:
             raise WatlowConfigurationError("a recording runs once; call record(...) again")
         self._entered = True
@@ -112,6 +118,8 @@ class Recording:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self.in_other_process:
+            return
         with self._setup:
             self._abort()
             self._worker.join(JOIN_S)
@@ -124,6 +132,7 @@ class Recording:
         if not self._entered:
             raise WatlowConfigurationError("use the recording in a with statement")
         while True:
+            self.check_process()
             try:
                 batch = get_waiting(self._queue)
             except ShutDown:
@@ -134,6 +143,7 @@ class Recording:
 
     def stop(self) -> None:
         """End the schedule; batches in the queue can still be taken."""
+        self.check_process()
         self._stop.set()
 
     def _abort(self) -> None:

@@ -10,6 +10,7 @@ Errors are raised in the calling thread; a single error is taken out of its exce
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from watlowlib._internal.process import NotCopied, OneProcess
 from watlowlib._internal.queues import SLICE_S, BoundedQueue, ShutDown, get_waiting, put_waiting
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import shown
@@ -37,8 +39,10 @@ JOIN_S = 90.0
 """Seconds that the current call may take when the portal is left."""
 
 
-class SyncPortal:
+class SyncPortal(OneProcess):
     """A worker thread for the calls of one `with` block; it cannot be entered again."""
+
+    _kind = "portal"
 
     def __init__(self) -> None:
         self._calls: BoundedQueue[tuple[Future[Any], Callable[[], Any]]] = BoundedQueue(BACKLOG)
@@ -54,6 +58,7 @@ class SyncPortal:
         if self._entered:
             raise WatlowConfigurationError("a portal is entered once; make a new SyncPortal()")
         self._entered = True
+        self._pid = os.getpid()
         self._worker.start()
         return self
 
@@ -71,6 +76,7 @@ class SyncPortal:
             WatlowClosedError: The portal was left.
             Exception: The exception of `func`; a group with one member as that member.
         """
+        self.check_process()
         refuse_coroutines(func)
         if not self._entered:
             raise WatlowConfigurationError("enter the portal first: with SyncPortal() as portal")
@@ -111,10 +117,16 @@ class SyncPortal:
         try:
             yield value
         except BaseException as error:
-            if not self.call(manager.__exit__, type(error), error, error.__traceback__):
+            if not self._leave(manager, type(error), error, error.__traceback__):
                 raise
         else:
-            self.call(manager.__exit__, None, None, None)
+            self._leave(manager, None, None, None)
+
+    def _leave(self, manager: AbstractContextManager[Any], *error: Any) -> bool | None:
+        """Leave `manager` in the portal's thread; a forked child, which has none, in this one."""
+        if self.in_other_process:
+            return manager.__exit__(*error)
+        return self.call(manager.__exit__, *error)
 
     def _run(self) -> None:
         while True:
@@ -128,7 +140,7 @@ class SyncPortal:
                 future.set_exception(error)
 
 
-class SyncAsyncIterator(Generic[T]):
+class SyncAsyncIterator(NotCopied, Generic[T]):
     """The iterator that `SyncPortal.wrap_async_iter` returns; it can be closed early."""
 
     def __init__(self, portal: SyncPortal, iterable: Iterable[T]) -> None:
@@ -148,7 +160,7 @@ class SyncAsyncIterator(Generic[T]):
     def close(self) -> None:
         """Close the iterator early, if it has a `close` method."""
         close = getattr(self._iterator, "close", None)
-        if close is not None:
+        if close is not None and not self._portal.in_other_process:
             self._portal.call(close)
 
 

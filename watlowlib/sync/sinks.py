@@ -48,15 +48,20 @@ class SyncSinkAdapter(Sink):
 
     def open(self) -> None:
         """Open the sink."""
+        self.check_process()
         self._sink.open()
+        self._pid = os.getpid()
 
     def write_many(self, samples: Sequence[Row]) -> None:
         """Write `samples`."""
+        self.check_process()
         self._sink.write_many(cast("Sequence[Sample]", samples))
 
     def close(self) -> None:
         """Close the sink."""
-        self._sink.close()
+        if not self.in_other_process:
+            self._sink.close()
+            self._pid = None
 
 
 class SyncInMemorySink(SyncSinkAdapter):

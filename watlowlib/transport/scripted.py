@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.process import NotCopied
 from watlowlib.errors import ErrorContext, WatlowClosedError
 
 Responder = Callable[[bytes], Iterable[bytes]]
 """Takes the bytes of a write; returns the portions that the next reads return."""
 
 
-class ScriptedTransport:
+class ScriptedTransport(NotCopied):
     """A port whose other end is the function `respond`, which is called with each write."""
 
     def __init__(self, respond: Responder, port: str = "scripted") -> None:

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import serial
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.process import OneProcess, abandon_in_child
 from watlowlib.errors import (
     ErrorContext,
     WatlowClosedError,
@@ -50,10 +51,11 @@ SERVER_URLS = ("socket://", "rfc2217://")
 """URLs whose missing port number pyserial does not report."""
 
 
-class SerialTransport:
+class SerialTransport(OneProcess):
     """A port, by device name or pyserial URL, opened exclusively for this program."""
 
     def __init__(self, port: str, settings: SerialSettings | None = None) -> None:
+        self._pid = os.getpid()
         self._port = port
         self.settings = settings or SerialSettings()
         self._serial: serial.Serial | None = None
@@ -75,6 +77,7 @@ class SerialTransport:
 
     def open(self) -> None:
         """Open the port, exclusively and with low latency if the system supports it."""
+        self.check_process()
         if self._serial is not None:
             return
         device = self._find()
@@ -86,6 +89,7 @@ class SerialTransport:
             ) from error
         except OSError as error:  # SerialException is an OSError
             raise _open_error(self._port, error, opened_before=self._opened_before) from error
+        abandon_in_child(self._serial)
         self.device = device
         self._opened_before = True
         self._fd = _descriptor(self._serial)
@@ -135,7 +139,7 @@ class SerialTransport:
     def close(self) -> None:
         """Close the port."""
         port, self._serial, self._fd = self._serial, None, None
-        if port is not None:
+        if port is not None and not self.in_other_process:
             with contextlib.suppress(OSError):
                 port.close()
 
@@ -171,6 +175,7 @@ class SerialTransport:
             raise self._lost(error) from error
 
     def _require_open(self) -> serial.Serial:
+        self.check_process()
         if self._serial is None:
             raise WatlowClosedError(
                 "the port is closed; open the controller again",

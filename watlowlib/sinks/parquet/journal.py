@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from watlowlib._internal.process import NotCopied
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.files import FileIdentity, check_not_deleted, lock, replaced_error, write_all
 from watlowlib.sinks.parquet.arrow import arrow
@@ -43,7 +44,7 @@ def parquet_of(journal: Path) -> Path:
     return journal.with_name(journal.name.removeprefix("_").removesuffix(SUFFIX))
 
 
-class Journal:
+class Journal(NotCopied):
     """A journal, new or existing, open for writing by one sink at a time.
 
     Raises:

@@ -89,6 +89,7 @@ class ParquetSink(FileSink):
             WatlowSinkError: pyarrow is not installed, the folder does not exist, there is no
                 permission, the file is of another kind, or another sink is writing to it.
         """
+        self.check_process()
         if self._journal is not None:
             return
         pa = arrow()
@@ -101,9 +102,11 @@ class ParquetSink(FileSink):
             self._begin(self._next_file())
         except (OSError, pa.ArrowException) as error:
             raise self._failed("opened", error) from error
+        self._pid = os.getpid()
 
     def write_many(self, samples: Sequence[Row]) -> None:
         """Append `samples` to the journal, unbuffered; all of them or none."""
+        self.check_process()
         if self._journal is None:
             raise self._not_open()
         if not samples:
@@ -132,7 +135,7 @@ class ParquetSink(FileSink):
                 says where the rows are.
         """
         journal = self._journal
-        if journal is not None:
+        if journal is not None and not self.in_other_process:
             try:
                 if self._layout is None and not self._rotates:
                     journal.begin(schema_of(ColumnLayout(COLUMN_TYPES)))
@@ -144,7 +147,7 @@ class ParquetSink(FileSink):
                 ) from error
             finally:
                 journal.close()
-                self._journal = self._layout = self._schema = None
+                self._journal = self._layout = self._schema = self._pid = None
 
     def _is_full(self, journal: Journal) -> bool:
         full = journal.size >= self._max_bytes or time.monotonic() >= self._until_s

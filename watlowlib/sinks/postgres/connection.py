@@ -12,6 +12,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from watlowlib._internal.process import abandon_in_child
 from watlowlib.sinks.postgres.config import PostgresConfig
 
 RV = TypeVar("RV")
@@ -33,6 +34,7 @@ class Connection(psycopg.Connection[Any]):
             cls.connect_error = str(error)
             raise
         cls.connect_error = ""
+        abandon_in_child(connection)
         return connection
 
     def wait(

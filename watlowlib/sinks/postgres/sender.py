@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from watlowlib._internal.backoff import Backoff
+from watlowlib._internal.process import NotCopied
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.postgres.copy_format import split_rows
@@ -51,7 +52,7 @@ JOIN_TIMEOUT_S = 15.0
 """How long `close` waits for the thread to end."""
 
 
-class Sender:
+class Sender(NotCopied):
     """Sends the rows of a spool, oldest first, from its own thread.
 
     No other thread may use `spool`. Log and error messages name the sink by `name`.

@@ -20,6 +20,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from watlowlib._internal.process import NotCopied, abandon_in_child
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.postgres.connection import (
@@ -74,7 +75,7 @@ class _InsertPlan:
     keys: sql.Composable
 
 
-class Server:
+class Server(NotCopied):
     """A PostgreSQL server with one table, through a connection pool.
 
     Raises:
@@ -108,6 +109,7 @@ class Server:
             open=False,
             name=config.target(),
         )
+        abandon_in_child(self._pool)
 
     def open(self, columns: tuple[str, ...]) -> None:
         """Check that the server responds and has the table, and open the connection pool.

@@ -126,7 +126,7 @@ class PostgresSink(TableSink):
     def stats(self) -> SpoolStats:
         """The current counts of rows; after `close`, the counts at that time."""
         spool, sender = self._spool, self._sender
-        if spool is not None and sender is not None:
+        if spool is not None and sender is not None and not self.in_other_process:
             with suppress(sqlite3.ProgrammingError):  # another thread has just closed the spool
                 waiting, refused, reason = spool.count()
                 self._stats = SpoolStats(
@@ -138,7 +138,7 @@ class PostgresSink(TableSink):
     def rows_waiting(self) -> int:
         """How many of the rows given to this sink are in the spool; after `close`, as then."""
         spool = self._spool
-        if spool is not None:
+        if spool is not None and not self.in_other_process:
             with suppress(sqlite3.Error):  # closed by another thread, or not readable now
                 self._rows_waiting = spool.count(self._writer).waiting
         return self._rows_waiting
@@ -152,6 +152,7 @@ class PostgresSink(TableSink):
             WatlowSinkError: psycopg is not installed, the spool cannot be written to or is
                 for another table, or the server refuses: password, database, table or columns.
         """
+        self.check_process()
         if self._spool is not None:
             return
         import_optional("psycopg")
@@ -169,7 +170,7 @@ class PostgresSink(TableSink):
             undo.callback(sender.close)
             sender.open(columns)
             self._run_id, self._seq = uuid4(), 0
-            self._spool, self._sender = spool, sender
+            self._spool, self._sender, self._pid = spool, sender, os.getpid()
             undo.pop_all()
 
     def _settings(self, dsn: str) -> str:
@@ -192,6 +193,7 @@ class PostgresSink(TableSink):
             WatlowSinkError: The spool is full or cannot be written to. All rows stored before
                 stay in the spool.
         """
+        self.check_process()
         if self._spool is None or self._sender is None:
             raise self._not_open()
         if not samples:
@@ -222,7 +224,7 @@ class PostgresSink(TableSink):
                 lost: the message says how many rows wait in the spool, why, and what to do.
         """
         spool, sender = self._spool, self._sender
-        if spool is None or sender is None:
+        if spool is None or sender is None or self.in_other_process:
             return
         try:
             try:
@@ -235,7 +237,7 @@ class PostgresSink(TableSink):
         except sqlite3.Error as error:
             raise self._failed("closed", error) from error
         finally:
-            self._spool = self._sender = self._layout = None
+            self._spool = self._sender = self._layout = self._pid = None
             spool.close()
         if refusal is not None:
             raise WatlowSinkError(refusal)

@@ -18,6 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
+from watlowlib._internal.process import NotCopied
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.database import connect, set_journal_mode, transaction
 from watlowlib.sinks.rows import ColumnLayout, ColumnType
@@ -106,7 +107,7 @@ class SpooledRows:
     table: str = NEW
 
 
-class Spool:
+class Spool(NotCopied):
     """A connection to a spool; the sink and its sender have one each.
 
     A lock allows other threads to call `count` and `rows_waiting` at the same time.
