@@ -172,7 +172,7 @@ def test_child_does_not_wait_for_a_lock_of_the_parent(
         patient.session.port.line.transport.close()
         return [*results, patient.closed]
 
-    with port_in_use(bus, patient):
+    with port_in_use(bus, patient), patient.session.port._lock._mutex:
         *refused, closed = in_child(use_and_close)
     for each in refused:
         assert_refused(each)
@@ -180,6 +180,15 @@ def test_child_does_not_wait_for_a_lock_of_the_parent(
     assert not patient.closed
     assert patient.read_setpoint().value == 75.0
     assert patient.port_stats.reconnects == 0
+
+
+def test_poll_of_an_offline_controller_in_a_child_is_refused(bus: SimulatedBus) -> None:
+    bus.power_off(1)
+    with open_device(bus.port, timeout_s=0.05, retries=0) as ctl:
+        poll = ctl.prepare("pv")
+        statuses = [poll()[0].status for _ in range(3)]
+        assert statuses[-1] == "offline"
+        assert_refused(in_child(poll))
 
 
 def test_call_after_closing_in_a_child_is_refused(ctl: Controller) -> None:
@@ -211,16 +220,13 @@ def test_child_opens_the_port_when_the_parent_has_closed_it(bus: SimulatedBus) -
     ctl = open_device(bus.port)
 
     def read_afresh(child: Child) -> object:
-        try:
-            open_device(bus.port)
-        except WatlowPortBusyError:
-            child.wait_for_parent()
-            with open_device(bus.port) as own:
-                return own.read_setpoint().value
-        return "the parent's port was opened"
+        child.wait_for_parent()
+        with open_device(bus.port) as own:
+            return own.read_setpoint().value
 
     with Child(read_afresh) as child:
-        ctl.read_pv()
+        assert isinstance(in_child(lambda: open_device(bus.port)), WatlowPortBusyError)
+        assert ctl.read_setpoint().value == 75.0
         ctl.close()
         child.go_on()
         assert child.result() == 75.0

@@ -52,10 +52,23 @@ def test_sink_of_the_parent_in_a_child_is_refused(suffix: str, tmp_path: Path) -
         assert_refused(in_child(lambda: sink.write_many([row(1)])))
         assert_refused(in_child(sink.open))
         assert in_child(sink.close) is None
-        assert in_child(lambda: vars(sink).clear() or (gc.collect() and None)) is None
+        assert in_child(lambda: (vars(sink).clear(), gc.collect())[0]) is None
         assert sorted((each.name, each.read_bytes()) for each in tmp_path.iterdir()) == before
         sink.write_many([row(2)])
     assert values(path) == [0.0, 2.0]
+
+
+def test_closing_in_a_child_keeps_the_file_with_torn_lines(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    with open_sink(path) as sink:
+        sink.write_many([row(0)])
+    with path.open("a") as file:
+        file.write("torn")
+    with open_sink(path) as sink:
+        files = sorted(tmp_path.iterdir())
+        assert len(files) == 2
+        assert in_child(sink.close) is None
+        assert sorted(tmp_path.iterdir()) == files
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

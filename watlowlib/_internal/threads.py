@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from watlowlib._internal.process import OneProcess, run_in_child
+from watlowlib._internal.process import OneProcess
 from watlowlib._internal.queues import SLICE_S
 
 log = logging.getLogger(__name__)
@@ -120,10 +120,4 @@ def _stop_all(timeout_s: float = 5.0) -> None:
             worker.join(timeout_s)
 
 
-def _forget_all() -> None:
-    global _running
-    _running = weakref.WeakSet()
-
-
 atexit.register(_stop_all)
-run_in_child(_forget_all)
