@@ -19,7 +19,9 @@ PATIENCE_S = 10.0
 
 
 def library_threads() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if each.name.startswith(PREFIX)]
+    """Return the threads of the library, and those of pyserial's RFC 2217 client."""
+    ours = (PREFIX, "pySerial")
+    return [each for each in threading.enumerate() if each.name.startswith(ours)]
 
 
 def open_descriptors() -> int:

@@ -28,7 +28,7 @@ class ManualTimeTransport:
     def close(self) -> None:
         self.is_open = False
 
-    def write(self, data: bytes, deadline: Deadline) -> None:
+    def write(self, data: bytes) -> None:
         began_s = time.monotonic()
         self._clock.advance(len(data) * self._byte_s)
         self.handle_request(data, began_s)

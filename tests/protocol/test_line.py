@@ -31,11 +31,11 @@ class UnpluggedTransport(ScriptedTransport):
             raise WatlowPortNotFoundError("there is no port")
         super().open()
 
-    def write(self, data: bytes, deadline: Deadline) -> None:
+    def write(self, data: bytes) -> None:
         if self.lost_at_write:
             self.close()
             raise WatlowConnectionError("the port was lost")
-        super().write(data, deadline)
+        super().write(data)
 
 
 def exchange(line: Line) -> bytes:

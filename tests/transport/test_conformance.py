@@ -8,12 +8,13 @@ import time
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import pytest
 
+from tests.rfc2217_server import Rfc2217Server
 from watlowlib._internal.clock import Deadline
-from watlowlib.errors import WatlowClosedError, WatlowConnectionError
+from watlowlib.errors import WatlowClosedError, WatlowConnectionError, WatlowTimeoutError
 from watlowlib.transport.base import Transport
 from watlowlib.transport.scripted import ScriptedTransport
 from watlowlib.transport.serial_port import SerialTransport
@@ -28,6 +29,9 @@ class Peer(Protocol):
 
     def send(self, data: bytes) -> None: ...
     def received(self, size: int) -> bytes: ...
+    def stall(self) -> None:
+        """Accept no more bytes."""
+
     def disconnect(self) -> None: ...
 
 
@@ -41,6 +45,9 @@ class ScriptedPeer:
 
     def received(self, size: int) -> bytes:
         return b"".join(self._fake.written)[-size:]
+
+    def stall(self) -> None:
+        pytest.skip("a scripted transport accepts every write")
 
     def disconnect(self) -> None:
         pytest.skip("a scripted transport does not lose its port")
@@ -60,6 +67,9 @@ class PtyPeer:
         while len(data) < size:
             data += os.read(self._ours, size - len(data))
         return data
+
+    def stall(self) -> None:
+        """Do nothing: nobody reads before `received`."""
 
     def disconnect(self) -> None:
         if self._ours >= 0:
@@ -91,6 +101,9 @@ class SocketPeer:
             data += self._accepted().recv(size - len(data))
         return data
 
+    def stall(self) -> None:
+        """Do nothing: nobody reads before `received`."""
+
     def disconnect(self) -> None:
         if self.transport.is_open:
             self._accepted().close()
@@ -99,11 +112,40 @@ class SocketPeer:
         self._listener.close()
 
 
+class Rfc2217Peer(PtyPeer):
+    """A pty behind a serial device server."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._server = Rfc2217Server(self.transport.port)
+        self._server.__enter__()
+        self.transport = SerialTransport(self._server.url)
+        self._serving = True
+
+    def stall(self) -> None:
+        self._server.stall()
+
+    def disconnect(self) -> None:
+        if self._serving:
+            self._serving = False
+            self._server.__exit__()
+        super().disconnect()
+
+
+PeerKind: TypeAlias = type[ScriptedPeer] | type[PtyPeer] | type[SocketPeer]
+KINDS: dict[str, PeerKind] = {
+    "scripted": ScriptedPeer,
+    "pty": PtyPeer,
+    "socket": SocketPeer,
+    "rfc2217": Rfc2217Peer,
+}
+
+
 @contextmanager
-def opened_peer(kind: type[ScriptedPeer] | type[PtyPeer] | type[SocketPeer]) -> Iterator[Peer]:
+def opened_peer(kind: PeerKind) -> Iterator[Peer]:
     peer = kind()
-    peer.transport.open()
     try:
+        peer.transport.open()
         yield peer
     finally:
         peer.transport.close()
@@ -111,7 +153,7 @@ def opened_peer(kind: type[ScriptedPeer] | type[PtyPeer] | type[SocketPeer]) -> 
             peer.disconnect()
 
 
-@pytest.fixture(params=[ScriptedPeer, PtyPeer, SocketPeer], ids=["scripted", "pty", "socket"])
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
 def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
     with opened_peer(request.param) as opened:
         yield opened
@@ -128,7 +170,7 @@ def read_all(transport: Transport, size: int) -> bytes:
 
 def test_written_data_arrives(peer: Peer) -> None:
     data = bytes(range(256)) * 4
-    peer.transport.write(data, Deadline.after(TIMEOUT_S))
+    peer.transport.write(data)
     assert peer.received(len(data)) == data
 
 
@@ -174,7 +216,16 @@ def test_closed_port_raises(peer: Peer) -> None:
     with pytest.raises(WatlowClosedError):
         peer.transport.read(Deadline.after(TIMEOUT_S))
     with pytest.raises(WatlowClosedError):
-        peer.transport.write(b"x", Deadline.after(TIMEOUT_S))
+        peer.transport.write(b"x")
+
+
+def test_write_that_is_not_accepted_raises_and_keeps_the_port(peer: Peer) -> None:
+    peer.stall()
+    started_s = time.monotonic()
+    with pytest.raises(WatlowTimeoutError, match="did not accept 67108864 bytes within 1 s"):
+        peer.transport.write(bytes(1 << 26))
+    assert time.monotonic() - started_s < TIMEOUT_S
+    assert peer.transport.is_open
 
 
 def test_lost_port_raises_and_is_closed(peer: Peer) -> None:
@@ -197,6 +248,6 @@ def test_port_without_a_descriptor_is_read_in_slices() -> None:
     assert transport.read(Deadline(0.0)) == b""
     assert waited == []  # nothing received and the deadline passed: no blocking read
     del transport._serial.read
-    transport.write(b"around", Deadline.after(TIMEOUT_S))
+    transport.write(b"around")
     assert read_all(transport, 6) == b"around"
     transport.close()

@@ -36,7 +36,6 @@ SETTLE_LIMIT_S = 2.0
 REOPEN_FIRST_S, REOPEN_MOST_S = 0.1, 5.0
 """The longest pauses after the first failed attempt to open a port, and after many."""
 
-WRITE_S = 1.0
 NOW = Deadline(0.0)
 
 
@@ -93,7 +92,7 @@ class Line(NotCopied):
 
     def send(self, data: bytes) -> None:
         """Send `data` on the prepared line."""
-        self.transport.write(data, Deadline.after(WRITE_S))
+        self.transport.write(data)
 
     def receive(self, deadline: Deadline) -> bytes:
         """Return what arrives by the deadline, `b""` for nothing."""

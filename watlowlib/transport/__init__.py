@@ -1,1 +1,1 @@
-"""Transports: byte streams with a deadline in every call."""
+"""Transports: byte streams in which every call takes limited time."""

@@ -1,8 +1,9 @@
-"""The interface of a transport: write bytes, read bytes, with a deadline in every call.
+"""The interface of a transport: write bytes and read bytes, both in limited time.
 
-A transport knows nothing about frames. It never blocks past its deadline, returns received bytes
-at once, and raises `WatlowConnectionError` for a lost port. `tests/transport/test_conformance.py`
-tests every transport against this interface.
+A transport knows nothing about frames. A read never blocks past its deadline and returns received
+bytes at once; a write has a limit of its own, because pyserial's is set when the port is opened.
+A lost port raises `WatlowConnectionError`. `tests/transport/test_conformance.py` tests every
+transport against this interface.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ class Transport(Protocol):
     def close(self) -> None:
         """Close the port; does nothing if it is closed. Never raises."""
 
-    def write(self, data: bytes, deadline: Deadline) -> None:
-        """Send all of `data`.
+    def write(self, data: bytes) -> None:
+        """Send all of `data`, in about a second at most.
 
         Raises:
-            WatlowTimeoutError: The port did not accept all bytes by the deadline.
+            WatlowTimeoutError: The port did not accept all bytes in time.
             WatlowConnectionError: The port is closed or lost.
         """
 

@@ -47,7 +47,7 @@ class ScriptedTransport(NotCopied):
         """Close the port: reads and writes fail."""
         self._open = False
 
-    def write(self, data: bytes, deadline: Deadline) -> None:
+    def write(self, data: bytes) -> None:
         """Append `data` to `written` and queue the reply to it."""
         self._check()
         self.written.append(data)

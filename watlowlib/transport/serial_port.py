@@ -18,6 +18,7 @@ import logging
 import os
 import select
 import sys
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import serial
@@ -48,7 +49,7 @@ WRITE_TIMEOUT_S = 1.0
 CHUNK = 4096
 
 SERVER_URLS = ("socket://", "rfc2217://")
-"""URLs whose missing port number pyserial does not report."""
+"""How the URLs of serial device servers begin; their clients are in `transport/network.py`."""
 
 
 class SerialTransport(OneProcess):
@@ -123,9 +124,7 @@ class SerialTransport(OneProcess):
 
     def _open_device(self, device: str) -> serial.Serial:
         settings = self.settings
-        if device.startswith(SERVER_URLS) and urlsplit(device).port is None:
-            raise ValueError("the port number is missing, as in socket://host:4001")
-        return serial.serial_for_url(
+        return _opener(device)(
             device,
             baudrate=settings.baudrate,
             bytesize=settings.bytesize,
@@ -143,7 +142,7 @@ class SerialTransport(OneProcess):
             with contextlib.suppress(OSError):
                 port.close()
 
-    def write(self, data: bytes, deadline: Deadline) -> None:
+    def write(self, data: bytes) -> None:
         """Send all of `data`; the driver must accept it within `WRITE_TIMEOUT_S`."""
         port = self._require_open()
         try:
@@ -213,6 +212,22 @@ def _entries() -> list[Entry]:
         raise WatlowConnectionError(
             f"the serial ports cannot be listed just now: {error}; try again"
         ) from error
+
+
+def _opener(device: str) -> Callable[..., serial.Serial]:
+    """Return the function that opens `device`.
+
+    Raises:
+        ValueError: The URL of a server has no port number, which pyserial does not report.
+    """
+    if not device.lower().startswith(SERVER_URLS):
+        return serial.serial_for_url
+    url = urlsplit(device)
+    if url.port is None:
+        raise ValueError("the port number is missing, as in socket://host:4001")
+    from watlowlib.transport.network import CLIENTS  # loaded only where it is used
+
+    return CLIENTS[url.scheme]
 
 
 def _descriptor(port: serial.Serial) -> int | None:

@@ -289,9 +289,9 @@ def test_each_thread_gets_its_own_reply() -> None:
 
 def test_silence_between_a_reply_and_the_next_request() -> None:
     class TimedTransport(ScriptedTransport):
-        def write(self, data: bytes, deadline: Deadline) -> None:
+        def write(self, data: bytes) -> None:
             times.append(time.monotonic())
-            super().write(data, deadline)
+            super().write(data)
 
         def read(self, deadline: Deadline) -> bytes:
             data = super().read(deadline)

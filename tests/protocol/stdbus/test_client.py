@@ -339,9 +339,9 @@ class NotingTransport(ScriptedTransport):
         super().__init__(lambda data: left.pop(0) if left else [])
         self.events: list[str | float] = []
 
-    def write(self, data: bytes, deadline: Deadline) -> None:
+    def write(self, data: bytes) -> None:
         self.events.append("write")
-        super().write(data, deadline)
+        super().write(data)
 
     def read(self, deadline: Deadline) -> bytes:
         self.events.append(round(deadline.left_s(), 1))
@@ -376,8 +376,8 @@ class FailingTransport(NotingTransport):
             self.fails = ""
             raise self.error
 
-    def write(self, data: bytes, deadline: Deadline) -> None:
-        super().write(data, deadline)
+    def write(self, data: bytes) -> None:
+        super().write(data)
         self._fail_at("write")
 
     def read(self, deadline: Deadline) -> bytes:
