@@ -56,7 +56,7 @@ class ErrorContext:
         parameter_id: Parameter number, class * 1000 + member.
         instance: Instance of the parameter, from 1.
         request: The bytes sent.
-        reply: The bytes received, valid or not.
+        reply: The bytes received, valid or not; of many the first or last 4096.
         elapsed_s: Seconds from the first attempt to the failure.
     """
 

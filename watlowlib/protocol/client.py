@@ -28,6 +28,7 @@ from watlowlib.errors import (
 )
 from watlowlib.protocol import trace
 from watlowlib.protocol.exchange import (
+    MOST_RECEIVED,
     Call,
     Decoder,
     ExchangeResult,
@@ -36,6 +37,7 @@ from watlowlib.protocol.exchange import (
     Request,
     RetryPolicy,
     WriteOptions,
+    decode_until,
 )
 from watlowlib.protocol.late_replies import PendingReplies
 from watlowlib.protocol.port import Port
@@ -235,8 +237,8 @@ class ProtocolClient(NotCopied, Generic[F]):
         found: F | None = None
         received = b""
         while data := line.receive(deadline):
-            received += data
-            for frame in decoder.feed(data):
+            received += data[: MOST_RECEIVED - len(received)]
+            for frame in decode_until(deadline, decoder, data):
                 if trace.enabled():
                     trace.received(self.port.name, request.address, frame.raw, sent_s)
                 reply = self._pending.match(frame)

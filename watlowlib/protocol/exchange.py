@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple, Protocol, TypeVar
 
+from watlowlib._internal.clock import Deadline
+
 DEFAULT_TIMEOUT_S = 0.5
 """How long to wait for a reply by default."""
+
+
+SLICE = 512
+"""How many bytes are decoded before the deadline is checked."""
+
+MOST_RECEIVED = 4096
+"""How many of the bytes of an exchange are kept for its error, and of the stale bytes before it."""
 
 
 class RetryPolicy(NamedTuple):
@@ -131,6 +140,17 @@ class Decoder(Protocol[F_out]):
     @property
     def damaged(self) -> int:
         """The number of damaged frames."""
+
+
+def decode_until(deadline: Deadline, decoder: Decoder[F], data: bytes) -> Iterator[F]:
+    """Yield the frames that `data` completes; stop at the deadline, because noise takes time.
+
+    The first slice is decoded in any case: a reply may arrive at the last moment.
+    """
+    for at in range(0, len(data), SLICE):
+        yield from decoder.feed(data[at : at + SLICE])
+        if deadline.passed():
+            return
 
 
 class Call:

@@ -19,6 +19,7 @@ from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.clock import Deadline
 from watlowlib._internal.process import NotCopied
 from watlowlib.errors import ErrorContext, WatlowConnectionError, WatlowLineNotQuietError
+from watlowlib.protocol.exchange import MOST_RECEIVED
 from watlowlib.protocol.stats import PortStats
 from watlowlib.transport.base import Transport
 
@@ -73,7 +74,7 @@ class Line(NotCopied):
             opening: The value that `PortStats.reconnects` must have; None for any.
 
         Returns:
-            The stale bytes that were discarded.
+            The stale bytes that were discarded, of many the last `MOST_RECEIVED`.
 
         Raises:
             WatlowLineNotQuietError: The line was not quiet within `SETTLE_LIMIT_S`.
@@ -142,7 +143,7 @@ class Line(NotCopied):
                 self._stats.stale_bytes += len(stale)
                 self._quiet_until_s = max(self._quiet_until_s, time.monotonic() + GAP_S)
             stale = self.transport.read(Deadline(self._quiet_until_s))
-            discarded += stale
+            discarded = (discarded + stale)[-MOST_RECEIVED:]
             if not stale:
                 break
             if limit.passed():
@@ -152,4 +153,4 @@ class Line(NotCopied):
                     context=ErrorContext(port=self.transport.port, reply=stale),
                 )
         self._quiet_until_s = 0.0
-        return discarded
+        return discarded[-MOST_RECEIVED:]

@@ -49,7 +49,7 @@ WRITE_TIMEOUT_S = 1.0
 CHUNK = 4096
 
 SERVER_URLS = ("socket://", "rfc2217://")
-"""How the URLs of serial device servers begin; their clients are in `transport/network.py`."""
+"""How the URLs of serial device servers begin."""
 
 
 class SerialTransport(OneProcess):
@@ -225,9 +225,11 @@ def _opener(device: str) -> Callable[..., serial.Serial]:
     url = urlsplit(device)
     if url.port is None:
         raise ValueError("the port number is missing, as in socket://host:4001")
-    from watlowlib.transport.network import CLIENTS  # loaded only where it is used
+    if url.scheme == "socket":
+        return serial.serial_for_url
+    from watlowlib.transport.rfc2217 import Rfc2217Port  # loaded only where it is used
 
-    return CLIENTS[url.scheme]
+    return Rfc2217Port  # type: ignore[return-value] # it has the methods of Serial
 
 
 def _descriptor(port: serial.Serial) -> int | None:

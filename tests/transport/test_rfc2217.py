@@ -1,8 +1,7 @@
-"""Serial device servers: reads end to end, lost connections, and servers that never stop sending."""
+"""RFC 2217 servers: reads end to end, lost connections, and servers that never stop sending."""
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +15,7 @@ from watlowlib._internal.threads import Worker
 from watlowlib.devices.factory import open_device
 from watlowlib.errors import WatlowConnectionError
 from watlowlib.simulator import SimulatedBus, SimulatedController
-from watlowlib.transport.network import LONGEST_COMMAND, MOST_PORTIONS, PORTION
+from watlowlib.transport.rfc2217 import LONGEST_COMMAND, MOST_PORTIONS, PORTION
 from watlowlib.transport.serial_port import SerialTransport
 
 TIMEOUT_S = 10.0
@@ -38,9 +37,7 @@ def transport(server: Rfc2217Server) -> Iterator[SerialTransport]:
     opened.close()
 
 
-def test_controller_is_read_through_an_rfc2217_server(
-    server: Rfc2217Server, bus: SimulatedBus
-) -> None:
+def test_controller_is_read_through_a_server(server: Rfc2217Server, bus: SimulatedBus) -> None:
     unit = bus.controllers[1]
     assert isinstance(unit, SimulatedController)
     with open_device(server.url, timeout_s=TIMEOUT_S) as ctl:
@@ -50,7 +47,7 @@ def test_controller_is_read_through_an_rfc2217_server(
         assert ctl.identify().part_number is not None
 
 
-def test_lost_rfc2217_server_is_connected_again(server: Rfc2217Server) -> None:
+def test_lost_server_is_connected_again(server: Rfc2217Server) -> None:
     with open_device(server.url, timeout_s=TIMEOUT_S) as ctl:
         ctl.read_pv()
         server.disconnect()
@@ -64,7 +61,7 @@ def test_lost_rfc2217_server_is_connected_again(server: Rfc2217Server) -> None:
         assert ctl.read_pv().value is not None
 
 
-def test_flood_of_an_rfc2217_server_does_not_fill_the_memory(
+def test_flood_of_a_server_does_not_fill_the_memory(
     server: Rfc2217Server, transport: SerialTransport
 ) -> None:
     server.send_raw(NOISE * 128)
@@ -79,7 +76,7 @@ def test_flood_of_an_rfc2217_server_does_not_fill_the_memory(
     assert transport.read(Deadline.after(TIMEOUT_S)) == b"after it"
 
 
-def test_endless_command_of_an_rfc2217_server_ends_the_connection(
+def test_endless_command_of_a_server_ends_the_connection(
     server: Rfc2217Server, transport: SerialTransport
 ) -> None:
     server.send_raw(b"\xff\xfa" + bytes(2 * LONGEST_COMMAND))
@@ -123,7 +120,7 @@ def flooding(send: Callable[[], None]) -> Iterator[Callable[[], bool]]:
     worker.reraise()
 
 
-def test_flooding_rfc2217_server_does_not_keep_the_port_from_opening(
+def test_flooding_server_does_not_keep_the_port_from_opening(
     server: Rfc2217Server,
 ) -> None:
     def send() -> None:
@@ -135,22 +132,3 @@ def test_flooding_rfc2217_server_does_not_keep_the_port_from_opening(
         transport.open()
         assert continues()
         transport.close()
-
-
-def test_flooding_socket_server_does_not_keep_the_port_from_opening() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(TIMEOUT_S)
-        transport = SerialTransport(f"socket://127.0.0.1:{listener.getsockname()[1]}")
-        clients: list[socket.socket] = []
-
-        def send() -> None:
-            if not clients:
-                clients.append(listener.accept()[0])
-                clients[0].settimeout(TIMEOUT_S)
-            clients[0].sendall(NOISE)
-
-        with flooding(send) as continues:
-            transport.open()
-            assert continues()
-            transport.close()
-        clients[0].close()

@@ -1,13 +1,10 @@
-"""pyserial's clients of serial device servers, changed so that a server cannot exhaust memory.
+"""pyserial's client of RFC 2217 servers, changed so that a server cannot exhaust memory.
 
-`socket://` is a plain TCP connection: the kernel buffers what the server sends. `rfc2217://` adds
-the commands of Telnet and RFC 2217 to set the baud rate and parity. pyserial reads that connection
-in a thread of its own, which ends when the port is closed. Its buffer here holds at most
-`MOST_PORTIONS`; what the server sends beyond that is dropped, like the bytes beyond the buffer
-of a serial port.
-
-Opening does not empty the input, which takes for ever if the server never stops sending: a
-`Line` discards stale bytes before each request.
+`rfc2217://` is a TCP connection with the commands of Telnet and RFC 2217, which set the baud rate
+and parity of the server's port. pyserial reads the connection in a thread of its own, which ends
+when the port is closed. Its buffer here holds at most `MOST_PORTIONS`; what the server sends
+beyond that is dropped, like the bytes beyond the buffer of a serial port. The other ports need
+no such limit: the kernel has it.
 """
 
 from __future__ import annotations
@@ -21,7 +18,6 @@ from typing import Any
 
 from serial import rfc2217
 from serial.serialutil import SerialException, SerialTimeoutException
-from serial.urlhandler import protocol_socket
 
 MOST_PORTIONS, PORTION = 4096, 256
 """The most portions in the buffer of an RFC 2217 client, and the most bytes of a portion."""
@@ -38,13 +34,6 @@ _TOKEN = re.compile(
     rb"|\xff[^\xfa-\xfe]",  # the data byte FF, or another command
     re.DOTALL,
 )
-
-
-class SocketPort(protocol_socket.Serial):
-    """The client of `socket://`."""
-
-    def reset_input_buffer(self) -> None:
-        """Do nothing; see the module."""
 
 
 class Rfc2217Port(rfc2217.Serial):
@@ -70,10 +59,6 @@ class Rfc2217Port(rfc2217.Serial):
         super().close()
         if connection is not None:
             connection.close()
-
-    def reset_input_buffer(self) -> None:
-        """Empty the buffer of the server only; see the module."""
-        self.rfc2217_send_purge(rfc2217.PURGE_RECEIVE_BUFFER)
 
     def write(self, data: Any, /) -> int | None:
         """Send `data`.
@@ -122,10 +107,3 @@ class Rfc2217Port(rfc2217.Serial):
             with suppress(queue.Full):
                 self._read_buffer.put_nowait(data)
         return received[at:]
-
-
-CLIENTS: dict[str, Callable[..., Any]] = {
-    "socket": SocketPort,
-    "rfc2217": Rfc2217Port,
-}
-"""The clients by the scheme of their URLs."""
