@@ -146,13 +146,13 @@ def test_threads_are_made_in_one_module() -> None:
     assert makers == {"watlowlib._internal.threads"}
 
 
-def test_pyserial_is_imported_in_one_module() -> None:
+def test_pyserial_is_imported_in_the_transports_only() -> None:
     importers = [
         module
         for module, path in MODULES.items()
         if any(name.split(".")[0] == "serial" for name in imports(path))
     ]
-    assert importers == ["watlowlib.transport.serial_port"]
+    assert importers == ["watlowlib.transport.rfc2217", "watlowlib.transport.serial_port"]
 
 
 def test_unix_modules_are_imported_only_where_they_are_used() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowError
-from watlowlib.model import SerialSettings
 from watlowlib.protocol.exchange import MOST_RECEIVED, SLICE, RetryPolicy, decode_until
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.frames import RtuDecoder, RtuFrame, reply_sizes
@@ -20,6 +19,7 @@ from watlowlib.protocol.stdbus.frames import REPLY, Frame, encode_frame
 from watlowlib.protocol.stdbus.payloads import ReadRequest
 from watlowlib.simulator.slave import RequestFramer
 from watlowlib.transport.scripted import ScriptedTransport
+from watlowlib.transport.settings import SerialSettings
 
 ONE_RETRY = RetryPolicy(timeout_s=0.5, retries=1)
 LIMIT_S = 3.0

@@ -87,8 +87,7 @@ def split_frames(
     """Return the complete frames in `buffer`, in order, and the bytes after them.
 
     A frame has `shortest` to `LONGEST` bytes; `ends_of` returns where one that begins at a place
-    in the buffer may end. The time is proportional to the size of the buffer, up to about 10 us
-    for each byte of the worst noise.
+    in the buffer may end. The time is proportional to the size of the buffer.
     """
     frames: list[RtuFrame] = []
     start = frames_end = 0
