@@ -141,6 +141,25 @@ def test_the_reply_to_a_retry_is_expected_after_the_reply_to_the_first_attempt(
         assert ctl.read_parameter("process_value").value == 3
 
 
+@pytest.mark.parametrize("protocol", ["stdbus", "modbus_rtu"])
+def test_late_reply_is_recognized_after_the_port_was_closed(
+    clock: ManualClock, protocol: str
+) -> None:
+    delays_s = iter([1.5])
+    line = NumberingTransport(clock, lambda: next(delays_s, 0.01), queues=True)
+
+    def read() -> float:
+        with open_device(
+            line, protocol=protocol, timeout_s=0.5, retries=0, data_map=1, word_order="high_low"
+        ) as ctl:
+            return read_number(ctl, random.Random(1))
+
+    with pytest.raises(WatlowTimeoutError):
+        read()
+    clock.advance(0.95)
+    assert line.requested_s[read()] > 1.4 + line.requested_s[1]
+
+
 def test_a_lost_reply_is_expected_for_a_limited_time(clock: ManualClock) -> None:
     delays_s = iter([None])
     line = NumberingTransport(clock, lambda: next(delays_s, 0.01))

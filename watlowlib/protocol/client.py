@@ -62,7 +62,7 @@ class ProtocolClient(NotCopied, Generic[F]):
 
     def __init__(self, port: Port) -> None:
         self.port = port
-        self._pending: PendingReplies[F] = PendingReplies()
+        self.pending_replies: PendingReplies[F] = PendingReplies()
         self._stats: defaultdict[int, DeviceStats] = defaultdict(DeviceStats)
 
     def stats_of(self, station: int) -> DeviceStats:
@@ -192,28 +192,24 @@ class ProtocolClient(NotCopied, Generic[F]):
         """Wait until the line is quiet; the stale frames received before may be late replies."""
         if stale := self.port.line.prepare(opening):
             for frame in self._decoder().feed(stale):
-                if self._pending.match(frame):
+                if self.pending_replies.match(frame):
                     self._count(frame.source, "late_replies")
 
     def _settle_late_replies(self, call: Call, request: Request[F]) -> None:
         """Send a marker if a late reply could be taken for the reply to `request`."""
-        keys = self._pending.conflicting_keys(request, call.group)
+        keys = self.pending_replies.conflicting_keys(request, call.group)
         marker = self._marker(request, keys) if keys else None
         if marker is None:
             return
         # Equal markers form a group: no other request to the station lies between them.
         self._send(call, marker, marker.reply_key)
-        try:
-            self._await_reply(call, marker, marker.reply_key, before=request)
-        except (WatlowTimeoutError, WatlowCRCError):
-            if self._pending.conflicting_keys(request, call.group):
-                raise
+        self._await_reply(call, marker, marker.reply_key, before=request)
         if self._frame_gap_s:
             self.port.line.require_silence(self._frame_gap_s)
         self._prepare_line(call.policy.opening)
 
     def _send(self, call: Call, request: Request[F], group: object) -> None:
-        self._pending.add(request, group, call.policy.timeout_s)
+        self.pending_replies.add(request, group, call.policy.timeout_s)
         try:
             self.port.line.send(request.frame)
         except WatlowTimeoutError:
@@ -228,30 +224,32 @@ class ProtocolClient(NotCopied, Generic[F]):
     ) -> F:
         """Return the reply to a request of `group`.
 
-        `request` is a marker if it is sent `before` another request. When that is settled, the
-        marker's reply is awaited only until the line is quiet.
+        `request` is a marker if it is sent `before` another request. When a late reply settles
+        that, the marker's reply is awaited only until the line is quiet.
         """
         line, decoder = self.port.line, self._decoder()
         sent_s = time.monotonic()
         deadline = Deadline(sent_s + call.policy.timeout_s + request.wire_s)
         found: F | None = None
+        settled: F | None = None
         received = b""
         while data := line.receive(deadline):
             received += data[: MOST_RECEIVED - len(received)]
             for frame in decode_until(deadline, decoder, data):
                 if trace.enabled():
                     trace.received(self.port.name, request.address, frame.raw, sent_s)
-                reply = self._pending.match(frame)
+                reply = self.pending_replies.match(frame)
                 if reply is None:
                     self._count_skipped(request, frame)
                 elif reply.group == group:
                     found = frame
                 else:
                     self._count(frame.source, "late_replies")
-                    if before and not self._pending.conflicting_keys(before, call.group):
-                        deadline = Deadline.after(line.quiet_s + request.wire_s)
+                    if before and not self.pending_replies.conflicting_keys(before, call.group):
+                        settled, deadline = frame, Deadline.after(line.quiet_s + request.wire_s)
             if found is not None or deadline.passed():
                 break
+        found = found or settled
         if found is not None:
             self._count(request.station, "exchanges")
             if decoder.pending:

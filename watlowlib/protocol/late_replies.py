@@ -42,6 +42,17 @@ class PendingReplies(Generic[F]):
     def __init__(self) -> None:
         self._pending: dict[int, list[PendingReply[F]]] = {}
 
+    @property
+    def expired(self) -> bool:
+        """Whether no reply is expected any more."""
+        now_s = time.monotonic()
+        return all(replies[-1].until_s <= now_s for replies in self._pending.values() if replies)
+
+    def add_earlier(self, earlier: PendingReplies[F] | None) -> None:
+        """Add the pending replies of an earlier client of the same port."""
+        if earlier is not None:
+            self._pending.update(earlier._pending)
+
     def add(self, request: Request[F], group: object, timeout_s: float) -> None:
         """Add a request that is about to be sent and awaited for `timeout_s`."""
         now_s = time.monotonic()

@@ -4,7 +4,8 @@ Every user of a port acquires a lease. The first lease opens the port; the relea
 one closes it. A port is identified by what its name resolves to: `/dev/ttyUSB0` and a link to it
 in `/dev/serial/by-id` are one port, as are `com3` and `\\.\COM3`. A port that was unplugged and
 found again under another name is identified by the new name, because the old one may belong to
-another adapter by then. In a forked child the pool is empty: the leases of the parent are not its
+another adapter by then. Late replies to requests of a closed port are expected when it is opened
+again. In a forked child the pool is empty: the leases of the parent are not its
 own, and releasing them does nothing.
 """
 
@@ -14,12 +15,13 @@ import os
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from watlowlib._internal.clock import Deadline
 from watlowlib._internal.process import NotCopied, run_in_child
 from watlowlib.errors import ErrorContext, WatlowConfigurationError, WatlowPortBusyError
 from watlowlib.model import ProtocolKind
+from watlowlib.protocol.late_replies import PendingReplies
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.transport.base import Transport
@@ -81,12 +83,15 @@ class Lease(NotCopied):
         finally:
             with _lock:
                 _ports.remove(self.shared)
+                _keep_pending_replies(self.shared)
             self.shared.closed.set()
 
 
 _lock = threading.Lock()
 _ports: list[SharedPort] = []
 _abandoned: deque[Lease] = deque()
+_pending_replies: dict[str, PendingReplies[Any]] = {}
+"""The late replies that may still come on a closed port, by its key."""
 
 
 def _forget_all() -> None:
@@ -146,6 +151,7 @@ def _find_or_add(
                     if isinstance(transport, str):
                         transport = SerialTransport(transport, settings)
                     client = _make_client(Port(transport), settings, protocol)
+                    client.pending_replies.add_earlier(_pending_replies.pop(key, None))
                     shared = SharedPort(client, settings, protocol)
                     _ports.append(shared)
                 _check_agreement(shared, settings, protocol)
@@ -157,6 +163,13 @@ def _find_or_add(
                 f"the port is still being closed after {CLOSING_S:g} s",
                 context=ErrorContext(port=shared.client.port.name),
             )
+
+
+def _keep_pending_replies(shared: SharedPort) -> None:
+    for key in [key for key, replies in _pending_replies.items() if replies.expired]:
+        del _pending_replies[key]
+    if not shared.client.pending_replies.expired:
+        _pending_replies[shared.key] = shared.client.pending_replies
 
 
 def _make_client(port: Port, settings: SerialSettings, protocol: ProtocolKind) -> Client:

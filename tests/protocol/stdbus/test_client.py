@@ -602,7 +602,7 @@ def test_pending_replies_of_a_dead_controller_expire(monkeypatch: pytest.MonkeyP
     for _ in range(50):
         with pytest.raises(WatlowTimeoutError):
             script.read()
-    assert len(script.client._pending._pending[0x10]) <= 1
+    assert len(script.client.pending_replies._pending[0x10]) <= 1
 
 
 class InterruptedTransport(ScriptedTransport):
