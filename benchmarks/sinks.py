@@ -60,22 +60,31 @@ Cells = tuple[Any, ...]
 Write = Callable[[Sequence[Any]], object]
 
 
+START = datetime(2024, 5, 1, 8, 0, tzinfo=timezone.utc)
+READS, PERIOD = 8, timedelta(milliseconds=150)
+"""Reads in a tick, and the time between two ticks."""
+
+
 def samples() -> list[Sample]:
     """Return a recording of four controllers, two parameters each, one read after the other.
 
     Values have single precision, as on the wire; latencies have the precision of a clock.
     """
     chance = random.Random(0)
-    at = datetime(2024, 5, 1, 8, 0, tzinfo=timezone.utc)
+    at = START
     ovens = [72.0, 75.0, 180.0, 250.0]
     recording: list[Sample] = []
     for number in range(ROWS):
-        recording.append(sample(number, at, ovens, chance))
+        if number % READS == 0:
+            due = START + number // READS * PERIOD  # one object for all samples of a tick
+        recording.append(sample(number, at, due, ovens, chance))
         at = recording[-1].received_at + timedelta(microseconds=chance.randrange(30, 80))
     return recording
 
 
-def sample(number: int, requested: datetime, ovens: list[float], chance: random.Random) -> Sample:
+def sample(
+    number: int, requested: datetime, due: datetime, ovens: list[float], chance: random.Random
+) -> Sample:
     device, setpoint = number // 2 % 4, number % 2
     latency_s = chance.uniform(0.014, 0.018)
     ovens[device] += chance.gauss(0.0, 0.2)
@@ -94,6 +103,8 @@ def sample(number: int, requested: datetime, ovens: list[float], chance: random.
         midpoint_at=requested + timedelta(seconds=latency_s / 2),
         latency_s=latency_s,
         raw=bytes(21),
+        tick=number // READS,
+        scheduled_at=due,
     )
 
 
@@ -113,13 +124,16 @@ def typed_cells(sample: Sample) -> Cells:
         sample.midpoint_at,
         sample.latency_s,
         sample.status,
+        sample.tick,
+        sample.scheduled_at,
     )
 
 
 def cells(sample: Sample) -> Cells:
     """Return a row with times as texts."""
     row = typed_cells(sample)
-    return (*row[:8], *(when.isoformat() for when in row[8:11]), *row[11:])
+    times = (when.isoformat() for when in row[8:11])
+    return (*row[:8], *times, *row[11:14], row[14].isoformat())
 
 
 def as_dict(sample: Sample) -> dict[str, Any]:
@@ -178,7 +192,7 @@ def bare_parquet(path: Path, prepare: Prepare | None) -> Iterator[Write]:
 
     text, number, when = pa.string(), pa.int64(), pa.timestamp("us", "UTC")
     kinds = [text, number, text, text, number, number, pa.float64(), text, when, when, when]
-    schema = pa.schema(list(zip(COLUMNS, [*kinds, pa.float64(), text])))
+    schema = pa.schema(list(zip(COLUMNS, [*kinds, pa.float64(), text, number, when])))
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
 
         def write(batch: Sequence[Any]) -> None:
@@ -195,7 +209,7 @@ def bare_postgres(url: str, prepare: Prepare | None) -> Iterator[Write]:
 
     names = ", ".join([*COLUMNS, "run_id", "seq"])
     kinds = ["text", "int8", "text", "text", "int8", "int8", "float8", "text"]
-    kinds += ["timestamptz"] * 3 + ["float8", "text", "uuid", "int8"]
+    kinds += ["timestamptz"] * 3 + ["float8", "text", "int8", "timestamptz", "uuid", "int8"]
     run, numbers = uuid.uuid4(), itertools.count()
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
 

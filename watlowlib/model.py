@@ -264,6 +264,10 @@ class Sample:
         latency_s: Seconds between the two, by the monotonic clock.
         raw: The reply frame, or None.
         status: "ok", or why there is no value: the `status` of the error, such as "timeout".
+        tick: The number of the tick in its recording, from 0, for all devices; None outside of
+            a recording. Ticks that were skipped leave out their numbers.
+        scheduled_at: When the tick was due: the wall clock (UTC) at the start of the recording,
+            plus the time since then by the schedule. Steps of the wall clock do not change it.
     """
 
     device: str
@@ -280,6 +284,8 @@ class Sample:
     latency_s: float
     raw: bytes | None
     status: str = "ok"
+    tick: int | None = None
+    scheduled_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ EVERY_KIND = [
     replace(FIRST, value=None, raw=None, status="timeout"),
     replace(FIRST, value=71, unit=None, parameter="heat_algorithm", parameter_id=8003),
     replace(FIRST, value="PM3R1CA-AAAAAAA", unit=None, parameter="part_number"),
+    replace(FIRST, tick=3_600_000_000, scheduled_at=START + timedelta(hours=1, microseconds=7)),
     replace(FIRST, value=-0.1 + 0.3, device='odd "name", with\na line break and ö'),
 ]
 

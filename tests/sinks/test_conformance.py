@@ -256,6 +256,51 @@ def test_new_column_is_left_out_with_one_warning(
     assert caplog.text.count("column 'humidity' is left out") == 1
 
 
+TICKS = [
+    replace(FIRST, tick=number, scheduled_at=FIRST.requested_at + timedelta(seconds=number))
+    for number in range(3)
+]
+
+
+def without_ticks(sample: Sample) -> Row:
+    """Return the row of `sample` as earlier versions have written it."""
+    row = row_of(sample)
+    del row["tick"], row["scheduled_at"]
+    return row
+
+
+def test_an_earlier_file_takes_rows_without_ticks(
+    target: Target, caplog: pytest.LogCaptureFixture
+) -> None:
+    with target.make() as sink:
+        sink.write_many([without_ticks(FIRST)])
+        sink.write_many(TICKS[:1])  # the columns of a file do not change
+    if isinstance(sink, InMemorySink):
+        return  # no columns
+    caplog.clear()
+    with target.make() as sink:
+        sink.write_many(TICKS[1:2])
+        sink.write_many(TICKS[2:])
+    rows = [without_ticks(FIRST)] * 4
+    assert with_types(target.read()) == with_types(rows)
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "tick" in warning.message
+    assert "scheduled_at" in warning.message
+    assert "left out" in warning.message
+
+
+def test_rows_of_a_tick_share_their_tick_and_time(target: Target) -> None:
+    stream = record(Source(2), parameters="pv", rate_hz=10.0, duration=0.3, clock=InstantClock())
+    with target.make() as sink, stream:
+        pipe(stream, sink)
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    assert [(row["tick"], row["scheduled_at"]) for row in target.read()] == [
+        (number, start + timedelta(milliseconds=100 * number))
+        for number in range(3)
+        for _ in range(2)
+    ]
+
+
 def test_sample_in_the_first_batch_sets_the_columns(target: Target) -> None:
     with target.make() as sink:
         sink.write_many([{**row_of(FIRST), "humidity": 40.0}, FIRST])
@@ -307,10 +352,13 @@ def test_invalid_cell_is_refused_with_its_whole_batch(target: Target) -> None:
 
 
 class Source:
-    """A source that is polled without delay."""
+    """A source that is polled without delay, for `samples` samples each time."""
+
+    def __init__(self, samples: int = 1) -> None:
+        self._samples = samples
 
     def prepare(self, parameters: object, **options: object) -> Poll:
-        return lambda stop=None: [FIRST]
+        return lambda stop=None: [FIRST] * self._samples
 
 
 class InstantClock(ManualClock):

@@ -139,6 +139,8 @@ def test_sample_to_row() -> None:
         "midpoint_at": "2026-03-01T12:00:00.010000+00:00",
         "latency_s": 0.02,
         "status": "ok",
+        "tick": None,
+        "scheduled_at": None,
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from watlowlib import CsvSink, Recording, WatlowManager, record
+from watlowlib import CsvSink, Recording, WatlowManager, read_samples, record
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowConnectionError
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus
@@ -73,7 +73,7 @@ def test_without_auto_reconnect_the_rows_are_kept_and_the_error_is_raised(
             mgr.record_to_sink(
                 parameters="pv", rate_hz=50.0, sink=CsvSink(path), auto_reconnect=False
             )
-    statuses = [row.split(",")[-1] for row in path.read_text("utf-8").splitlines()[1:]]
+    statuses = [row["status"] for row in read_samples(path)]
     assert statuses == ["ok"] * 5 + ["disconnected"]
 
 

@@ -69,6 +69,29 @@ def test_rates_due_at_the_same_instant_share_one_tick() -> None:
     ]
 
 
+def test_ticks_are_numbered_in_order_without_gaps() -> None:
+    schedule = make_schedule(3.0, 2.0, 0.2, start_ns=100)
+    due_ns = [each for each, _ in take_all(schedule, 100 + 2 * SECOND)]
+    assert [schedule.number(each) for each in due_ns] == list(range(9))
+
+
+def test_skipped_ticks_leave_out_their_numbers() -> None:
+    schedule = make_schedule(10.0, 1.0)
+    take_all(schedule, 0)
+    schedule.skip(7 * SECOND // 10 + 5)  # slots 1 to 6 of 10 Hz
+    assert schedule.next_ns() == 7 * SECOND // 10
+    assert schedule.number(7 * SECOND // 10) == 7
+
+
+@given(st.lists(st.sampled_from([0.1, 0.3, 1.0, 2.0, 3.0, 7.0, 10.0]), min_size=1, max_size=6))
+def test_the_number_of_a_tick_counts_the_instants_before_it(rates_hz: list[float]) -> None:
+    schedule = make_schedule(*rates_hz)
+    exact_hz = [Fraction(str(hz)) for hz in rates_hz]
+    instants = sorted({n / hz for hz in exact_hz for n in range(int(12 * hz) + 1)})
+    for number, seconds in enumerate(instants):
+        assert schedule.number(int(seconds * SECOND)) == number
+
+
 def test_rates_still_coincide_after_a_weekend() -> None:
     weekend_ns = 3 * 24 * 3600 * SECOND
     schedule = make_schedule(3.0, 7.0, 0.2)

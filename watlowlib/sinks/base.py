@@ -35,7 +35,7 @@ from watlowlib._internal.process import OneProcess
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import Sample
-from watlowlib.sinks.rows import COLUMN_TYPES, COLUMNS, ColumnLayout, ColumnType, Row
+from watlowlib.sinks.rows import COLUMN_TYPES, REQUIRED_COLUMNS, ColumnLayout, ColumnType, Row
 
 S = TypeVar("S", bound="Sink")
 
@@ -111,7 +111,8 @@ class TableSink(Sink):
 
     Args:
         columns: Names of the columns that an existing file or table must have. Default: the
-            columns of a Sample. Give them to add other rows than samples.
+            columns of a Sample, but `tick` and `scheduled_at` may be missing, as in files of
+            earlier versions. Give them to add other rows than samples.
     """
 
     _layout: ColumnLayout | None = None
@@ -119,7 +120,7 @@ class TableSink(Sink):
     def __init__(self, columns: Sequence[str] | None = None) -> None:
         if isinstance(columns, str) or (columns is not None and not columns):
             raise WatlowConfigurationError(f"columns={shown(columns)}: give a list of names")
-        self._required_columns = tuple(columns or COLUMNS)
+        self._required_columns = tuple(columns or REQUIRED_COLUMNS)
 
     def _accept(self, names: Sequence[str]) -> ColumnLayout:
         """Return the layout of an existing file or table, whose columns are `names`.

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.rows import Column, ColumnLayout
+from watlowlib.sinks.rows import Column, ColumnLayout, ColumnType
 from watlowlib.sinks.text import TextSink
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -39,7 +39,6 @@ class JsonlSink(TextSink):
             file: "raise" an error, or "reopen": continue in a file of the same name.
     """
 
-    _time_format = '"%s"'
     _format_cell = staticmethod(json_cell)
 
     def _column_names(self, head: bytes) -> list[str]:
@@ -65,7 +64,10 @@ class JsonlSink(TextSink):
             return False
 
     def _lines(self, layout: ColumnLayout, columns: list[Column]) -> str:
-        names = (json_cell(name).replace("%", "%%") for name in layout.types)
-        line = "{" + ",".join(f"{name}:%s" for name in names) + "}\n"
+        pairs = []
+        for (name, type_), column in zip(layout.types.items(), columns):
+            cell = '"%s"' if type_ is ColumnType.TIME and None not in column else "%s"
+            pairs.append(json_cell(name).replace("%", "%%") + ":" + cell)
+        line = "{" + ",".join(pairs) + "}\n"
         rows = zip(*map(self._format_column, layout.types.values(), columns))
         return "".join(map(line.__mod__, rows))

@@ -2,8 +2,8 @@
 
 A row is a `Sample`, or a mapping of column names to cells, for data of other instruments.
 Samples always have the columns `COLUMNS`. A file that begins with mappings has the columns
-of its first batch. The columns of a file do not change: a cell of a later mapping for
-another column is left out, with one warning per column.
+of its first batch. The columns of a file do not change: cells for other columns are left out,
+with one warning. So are `tick` and `scheduled_at` in a file of an earlier version.
 
 The sinks work on columns because one list per column is several times faster to build and
 write than one tuple per row.
@@ -55,9 +55,20 @@ COLUMN_TYPES = {
     "midpoint_at": ColumnType.TIME,
     "latency_s": ColumnType.REAL,
     "status": ColumnType.TEXT,
+    "tick": ColumnType.INTEGER,
+    "scheduled_at": ColumnType.TIME,
 }
 COLUMNS = tuple(COLUMN_TYPES)
-"""The columns of a `Sample` in a sink: all fields except `raw`."""
+"""The columns of a `Sample` in a sink: all fields except `raw`.
+
+Later versions add columns only at the end: programs that use the number of a column still work.
+"""
+
+LATER_COLUMNS = ("tick", "scheduled_at")
+"""Columns that files and tables of earlier versions lack; these take rows without them."""
+
+REQUIRED_COLUMNS = tuple(name for name in COLUMNS if name not in LATER_COLUMNS)
+"""The columns that a file or table for samples must have."""
 
 TEXTS = "_text"
 """Suffix of the column with the text of an ANY column, in sinks whose columns have one type."""
@@ -127,6 +138,12 @@ _GETTERS = {name: attrgetter(name) for name in COLUMNS}
 def _sample_column(
     name: str, samples: Sequence[Sample], convert_time: Callable[[datetime], Any]
 ) -> Column:
+    if name == "scheduled_at":  # the same for all samples of a tick
+        times = list(map(_GETTERS[name], samples))
+        # In order, not in a set: `convert_time` is fast for times that follow each other.
+        distinct = dict.fromkeys(times)
+        converted = {when: None if when is None else convert_time(when) for when in distinct}
+        return list(map(converted.__getitem__, times))
     if name in TIME_COLUMNS:
         return list(map(convert_time, map(_GETTERS[name], samples)))
     if name == "protocol":
@@ -205,12 +222,14 @@ class ColumnLayout:
         ]
 
     def _warn_left_out(self, names: Iterable[str]) -> None:
-        for name in names:
-            if name not in self.types and name not in self._left_out:
-                self._left_out.add(name)
-                log.warning(
-                    "column %r is left out: the columns are %s", name, ", ".join(self.types)
-                )
+        new = [name for name in names if name not in self.types and name not in self._left_out]
+        if new:
+            self._left_out.update(new)
+            log.warning(
+                "%s left out: the columns are %s",
+                f"column {new[0]!r} is" if len(new) == 1 else f"columns {new} are",
+                ", ".join(self.types),
+            )
 
 
 def columns_of(layout: ColumnLayout) -> dict[str, ColumnType]:

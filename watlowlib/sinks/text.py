@@ -33,7 +33,6 @@ class TextSink(FileSink):
     """Base class of `CsvSink` and `JsonlSink`, which describe the arguments."""
 
     _quotes = False
-    _time_format = "%s"
     _format_cell: Callable[[Any], str]
 
     def __init__(
@@ -200,11 +199,15 @@ class TextSink(FileSink):
             file.truncate(self._end)
 
     def _format_column(self, type_: ColumnType, column: Column) -> Iterable[str]:
-        """Return the cells of a column as text; text and integers are cached."""
+        """Return the cells of a column as text; text and integers are cached.
+
+        Times are text already, and in JSON Lines have no quotation marks yet, except in a column
+        with a None.
+        """
         if type_ in (ColumnType.TEXT, ColumnType.INTEGER):
             return map(self._caches.setdefault(type_, Cache(self._format_cell)).__getitem__, column)
         if type_ is ColumnType.TIME and None not in column:
-            return map(self._time_format.__mod__, column)
+            return column
         return map(self._format_cell, column)
 
     def _column_names(self, head: bytes) -> list[str]:

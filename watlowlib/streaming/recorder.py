@@ -8,7 +8,9 @@
 Data flows in one direction: the recorder's thread polls its source and puts each batch into
 a bounded queue, from which the caller (or `pipe`) takes it. The `OverflowPolicy` decides what
 happens when the queue is full. The schedule depends only on the monotonic clock: setting the
-wall clock changes only the times in the samples and in the summary, which counts such steps.
+wall clock changes only the times of requests and replies and those in the summary, which counts
+such steps. `scheduled_at` continues from the wall clock at the start: after a step it differs
+from `requested_at` by the step.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
 from enum import Enum
 
 from watlowlib._internal.clock import Clock, StepDetector, SystemClock
@@ -181,7 +185,7 @@ class Recording(OneProcess):
 
     def _run_schedule(self) -> None:
         self._start_ns = self._clock.now_ns()
-        self._counters.started_at = self._clock.utc()
+        self._counters.started_at = started_at = self._clock.utc()
         schedule = Schedule(self._start_ns, self._plan.slots)
         while (due_ns := schedule.next_ns()) is not None:
             if self._clock.wait_until(due_ns, self._stop):
@@ -189,14 +193,19 @@ class Recording(OneProcess):
             rates, drift_ns = schedule.take(self._clock.now_ns())
             self._counters.add_drift(drift_ns)
             self._check_wall_clock()
-            self._tick(rates, schedule.next_ns())
+            scheduled_at = started_at + timedelta(microseconds=(due_ns - self._start_ns) // 1000)
+            self._tick(rates, schedule.number(due_ns), scheduled_at, schedule.next_ns())
             self._counters.skip(schedule.skip(self._clock.now_ns()))
 
-    def _tick(self, rates: tuple[int, ...], next_ns: int | None) -> None:
+    def _tick(
+        self, rates: tuple[int, ...], number: int, scheduled_at: datetime, next_ns: int | None
+    ) -> None:
         began_ns = self._clock.now_ns()
         left_s = None if next_ns is None else (next_ns - began_ns) / 1e9
-        self.latest = samples = self._plan.read(rates, self._stop, left_s)
+        read = self._plan.read(rates, self._stop, left_s)
         self._counters.durations.add(self._clock.now_ns() - began_ns)
+        samples = [replace(each, tick=number, scheduled_at=scheduled_at) for each in read]
+        self.latest = samples
         disconnected = self._counters.count_disconnects(samples)
         self._deliver(Batch(samples, rates))
         if disconnected is not None and not self._auto_reconnect:
@@ -298,7 +307,10 @@ def record(
         clock: Replaces the machine's clock, for tests.
 
     Returns:
-        A `Recording`: iterate over it for one list of `Sample` per tick; see its `summary`.
+        A `Recording`: iterate over it for one list of `Sample` per tick; see its `summary`. All
+        samples of a list have the same `tick` and `scheduled_at`. If a late tick serves slots of
+        several rates, these are those of the earliest slot. A value that a slow port delivers
+        one tick late has those of the later tick.
 
     Raises:
         WatlowConfigurationError: An argument is not valid; the message says which.

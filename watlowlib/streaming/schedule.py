@@ -5,6 +5,9 @@ exact fraction: the third slot of 3 Hz and the second of 2 Hz are the same insta
 the recording runs. A tick is an instant at which at least one rate has a slot due. It serves
 all rates that have one. Each rate counts its own slots.
 
+Ticks are numbered from 0 in the order in which they are due. At one rate the number of a tick is
+that of its slot. Skipped ticks leave out their numbers.
+
 If a tick takes longer than a period, the next slot begins late. Slots that have passed
 completely are skipped, counted and not repeated. This module has no clock and no thread.
 """
@@ -14,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import combinations
 
 MAX_PERIOD_NS = 10**18
 """The longest period, about 30 years."""
@@ -30,22 +34,26 @@ class Slots:
     """
 
     def __init__(self, rate_hz: float, duration_s: float | None) -> None:
-        period = Fraction(min(1e9 / rate_hz, MAX_PERIOD_NS)).limit_denominator(1000)
-        self._numerator, self._denominator = period.numerator, period.denominator
+        self.period_ns = Fraction(min(1e9 / rate_hz, MAX_PERIOD_NS)).limit_denominator(1000)
         # A millionth of a slot allows for rounding: 0.1 * 3 is not exactly 0.3.
         self.count = None if duration_s is None else max(1, math.ceil(duration_s * rate_hz - 1e-6))
 
     def due_ns(self, slot: int) -> int:
         """Return when `slot` is due."""
-        return slot * self._numerator // self._denominator
+        return slot * self.period_ns.numerator // self.period_ns.denominator
 
     def current(self, now_ns: int) -> int:
         """Return the last slot that is due at or before `now_ns`."""
-        return -(-(now_ns + 1) * self._denominator // self._numerator) - 1
+        return count_until(now_ns, self.period_ns) - 1
 
     def past_end(self, slot: int) -> bool:
         """Whether `slot` comes after the last one."""
         return self.count is not None and slot >= self.count
+
+
+def count_until(now_ns: int, period_ns: Fraction) -> int:
+    """Return how many multiples of a period, from 0, are due at or before `now_ns`."""
+    return -(-(now_ns + 1) * period_ns.denominator // period_ns.numerator)
 
 
 class Schedule:
@@ -56,10 +64,16 @@ class Schedule:
         self._rates = rates
         self._next = [0] * len(rates)
         self._due_ns: list[int | None] = [start_ns] * len(rates)
+        self._periods_ns = _signed_periods(rates)
 
     def next_ns(self) -> int | None:
         """Return when the next tick is due; None if there is none."""
         return min((due_ns for due_ns in self._due_ns if due_ns is not None), default=None)
+
+    def number(self, due_ns: int) -> int:
+        """Return the number of the tick that is due at `due_ns`."""
+        elapsed_ns = due_ns - self._start_ns
+        return sum(sign * count_until(elapsed_ns, each) for sign, each in self._periods_ns) - 1
 
     def take(self, now_ns: int) -> tuple[tuple[int, ...], int]:
         """Advance each rate whose next slot is due at `now_ns`.
@@ -96,3 +110,23 @@ class Schedule:
         rate = self._rates[number]
         self._next[number] = slot
         self._due_ns[number] = None if rate.past_end(slot) else self._start_ns + rate.due_ns(slot)
+
+
+def _signed_periods(rates: Sequence[Slots]) -> list[tuple[int, Fraction]]:
+    """Return the periods whose counts, with their signs, add up to the number of ticks.
+
+    A slot that several rates share is one tick. By inclusion and exclusion, the slots common to
+    an even number of rates are subtracted, and those common to an odd number are added.
+    """
+    periods = dict.fromkeys(rate.period_ns for rate in rates)
+    return [
+        ((-1) ** (size - 1), _common_period(chosen))
+        for size in range(1, len(periods) + 1)
+        for chosen in combinations(periods, size)
+    ]
+
+
+def _common_period(periods: Sequence[Fraction]) -> Fraction:
+    """Return the least common multiple of fractions in lowest terms."""
+    numerator = math.lcm(*(each.numerator for each in periods))
+    return Fraction(numerator, math.gcd(*(each.denominator for each in periods)))

@@ -339,16 +339,15 @@ def test_the_created_table_has_column_types_and_a_unique_index(
             config.table,
         )
     )
-    assert {types[name] for name in ("requested_at", "received_at", "midpoint_at")} == {
-        "timestamp with time zone"
-    }
+    times = ("requested_at", "received_at", "midpoint_at", "scheduled_at")
+    assert {types[name] for name in times} == {"timestamp with time zone"}
     assert types["value"] == types["latency_s"] == "double precision"
     assert types["value_text"] == types["device"] == types["status"] == "text"
-    assert (types["run_id"], types["seq"], types["address"]) == ("uuid", "bigint", "bigint")
+    assert (types["run_id"], types["seq"], types["tick"]) == ("uuid", "bigint", "bigint")
     (average,) = postgres.query(
         f"SELECT avg(value) FROM {config.table} WHERE parameter = 'process_value'"
     )[0]
-    assert average == pytest.approx((72.4 + 72.0 + 0.2) / 3)
+    assert average == pytest.approx((72.4 + 72.0 + 72.4 + 0.2) / 4)
     with pytest.raises(psycopg.errors.UniqueViolation):
         postgres.query(f"INSERT INTO {config.table} SELECT * FROM {config.table}")
 

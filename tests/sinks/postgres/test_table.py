@@ -27,7 +27,8 @@ from watlowlib.sinks.rows import ColumnLayout, ColumnType
 SAMPLE_COLUMNS = (
     "device text, address int8, protocol text, parameter text, parameter_id int8, instance int8, "
     "value float8, value_text text, unit text, requested_at timestamptz, "
-    "received_at timestamptz, midpoint_at timestamptz, latency_s float8, status text"
+    "received_at timestamptz, midpoint_at timestamptz, latency_s float8, status text, "
+    "tick int8, scheduled_at timestamptz"
 )
 
 

@@ -32,8 +32,9 @@ class ParquetOptions:
     def arguments(self, schema: Any) -> dict[str, Any]:
         """Return arguments for pyarrow's ParquetWriter.
 
-        Texts and integers recur and are stored in dictionaries. Times grow in similar steps; their
-        differences are stored. The first bytes of numbers differ little; the bytes are split.
+        Texts and integers recur and are stored in dictionaries. Times and ticks grow in similar
+        steps; their differences are stored. The first bytes of numbers differ little; the bytes
+        are split.
         """
         types = arrow().types
         dictionary = self.use_dictionary
@@ -41,13 +42,14 @@ class ParquetOptions:
             dictionary = tuple(
                 field.name
                 for field in schema
-                if types.is_string(field.type) or types.is_integer(field.type)
+                if types.is_string(field.type)
+                or (types.is_integer(field.type) and field.name != "tick")
             )
         encodings = {}
         for field in schema:
             if dictionary and field.name in dictionary:
                 continue
-            if types.is_timestamp(field.type):
+            if types.is_timestamp(field.type) or types.is_integer(field.type):
                 encodings[field.name] = "DELTA_BINARY_PACKED"
             elif types.is_floating(field.type):
                 encodings[field.name] = "BYTE_STREAM_SPLIT"

@@ -21,7 +21,7 @@ from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.parquet.arrow import arrow, layout_of, schema_of, to_batch
 from watlowlib.sinks.parquet.finalize import ROW_GROUP, Finalized, ParquetOptions, finalize
 from watlowlib.sinks.parquet.journal import SUFFIX, Journal, journal_of, parquet_of
-from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout, Row
+from watlowlib.sinks.rows import COLUMN_TYPES, REQUIRED_COLUMNS, ColumnLayout, Row
 
 log = logging.getLogger(__name__)
 
@@ -169,14 +169,23 @@ class ParquetSink(FileSink):
         try:
             _finish_leftover(journal, path, self._options)
             if path.exists():
-                schema = import_optional("pyarrow.parquet").read_schema(path)
-                layout = layout_of(schema)
+                layout, schema = _columns_of(path)
                 self._accept(list(layout.types))
-                self._layout, self._schema = layout, schema.remove_metadata()
+                self._layout, self._schema = layout, schema
+            elif self._rotates and self._layout is None:
+                self._continue_old_folder()
         except BaseException:
             journal.close_or_remove()
             raise
         self._journal = journal
+
+    def _continue_old_folder(self) -> None:
+        """Keep the columns of samples of an earlier version, so that the folder reads as one."""
+        newest = max(self._target.glob("part-*.parquet"), default=None)
+        if newest is not None:
+            layout, schema = _columns_of(newest)
+            if tuple(layout.types) == REQUIRED_COLUMNS:
+                self._layout, self._schema = layout, schema
 
     def _end(self, journal: Journal) -> None:
         """Make the Parquet file and delete the journal."""
@@ -187,6 +196,12 @@ class ParquetSink(FileSink):
 
 
 PART = re.compile(rf"_?part-(\d+)\.parquet(?:{re.escape(SUFFIX)})?$")
+
+
+def _columns_of(path: Path) -> tuple[ColumnLayout, Any]:
+    """Return the columns of a Parquet file, and its schema without metadata."""
+    schema = import_optional("pyarrow.parquet").read_schema(path)
+    return layout_of(schema), schema.remove_metadata()
 
 
 def _finish_leftover(journal: Journal, path: Path, options: ParquetOptions) -> Finalized:

@@ -6,7 +6,7 @@ Rows are packed once, in `write_many`; the spool stores and COPY sends them pack
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import chain, groupby, repeat
 from typing import Any, NamedTuple
@@ -84,7 +84,8 @@ def _packer_for(column: NamedColumn) -> Callable[[Sequence[NamedColumn]], list[I
     """Return the function that packs `column`, and neighbours with the same function."""
     if column.name == "requested_at" and None in column.cells:
         raise WatlowSinkError("give every row a requested_at: the table is indexed by it")
-    if column.type in (ColumnType.TEXT, ColumnType.INTEGER):
+    recurring = column.type in (ColumnType.TEXT, ColumnType.INTEGER)
+    if recurring or column.name == "scheduled_at":  # the same for all samples of a tick
         return _pack_recurring
     return _pack_cells if None in column.cells else _pack_numbers
 
@@ -151,17 +152,32 @@ def unpack(layout: ColumnLayout, data: bytes) -> Iterator[list[Any]]:
 
 def split_rows(data: bytes) -> list[bytes]:
     """Return each row of `data`, packed."""
-    rows: list[bytes] = []
+    return [_count.pack(len(cells)) + b"".join(cells) for cells in _split_cells(data)]
+
+
+def without_columns(layout: ColumnLayout, data: bytes, names: Collection[str]) -> bytes:
+    """Return the rows of `data` without the cells of the columns `names`."""
+    columns = [*columns_of(layout), "run_id", "seq"]
+    kept = [number for number, name in enumerate(columns) if name not in names]
+    count = _count.pack(len(kept))
+    return b"".join(
+        count + b"".join([cells[number] for number in kept]) for cells in _split_cells(data)
+    )
+
+
+def _split_cells(data: bytes) -> Iterator[list[bytes]]:
+    """Yield the packed cells of each row of `data`."""
     offset = 0
     while offset < len(data):
-        start = offset
         (columns,) = _count.unpack_from(data, offset)
         offset += 2
+        cells: list[bytes] = []
         for _ in range(columns):
+            start = offset
             (length,) = _length.unpack_from(data, offset)
             offset += 4 + max(length, 0)
-        rows.append(data[start:offset])
-    return rows
+            cells.append(data[start:offset])
+        yield cells
 
 
 _READERS: dict[ColumnType, Callable[[bytes], Any]] = {

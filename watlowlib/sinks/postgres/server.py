@@ -10,9 +10,10 @@ themselves as a cause or context, because these have the password.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import psycopg
@@ -31,14 +32,16 @@ from watlowlib.sinks.postgres.connection import (
     secrets_of,
     without_password,
 )
-from watlowlib.sinks.postgres.copy_format import HEADER, TRAILER, unpack
+from watlowlib.sinks.postgres.copy_format import HEADER, TRAILER, unpack, without_columns
 from watlowlib.sinks.postgres.spool import (
     RowsRefusedError,
     ServerUnavailableError,
     SpooledRows,
 )
 from watlowlib.sinks.postgres.table import Table
-from watlowlib.sinks.rows import ColumnLayout, ColumnType, columns_of
+from watlowlib.sinks.rows import LATER_COLUMNS, ColumnLayout, ColumnType, columns_of
+
+log = logging.getLogger(__name__)
 
 Columns: TypeAlias = "dict[str, ColumnType]"
 
@@ -69,10 +72,26 @@ TEMP_TABLE = sql.Identifier("watlowlib_spooled")
 
 @dataclass(frozen=True)
 class _InsertPlan:
-    """How to insert rows of one layout: by binary COPY or not, and the unique index's columns."""
+    """How to insert rows of one layout.
+
+    Attributes:
+        binary: Whether by binary COPY.
+        keys: The columns of the unique index.
+        left_out: Columns of the layout that the table lacks.
+    """
 
     binary: bool
     keys: sql.Composable
+    left_out: frozenset[str] = frozenset()
+
+    def fitted(self, spooled: SpooledRows) -> SpooledRows:
+        """Return `spooled` without the columns that the table lacks."""
+        if not self.left_out:
+            return spooled
+        types = spooled.layout.types
+        layout = ColumnLayout({n: t for n, t in types.items() if n not in self.left_out})
+        data = without_columns(spooled.layout, spooled.data, self.left_out)
+        return replace(spooled, layout=layout, data=data)
 
 
 class Server(NotCopied):
@@ -86,6 +105,7 @@ class Server(NotCopied):
         self._config = config
         self._table = Table(config)
         self._plans: dict[tuple[tuple[str, ColumnType], ...], _InsertPlan] = {}
+        self._warned = False
         self._conninfo = ""
         with suppress(psycopg.Error):  # its message would contain the password
             self._conninfo = make_conninfo(config.dsn or "", **connection_parameters(config))
@@ -169,9 +189,9 @@ class Server(NotCopied):
 
     def _insert_nothing(self, layout: ColumnLayout) -> None:
         plan = self._plan(layout)
-        no_rows = SpooledRows(layout, b"", 0, 0, 0)
+        no_rows = plan.fitted(SpooledRows(layout, b"", 0, 0, 0))
         names = self._column_list(no_rows)
-        nulls = sql.SQL(", ").join([sql.NULL] * (len(columns_of(layout)) + 2))
+        nulls = sql.SQL(", ").join([sql.NULL] * (len(columns_of(no_rows.layout)) + 2))
         with self._pool.connection() as connection:
             if plan.binary:
                 self._copy(connection, self._table.identifier, no_rows)
@@ -181,6 +201,7 @@ class Server(NotCopied):
 
     def _send(self, spooled: SpooledRows) -> None:
         plan = self._plan(spooled.layout)
+        spooled = plan.fitted(spooled)
         if not plan.binary:
             with self._pool.connection() as connection:
                 self._insert(connection, spooled, plan.keys)
@@ -217,13 +238,26 @@ class Server(NotCopied):
         if not types and self._config.create_table:
             self._table.create(connection, columns)
             types = self._table.types(connection)
+        left_out = frozenset(LATER_COLUMNS) & columns.keys() - types.keys()
+        self._warn_left_out(left_out)
+        columns = {name: type_ for name, type_ in columns.items() if name not in left_out}
         keys = self._table.check(connection, types, tuple(columns))
         binary = (
             self._config.use_copy
             and all(types[name] in BINARY_TYPES[type_] for name, type_ in columns.items())
             and all(types[name] == type_ for name, type_ in BINARY_KEY_TYPES.items())
         )
-        return _InsertPlan(binary, sql.SQL(", ").join(map(sql.Identifier, keys)))
+        return _InsertPlan(binary, sql.SQL(", ").join(map(sql.Identifier, keys)), left_out)
+
+    def _warn_left_out(self, names: Collection[str]) -> None:
+        if names and not self._warned:
+            self._warned = True
+            log.warning(
+                "%s has no column %s, which is left out of the rows; to store it, add the column "
+                "(tick bigint, scheduled_at timestamptz) and open the sink again",
+                self._config.target(),
+                " and no column ".join(sorted(names, reverse=True)),
+            )
 
     def _column_list(self, spooled: SpooledRows) -> sql.Composed:
         names = (*columns_of(spooled.layout), "run_id", "seq")

@@ -32,7 +32,7 @@ from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.postgres.copy_format import pack
 from watlowlib.sinks.postgres.sender import Sender
 from watlowlib.sinks.postgres.spool import Spool, SpoolFullError
-from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout, Row, columns_of
+from watlowlib.sinks.rows import COLUMN_TYPES, REQUIRED_COLUMNS, ColumnLayout, Row, columns_of
 
 log = logging.getLogger(__name__)
 
@@ -161,8 +161,8 @@ class PostgresSink(TableSink):
 
         server = Server(self._config)
         columns = self._required_columns
-        if columns == tuple(COLUMN_TYPES):
-            columns = tuple(columns_of(ColumnLayout(COLUMN_TYPES)))
+        if columns == REQUIRED_COLUMNS:
+            columns = tuple(columns_of(ColumnLayout({n: COLUMN_TYPES[n] for n in columns})))
         with ExitStack() as undo:
             spool = self._open_spool(self._settings(server.address()))
             undo.callback(spool.close)
