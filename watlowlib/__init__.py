@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from watlowlib.sinks.reading import StoredSamples, read_samples
     from watlowlib.sinks.rows import sample_to_row
     from watlowlib.sinks.sqlite import SqliteSink
+    from watlowlib.streaming.metadata import RecordingInfo
     from watlowlib.streaming.recorder import OverflowPolicy, Recording, record
     from watlowlib.transport.settings import SerialSettings
 
@@ -127,6 +128,7 @@ __all__ = [
     "RateReport",
     "Reading",
     "Recording",
+    "RecordingInfo",
     "Sample",
     "SampleSink",
     "SerialSettings",
@@ -187,6 +189,7 @@ _NAMES_BY_MODULE = {
     "model": "AcquisitionSummary AlarmState ControllerFamily DeviceInfo PartNumber PidGains "
     "ProtocolKind RateReport Reading Sample SinkReport Unit WordOrder",
     "protocol.stats": "DeviceStats PortStats",
+    "streaming.metadata": "RecordingInfo",
     "streaming.recorder": "OverflowPolicy Recording record",
     "registry.parameters": "PARAMETERS ParameterSpec",
     "manager.results": "DeviceResult ErrorPolicy FleetStats",

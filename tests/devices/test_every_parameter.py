@@ -114,7 +114,7 @@ def test_every_writable_parameter_stores_valid_values_and_refuses_others(
         if spec.default_f is not None and spec.readable:
             default = spec.default_f if spec.data_type is DataType.FLOAT else int(spec.default_f)
             unit.set(spec.number, default, instance)
-            ctl.session.setpoint_limits.clear()
+            ctl.session.settings.setpoint_limits.clear()
     assert len(unit.writes) == written > 2500
     assert refused > 5000
 

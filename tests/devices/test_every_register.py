@@ -159,7 +159,7 @@ def test_every_writable_register_stores_valid_values_and_refuses_others(
         if spec.default_f is not None and spec.readable and spec.number != 17043:
             default = spec.default_f if spec.data_type is DataType.FLOAT else int(spec.default_f)
             unit.set(spec.number, default, instance)
-            ctl.session.setpoint_limits.clear()
+            ctl.session.settings.setpoint_limits.clear()
     assert len(unit.writes) == written > 150
     for register, words in unit.register_writes:
         assert register in allowed, (register, words)

@@ -245,7 +245,7 @@ def test_a_sink_keeps_up_again_once_half_of_its_queue_is_empty(
             assert began.acquire(timeout=PATIENCE_S)
 
     with ObservedSink(hold) as sink:
-        writer = pipe_module.SinkWriter(sink, batch_size=1, flush_interval=0.0)
+        writer = pipe_module.SinkWriter(recording(1), sink, batch_size=1, flush_interval=0.0)
         writer.worker.start()
         offer(1)
         assert began.acquire(timeout=PATIENCE_S)

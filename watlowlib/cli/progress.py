@@ -12,7 +12,8 @@ from rich.progress import Progress as Bar
 
 from watlowlib.cli.read import sample_table
 from watlowlib.model import Sample
-from watlowlib.sinks.base import SampleSink
+from watlowlib.sinks.base import SampleSink, store_recording
+from watlowlib.streaming.metadata import RecordingInfo
 from watlowlib.streaming.recorder import Recording
 
 
@@ -93,6 +94,10 @@ class WatchedSink:
         """Write `samples`, then report them."""
         self._sink.write_many(samples)
         self._progress.add_written(samples)
+
+    def write_recording(self, info: RecordingInfo) -> None:
+        """Store what is known about a recording, if the sink does."""
+        store_recording(self._sink, info)
 
     def close(self) -> None:
         """Close the sink."""

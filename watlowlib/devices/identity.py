@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from watlowlib.devices.layout import HARDWARE_IDS
 from watlowlib.devices.replacement import Identity, read_identity
@@ -53,7 +53,32 @@ def identify(session: Session) -> DeviceInfo:
     )
     session.identity.note(session.driver, opening, identity)
     session.confirm()
+    session.settings.info = info
     return info
+
+
+def known_identity(session: Session, name: str) -> dict[str, Any]:
+    """Return what is known about the controller called `name`, as JSON types; sends nothing.
+
+    None stands for what has not been read in this session.
+    """
+    part, known = session.settings.part, session.settings.info
+    identity = session.identity.known or Identity()
+    family = session.family if known is None else known.family
+    unit = session.temperature_unit
+    return {
+        "name": name,
+        "port": session.port.name,
+        "address": session.address,
+        "protocol": session.protocol.value,
+        "family": family.value,
+        "part_number": identity.part_number if part is None else part.text,
+        "serial_number": identity.serial_number,
+        "firmware_id": known and known.firmware_id,
+        "software_revision": known and known.software_revision,
+        "software_build": known and known.software_build,
+        "temperature_unit": None if unit is None else unit.value,
+    }
 
 
 def _family(session: Session, part: PartNumber | None, hardware: int | None) -> ControllerFamily:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import Event
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from watlowlib._internal.process import NotCopied
 from watlowlib.devices.targets import Parameters
@@ -42,6 +42,11 @@ class Poll(NotCopied):
     def ports(self) -> Mapping[str, str]:
         """The port of each device, by name; devices that are not named share one port."""
         return {}
+
+    @property
+    def controllers(self) -> Sequence[Mapping[str, Any]]:
+        """What is known about each controller, as JSON types, for the recording's metadata."""
+        return ()
 
     @property
     def stats(self) -> Mapping[str, object]:

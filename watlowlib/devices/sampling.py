@@ -7,13 +7,14 @@ whose sensor is in error keeps its number and gets the status "sensor_error".
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from threading import Event
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from watlowlib.devices.driver import Target
+from watlowlib.devices.identity import known_identity
 from watlowlib.devices.poll import Poll, StopCondition
 from watlowlib.devices.session import Session
 from watlowlib.devices.targets import Parameters
@@ -78,6 +79,11 @@ class Sampler(Poll):
         """Counters of the controller and its port, for the log."""
         port = self._session.port
         return {self._device: self._session.driver.stats, port.name: port.stats}
+
+    @property
+    def controllers(self) -> Sequence[Mapping[str, Any]]:
+        """What is known about the controller, for the recording's metadata."""
+        return (known_identity(self._session, self._device),)
 
     @property
     def last_probe_s(self) -> float:

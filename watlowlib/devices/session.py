@@ -31,7 +31,7 @@ from watlowlib.errors import (
     WatlowOtherDeviceError,
     WatlowTimeoutError,
 )
-from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
+from watlowlib.model import ControllerFamily, DeviceInfo, PartNumber, ProtocolKind, Reading, Unit
 from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.protocol.line import PortReopenedError
 from watlowlib.protocol.port import Port
@@ -43,11 +43,19 @@ T = TypeVar("T")
 
 
 @dataclass
-class _Settings:
-    """Settings of the controller that are read once; others may change while it is away."""
+class StoredSettings:
+    """What was read of the controller since the last interruption.
+
+    Attributes:
+        part: The part number; None also where the controller does not report it.
+        part_is_known: Whether it was read.
+        info: The identity as `identify` has read it.
+        setpoint_limits: 7003 and 7004 of each loop.
+    """
 
     part: PartNumber | None = None
     part_is_known: bool = False
+    info: DeviceInfo | None = None
     setpoint_limits: dict[int, tuple[float | None, float | None]] = field(default_factory=dict)
 
 
@@ -85,7 +93,7 @@ class Session(NotCopied):
         self.identity = IdentityCheck(name, self.port, self.registry)
         """Notices that another controller has taken the place of this one."""
         self._temperature_unit = temperature_unit
-        self._settings = _Settings()
+        self.settings = StoredSettings()
         # Without `close`, the finalizer queues the lease; the next `acquire_lease` releases it.
         self._finalizer = weakref.finalize(self, release_later, lease)
         self._finalizer.atexit = False
@@ -108,11 +116,6 @@ class Session(NotCopied):
     def temperature_unit(self) -> Unit | None:
         """Scale of temperatures on the wire; None where it is not known."""
         return self.driver.temperature_unit or self._temperature_unit
-
-    @property
-    def setpoint_limits(self) -> dict[int, tuple[float | None, float | None]]:
-        """7003 and 7004 of each loop, as far as they have been read."""
-        return self._settings.setpoint_limits
 
     @property
     def closed(self) -> bool:
@@ -245,13 +248,9 @@ class Session(NotCopied):
         return self._reading(spec, instance, decoded)
 
     def part_number(self, *, refresh: bool = False) -> PartNumber | None:
-        """Return the decoded part number (1009); None when the controller does not report it.
-
-        Args:
-            refresh: Whether to read it again when it is known.
-        """
+        """Return the decoded part number (1009), read again if `refresh`; None if not reported."""
         self.confirm()
-        settings = self._settings
+        settings = self.settings
         if not settings.part_is_known or refresh:
             try:
                 text = self.read(*self.target("part_number", 1)).value
@@ -288,7 +287,7 @@ class Session(NotCopied):
         self.check_open()
         if self.identity.is_confirmed(self.driver):
             return
-        self._settings = _Settings()
+        self.settings = StoredSettings()
         try:
             self.identity.confirm(self.driver)
         except WatlowOtherDeviceError:
@@ -356,7 +355,7 @@ class Session(NotCopied):
 
     def _forget_controller(self) -> None:
         """Discard everything that was learnt about the controller."""
-        self._settings = _Settings()
+        self.settings = StoredSettings()
         self.driver.forget_controller()
         self.availability.release()
         self.availability = self._new_availability(self.driver)

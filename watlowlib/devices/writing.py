@@ -144,7 +144,7 @@ def check_own_limits(session: Session, write: CheckedWrite) -> None:
     if write.spec.number != SETPOINT:
         return
     session.confirm()
-    instance, limits = write.instance, session.setpoint_limits
+    instance, limits = write.instance, session.settings.setpoint_limits
     if instance not in limits:
         limits[instance] = (
             _own_limit(session, SETPOINT_MINIMUM, instance),
@@ -165,7 +165,7 @@ def _note_write(session: Session, write: CheckedWrite) -> None:
     if spec.persistent or spec.number in SAVES_SETTINGS:
         session.note_eeprom_write()
     if spec.number in (SETPOINT_MINIMUM, SETPOINT_MAXIMUM):
-        session.setpoint_limits.pop(instance, None)
+        session.settings.setpoint_limits.pop(instance, None)
 
 
 def _own_limit(session: Session, number: int, instance: int) -> float | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -203,6 +203,7 @@ class WatlowManager(NotCopied):
         sensor_check: bool = False,
         assembly: bool = False,
         confirm: bool = False,
+        metadata: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
     ) -> AcquisitionSummary:
         """Record into a sink until the duration is over: `record` and `pipe` in one call.
@@ -234,6 +235,7 @@ class WatlowManager(NotCopied):
             sensor_check=sensor_check,
             assembly=assembly,
             confirm=confirm,
+            metadata=metadata,
             clock=clock,
         )
         try:

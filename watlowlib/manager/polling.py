@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from watlowlib._internal.process import NotCopied, OneProcess
 from watlowlib._internal.queues import SLICE_S
@@ -135,6 +135,11 @@ class FleetPoll(Poll, OneProcess):
     def ports(self) -> Mapping[str, str]:
         """The port of each device, by name; the recorder uses it to count lost ports."""
         return self._groups.ports
+
+    @property
+    def controllers(self) -> Sequence[Mapping[str, Any]]:
+        """What is known about each controller, for the recording's metadata."""
+        return [each for sampler in self._samplers.values() for each in sampler.controllers]
 
     @property
     def stats(self) -> Mapping[str, DeviceStats]:

@@ -21,11 +21,14 @@ program, and a crash of the program does not lose them. A custom sink needs thre
 
 An exception from `write_many` ends the writing to this sink. Its `SinkReport` has the error
 and counts the rows that were lost; `pipe` raises the error at the end. A sink that stores rows
-in an intermediate place counts them in its attribute `rows_waiting`; it may lack this.
+in an intermediate place counts them in its attribute `rows_waiting`; it may lack this. A sink
+that stores what is known about a recording has a method `write_recording(info)`; `pipe` calls it
+with a `RecordingInfo` before the first rows of each recording. It may lack this as well.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +39,9 @@ from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import Sample
 from watlowlib.sinks.rows import COLUMN_TYPES, REQUIRED_COLUMNS, ColumnLayout, ColumnType, Row
+from watlowlib.streaming.metadata import RecordingInfo
+
+log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound="Sink")
 
@@ -59,6 +65,13 @@ class SampleSink(Protocol):
 
     def close(self) -> None:
         """Close the sink; do nothing if it is already closed."""
+
+
+def store_recording(sink: SampleSink, info: RecordingInfo) -> None:
+    """Give `info` to `sink`, if it stores what is known about recordings."""
+    write_recording = getattr(sink, "write_recording", None)
+    if write_recording is not None:
+        write_recording(info)
 
 
 class Sink(OneProcess):
@@ -88,6 +101,13 @@ class Sink(OneProcess):
         """Append `samples`; a row may also be a mapping of column names to cells."""
         raise NotImplementedError
 
+    def write_recording(self, info: RecordingInfo) -> None:
+        """Store what is known about a recording, before its first rows; once for each `info.id`.
+
+        Raises:
+            WatlowSinkError: It could not be stored. Rows can still be written.
+        """
+
     def close(self) -> None:
         """Close the sink."""
         raise NotImplementedError
@@ -116,11 +136,20 @@ class TableSink(Sink):
     """
 
     _layout: ColumnLayout | None = None
+    _recording: RecordingInfo | None = None
 
     def __init__(self, columns: Sequence[str] | None = None) -> None:
         if isinstance(columns, str) or (columns is not None and not columns):
             raise WatlowConfigurationError(f"columns={shown(columns)}: give a list of names")
         self._required_columns = tuple(columns or REQUIRED_COLUMNS)
+
+    def _restore_recording(self, info: RecordingInfo | None) -> None:
+        """Store the current recording again, after the file was replaced and opened again."""
+        if info is not None:
+            try:
+                self.write_recording(info)
+            except WatlowSinkError as error:
+                log.warning("%s: the metadata is not stored: %s", self, error)
 
     def _accept(self, names: Sequence[str]) -> ColumnLayout:
         """Return the layout of an existing file or table, whose columns are `names`.

@@ -8,13 +8,15 @@ from typing import cast
 from watlowlib.model import Sample
 from watlowlib.sinks.base import Sink
 from watlowlib.sinks.rows import Row
+from watlowlib.streaming.metadata import RecordingInfo
 
 
 class InMemorySink(Sink):
-    """A list of samples, `samples`; it stays available after `close`."""
+    """A list of samples, `samples`, and one of recordings; they stay available after `close`."""
 
     def __init__(self) -> None:
         self.samples: list[Sample] = []
+        self.recordings: list[RecordingInfo] = []
         self._open = False
 
     def __repr__(self) -> str:
@@ -29,6 +31,13 @@ class InMemorySink(Sink):
         if not self._open:
             raise self._not_open()
         self.samples.extend(cast("Sequence[Sample]", samples))
+
+    def write_recording(self, info: RecordingInfo) -> None:
+        """Append `info` to `recordings`, unless it is there."""
+        if not self._open:
+            raise self._not_open()
+        if all(each.id != info.id for each in self.recordings):
+            self.recordings.append(info)
 
     def close(self) -> None:
         """Close the sink; keep `samples`."""

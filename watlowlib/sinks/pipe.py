@@ -23,7 +23,7 @@ from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import as_int, finite_or_none, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
-from watlowlib.sinks.base import SampleSink
+from watlowlib.sinks.base import SampleSink, store_recording
 from watlowlib.streaming.recorder import Recording
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,11 @@ JOIN_S = 60.0
 class SinkWriter:
     """An open sink and the thread that writes to it; see `pipe` for the arguments."""
 
-    def __init__(self, sink: SampleSink, *, batch_size: int, flush_interval: float) -> None:
+    def __init__(
+        self, stream: Recording, sink: SampleSink, *, batch_size: int, flush_interval: float
+    ) -> None:
         self.name = repr(sink)
+        self._stream = stream
         self._sink = sink
         self._batch_size = batch_size
         self._flush_interval = flush_interval
@@ -118,8 +121,17 @@ class SinkWriter:
             return None
 
     def _write(self, samples: list[Sample]) -> None:
+        if not self._written:
+            self._store_info()
         self._sink.write_many(samples)
         self._written += len(samples)
+
+    def _store_info(self) -> None:
+        """Store what is known about the recording; the rows do not depend on it."""
+        try:
+            store_recording(self._sink, self._stream.info)
+        except Exception as error:  # noqa: BLE001 - of any sink, also a user's own
+            log.warning("%s: the metadata of the recording is not stored: %s", self.name, error)
 
 
 def pipe(
@@ -156,7 +168,9 @@ def pipe(
     seconds = finite_or_none(flush_interval)
     if seconds is None or seconds < 0:
         raise WatlowConfigurationError(f"flush_interval={flush_interval!r}: give 0 or more seconds")
-    writers = [SinkWriter(sink, batch_size=batch_size, flush_interval=seconds) for sink in sinks]
+    writers = [
+        SinkWriter(stream, sink, batch_size=batch_size, flush_interval=seconds) for sink in sinks
+    ]
     feeder = Worker("feeder", lambda: _feed(stream, writers), stream.stop)
     try:
         for writer in writers:

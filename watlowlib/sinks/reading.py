@@ -23,6 +23,7 @@ from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.csv import csv_row
 from watlowlib.sinks.database import NAME, check_pattern
 from watlowlib.sinks.files import complete_lines
+from watlowlib.sinks.metadata import read_recordings
 from watlowlib.sinks.parquet.arrow import arrow, from_batch, schema_of, to_batch
 from watlowlib.sinks.parquet.finalize import added
 from watlowlib.sinks.parquet.journal import SUFFIX, JournalReader, journal_of, parquet_of
@@ -43,8 +44,9 @@ class StoredSamples:
     A row that a crash has torn is left out.
     """
 
-    def __init__(self, path: Path, read: Callable[[], Rows]) -> None:
+    def __init__(self, path: Path, read: Callable[[], Rows], table: str = "samples") -> None:
         self._path = path
+        self._table = table
         self._read = read
 
     def __repr__(self) -> str:
@@ -61,6 +63,18 @@ class StoredSamples:
                 }
         except (OSError, ValueError, sqlite3.Error) as error:
             raise WatlowSinkError(f"{self._path} could not be read: {error}") from error
+
+    @property
+    def metadata(self) -> list[dict[str, Any]]:
+        """What is known about each recording, as `RecordingInfo.as_dict`; empty if nothing is.
+
+        Raises:
+            WatlowSinkError: It cannot be read.
+        """
+        try:
+            return read_recordings(self._path, self._table)
+        except (OSError, ValueError, sqlite3.Error) as error:
+            raise WatlowSinkError(f"{self._path}: no metadata could be read: {error}") from error
 
     def to_arrow(self) -> Any:
         """Return a pyarrow Table, with numbers in `value` and text in `value_text`.
@@ -118,7 +132,7 @@ def read_samples(path: str | os.PathLike[str], *, table: str = "samples") -> Sto
     if not file.exists() and not journal_of(file).exists():
         raise WatlowSinkError(f"there is no file {shown(path)}")
     if read is _sqlite:
-        return StoredSamples(file, lambda: _sqlite(file, table))
+        return StoredSamples(file, lambda: _sqlite(file, table), table)
     return StoredSamples(file, lambda: read(file))
 
 

@@ -21,6 +21,7 @@ from watlowlib.sinks.database import (
 )
 from watlowlib.sinks.files import FileIdentity, replaced_error
 from watlowlib.sinks.rows import Column, ColumnLayout, ColumnType, Row, TimeText
+from watlowlib.streaming.metadata import RecordingInfo
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +41,22 @@ VALUES_AT_ONCE = 999
 """Limit of values per statement in the oldest SQLite version that Python supports."""
 
 
+RECORDINGS = "recordings"
+"""The table with one row for each recording and the table that has its rows."""
+
+CREATE_RECORDINGS = (
+    f"CREATE TABLE IF NOT EXISTS {RECORDINGS} "
+    "(id TEXT, table_name TEXT, started_at TEXT, info TEXT, PRIMARY KEY (id, table_name))"
+)
+
+
 class SqliteSink(FileSink):
     """A table in a SQLite file; the first rows create it if it does not exist.
 
     A new table has an index on `device` and `requested_at`, for fast queries of one device
     and a time range. Times are ISO 8601 text in UTC, which sorts in order of time. NaN
-    becomes NULL: SQLite has no NaN.
+    becomes NULL: SQLite has no NaN. What is known about each recording is in the table
+    `recordings`, as JSON in its column `info`.
 
     Args:
         path: The file.
@@ -81,6 +92,7 @@ class SqliteSink(FileSink):
         check_pattern("synchronous", synchronous, "OFF|NORMAL|FULL|EXTRA", None)
         check_pattern("on_replaced", on_replaced, "raise|reopen", None)
         check_pattern("busy_timeout_ms", str(busy_timeout_ms), r"\d+", "milliseconds, 0 or more")
+        self._table_name = table
         self._table = quote_identifier(table)  # it may be an SQL keyword, such as order
         self._index = quote_identifier(f"{table}_device_requested_at")
         self._create_table = create_table
@@ -143,12 +155,36 @@ class SqliteSink(FileSink):
             raise self._failed("written", error) from error
         self._layout = layout
 
+    def write_recording(self, info: RecordingInfo) -> None:
+        """Insert `info` into the table `recordings`, which is created with `create_table`."""
+        if self._database is None:
+            raise self._not_open()
+        if self._table_name.lower() == RECORDINGS:
+            raise WatlowSinkError(f"{self}: the table {RECORDINGS} has the rows, no metadata")
+        self._recording = info
+        database = self._check_in_place(self._database)
+        values = (info.id, self._table_name, info.as_dict()["started_at"], info.as_json())
+        try:
+            with transaction(database):
+                if self._create_table:
+                    database.execute(CREATE_RECORDINGS)
+                database.execute(
+                    f"INSERT INTO {RECORDINGS} (id, table_name, started_at, info) "
+                    "SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS "
+                    f"(SELECT 1 FROM {RECORDINGS} WHERE id = ?1 AND table_name = ?2)",
+                    values,
+                )
+        except sqlite3.Error as error:
+            raise WatlowSinkError(
+                f"{self}: {error}; the metadata needs this table: {CREATE_RECORDINGS}"
+            ) from error
+
     def close(self) -> None:
         """Close the file."""
         if self.in_other_process:
             return
         database, self._database = self._database, None
-        self._layout = self._pid = None
+        self._layout = self._recording = self._pid = None
         if database is not None:
             try:
                 self._complete_moved_file(database)
@@ -170,8 +206,10 @@ class SqliteSink(FileSink):
         if self._on_replaced == "raise":
             raise replaced_error(self.path)
         log.warning("%s was moved by another program; it is opened again", self)
+        recording = self._recording
         self.close()
         self.open()
+        self._restore_recording(recording)
         assert self._database is not None
         return self._database
 

@@ -17,6 +17,7 @@ from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.database import check_pattern
 from watlowlib.sinks.files import FileIdentity, lock, replaced_error, write_all
+from watlowlib.sinks.meta_file import add_recording, meta_path
 from watlowlib.sinks.rows import Cache, Column, ColumnLayout, ColumnType, Row, TimeText
 from watlowlib.sinks.torn_line import (
     ROW_LIMIT,
@@ -25,6 +26,7 @@ from watlowlib.sinks.torn_line import (
     set_aside,
     torn_path,
 )
+from watlowlib.streaming.metadata import RecordingInfo
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +93,18 @@ class TextSink(FileSink):
         self._append(self._file, lines)
         self._layout = layout
 
+    def write_recording(self, info: RecordingInfo) -> None:
+        """Add `info` to the file beside, `run.csv.meta.json`, which is replaced atomically."""
+        if self._file is None:
+            raise self._not_open()
+        self._recording = info
+        try:
+            add_recording(self.path, info)
+        except (OSError, ValueError) as error:
+            raise WatlowSinkError(
+                f"{meta_path(self.path)} could not be written: {error}"
+            ) from error
+
     def close(self) -> None:
         """Close the file; if all writes succeeded, delete the file with its torn lines."""
         if self.in_other_process:
@@ -118,7 +132,7 @@ class TextSink(FileSink):
 
     def _close_file(self) -> None:
         file, self._file = self._file, None
-        self._layout = self._pid = None
+        self._layout = self._recording = self._pid = None
         if file is not None:
             file.close()
 
@@ -170,10 +184,11 @@ class TextSink(FileSink):
                 return  # a file that was only renamed keeps its rows
             raise replaced_error(self.path)
         log.warning("%s was moved or truncated by another program; it is opened again", self)
-        layout = self._layout
+        layout, recording = self._layout, self._recording
         self._close_file()
         self._open()
         self._layout = self._layout or layout
+        self._restore_recording(recording)
 
     def _append(self, file: FileIO, text: str) -> None:
         try:

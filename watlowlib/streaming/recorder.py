@@ -20,12 +20,15 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
+from uuid import uuid4
 
+from watlowlib import __version__
 from watlowlib._internal.clock import Clock, StepDetector, SystemClock
 from watlowlib._internal.process import OneProcess
 from watlowlib._internal.queues import (
@@ -43,6 +46,7 @@ from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.streaming.counters import Batch, Counters
+from watlowlib.streaming.metadata import RecordingInfo, as_metadata
 from watlowlib.streaming.plan import Plan, Rates, make_plan
 from watlowlib.streaming.schedule import Schedule
 
@@ -79,12 +83,16 @@ class Recording(OneProcess):
         overflow: OverflowPolicy,
         buffer_size: int,
         auto_reconnect: bool,
+        metadata: Mapping[str, Any],
         clock: Clock,
     ) -> None:
         self._pid = os.getpid()
         counts = [slots.count for slots in plan.slots]
         self.ticks = None if None in counts else sum(count or 0 for count in counts)
         """The number of slots of all rates together; None for no end."""
+        self.id = uuid4().hex
+        """The recording's own ID: 32 hexadecimal digits."""
+        self._metadata = metadata
         self._plan = plan
         self._overflow = overflow
         self._buffer_size = buffer_size
@@ -158,6 +166,18 @@ class Recording(OneProcess):
     def note_sinks(self, reports: Sequence[Callable[[], SinkReport]]) -> None:
         """Set the functions that return the sink reports of the summary; called by `pipe`."""
         self._counters.sinks = tuple(reports)
+
+    @property
+    def info(self) -> RecordingInfo:
+        """What is known about the recording now; `pipe` stores it with the rows."""
+        return RecordingInfo(
+            id=self.id,
+            started_at=self._counters.started_at or self._clock.utc(),
+            library_version=__version__,
+            rates=self._plan.rates,
+            controllers=tuple(self._plan.full_poll.controllers),
+            metadata=self._metadata,
+        )
 
     @property
     def summary(self) -> AcquisitionSummary:
@@ -275,6 +295,7 @@ def record(
     sensor_check: bool = False,
     assembly: bool = False,
     confirm: bool = False,
+    metadata: Mapping[str, Any] | None = None,
     clock: Clock | None = None,
 ) -> Recording:
     """Return a recording of `source`, for use in a `with` statement.
@@ -304,6 +325,9 @@ def record(
         assembly: Over Modbus, whether to read through the controllers' assemblies; see
             `Controller.assembly`. Needs `confirm=True`.
         confirm: Allows `assembly` to write the controllers' EEPROM.
+        metadata: Notes to store with the rows, such as `{"operator": "Kim", "batch": 12}`: texts,
+            finite numbers, booleans, None, and lists and dicts of these. `Recording.info` has
+            them, together with the controllers and the rates.
         clock: Replaces the machine's clock, for tests.
 
     Returns:
@@ -330,5 +354,6 @@ def record(
         overflow=as_enum("overflow", OverflowPolicy, overflow),
         buffer_size=as_int("buffer_size", buffer_size, 1, None, "give 1 or more batches"),
         auto_reconnect=auto_reconnect,
+        metadata=as_metadata(metadata),
         clock=clock or SystemClock(),
     )

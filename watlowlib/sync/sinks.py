@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import cast
 
 from watlowlib.model import Sample
-from watlowlib.sinks.base import SampleSink, Sink
+from watlowlib.sinks.base import SampleSink, Sink, store_recording
 from watlowlib.sinks.csv import CsvSink
 from watlowlib.sinks.jsonl import JsonlSink
 from watlowlib.sinks.memory import InMemorySink
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.rows import Row
 from watlowlib.sinks.sqlite import SqliteSink
+from watlowlib.streaming.metadata import RecordingInfo
 from watlowlib.sync.portal import SyncPortal, check_portal
 
 __all__ = [
@@ -56,6 +57,10 @@ class SyncSinkAdapter(Sink):
         """Write `samples`."""
         self.check_process()
         self._sink.write_many(cast("Sequence[Sample]", samples))
+
+    def write_recording(self, info: RecordingInfo) -> None:
+        """Store what is known about a recording, if the sink does."""
+        store_recording(self._sink, info)
 
     def close(self) -> None:
         """Close the sink."""

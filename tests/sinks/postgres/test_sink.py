@@ -279,7 +279,7 @@ def test_a_full_spool_is_an_error_and_keeps_its_rows(
     with PostgresSink(config, spool=spool, close_timeout_s=TIMEOUT_S):
         pass
     assert values(postgres, config.table) == float_range(kept)
-    assert spool.stat().st_size < 120_000, "the disk space is not released"
+    assert spool.stat().st_size < 140_000, "the disk space is not released"
 
 
 def test_a_full_disk_is_an_error_and_the_spool_keeps_its_rows(

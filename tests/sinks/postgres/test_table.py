@@ -22,7 +22,7 @@ from tests.sinks.samples import FIRST
 from watlowlib import PostgresConfig, PostgresSink, WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.postgres.server import Server
 from watlowlib.sinks.postgres.spool import ServerUnavailableError
-from watlowlib.sinks.rows import ColumnLayout, ColumnType
+from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout, ColumnType
 
 SAMPLE_COLUMNS = (
     "device text, address int8, protocol text, parameter text, parameter_id int8, instance int8, "
@@ -149,6 +149,19 @@ def test_a_table_that_another_recorder_creates_is_seen_under_repeatable_read(
         other.execute(f"CREATE UNIQUE INDEX ON {config.table} (run_id, seq)")
     sink.close()
     assert values(postgres, config.table) == float_range(3)
+
+
+def test_missing_columns_of_a_later_version_are_one_warning(
+    postgres: PostgresServer, config: PostgresConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    columns = SAMPLE_COLUMNS.partition(", tick")[0]
+    keys = "run_id uuid, seq int8, UNIQUE (run_id, seq)"
+    postgres.query(f"CREATE TABLE {config.table} ({columns}, {keys})")
+    with closing(Server(config)) as server:
+        server.open(())
+        for _ in range(2):
+            server.check(ColumnLayout(COLUMN_TYPES))
+    assert caplog.text.count("has no column tick and no column scheduled_at") == 1
 
 
 @pytest.mark.parametrize(

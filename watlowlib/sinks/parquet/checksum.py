@@ -36,14 +36,25 @@ class BatchMessages:
         self._writer = pa.ipc.new_stream(pa.PythonFile(self._buffer, mode="w"), schema)
         self._schema_size = schema.serialize().size  # written before the first batch
 
-    def message(self, batch: Any) -> bytes:
-        """Return the message of a record batch with a checksum."""
+    def message(self, batch: Any, metadata: dict[bytes, bytes]) -> bytes:
+        """Return the message of a record batch with `metadata` and a checksum.
+
+        The values must not contain `MARK`.
+        """
         self._buffer.seek(0)
         self._buffer.truncate()
-        self._writer.write_batch(batch, custom_metadata={KEY: MARK + ZEROS})
+        self._writer.write_batch(batch, custom_metadata={**metadata, KEY: MARK + ZEROS})
         message = bytearray(self._buffer.getvalue()[self._schema_size :])
         self._schema_size = 0
         return _with_sum(message)
+
+
+def metadata_of(message: bytes, schema: Any) -> dict[bytes, bytes]:
+    """Return the metadata of the message of a record batch."""
+    pa = arrow()
+    stream = pa.BufferReader(schema.serialize().to_pybytes() + message)
+    found = pa.ipc.open_stream(stream).read_next_batch_with_custom_metadata().custom_metadata
+    return dict(found or {})
 
 
 def is_intact(message: bytes, metadata_size: int) -> bool | None:

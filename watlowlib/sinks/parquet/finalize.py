@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from typing import Any, NamedTuple
 from watlowlib._internal.optional import import_optional
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.files import replace
+from watlowlib.sinks.meta_file import distinct
 from watlowlib.sinks.parquet.arrow import arrow
-from watlowlib.sinks.parquet.journal import ID, Journal, JournalReader, journal_of
+from watlowlib.sinks.parquet.journal import ID, RECORDINGS, Journal, JournalReader, journal_of
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ def _add_rows(reader: JournalReader, path: Path, options: ParquetOptions) -> int
     if schema is None:
         return 0
     if not path.exists():
-        return _write_file(path, schema, iter(reader), options)
+        return _write_file(path, reader, iter(reader), [], options)
     with parquet.ParquetFile(path) as old:
         if added(schema, old):
             return 0
@@ -107,7 +109,7 @@ def _add_rows(reader: JournalReader, path: Path, options: ParquetOptions) -> int
                 f"then run: watlowlib recover {path}"
             )
         old_batches = old.iter_batches(batch_size=options.row_group_size)
-        rows = _write_file(path, schema, chain(old_batches, reader), options)
+        rows = _write_file(path, reader, chain(old_batches, reader), recordings_in(old), options)
         return rows - int(old.metadata.num_rows)
 
 
@@ -116,8 +118,24 @@ def added(schema: Any, file: Any) -> bool:
     return bool((file.metadata.metadata or {}).get(ID) == schema.metadata[ID])
 
 
-def _write_file(path: Path, schema: Any, batches: Iterator[Any], options: ParquetOptions) -> int:
-    """Replace `path` by a new file with the rows of `batches`; return the number of rows."""
+def recordings_in(file: Any) -> list[dict[str, Any]]:
+    """Return what the ParquetFile `file` has about the recordings of its rows."""
+    found = json.loads((file.metadata.metadata or {}).get(RECORDINGS, b"[]"))
+    return list(found)
+
+
+def _write_file(
+    path: Path,
+    reader: JournalReader,
+    batches: Iterator[Any],
+    recordings: list[dict[str, Any]],
+    options: ParquetOptions,
+) -> int:
+    """Replace `path` by a new file with the rows of `batches`; return the number of rows.
+
+    The metadata is that of the journal and `recordings`, which are those of the old file.
+    """
+    schema = reader.schema
     pa, parquet = arrow(), import_optional("pyarrow.parquet")
     new = path.with_name(f"_{path.name}.new")
     rows = 0
@@ -128,6 +146,8 @@ def _write_file(path: Path, schema: Any, batches: Iterator[Any], options: Parque
                 writer.write_table(table, row_group_size=options.row_group_size)
                 rows += table.num_rows
             writer.add_key_value_metadata({ID: schema.metadata[ID]})
+            if known := distinct([*recordings, *reader.recordings]):
+                writer.add_key_value_metadata({RECORDINGS: json.dumps(known).encode()})
         replace(new, path)
     except BaseException:
         new.unlink(missing_ok=True)

@@ -9,8 +9,10 @@ left incomplete or damaged; recovering it keeps the bytes from there in a file b
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -23,13 +25,17 @@ from watlowlib._internal.process import NotCopied
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.files import FileIdentity, check_not_deleted, lock, replaced_error, write_all
 from watlowlib.sinks.parquet.arrow import arrow
-from watlowlib.sinks.parquet.checksum import BatchMessages, is_intact, schema_message
+from watlowlib.sinks.parquet.checksum import BatchMessages, is_intact, metadata_of, schema_message
 from watlowlib.sinks.torn_line import set_aside, torn_path
+from watlowlib.streaming.metadata import RecordingInfo
 
 log = logging.getLogger(__name__)
 
 ID = b"watlowlib.journal"
 """Metadata key of a journal's ID; the Parquet file has the ID of the last journal added."""
+
+RECORDINGS = b"watlowlib.recordings"
+"""Metadata key of what is known about the recordings: a list as JSON, in a journal in base64."""
 
 SUFFIX = ".journal"
 
@@ -65,11 +71,19 @@ class Journal(NotCopied):
         self.size = 0
         self._write(schema_message(schema, {ID: uuid4().hex.encode()}))
 
-    def append(self, batch: Any) -> None:
-        """Write a record batch to the file, unbuffered; all of it or nothing."""
+    def append(self, batch: Any, recording: RecordingInfo | None = None) -> None:
+        """Write a record batch to the file, unbuffered; all of it or nothing.
+
+        Args:
+            batch: The rows.
+            recording: What is known about their recording, if the journal does not have it.
+        """
         if self._messages is None or not self._messages.schema.equals(batch.schema):
             self._messages = BatchMessages(batch.schema)
-        self._write(self._messages.message(batch))
+        metadata = {}
+        if recording is not None:  # base64 cannot contain the mark of the checksum
+            metadata[RECORDINGS] = b64encode(json.dumps([recording.as_dict()]).encode())
+        self._write(self._messages.message(batch, metadata))
 
     @property
     def closed(self) -> bool:
@@ -173,6 +187,7 @@ class JournalReader:
     Attributes:
         schema: The schema with the journal's ID; None if the file is missing, empty or damaged.
         end: The offset in the file after the last batch read.
+        recordings: What is known about the recordings of the batches read.
 
     Raises:
         OSError: The disk has failed.
@@ -181,6 +196,7 @@ class JournalReader:
     def __init__(self, path: Path) -> None:
         self.schema: Any = None
         self.end = 0
+        self.recordings: list[dict[str, Any]] = []
         self._size = 0
         self._checked: bool | None = None
         self._file: Any = None
@@ -208,17 +224,19 @@ class JournalReader:
 
     def __iter__(self) -> Iterator[Any]:
         while self.schema is not None and (found := self._message("record batch")):
-            message, checked, end = found
+            message, checked, end, data = found
             batch = _parse(partial(arrow().ipc.read_record_batch, message, self.schema))
             if batch is None or checked is not self._checked:
                 return
             self.end = end
+            if data.find(RECORDINGS, 0, message.metadata.size) >= 0:
+                self._note_recordings(metadata_of(data, self.schema))
             yield batch
 
     def _read_schema(self) -> None:
         if (found := self._message("schema")) is None:
             return
-        message, self._checked, end = found
+        message, self._checked, end, _ = found
         schema = _parse(partial(arrow().ipc.read_schema, message))
         if schema is None or ID not in (schema.metadata or {}):
             return
@@ -229,8 +247,12 @@ class JournalReader:
             return
         self.schema = schema.with_metadata({ID: schema.metadata[ID]})
 
-    def _message(self, kind: str) -> tuple[Any, bool | None, int] | None:
-        """Return the message at `end`, whether it has a checksum, and the offset after it.
+    def _note_recordings(self, metadata: dict[bytes, bytes]) -> None:
+        if RECORDINGS in metadata:
+            self.recordings += json.loads(b64decode(metadata[RECORDINGS]))
+
+    def _message(self, kind: str) -> tuple[Any, bool | None, int, bytes] | None:
+        """Return the message at `end`, whether it has a checksum, its end and its bytes.
 
         None: there is none, it is damaged or incomplete, or of another kind.
         """
@@ -240,8 +262,9 @@ class JournalReader:
             return None
         end = self._file.tell()
         self._file.seek(self.end)
-        intact = is_intact(self._file.read(end - self.end), message.metadata.size)
-        return None if intact is False else (message, intact, end)
+        data = self._file.read(end - self.end)
+        intact = is_intact(data, message.metadata.size)
+        return None if intact is False else (message, intact, end, data)
 
 
 def _parse(read: Callable[[], Any]) -> Any:

@@ -22,6 +22,7 @@ from watlowlib.sinks.parquet.arrow import arrow, layout_of, schema_of, to_batch
 from watlowlib.sinks.parquet.finalize import ROW_GROUP, Finalized, ParquetOptions, finalize
 from watlowlib.sinks.parquet.journal import SUFFIX, Journal, journal_of, parquet_of
 from watlowlib.sinks.rows import COLUMN_TYPES, REQUIRED_COLUMNS, ColumnLayout, Row
+from watlowlib.streaming.metadata import RecordingInfo
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class ParquetSink(FileSink):
         self._target = self.path
         self._schema: Any = None
         self._until_s = 0.0
+        self._recording_is_stored = True
 
     def open(self) -> None:
         """Finish the journals that a crash has left, and create a journal.
@@ -118,14 +120,22 @@ class ParquetSink(FileSink):
             if self._rotates and self._is_full(self._journal):
                 self._end(self._journal)
                 self._begin(self._next_file())
+                self._recording_is_stored = False
             # If the disk had no room for the first rows, the schema may not fit the next ones.
             if self._layout is None or not self._journal.size:
                 self._journal.begin(schema)
                 self._until_s = time.monotonic() + self._max_age_s
-            self._journal.append(batch)
+            self._journal.append(batch, None if self._recording_is_stored else self._recording)
         except (OSError, arrow().ArrowException) as error:
             raise self._failed("written", error) from error
         self._layout, self._schema = layout, schema
+        self._recording_is_stored = True
+
+    def write_recording(self, info: RecordingInfo) -> None:
+        """Store `info` with the next rows; the file has it as metadata `watlowlib.recordings`."""
+        if self._journal is None:
+            raise self._not_open()
+        self._recording, self._recording_is_stored = info, False
 
     def close(self) -> None:
         """Make the Parquet file from the journal, in about a second for a million rows.
@@ -147,7 +157,8 @@ class ParquetSink(FileSink):
                 ) from error
             finally:
                 journal.close()
-                self._journal = self._layout = self._schema = self._pid = None
+                self._journal = self._layout = self._schema = None
+                self._recording = self._pid = None
 
     def _is_full(self, journal: Journal) -> bool:
         full = journal.size >= self._max_bytes or time.monotonic() >= self._until_s

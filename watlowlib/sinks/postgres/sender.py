@@ -23,6 +23,7 @@ from watlowlib.sinks.postgres.copy_format import split_rows
 from watlowlib.sinks.postgres.spool import (
     BATCHES_AT_ONCE,
     NEW,
+    RECORDINGS,
     REFUSED,
     Refused,
     RowsRefusedError,
@@ -74,6 +75,7 @@ class Sender(NotCopied):
         self._batches = {NEW: BATCHES_AT_ONCE, REFUSED: BATCHES_AT_ONCE}
         self._retry = RefusedRetry(spool)
         self._reported = False
+        self._has_recordings = True  # perhaps, of an earlier run
         self._worker = Worker("sender-postgres", self._run, self._request_stop)
 
     def open(self, columns: tuple[str, ...]) -> None:
@@ -90,6 +92,11 @@ class Sender(NotCopied):
 
     def wake(self) -> None:
         """Tell the thread that the spool has new rows."""
+        self._wake.set()
+
+    def wake_for_recordings(self) -> None:
+        """Tell the thread that the spool has something about a recording."""
+        self._has_recordings = True
         self._wake.set()
 
     def finish(self, last_batch: int, deadline_s: float) -> None:
@@ -142,6 +149,7 @@ class Sender(NotCopied):
         """
         spooled = self._spool.next(self._batches[NEW])
         if spooled is None or (last_batch is not None and spooled.first > last_batch):
+            self._send_recordings()
             spooled = self._retry.next(self._batches[REFUSED])
             if self._reported and not self._retry.rows_left:
                 self._reported = False
@@ -150,6 +158,25 @@ class Sender(NotCopied):
             return False
         self._send(spooled)
         return True
+
+    def _send_recordings(self) -> None:
+        """Send what is known about recordings, after the rows, which do not depend on it."""
+        if not self._has_recordings:
+            return
+        self._has_recordings = False  # before reading: more may be added meanwhile
+        try:
+            for recording in self._spool.recordings():
+                self._server.send_recording(recording)
+                self._spool.remove_recording(recording)
+        except RowsRefusedError as error:
+            log.warning(
+                "%s: the metadata of recordings waits in the spool until the sink is opened again; "
+                "create the table %s, or give create_table=True: %s",
+                self._name, RECORDINGS, error,
+            )  # fmt: skip
+        except BaseException:
+            self._has_recordings = True
+            raise
 
     def _send(self, spooled: SpooledRows) -> None:
         """Send one or more batches; set the refused rows aside if there is only one batch."""

@@ -33,9 +33,11 @@ from watlowlib.sinks.postgres.connection import (
     without_password,
 )
 from watlowlib.sinks.postgres.copy_format import HEADER, TRAILER, unpack, without_columns
+from watlowlib.sinks.postgres.recordings import add_recording
 from watlowlib.sinks.postgres.spool import (
     RowsRefusedError,
     ServerUnavailableError,
+    SpooledRecording,
     SpooledRows,
 )
 from watlowlib.sinks.postgres.table import Table
@@ -158,6 +160,21 @@ class Server(NotCopied):
         except ServerUnavailableError:
             self._plans.clear()  # a restarted server may lack what was not yet on its disk
             raise
+
+    def send_recording(self, recording: SpooledRecording) -> None:
+        """Store what is known about a recording, unless the server has it.
+
+        Raises:
+            ServerUnavailableError: Send it again.
+            RowsRefusedError: The server refuses it, or has no table for it.
+            WatlowSinkError: The server refuses the login.
+        """
+
+        def send() -> None:
+            with self._pool.connection() as connection:
+                add_recording(connection, self._config, recording)
+
+        self._translating(send)
 
     def check(self, layout: ColumnLayout) -> None:
         """Check the table again, and that it accepts rows of `layout`, by inserting none.

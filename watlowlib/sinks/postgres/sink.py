@@ -31,8 +31,9 @@ from watlowlib.sinks.base import TableSink
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.postgres.copy_format import pack
 from watlowlib.sinks.postgres.sender import Sender
-from watlowlib.sinks.postgres.spool import Spool, SpoolFullError
+from watlowlib.sinks.postgres.spool import RECORDINGS, Spool, SpooledRecording, SpoolFullError
 from watlowlib.sinks.rows import COLUMN_TYPES, REQUIRED_COLUMNS, ColumnLayout, Row, columns_of
+from watlowlib.streaming.metadata import RecordingInfo
 
 log = logging.getLogger(__name__)
 
@@ -215,6 +216,28 @@ class PostgresSink(TableSink):
             raise self._failed("written", error) from error
         self._layout = layout
         self._sender.wake()
+
+    def write_recording(self, info: RecordingInfo) -> None:
+        """Store `info` in the spool; it goes to the server's table `recordings`.
+
+        The table is in the schema of the rows, and is created with `create_table`. If the server
+        refuses it, a warning is logged, and it is sent again when the sink is opened.
+
+        Raises:
+            WatlowSinkError: The spool is full or cannot be written to.
+        """
+        if self._spool is None or self._sender is None:
+            raise self._not_open()
+        if self._config.table == RECORDINGS:
+            raise WatlowSinkError(f"{self}: the table {RECORDINGS} has the rows, no metadata")
+        recording = SpooledRecording(info.id, self._run_id.bytes, info.as_json())
+        try:
+            self._spool.put_recording(recording)
+        except SpoolFullError:
+            raise WatlowSinkError(f"{self}: the spool {self.spool} is full") from None
+        except sqlite3.Error as error:
+            raise self._failed("written", error) from error
+        self._sender.wake_for_recordings()
 
     def close(self) -> None:
         """Wait until all rows are sent; after `close_timeout_s`, the others stay in the spool.

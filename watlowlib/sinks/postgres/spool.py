@@ -33,6 +33,9 @@ BYTES_AT_ONCE = 1 << 20
 BATCHES_AT_ONCE = 256
 """Limits of what is sent at once, unless a single batch is larger."""
 
+RECORDINGS = "recordings"
+"""The table of what is known about recordings, here and on the server."""
+
 NEW, REFUSED = "batches", "refused"
 """The tables of rows that were not yet sent, and of rows that the server has refused."""
 
@@ -107,6 +110,14 @@ class SpooledRows:
     table: str = NEW
 
 
+class SpooledRecording(NamedTuple):
+    """What is known about a recording, as JSON, and the `run_id` of its rows."""
+
+    id: str
+    run_id: bytes
+    info: str
+
+
 class Spool(NotCopied):
     """A connection to a spool; the sink and its sender have one each.
 
@@ -157,6 +168,7 @@ class Spool(NotCopied):
             f"CREATE TABLE IF NOT EXISTS {REFUSED} "
             f"({columns}, writer BLOB, data BLOB, reason TEXT, refused_at TEXT)"
         )
+        execute(f"CREATE TABLE IF NOT EXISTS {RECORDINGS} (id TEXT, run_id BLOB, info TEXT)")
         execute("CREATE TABLE IF NOT EXISTS owner (name TEXT, settings TEXT)")
         # Columns that spools of an earlier version lack.
         for table, column in ((NEW, "writer BLOB"), ("owner", "settings TEXT")):
@@ -189,6 +201,30 @@ class Spool(NotCopied):
             self._database.execute(
                 f"INSERT INTO {NEW} (layout, rows, writer, data) VALUES (?, ?, ?, ?)",
                 (_types_of(layout), rows, writer, data),
+            )
+
+    def put_recording(self, recording: SpooledRecording) -> None:
+        """Store what is known about a recording.
+
+        Raises:
+            SpoolFullError: The spool has no room for it.
+            sqlite3.Error: It could not be written.
+        """
+        with self._lock, transaction(self._database):
+            if self.bytes_used() + len(recording.info) > self._limit_bytes:
+                raise SpoolFullError
+            self._database.execute(f"INSERT INTO {RECORDINGS} VALUES (?, ?, ?)", recording)
+
+    def recordings(self) -> list[SpooledRecording]:
+        """Return what is known about the recordings, as far as the server does not have it."""
+        found = self._database.execute(f"SELECT id, run_id, info FROM {RECORDINGS} ORDER BY rowid")
+        return [SpooledRecording(*each) for each in found]
+
+    def remove_recording(self, recording: SpooledRecording) -> None:
+        """Delete what the server has committed."""
+        with transaction(self._database):
+            self._database.execute(
+                f"DELETE FROM {RECORDINGS} WHERE id = ? AND run_id = ?", recording[:2]
             )
 
     def next(

@@ -1,0 +1,64 @@
+"""The metadata beside a text file: `run.csv.meta.json`, with one entry for each recording."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from watlowlib.sinks.files import replace
+from watlowlib.streaming.metadata import RecordingInfo
+
+KEY = "recordings"
+
+
+def meta_path(path: Path) -> Path:
+    """Return the file with the metadata of `path`."""
+    return path.with_name(path.name + ".meta.json")
+
+
+def distinct(recordings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return `recordings` with each ID once."""
+    return list({each["id"]: each for each in recordings}.values())
+
+
+def add_recording(path: Path, info: RecordingInfo) -> None:
+    """Add a recording to the metadata of `path`, unless it is there; atomically.
+
+    Raises:
+        OSError: The file cannot be read or written.
+        ValueError: The file is not a metadata file. It is not changed.
+    """
+    recordings = recordings_beside(path)
+    if any(each.get("id") == info.id for each in recordings):
+        return
+    text = json.dumps({KEY: [*recordings, info.as_dict()]}, indent=2, ensure_ascii=False)
+    meta = meta_path(path)
+    new = meta.with_name(f"_{meta.name}.new")
+    try:
+        new.write_text(text + "\n", "utf-8")
+        replace(new, meta)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def recordings_beside(path: Path) -> list[dict[str, Any]]:
+    """Return the recordings in the metadata of `path`; none if it has no metadata.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is not a metadata file.
+    """
+    meta = meta_path(path)
+    try:
+        found = json.loads(meta.read_text("utf-8"))
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise ValueError(f"{meta} is not a metadata file ({error}); move it away") from error
+    recordings = found.get(KEY) if isinstance(found, dict) else None
+    if not isinstance(recordings, list) or not all(isinstance(each, dict) for each in recordings):
+        raise ValueError(f"{meta} is not a metadata file (no list {KEY!r}); move it away")
+    return recordings
