@@ -6,6 +6,7 @@ import gc
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -28,6 +29,15 @@ def open_descriptors() -> int:
     """Return the number of open file descriptors; 0 where /proc is not available."""
     folder = "/proc/self/fd"
     return len(os.listdir(folder)) if os.path.isdir(folder) else 0  # noqa: PTH208, PTH112
+
+
+@pytest.fixture(scope="session", autouse=True)
+def arrow_threads() -> None:
+    """Start the threads of pyarrow's readers, which keep descriptors until the program ends."""
+    with suppress(ImportError):
+        from pyarrow import BufferReader, csv
+
+        csv.read_csv(BufferReader(b"a\n1\n"))
 
 
 @pytest.fixture(autouse=True)

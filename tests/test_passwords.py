@@ -13,6 +13,7 @@ from watlowlib import (
     ParquetSink,
     WatlowConfigurationError,
     WatlowManager,
+    WatlowSinkError,
     find_devices,
     labview,
     open_device,
@@ -150,9 +151,14 @@ def test_a_mistyped_scheme_suggests_the_right_one(scheme: str) -> None:
         open_sink("mysql://ann@db.example/lab.csv")
 
 
-def test_read_samples_says_how_to_read_a_database() -> None:
-    with pytest.raises(WatlowConfigurationError, match="ann:.*@db/lab.*read a database with SQL"):
-        read_samples(f"postgresql://ann:{SECRET}@db/lab.db")
+def test_reading_a_database_that_refuses_shows_no_password(tmp_path: Path) -> None:
+    stored = read_samples(f"postgresql://ann:{SECRET}@/lab?host={tmp_path}")
+    with pytest.raises(WatlowSinkError, match=r"lab\.public\.samples could not be read") as caught:
+        list(stored)
+    assert SECRET not in str(caught.value) + repr(stored)
+    assert caught.value.__context__ is None
+    with pytest.raises(WatlowConfigurationError, match="give a file, a folder, a pattern or"):
+        read_samples(f"mysql://ann:{SECRET}@db/lab.db")
 
 
 @pytest.mark.parametrize(

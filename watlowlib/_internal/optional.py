@@ -13,6 +13,7 @@ REQUIREMENTS = {
     "psycopg": "'psycopg[binary]'",
     "psycopg_pool": "psycopg_pool",
     "pyarrow": "pyarrow",
+    "xlsxwriter": "xlsxwriter",
 }
 """What to give pip, by package. Not our extras: pip would look for them in another library."""
 

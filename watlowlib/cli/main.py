@@ -20,7 +20,7 @@ from typing import NoReturn
 
 import watlowlib
 from watlowlib._internal.validation import masked, shown
-from watlowlib.cli import discover, parameters, read, record, recover, simulate
+from watlowlib.cli import discover, export, parameters, read, record, recover, simulate
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 
 INTERRUPTED = 130
@@ -97,6 +97,7 @@ def _signals_raise() -> Iterator[None]:
 COMMANDS = {
     "record": record,
     "recover": recover,
+    "export": export,
     "read": read,
     "discover": discover,
     "parameters": parameters,

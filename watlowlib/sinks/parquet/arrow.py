@@ -81,7 +81,7 @@ def to_batch(layout: ColumnLayout, schema: Any, rows: Sequence[Row]) -> Any:
         except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
             raise WatlowSinkError(f"column {field.name!r} is {field.type}: {error}") from error
         if field.name == "latency_s":
-            arrays[-1] = _rounded_latencies(arrays[-1])
+            arrays[-1] = round_latencies(arrays[-1])
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
@@ -93,7 +93,7 @@ def _array(arrow_type: Any, column: Column) -> Any:
     return pa.array(column, pa.timestamp("us", "UTC")).cast(arrow_type, safe=False)
 
 
-def _rounded_latencies(latency_s: Any) -> Any:
+def round_latencies(latency_s: Any) -> Any:
     """Round latencies to about a microsecond: finer digits are noise and do not compress."""
     compute = import_optional("pyarrow.compute")
     steps = compute.round(compute.divide(latency_s, LATENCY_STEP_S))

@@ -141,7 +141,7 @@ def _write_file(
     rows = 0
     try:
         with parquet.ParquetWriter(new, schema, **options.arguments(schema)) as writer:
-            for group in _row_groups(batches, options.row_group_size):
+            for group in row_groups(batches, options.row_group_size):
                 table = pa.Table.from_batches(group).cast(schema)
                 writer.write_table(table, row_group_size=options.row_group_size)
                 rows += table.num_rows
@@ -155,8 +155,8 @@ def _write_file(
     return rows
 
 
-def _row_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    """Yield lists of batches with `size` rows in total; the last list may have fewer."""
+def row_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """Yield lists of batches or tables, `size` rows in total; the last list may have fewer."""
     group: list[Any] = []
     rows = 0
     for batch in batches:

@@ -43,6 +43,18 @@ def add_recording(
     )
 
 
+def stored_recordings(
+    connection: psycopg.Connection[Any], config: PostgresConfig
+) -> list[dict[str, Any]]:
+    """Return the recordings of the table of `config`, the first one first; none without a table."""
+    table = sql.Identifier(config.schema, RECORDINGS)
+    name = table.as_string(connection)
+    if connection.execute("SELECT to_regclass(%s)", [name]).fetchone() == (None,):
+        return []
+    query = sql.SQL("SELECT info FROM {} WHERE table_name = %s ORDER BY started_at").format(table)
+    return [info for (info,) in connection.execute(query, [config.table])]
+
+
 def _create(connection: psycopg.Connection[Any], table: sql.Identifier) -> None:
     name = table.as_string(connection)
     # Two recorders at the same time: IF NOT EXISTS alone may fail.

@@ -1,0 +1,196 @@
+"""Writes the rows of any sources into one new file: `export`.
+
+    from watlowlib.sinks.export import export
+
+    export(["ovens-1.csv", "ovens-2.csv"], "ovens.parquet")
+    export(["run.sqlite"], "run.xlsx", wide=True, since="2026-05-01")
+
+The file is written under another name and then renamed: after an error or Ctrl-C there is no
+part of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from watlowlib._internal.optional import import_optional
+from watlowlib._internal.validation import shown
+from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
+from watlowlib.sinks.base import TableSink
+from watlowlib.sinks.csv import CsvSink
+from watlowlib.sinks.files import replace
+from watlowlib.sinks.jsonl import JsonlSink
+from watlowlib.sinks.parquet.arrow import arrow, schema_of
+from watlowlib.sinks.parquet.finalize import ROW_GROUP, ParquetOptions, row_groups
+from watlowlib.sinks.parquet.journal import journal_of
+from watlowlib.sinks.reading.query import Names, When, make_query
+from watlowlib.sinks.reading.samples import StoredSamples, read_all
+from watlowlib.sinks.reading.tables import conform
+from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout
+from watlowlib.sinks.sqlite import SqliteSink
+from watlowlib.sinks.xlsx import XlsxSink
+
+ROWS_AT_ONCE = 10_000
+
+Report = Callable[[int], object]
+
+
+def export(
+    sources: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    wide: bool = False,
+    overwrite: bool = False,
+    spreadsheet_safe: bool = False,
+    table: str = "samples",
+    device: Names = None,
+    parameter: Names = None,
+    since: When = None,
+    until: When = None,
+    columns: Names = None,
+    report: Report | None = None,
+) -> int:
+    """Write the rows of `sources` into the new file `output`; return how many it has.
+
+    Args:
+        sources: What `read_samples` takes, one or several; in the order of their first rows.
+        output: The file. Its extension selects the format: .csv, .jsonl, .sqlite, .sqlite3, .db,
+            .parquet or .xlsx.
+        wide: Whether to write a row for each tick, as `StoredSamples.wide` returns them.
+        overwrite: Whether to replace an existing file.
+        spreadsheet_safe: As for `CsvSink`.
+        table: The table to read in SQLite files and databases.
+        device: As for `read_samples`.
+        parameter: As for `read_samples`.
+        since: As for `read_samples`.
+        until: As for `read_samples`.
+        columns: As for `read_samples`; not with `wide`.
+        report: Called from time to time with the number of rows written so far.
+
+    Raises:
+        WatlowConfigurationError: Unknown extensions, or an invalid argument.
+        WatlowSinkError: The file exists, a source cannot be read, or the file not be written.
+    """
+    sources = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+    path = Path(output)
+    write = WRITERS.get(path.suffix.lower())
+    if write is None or "://" in os.fspath(output):
+        raise WatlowConfigurationError(
+            f"{shown(output)}: the file extension selects the format; "
+            f"known are {', '.join(WRITERS)}"
+        )
+    if wide and columns is not None:
+        raise WatlowConfigurationError("give columns or wide=True, not both: wide has its own")
+    stored = read_all(sources, table, make_query(device, parameter, since, until, columns))
+    _check_output(path, stored, overwrite)
+    new = path.with_name(f"_{path.name}.new")
+    try:
+        rows = write(new, stored, wide, spreadsheet_safe, report or (lambda rows: None))
+        replace(new, path)
+    except OSError as error:
+        raise WatlowSinkError(f"{path} could not be written: {error}") from error
+    finally:
+        with suppress(FileNotFoundError):
+            new.unlink()
+    return rows
+
+
+def _check_output(path: Path, stored: StoredSamples, overwrite: bool) -> None:
+    if not path.absolute().parent.is_dir():
+        raise WatlowSinkError(f"there is no folder {shown(path.absolute().parent)}; make it first")
+    if any(path.exists() and Path(each).exists() and path.samefile(each) for each in stored.files):
+        raise WatlowSinkError(f"{shown(path)} is one of the sources; give another name")
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise WatlowSinkError(f"{shown(path)} exists already; give another name, or overwrite it")
+    wal = path.with_name(path.name + "-wal")  # a program that only reads leaves an empty one
+    for beside in (journal_of(path), wal):
+        if beside.exists() and (beside != wal or beside.stat().st_size):
+            raise WatlowSinkError(f"{shown(path)} is in use: there is {shown(beside)}")
+
+
+def _write_rows(make: Callable[[Path, bool], TableSink]) -> Callable[..., int]:
+    """Return a function that writes through the sink that `make` returns."""
+
+    def write(
+        path: Path, stored: StoredSamples, wide: bool, spreadsheet_safe: bool, report: Report
+    ) -> int:
+        rows = 0
+        batches = _batches(_wide_rows(stored) if wide else _long_rows(stored))
+        with make(path, spreadsheet_safe) as sink:
+            for batch in batches:
+                sink.write_many(batch)
+                rows += len(batch)
+                report(rows)
+        return rows
+
+    return write
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    while batch := list(islice(rows, ROWS_AT_ONCE)):
+        yield batch
+
+
+def _long_rows(stored: StoredSamples) -> Iterator[dict[str, Any]]:
+    """Yield the rows, each with the columns of all sources."""
+    names = stored.column_names()
+    for row in stored:
+        yield {name: row.get(name) for name in names}
+
+
+def _wide_rows(stored: StoredSamples) -> Iterator[dict[str, Any]]:
+    frame = stored.wide().reset_index()
+    for start in range(0, len(frame), ROWS_AT_ONCE):
+        part = frame.iloc[start : start + ROWS_AT_ONCE].astype(object)
+        yield from part.where(part.notna(), None).to_dict("records")
+
+
+def _write_parquet(
+    path: Path, stored: StoredSamples, wide: bool, spreadsheet_safe: bool, report: Report
+) -> int:
+    """Write tables without making rows of them."""
+    del spreadsheet_safe
+    pa, parquet = arrow(), import_optional("pyarrow.parquet")
+    tables: Iterator[Any]
+    if wide:
+        whole = pa.Table.from_pandas(stored.wide().reset_index(), preserve_index=False)
+        schema, tables = whole.schema.remove_metadata(), iter([whole.replace_schema_metadata()])
+    else:
+        names = stored.column_names()
+        known = all(name in COLUMN_TYPES for name in names)
+        types = {name: COLUMN_TYPES[name] for name in names} if known else stored.types()
+        schema = schema_of(ColumnLayout(types))
+        tables = (conform(table, types) for table in stored.tables())
+    rows = 0
+    with parquet.ParquetWriter(path, schema, **ParquetOptions().arguments(schema)) as writer:
+        for group in row_groups(tables, ROW_GROUP):
+            joined = pa.concat_tables(group)
+            writer.write_table(joined, row_group_size=ROW_GROUP)
+            rows += joined.num_rows
+            report(rows)
+    return rows
+
+
+def _sqlite(path: Path, spreadsheet_safe: bool) -> TableSink:
+    del spreadsheet_safe
+    # Nobody reads the file before it is complete: it needs no journal on disk.
+    return SqliteSink(path, journal_mode="MEMORY", synchronous="OFF")
+
+
+_write_sqlite = _write_rows(_sqlite)
+
+WRITERS: dict[str, Callable[..., int]] = {
+    ".csv": _write_rows(lambda path, safe: CsvSink(path, spreadsheet_safe=safe)),
+    ".jsonl": _write_rows(lambda path, safe: JsonlSink(path)),
+    ".sqlite": _write_sqlite,
+    ".sqlite3": _write_sqlite,
+    ".db": _write_sqlite,
+    ".parquet": _write_parquet,
+    ".xlsx": _write_rows(lambda path, safe: XlsxSink(path)),
+}
+"""The function that writes a file by its extension."""

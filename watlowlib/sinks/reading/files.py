@@ -1,0 +1,114 @@
+"""Finds the files that a path, a folder or a pattern stands for, and their order."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+
+from watlowlib._internal.optional import import_optional
+from watlowlib._internal.validation import shown
+from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
+from watlowlib.sinks.choose import URLS, resembles_url
+from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of
+from watlowlib.sinks.reading.csv import CsvFile
+from watlowlib.sinks.reading.jsonl import JsonlFile
+from watlowlib.sinks.reading.parquet import ParquetFile
+from watlowlib.sinks.reading.query import Query
+from watlowlib.sinks.reading.reader import Reader
+from watlowlib.sinks.reading.sqlite import SqliteTable
+
+READERS: dict[str, Callable[[Path, str], Reader]] = {
+    ".csv": lambda path, table: CsvFile(path),
+    ".jsonl": lambda path, table: JsonlFile(path),
+    ".sqlite": SqliteTable,
+    ".sqlite3": SqliteTable,
+    ".db": SqliteTable,
+    ".parquet": lambda path, table: ParquetFile(path),
+}
+"""The readers by file extension."""
+
+
+def readers_of(source: str | os.PathLike[str], table: str) -> list[Reader]:
+    """Return a reader for each file or table that `source` stands for.
+
+    Raises:
+        WatlowConfigurationError: An unknown extension or URL, or files of several formats.
+        WatlowSinkError: There is no such file.
+    """
+    text = os.fspath(source)
+    if text.startswith(URLS):
+        import_optional("psycopg")
+        from watlowlib.sinks.reading.postgres import PostgresTable
+
+        return [PostgresTable(text, table)]
+    if "://" in text or (":/" in text and resembles_url(text)):
+        raise WatlowConfigurationError(
+            f"{shown(source)}: give a file, a folder, a pattern or {URLS[0]}user@host/database"
+        )
+    return [READERS[path.suffix.lower()](path, table) for path in _paths(Path(text))]
+
+
+def _paths(path: Path) -> list[Path]:
+    known = path.suffix.lower() in READERS
+    if known and (path.is_file() or journal_of(path).exists()):
+        return [path]
+    if path.is_dir():
+        return _of_one_format(path, path.iterdir())
+    if glob.has_magic(str(path)):
+        pattern = str(path)
+        names = glob.glob(pattern) + glob.glob(str(journal_of(path)))  # noqa: PTH207
+        if found := _of_one_format(path, map(Path, names)):
+            return found
+        raise WatlowSinkError(f"no file matches {shown(pattern)}")
+    if not known:
+        raise WatlowConfigurationError(
+            f"{shown(path)}: the file extension selects the format; "
+            f"known are {', '.join(READERS)}, and folders of such files"
+        )
+    raise WatlowSinkError(f"there is no file {shown(path)}")
+
+
+def _of_one_format(source: Path, paths: Iterable[Path]) -> list[Path]:
+    """Return the recordings among `paths`, sorted by name; a journal stands for its file."""
+    found = {
+        parquet_of(path) if path.name.endswith(SUFFIX) else path
+        for path in paths
+        if path.name.endswith(SUFFIX) or not path.name.startswith(("_", "."))
+    }
+    found = {path for path in found if path.suffix.lower() in READERS and not path.is_dir()}
+    if len({READERS[path.suffix.lower()] for path in found}) > 1:
+        example = min(found)
+        pattern = str(source if source.is_dir() else source.parent) + f"{os.sep}*{example.suffix}"
+        raise WatlowConfigurationError(
+            f"{shown(source)} has files of several formats, which may be the same recording; "
+            f"give a pattern such as {shown(pattern)}"
+        )
+    return sorted(found, key=lambda path: _natural(path.name))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts run-2 before run-10."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+
+
+def in_time_order(readers: list[Reader]) -> list[Reader]:
+    """Return `readers` in the order of their first times; those without rows come last."""
+    return sorted(readers, key=_first_time) if len(readers) > 1 else readers
+
+
+def _first_time(reader: Reader) -> datetime:
+    with suppress(OSError, ValueError, TypeError, AttributeError, sqlite3.Error):  # raised later
+        for row in reader.rows(Query(columns=("requested_at",))):
+            when = row.get("requested_at")
+            if isinstance(when, str):
+                when = datetime.fromisoformat(when)
+            if when is not None:
+                return when
+    return datetime.max.replace(tzinfo=timezone.utc)

@@ -1,0 +1,99 @@
+"""Reads a Parquet file together with its journal, also while a sink is writing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from watlowlib._internal.optional import import_optional
+from watlowlib.sinks.parquet.arrow import arrow, from_batch, schema_of
+from watlowlib.sinks.parquet.finalize import added, recordings_in
+from watlowlib.sinks.parquet.journal import JournalReader, journal_of
+from watlowlib.sinks.reading.query import Query
+from watlowlib.sinks.reading.reader import ROWS_AT_ONCE, Recordings, Rows
+from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout
+
+log = logging.getLogger(__name__)
+
+BATCHES_AHEAD = 4
+"""Batches that pyarrow reads ahead, which are in memory at the same time."""
+
+
+class ParquetFile:
+    """A Parquet file and its journal; one of them may be missing."""
+
+    def __init__(self, path: Path) -> None:
+        self.source = str(path)
+        self._path = path
+
+    def __str__(self) -> str:
+        return self.source
+
+    def rows(self, query: Query) -> Rows:
+        """Yield the rows as dicts."""
+        for table in self.tables(query):
+            for start in range(0, table.num_rows, ROWS_AT_ONCE):
+                yield from from_batch(table.slice(start, ROWS_AT_ONCE))
+
+    def tables(self, query: Query) -> Iterator[Any]:
+        """Yield the record batches of the file and then of the journal as tables."""
+        pa = arrow()
+        # Open the journal first: a sink may finish and delete it while the file is read.
+        with JournalReader(journal_of(self._path)) as journal:
+            if self._path.exists():
+                with pa.OSFile(str(self._path), "rb") as source:
+                    file = import_optional("pyarrow.parquet").ParquetFile(source)
+                    journal_added = journal.schema is not None and added(journal.schema, file)
+                    yield from self._scanned(source, file.schema_arrow, query)
+                if journal_added:
+                    return
+            if journal.schema is not None:
+                query.check(journal.schema.names, self)
+                yield journal.schema.empty_table()
+            for batch in journal:
+                yield pa.Table.from_batches([batch])
+            if journal.bytes_left:
+                log.warning(
+                    "%s: the last %d bytes are left out: they are not a valid batch, but "
+                    "incomplete or damaged",
+                    journal_of(self._path),
+                    journal.bytes_left,
+                )
+
+    def recordings(self) -> Recordings:
+        """Return the recordings in the file's metadata and in the journal."""
+        # Open the journal first: a sink may finish and delete it while the file is read.
+        with JournalReader(journal_of(self._path)) as journal:
+            found: Recordings = []
+            if self._path.exists():
+                with import_optional("pyarrow.parquet").ParquetFile(self._path) as file:
+                    found = recordings_in(file)
+            for _ in journal:
+                pass
+            return found + journal.recordings
+
+    def _scanned(self, source: Any, schema: Any, query: Query) -> Iterator[Any]:
+        """Yield the batches of `source`, an open file, that may have rows for `query`.
+
+        The fragment of a dataset skips row groups by their statistics.
+        """
+        query.check(schema.names, self)
+        columns = query.arrow_columns(schema.names)
+        yield schema.empty_table().select(columns)
+        fragment = import_optional("pyarrow.dataset").ParquetFileFormat().make_fragment(source)
+        batches = fragment.to_batches(
+            schema=schema,
+            columns=columns,
+            filter=query.expression() if _comparable(schema, query) else None,
+            batch_readahead=BATCHES_AHEAD,
+        )
+        for batch in batches:
+            yield arrow().Table.from_batches([batch])
+
+
+def _comparable(schema: Any, query: Query) -> bool:
+    """Whether the columns of the filters have the types of a `ParquetSink`."""
+    usual = schema_of(ColumnLayout({name: COLUMN_TYPES[name] for name in query.filtered}))
+    return all(schema.field(field.name).type == field.type for field in usual)
