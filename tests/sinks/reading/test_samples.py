@@ -5,13 +5,17 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.sinks.samples import EVERY_KIND, many
+from tests.sinks.samples import EVERY_KIND, START, many
 from watlowlib import SqliteSink, WatlowConfigurationError, WatlowSinkError, open_sink, read_samples
+from watlowlib.sinks.reading import samples
 
 SUFFIXES = ["csv", "jsonl", "sqlite", "parquet"]
 
@@ -64,6 +68,89 @@ def test_empty_file_reads_as_empty_table(tmp_path: Path) -> None:
         pass
     table = read_samples(tmp_path / "run.csv").to_arrow()
     assert (table.num_rows, table.column_names[0]) == (0, "device")
+
+
+def store(path: Path, *rows: dict[str, Any]) -> None:
+    with open_sink(path) as sink:
+        sink.write_many(rows)
+
+
+def test_a_folder_is_read_in_time_order(tmp_path: Path) -> None:
+    for name, hour in (("run-10.csv", 2), ("run-2.csv", 1), ("a.csv", 3)):
+        store(tmp_path / name, {"device": name, "requested_at": START + timedelta(hours=hour)})
+    (tmp_path / "run-2.csv.torn").write_text("torn")
+    (tmp_path / "_old.csv").write_text("not read")
+    assert [row["device"] for row in read_samples(tmp_path)] == ["run-2.csv", "run-10.csv", "a.csv"]
+    pattern = read_samples(str(tmp_path / "run-*"))
+    assert [row["device"] for row in pattern] == ["run-2.csv", "run-10.csv"]
+
+
+def test_files_of_several_formats_are_refused(tmp_path: Path) -> None:
+    for name in ("run.csv", "run.sqlite"):
+        store(tmp_path / name, {"device": "a"})
+    for source in (tmp_path, tmp_path / "run.*"):
+        with pytest.raises(WatlowConfigurationError, match="several formats.*give a pattern"):
+            read_samples(source)
+
+
+def test_a_pattern_finds_unfinished_parquet_files(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    with open_sink(tmp_path / "run-1.parquet") as sink:
+        sink.write_many(many(3))
+        assert len(list(read_samples(tmp_path / "run-*.parquet"))) == 3
+        assert read_samples(tmp_path / "run-*.parquet").to_pandas().shape[0] == 3
+    with pytest.raises(WatlowSinkError, match="no file matches"):
+        read_samples(tmp_path / "other-*.parquet")
+
+
+def test_a_column_that_an_older_file_lacks_is_missing_there(tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    store(tmp_path / "1.csv", {"device": "a", "requested_at": START})
+    store(tmp_path / "2.csv", {"device": "b", "requested_at": START, "value": 1.5, "tick": 7})
+    stored = read_samples(tmp_path)
+    assert stored.to_arrow().column("tick").to_pylist() == [None, 7]
+    frame = stored.to_pandas()
+    assert (list(frame["device"]), frame["tick"][1]) == (["a", "b"], 7)
+    assert frame["value"].isna().tolist() == [True, False]
+    old = read_samples(tmp_path / "1.csv", columns=["tick", "device"])
+    assert list(old) == old.to_arrow().to_pylist() == [{"tick": None, "device": "a"}]
+
+
+def test_columns_and_filters_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    store(tmp_path / "run.csv", {"gas": "N2"})
+    with pytest.raises(WatlowSinkError, match="has no column 'flow'; known are device,.* gas"):
+        list(read_samples(tmp_path / "run.csv", columns="flow"))
+    with pytest.raises(WatlowSinkError, match="cannot be filtered: it has no column device"):
+        list(read_samples(tmp_path / "run.csv", device="a"))
+    for wrong in (datetime(2026, 1, 1), "yesterday", 5):
+        with pytest.raises(WatlowConfigurationError, match=r"since=.*give a datetime with a time"):
+            read_samples(tmp_path / "run.csv", since=wrong)  # type: ignore[arg-type]
+    for wrong in ([], [None], 1.5):
+        with pytest.raises(WatlowConfigurationError, match="device=.*: give one or several names"):
+            read_samples(tmp_path / "run.csv", device=wrong)  # type: ignore[arg-type]
+
+
+def test_metadata_is_that_of_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "read_recordings", lambda source: [{"from": source}])
+    for name in ("run-1.csv", "run-2.csv"):
+        store(tmp_path / name, {"device": "a"})
+    found = [{"from": str(tmp_path / name)} for name in ("run-1.csv", "run-2.csv")]
+    assert read_samples(tmp_path).metadata == found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on memory")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_iterating_needs_little_memory(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"run.{suffix}"
+    with open_sink(path) as sink:
+        for _ in range(5):
+            sink.write_many(many(10_000))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read_samples(path)) == 50_000
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000  # 1,000 bytes a row would be 50
+    finally:
+        tracemalloc.stop()
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:

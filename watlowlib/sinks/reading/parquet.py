@@ -82,9 +82,13 @@ class ParquetFile:
         query.check(schema.names, self)
         columns = query.arrow_columns(schema.names)
         yield schema.empty_table().select(columns)
-        fragment = import_optional("pyarrow.dataset").ParquetFileFormat().make_fragment(source)
+        texts = [name for name in columns if arrow().types.is_string(schema.field(name).type)]
+        form = import_optional("pyarrow.dataset").ParquetFileFormat(
+            dictionary_columns=texts if query.dictionaries else []
+        )
+        fragment = form.make_fragment(source)
         batches = fragment.to_batches(
-            schema=schema,
+            schema=fragment.physical_schema,
             columns=columns,
             filter=query.expression() if _comparable(schema, query) else None,
             batch_readahead=BATCHES_AHEAD,

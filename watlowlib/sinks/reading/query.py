@@ -33,6 +33,7 @@ class Query:
         since: The first `requested_at`.
         until: The end of the times: rows at this time or later are left out.
         columns: Names of columns, in the order of the result.
+        dictionaries: Whether a reader may return texts as dictionaries, which need less memory.
     """
 
     devices: tuple[str, ...] | None = None
@@ -40,6 +41,7 @@ class Query:
     since: datetime | None = None
     until: datetime | None = None
     columns: tuple[str, ...] | None = None
+    dictionaries: bool = False
 
     @cached_property
     def parameter_names(self) -> tuple[str, ...]:
