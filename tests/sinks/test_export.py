@@ -45,7 +45,7 @@ def test_an_exported_file_has_the_same_rows(tmp_path: Path, source: str, target:
     new = tmp_path / f"new.{target}"
     assert export([path], new) == len(EVERY_KIND)
     assert list(read_samples(new)) == list(read_samples(path))
-    assert {each.name for each in tmp_path.iterdir()} == {path.name, new.name}
+    assert [each.name for each in tmp_path.iterdir() if "new" in each.name] == [new.name]
 
 
 @pytest.mark.parametrize("target", FORMATS)

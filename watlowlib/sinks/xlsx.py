@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from watlowlib._internal.optional import import_optional
@@ -35,6 +36,7 @@ class XlsxSink(FileSink):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._book: Any = None
+        self._folder: TemporaryDirectory[str] | None = None
         self._sheet: Any = None
         self._row = 0
 
@@ -45,7 +47,8 @@ class XlsxSink(FileSink):
             WatlowSinkError: xlsxwriter is not installed.
         """
         workbook = import_optional("xlsxwriter").Workbook
-        self._book = workbook(self.path, {**OPTIONS, "tmpdir": str(self.path.absolute().parent)})
+        self._folder = TemporaryDirectory()  # xlsxwriter itself may leave files there
+        self._book = workbook(self.path, {**OPTIONS, "tmpdir": self._folder.name})
         self._sheet = None
 
     def write_many(self, samples: Sequence[Row]) -> None:
@@ -59,8 +62,9 @@ class XlsxSink(FileSink):
     def close(self) -> None:
         """Write the file."""
         book, self._book = self._book, None
-        if book is not None:
-            book.close()
+        if book is not None and self._folder is not None:
+            with self._folder:
+                book.close()
 
     def _begin_sheet(self, names: Sequence[str]) -> None:
         self._sheet = self._book.add_worksheet()
