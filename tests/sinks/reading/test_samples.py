@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.sinks.samples import EVERY_KIND, START, many
+from tests.sinks.test_metadata import pipe_into, recording
 from watlowlib import SqliteSink, WatlowConfigurationError, WatlowSinkError, open_sink, read_samples
-from watlowlib.sinks.reading import samples
 
 SUFFIXES = ["csv", "jsonl", "sqlite", "parquet"]
 
@@ -130,12 +130,13 @@ def test_columns_and_filters_that_do_not_fit_are_refused(tmp_path: Path) -> None
             read_samples(tmp_path / "run.csv", device=wrong)  # type: ignore[arg-type]
 
 
-def test_metadata_is_that_of_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samples, "read_recordings", lambda source: [{"from": source}])
+def test_metadata_is_that_of_each_file(tmp_path: Path) -> None:
+    infos = []
     for name in ("run-1.csv", "run-2.csv"):
-        store(tmp_path / name, {"device": "a"})
-    found = [{"from": str(tmp_path / name)} for name in ("run-1.csv", "run-2.csv")]
-    assert read_samples(tmp_path).metadata == found
+        with open_sink(tmp_path / name) as sink:
+            infos.append(pipe_into(sink, recording(file=name)))
+    assert read_samples(tmp_path).metadata == infos
+    assert [info["metadata"]["file"] for info in infos] == ["run-1.csv", "run-2.csv"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on memory")
