@@ -160,6 +160,17 @@ def test_late_reply_is_recognized_after_the_port_was_closed(
     assert line.requested_s[read()] > 1.4 + line.requested_s[1]
 
 
+def test_late_reply_of_one_protocol_does_not_disturb_the_other(clock: ManualClock) -> None:
+    # Address 1 on Standard Bus and slave 16 have the same station number.
+    line = NumberingTransport(clock, iter([None, 0.01, 0.01]).__next__)
+    with open_device(line, timeout_s=0.5, retries=0) as ctl, pytest.raises(WatlowTimeoutError):
+        read_number(ctl, random.Random(1))
+    with open_device(
+        line, protocol="modbus_rtu", address=16, data_map=1, word_order="high_low"
+    ) as ctl:
+        assert line.requested_s[read_number(ctl, random.Random(1))] > 0.5
+
+
 def test_a_lost_reply_is_expected_for_a_limited_time(clock: ManualClock) -> None:
     delays_s = iter([None])
     line = NumberingTransport(clock, lambda: next(delays_s, 0.01))

@@ -90,8 +90,8 @@ class Lease(NotCopied):
 _lock = threading.Lock()
 _ports: list[SharedPort] = []
 _abandoned: deque[Lease] = deque()
-_pending_replies: dict[str, PendingReplies[Any]] = {}
-"""The late replies that may still come on a closed port, by its key."""
+_pending_replies: dict[tuple[str, ProtocolKind], PendingReplies[Any]] = {}
+"""The late replies that may still come on a closed port, by its key and protocol."""
 
 
 def _forget_all() -> None:
@@ -151,7 +151,7 @@ def _find_or_add(
                     if isinstance(transport, str):
                         transport = SerialTransport(transport, settings)
                     client = _make_client(Port(transport), settings, protocol)
-                    client.pending_replies.add_earlier(_pending_replies.pop(key, None))
+                    client.pending_replies.add_earlier(_pending_replies.pop((key, protocol), None))
                     shared = SharedPort(client, settings, protocol)
                     _ports.append(shared)
                 _check_agreement(shared, settings, protocol)
@@ -169,7 +169,7 @@ def _keep_pending_replies(shared: SharedPort) -> None:
     for key in [key for key, replies in _pending_replies.items() if replies.expired]:
         del _pending_replies[key]
     if not shared.client.pending_replies.expired:
-        _pending_replies[shared.key] = shared.client.pending_replies
+        _pending_replies[shared.key, shared.protocol] = shared.client.pending_replies
 
 
 def _make_client(port: Port, settings: SerialSettings, protocol: ProtocolKind) -> Client:
