@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -142,11 +142,15 @@ class Decoder(Protocol[F_out]):
         """The number of damaged frames."""
 
 
-def decode_until(deadline: Deadline, decoder: Decoder[F], data: bytes) -> Iterator[F]:
-    """Yield the frames that `data` completes; stop at the deadline, because noise takes time.
+def decode_until(deadline: Deadline, decoder: Decoder[F], data: bytes) -> Iterable[F]:
+    """Return the frames that `data` completes, up to the deadline, because noise takes time.
 
     The first slice is decoded in any case: a reply may arrive at the last moment.
     """
+    return decoder.feed(data) if len(data) <= SLICE else _decode_slices(deadline, decoder, data)
+
+
+def _decode_slices(deadline: Deadline, decoder: Decoder[F], data: bytes) -> Iterator[F]:
     for at in range(0, len(data), SLICE):
         yield from decoder.feed(data[at : at + SLICE])
         if deadline.passed():

@@ -76,8 +76,10 @@ class PendingReplies(Generic[F]):
         They are the key of `request` and those of the pending replies up to the last one that
         has this key and belongs to another group.
         """
+        pending = self._pending.get(request.station)
+        if not pending:
+            return set()
         now_s = time.monotonic()
-        pending = self._pending.get(request.station, ())
         for place in range(len(pending) - 1, -1, -1):
             reply = pending[place]
             if (
