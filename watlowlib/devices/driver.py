@@ -71,12 +71,16 @@ class Driver(NotCopied, ABC):
         """Discard also what outlasts a timeout: another controller replies."""
         self.forget()
 
-    def send_in(self, opening: int | None) -> None:
-        """Send requests only in this opening of the port (`PortStats.reconnects`); None: in any.
+    def send_in(self, opening: int | None, outages: int | None = None) -> None:
+        """Send requests only in this opening of the port, and only until the next outage.
 
-        After another opening they raise `PortReopenedError`, and nothing is sent.
+        Then they raise `InterruptionError`, and nothing is sent.
+
+        Args:
+            opening: `PortStats.reconnects`; None for any.
+            outages: `DeviceStats.outages`; None for any.
         """
-        self._policy = self._policy._replace(opening=opening)
+        self._policy = self._policy._replace(opening=opening, outages=outages)
 
     def for_opening(self: D, opening: int) -> D:
         """Return a driver that has learnt nothing, for requests in one opening of the port."""
@@ -142,5 +146,6 @@ class Driver(NotCopied, ABC):
     def at(self: D, address: int) -> D:
         """Return a driver for another address on the same port."""
         other = object.__new__(type(self))
-        vars(other).update(vars(self), address=address)
+        policy = self._policy._replace(outages=None)  # those of another address
+        vars(other).update(vars(self), address=address, _policy=policy)
         return other

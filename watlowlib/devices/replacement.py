@@ -6,9 +6,9 @@ serial number of each controller once, and again before the first value after an
 port was opened again, or `OFFLINE_AFTER` attempts in a row got no reply. No other read costs
 anything.
 
-The check cannot be overtaken. As long as the identity is not confirmed for the present opening of
-the port, no request of the controller's driver is sent (`Line.send`). A second driver, which has
-learnt nothing, reads the identity meanwhile.
+The check cannot be overtaken, also not by a retry. As long as the identity is not confirmed since
+the last interruption, no request of the controller's driver is sent (`RetryPolicy.opening`,
+`RetryPolicy.outages`). A second driver, which has learnt nothing, reads the identity meanwhile.
 
 A controller without a readable serial number is known by its part number. Over Modbus there is no
 part number; then nothing is known, and nothing is checked.
@@ -151,7 +151,7 @@ class IdentityCheck:
                 return
             if not self.known:
                 self.known = identity
-                driver.send_in(opening)
+                driver.send_in(opening, driver.stats.outages)
             elif identity != self.known:
                 self._confirmed = None
 
@@ -160,8 +160,8 @@ class IdentityCheck:
 
     def _accept(self, driver: Driver, found: _Found) -> None:
         driver.adopt_layout(found.reader)
-        driver.send_in(found.opening if self.known else None)
         self._confirmed = found.opening, driver.stats.outages
+        driver.send_in(*(self._confirmed if self.known else (None, None)))
         self._other = None
 
     def _read(self, driver: Driver) -> _Found:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from watlowlib.devices.availability import Availability
 from watlowlib.devices.driver import DecodedReply, Driver, Target
 from watlowlib.devices.eeprom import EepromCounter
 from watlowlib.devices.replacement import IdentityCheck
+from watlowlib.devices.stored_settings import StoredSettings
 from watlowlib.devices.targets import Parameters, target_of, targets_of
 from watlowlib.devices.values import as_number, is_cool_side, label_of, unit_of
 from watlowlib.errors import (
@@ -31,32 +32,15 @@ from watlowlib.errors import (
     WatlowOtherDeviceError,
     WatlowTimeoutError,
 )
-from watlowlib.model import ControllerFamily, DeviceInfo, PartNumber, ProtocolKind, Reading, Unit
+from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
 from watlowlib.protocol.exchange import WriteOptions
-from watlowlib.protocol.line import PortReopenedError
+from watlowlib.protocol.line import InterruptionError
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease, release_later
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, ParameterSpec, Registry
 from watlowlib.registry.part_numbers import decode_part_number
 
 T = TypeVar("T")
-
-
-@dataclass
-class StoredSettings:
-    """What was read of the controller since the last interruption.
-
-    Attributes:
-        part: The part number; None also where the controller does not report it.
-        part_is_known: Whether it was read.
-        info: The identity as `identify` has read it.
-        setpoint_limits: 7003 and 7004 of each loop.
-    """
-
-    part: PartNumber | None = None
-    part_is_known: bool = False
-    info: DeviceInfo | None = None
-    setpoint_limits: dict[int, tuple[float | None, float | None]] = field(default_factory=dict)
 
 
 class Session(NotCopied):
@@ -180,7 +164,7 @@ class Session(NotCopied):
         try:
             self.confirm()
             self.check_cooling(spec)
-            decoded = self._repeat_if_reopened(lambda: self.driver.read(spec, instance))
+            decoded = self._repeat_if_interrupted(lambda: self.driver.read(spec, instance))
         except WatlowError as error:
             self._add_context(error, spec, instance)
             raise
@@ -193,7 +177,7 @@ class Session(NotCopied):
 
         Args:
             targets: What to read.
-            again: Whether to repeat the reads before which the port was opened again.
+            again: Whether to repeat the reads that were not sent because of an interruption.
 
         Yields:
             The results of one exchange.
@@ -215,33 +199,45 @@ class Session(NotCopied):
                 readable.append(target)
             except WatlowError as error:
                 yield {target: self._add_context(error, *target)}
-        reopened: list[Target] = []
+        not_sent: list[Target] = []
         for outcomes in self.driver.read_each(readable):
             results: dict[Target, Reading | WatlowError] = {}
             for target, result in outcomes:
-                if again and isinstance(result, PortReopenedError):
-                    reopened.append(target)
+                if again and isinstance(result, InterruptionError):
+                    not_sent.append(target)
                 elif isinstance(result, WatlowError):
                     results[target] = self._add_context(result, *target)
                 else:
                     results[target] = self._reading(*target, result)
             yield results
-        if reopened:
-            yield from self.read_each(reopened, again=False)
+        if not_sent:
+            yield from self.read_each(not_sent, again=False)
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
     ) -> Reading:
         """Write a checked value; see `Driver.write`.
 
+        After an interruption the value is read, and written again only if it was not stored.
+
         Raises:
             WatlowError: The write failed; its context names the parameter.
         """
+        sent = False
+
+        def note() -> None:
+            nonlocal sent
+            sent = True
+            options.on_send()
+
+        def request() -> DecodedReply:
+            skip = options.skip_unchanged or (sent and options.readable)
+            noted = options._replace(skip_unchanged=skip, on_send=note)
+            return self.driver.write(spec, instance, value, noted)
+
         try:
             self.confirm()
-            decoded = self._repeat_if_reopened(
-                lambda: self.driver.write(spec, instance, value, options)
-            )
+            decoded = self._repeat_if_interrupted(request)
         except WatlowError as error:
             self._add_context(error, spec, instance)
             raise
@@ -360,11 +356,11 @@ class Session(NotCopied):
         self.availability.release()
         self.availability = self._new_availability(self.driver)
 
-    def _repeat_if_reopened(self, request: Callable[[], T]) -> T:
-        """Send a request; confirm the identity and repeat it if the port was opened again."""
+    def _repeat_if_interrupted(self, request: Callable[[], T]) -> T:
+        """Send a request; after an interruption confirm the identity and send it again."""
         try:
             return request()
-        except PortReopenedError:
+        except InterruptionError:
             self.confirm()
             return request()
 

@@ -40,6 +40,7 @@ from watlowlib.protocol.exchange import (
     decode_until,
 )
 from watlowlib.protocol.late_replies import PendingReplies
+from watlowlib.protocol.line import OutageError
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stats import OFFLINE_AFTER, DeviceStats
 
@@ -176,6 +177,7 @@ class ProtocolClient(NotCopied, Generic[F]):
     def _exchange(self, call: Call, request: Request[F]) -> ExchangeResult:
         """Make one exchange on the acquired port; raise on an error reply."""
         try:
+            self._check_outages(call.policy, request)
             self._prepare_line(call.policy.opening)
             self._settle_late_replies(call, request)
             self._send(call, request, call.group)
@@ -187,6 +189,14 @@ class ProtocolClient(NotCopied, Generic[F]):
         if self._is_error_reply(frame.payload):
             raise self._error_from(frame.payload, self._context(call, request, frame.raw))
         return ExchangeResult(frame.payload[len(request.expected) :], frame.raw)
+
+    def _check_outages(self, policy: RetryPolicy, request: Request[F]) -> None:
+        if policy.outages not in (None, self._stats[request.station].outages):
+            raise OutageError(
+                "the controller did not reply for a while; nothing was sent, because another one "
+                "may be connected now; repeat the request",
+                context=ErrorContext(port=self.port.name, address=request.address),
+            )
 
     def _prepare_line(self, opening: int | None) -> None:
         """Wait until the line is quiet; the stale frames received before may be late replies."""

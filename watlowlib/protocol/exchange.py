@@ -28,11 +28,14 @@ class RetryPolicy(NamedTuple):
         retries: How often to retry.
         opening: The opening of the port (`PortStats.reconnects`) for which requests are meant;
             after another they are not sent. None for any.
+        outages: The number of outages (`DeviceStats.outages`) with which requests are sent; after
+            another outage they are not. None for any.
     """
 
     timeout_s: float = DEFAULT_TIMEOUT_S
     retries: int = 1
     opening: int | None = None
+    outages: int | None = None
 
     def single_attempt(self, within_s: float | None) -> RetryPolicy:
         """Return a policy without retries and with a timeout of at most `within_s` (None: self).

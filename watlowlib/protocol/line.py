@@ -40,8 +40,18 @@ REOPEN_FIRST_S, REOPEN_MOST_S = 0.1, 5.0
 NOW = Deadline(0.0)
 
 
-class PortReopenedError(WatlowConnectionError):
-    """The port was opened again after the opening that a request was for; nothing was sent."""
+class InterruptionError(WatlowConnectionError):
+    """Another controller may be connected than the one a request was for; nothing was sent."""
+
+
+class PortReopenedError(InterruptionError):
+    """The port was opened again."""
+
+
+class OutageError(InterruptionError):
+    """`OFFLINE_AFTER` attempts in a row got no reply."""
+
+    status = "timeout"
 
 
 class Line(NotCopied):
