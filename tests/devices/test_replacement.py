@@ -13,11 +13,13 @@ from watlowlib import Controller, WatlowOtherDeviceError, open_device
 from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowConnectionError,
+    WatlowDeviceError,
     WatlowError,
     WatlowTimeoutError,
 )
 from watlowlib.model import ProtocolKind, WordOrder
 from watlowlib.protocol.exchange import WriteOptions
+from watlowlib.protocol.stdbus.payloads import ErrorReply
 from watlowlib.simulator import Fault, SimulatedBus, SimulatedController, SimulatedSD
 
 MODBUS = ProtocolKind.MODBUS_RTU
@@ -456,3 +458,70 @@ def test_a_link_that_moves_to_another_line_is_noticed(tmp_path: Path) -> None:
                 with pytest.raises(WatlowOtherDeviceError):
                     ctl.read_setpoint()
             assert ctl.port_stats.reconnects == 1
+
+
+# Replies that do not tell the identity
+
+
+@pytest.mark.parametrize("code", [0x85, 0x90])
+def test_an_error_that_does_not_mean_absence_is_no_other_controller(
+    bus: SimulatedBus, known: Controller, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """For example the Modbus exceptions 06 (busy) and 11 (a gateway got no reply)."""
+    reconnect(bus, known)
+    with monkeypatch.context() as patch:
+        refuse_serial_number(patch, code)
+        with pytest.raises(WatlowDeviceError):
+            known.read_setpoint()
+    assert known.read_setpoint().value == 100.0
+
+
+def test_a_first_error_that_does_not_mean_absence_leaves_the_check_on(
+    bus: SimulatedBus, other: SimulatedController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_device(bus.port) as ctl:
+        poll = ctl.prepare("setpoint")
+        with monkeypatch.context() as patch:
+            refuse_serial_number(patch, 0x85)
+            assert [each.status for each in poll()] == ["device_error"]
+        assert [each.value for each in poll()] == [100.0]
+        reconnect(bus, ctl, other)
+        assert [each.status for each in poll()] == ["other_device"]
+
+
+def refuse_serial_number(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    answer = SimulatedController.answer
+
+    def refuse(unit: SimulatedController, request: object) -> object:
+        return ErrorReply(code) if request[:2] == (1, 7) else answer(unit, request)  # type: ignore[index, arg-type]
+
+    monkeypatch.setattr(SimulatedController, "answer", refuse)
+
+
+def test_the_serial_number_0_does_not_identify_a_controller(
+    bus: SimulatedBus, unit: SimulatedController
+) -> None:
+    unit.set("serial_number", 0)
+    with open_device(bus.port) as ctl:
+        assert ctl.identify().serial_number == 0
+        reconnect(bus, ctl)
+        assert ctl.read_setpoint().value == 100.0
+        reconnect(bus, ctl, make_unit(300.0, 0, cooling=True))
+        with pytest.raises(WatlowOtherDeviceError, match="part number PM3R1CA-AAAAAAA, found part"):
+            ctl.read_setpoint()
+
+
+def test_accept_replacement_raises_an_error_however_often_reading_failed_before(
+    bus: SimulatedBus, unit: SimulatedController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_device(bus.port, timeout_s=0.1, retries=0) as ctl:
+        poll = ctl.prepare(["setpoint", "process_value"])
+        for _ in range(3):
+            bus.faults.next_are(Fault.DROP)
+            assert [each.status for each in poll()] == ["timeout", "ok"]
+        poll()
+        assert ctl.session.identity.known
+        bus.faults.next_are(Fault.DROP)
+        with pytest.raises(WatlowTimeoutError):
+            ctl.accept_replacement()
+        assert ctl.session.identity.known

@@ -10,8 +10,8 @@ The check cannot be overtaken, also not by a retry. As long as the identity is n
 the last interruption, no request of the controller's driver is sent (`RetryPolicy.opening`,
 `RetryPolicy.outages`). A second driver, which has learnt nothing, reads the identity meanwhile.
 
-A controller without a readable serial number is known by its part number. Over Modbus there is no
-part number; then nothing is known, and nothing is checked.
+A controller without a readable serial number, or with the number 0, is known by its part number.
+Over Modbus there is no part number; then nothing is known, and nothing is checked.
 """
 
 from __future__ import annotations
@@ -25,11 +25,16 @@ from typing import NamedTuple
 from watlowlib.devices.driver import Driver
 from watlowlib.errors import (
     WatlowAbsentError,
+    WatlowAccessDeniedError,
     WatlowConfigurationError,
     WatlowConnectionError,
-    WatlowDeviceError,
-    WatlowDeviceFailureError,
     WatlowError,
+    WatlowIllegalFunctionError,
+    WatlowIllegalValueError,
+    WatlowNoSuchAttributeError,
+    WatlowNoSuchInstanceError,
+    WatlowNoSuchObjectError,
+    WatlowNoSuchRegisterError,
     WatlowOtherDeviceError,
     WatlowUncertainError,
 )
@@ -49,19 +54,31 @@ ATTEMPTS = 3
 FIRST_FAILURES = 3
 """How often a controller that replies may fail to report its identity at the start."""
 
+NOT_THERE = (
+    WatlowAccessDeniedError,
+    WatlowNoSuchObjectError,
+    WatlowNoSuchAttributeError,
+    WatlowNoSuchInstanceError,
+    WatlowIllegalFunctionError,
+    WatlowNoSuchRegisterError,
+    WatlowIllegalValueError,
+)
+"""The error replies of a controller without a parameter; others tell nothing about it."""
+
 
 class Identity(NamedTuple):
     """What distinguishes a controller from others; false if it reports nothing."""
 
     serial_number: int | None = None
+    """0 identifies no controller: it was never set."""
     part_number: str | None = None
     """None where the serial number is known, which is enough."""
 
     def __bool__(self) -> bool:
-        return self.serial_number is not None or self.part_number is not None
+        return bool(self.serial_number or self.part_number)
 
     def __str__(self) -> str:
-        if self.serial_number is not None:
+        if self.serial_number:
             return f"serial number {self.serial_number}"
         return f"part number {self.part_number}" if self.part_number else "no serial number"
 
@@ -136,6 +153,7 @@ class IdentityCheck:
         Raises:
             WatlowError: Its identity could not be read; nothing has changed.
         """
+        self._failures = 0
         found = self._read_anew(driver, first=True)
         with self._lock:
             self.known = found.identity
@@ -212,17 +230,20 @@ def read_identity(driver: Driver, registry: Registry) -> Identity:
     names = SD_SERIAL_NUMBER if registry is SD_PARAMETERS else SERIAL_NUMBER
     values = [_read_or_none(driver, registry, name) for name in names]
     words = [value for value in values if isinstance(value, int)]
+    number = None
     if len(words) == len(names):
-        return Identity(serial_number=reduce(lambda high, low: high << 16 | low, words))
+        number = reduce(lambda high, low: high << 16 | low, words)
+    if number:
+        return Identity(number)
     text = _read_or_none(driver, registry, "part_number")
-    return Identity(part_number=text if isinstance(text, str) and text else None)
+    return Identity(number, text if isinstance(text, str) and text else None)
 
 
 def _read_or_none(driver: Driver, registry: Registry, name: str) -> Value | None:
     """Read one parameter; None where the controller does not have it."""
     try:
         return driver.read(registry.resolve(name), 1).value
-    except (WatlowDeviceFailureError, WatlowUncertainError):
+    except WatlowUncertainError:
         raise
-    except (WatlowDeviceError, WatlowAbsentError, WatlowConfigurationError):
+    except (*NOT_THERE, WatlowAbsentError, WatlowConfigurationError):
         return None
