@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import itertools
 import threading
+from contextlib import suppress
 
 import pytest
 
+from tests.ctrl_c import CtrlC
 from watlowlib._internal.clock import Deadline
+from watlowlib.protocol import lock
 from watlowlib.protocol.lock import FairLock
 
 TIMEOUT_S = 10.0
@@ -160,3 +164,31 @@ def test_a_waiter_that_gets_the_lock_at_its_deadline_owns_it(held: FairLock) -> 
     waiter.join(TIMEOUT_S)
     assert results == [True]
     assert held.acquire(Deadline.after(0)) is True
+
+
+def test_ctrl_c_at_any_place_of_a_wait_leaves_the_lock_usable() -> None:
+    for place in itertools.count():
+        shared = FairLock()
+        holding, done = threading.Event(), threading.Event()
+
+        def hold(
+            held: FairLock = shared,
+            holding: threading.Event = holding,
+            done: threading.Event = done,
+        ) -> None:
+            held.acquire(Deadline.after(TIMEOUT_S))
+            holding.set()
+            done.wait(TIMEOUT_S)
+            held.release()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        assert holding.wait(TIMEOUT_S)
+        with suppress(KeyboardInterrupt), CtrlC(place, lock) as pressed:
+            shared.acquire(Deadline.after(0.01))
+        done.set()
+        thread.join(TIMEOUT_S)
+        assert shared.acquire(Deadline.after(0)), place
+        if not pressed.raised:
+            break
+    assert place > 5

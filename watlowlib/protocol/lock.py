@@ -45,10 +45,13 @@ class FairLock(NotCopied):
             if self._owner is None:
                 self._owner = threading.get_ident()
                 return True
-            waiter = _Waiter()
-            queue = self._urgent if urgent else self._normal
-            queue.append(waiter)
+        waiter = _Waiter()
+        queue = self._urgent if urgent else self._normal
         try:
+            with self._mutex:
+                queue.append(waiter)
+                if self._owner is None:  # released meanwhile
+                    self._pass_on()
             if waiter.gate.acquire(timeout=deadline.left_s()):
                 return True
         finally:
@@ -63,12 +66,16 @@ class FairLock(NotCopied):
         with self._mutex:
             if self._owner != threading.get_ident():
                 return
-            urgent = self._urgent and not (self._last_was_urgent and self._normal)
-            self._last_was_urgent = bool(urgent)
-            queue = self._urgent if urgent else self._normal
-            if queue:
-                waiter = queue.popleft()
-                self._owner, waiter.acquired = waiter.thread, True
-                waiter.gate.release()
-            else:
-                self._owner = None
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Make the next waiter the owner, if there is one."""
+        urgent = self._urgent and not (self._last_was_urgent and self._normal)
+        self._last_was_urgent = bool(urgent)
+        queue = self._urgent if urgent else self._normal
+        if queue:
+            waiter = queue.popleft()
+            self._owner, waiter.acquired = waiter.thread, True
+            waiter.gate.release()
+        else:
+            self._owner = None
