@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from watlowlib import Controller, WatlowOtherDeviceError, open_device
+from watlowlib import Controller, WatlowOtherDeviceError, WatlowTimeoutError, open_device
 from watlowlib.model import ProtocolKind
 from watlowlib.simulator import Fault, SimulatedBus, SimulatedController
 
@@ -120,3 +120,19 @@ def test_a_write_that_arrived_before_an_outage_is_not_sent_again(line: Line) -> 
         ctl.write_parameter("setpoint_maximum", 120.0, confirm=True, force=True)
         assert ctl.stats.outages == 1
         assert len(line.old.writes) == 1
+
+
+def test_a_second_outage_in_a_call_is_a_timeout(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with line.open(retries=2) as ctl:
+        confirm = ctl.session.confirm
+        line.bus.faults.next_are(Fault.DROP, Fault.DROP)
+
+        def confirm_and_drop() -> None:
+            confirm()
+            line.bus.faults.next_are(Fault.DROP, Fault.DROP)
+
+        monkeypatch.setattr(ctl.session, "confirm", confirm_and_drop)
+        with pytest.raises(WatlowTimeoutError, match="connected firmly"):
+            ctl.read_setpoint()

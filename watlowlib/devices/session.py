@@ -34,7 +34,7 @@ from watlowlib.errors import (
 )
 from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
 from watlowlib.protocol.exchange import WriteOptions
-from watlowlib.protocol.line import InterruptionError
+from watlowlib.protocol.line import InterruptionError, OutageError
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease, release_later
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, ParameterSpec, Registry
@@ -362,7 +362,11 @@ class Session(NotCopied):
             return request()
         except InterruptionError:
             self.confirm()
+        try:
             return request()
+        except OutageError as error:
+            message = "no reply, again and again; is the line connected firmly?"
+            raise WatlowTimeoutError(message, context=error.context) from error
 
     def _new_availability(self, driver: Driver) -> Availability:
         return Availability(self.name, driver.address, self.port, driver.stats, driver.ping)
