@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from watlowlib import Controller, WatlowOtherDeviceError, WatlowTimeoutError, open_device
+from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.model import ProtocolKind
 from watlowlib.simulator import Fault, SimulatedBus, SimulatedController
 
@@ -136,3 +137,33 @@ def test_a_second_outage_in_a_call_is_a_timeout(
         monkeypatch.setattr(ctl.session, "confirm", confirm_and_drop)
         with pytest.raises(WatlowTimeoutError, match="connected firmly"):
             ctl.read_setpoint()
+
+
+def test_identify_without_a_reply_is_a_timeout(line: Line) -> None:
+    with line.open(retries=1) as ctl:
+        line.bus.power_off(1)
+        for _ in range(2):
+            with pytest.raises(WatlowTimeoutError):
+                ctl.identify()
+
+
+def test_the_assembly_is_restored_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = SimulatedController(1, protocol="modbus_rtu")
+    with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
+        with open_device(bus.port, protocol="modbus_rtu", timeout_s=0.1) as ctl:
+            ctl.identify()
+            driver = ctl.session.driver
+            assert isinstance(driver, ModbusDriver)
+            before = driver.read_registers(40, 4)
+            with ctl.assembly(["pv", "sp"], confirm=True):
+                assert driver.read_registers(40, 4) != before
+                write = driver.write_block
+
+                def drop_once(*arguments: Any) -> None:
+                    monkeypatch.undo()
+                    bus.faults.next_are(Fault.DROP, Fault.DROP)
+                    write(*arguments)
+
+                monkeypatch.setattr(driver, "write_block", drop_once)
+            assert ctl.stats.outages == 1
+            assert driver.read_registers(40, 4) == before

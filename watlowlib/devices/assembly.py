@@ -82,8 +82,7 @@ def _assembled(session: Session, driver: ModbusDriver, targets: list[Target]) ->
             session.confirm()
             if session.replacements == replacements:  # these pointers are not another controller's
                 driver.assembled = {}
-                current = driver.read_registers(POINTERS, len(pointers))
-                _write_pointers(session, driver, current, before)
+                session.repeat_if_interrupted(lambda: _restore_pointers(session, driver, before))
                 # A new dict: a read that began before this block notices the change by identity.
                 driver.assembled = dict(outer)
 
@@ -105,6 +104,11 @@ def _checked_driver(session: Session, targets: list[Target], confirm: bool) -> M
             "intended"
         )
     return driver
+
+
+def _restore_pointers(session: Session, driver: ModbusDriver, before: list[int]) -> None:
+    current = driver.read_registers(POINTERS, len(before))
+    _write_pointers(session, driver, current, before)
 
 
 def _write_pointers(

@@ -31,6 +31,7 @@ def identify(session: Session) -> DeviceInfo:
     except (WatlowTimeoutError, WatlowCRCError):
         part = None
     if part is None:
+        session.confirm()
         session.driver.ping()  # raises when there is no controller
     layout = session.driver.discover_layout()
     hardware = _read(session, "hardware_id", int)

@@ -164,7 +164,7 @@ class Session(NotCopied):
         try:
             self.confirm()
             self.check_cooling(spec)
-            decoded = self._repeat_if_interrupted(lambda: self.driver.read(spec, instance))
+            decoded = self.repeat_if_interrupted(lambda: self.driver.read(spec, instance))
         except WatlowError as error:
             self._add_context(error, spec, instance)
             raise
@@ -237,7 +237,7 @@ class Session(NotCopied):
 
         try:
             self.confirm()
-            decoded = self._repeat_if_interrupted(request)
+            decoded = self.repeat_if_interrupted(request)
         except WatlowError as error:
             self._add_context(error, spec, instance)
             raise
@@ -356,7 +356,7 @@ class Session(NotCopied):
         self.availability.release()
         self.availability = self._new_availability(self.driver)
 
-    def _repeat_if_interrupted(self, request: Callable[[], T]) -> T:
+    def repeat_if_interrupted(self, request: Callable[[], T]) -> T:
         """Send a request; after an interruption confirm the identity and send it again."""
         try:
             return request()
