@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
+import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 import serial
 
+from watlowlib._internal.clock import Deadline
 from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowConnectionError,
@@ -176,3 +179,16 @@ def test_failure_to_list_ports_is_a_connection_error(
 def opened_device(transport: SerialTransport) -> str:
     assert transport._serial is not None
     return str(transport._serial.port)
+
+
+def test_the_socket_of_a_reset_connection_is_closed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = SerialTransport(f"socket://127.0.0.1:{server.getsockname()[1]}")
+        port.open()
+        connection = port._serial._socket  # type: ignore[union-attr]
+        peer, _ = server.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()  # with a linger time of 0 this resets the connection
+        with pytest.raises(WatlowConnectionError):
+            port.read(Deadline.after(5.0))
+        assert connection.fileno() == -1

@@ -139,8 +139,11 @@ class SerialTransport(OneProcess):
         """Close the port."""
         port, self._serial, self._fd = self._serial, None, None
         if port is not None and not self.in_other_process:
+            connection = getattr(port, "_socket", None)
             with contextlib.suppress(OSError):
                 port.close()
+            if connection is not None:
+                connection.close()  # pyserial leaves the socket of a reset connection open
 
     def write(self, data: bytes) -> None:
         """Send all of `data`; the driver must accept it within `WRITE_TIMEOUT_S`."""
