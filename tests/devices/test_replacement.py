@@ -246,6 +246,23 @@ def test_nothing_is_believed_until_the_identity_is_read(
     assert [each.status for each in known.poll(["setpoint", "pv"])] == ["other_device"] * 2
 
 
+def test_an_identity_that_cannot_be_read_again_is_one_warning(
+    bus: SimulatedBus, known: Controller, caplog: pytest.LogCaptureFixture
+) -> None:
+    def warnings() -> int:
+        return caplog.text.count("its identity could not be read after an interruption")
+
+    for outage in range(2):
+        reconnect(bus, known)
+        counts = []
+        for _ in range(4):
+            bus.faults.next_are(Fault.DROP, Fault.DROP)
+            assert known.poll("sp")[0].status == "timeout"
+            counts.append(warnings())
+        assert counts == [outage, outage, outage + 1, outage + 1]
+        assert known.read_setpoint().value == 100.0
+
+
 def test_a_controller_that_was_off_is_checked_too(
     bus: SimulatedBus, known: Controller, other: SimulatedController
 ) -> None:

@@ -54,6 +54,9 @@ ATTEMPTS = 3
 FIRST_FAILURES = 3
 """How often a controller that replies may fail to report its identity at the start."""
 
+FAILURES_BEFORE_WARNING = 3
+"""How often reading the known identity again may fail in a row without a warning."""
+
 NOT_THERE = (
     WatlowAccessDeniedError,
     WatlowNoSuchObjectError,
@@ -103,7 +106,7 @@ class IdentityCheck:
         self._wanted = False
         self._confirmed: tuple[int, int] | None = None
         self._other: _Found | None = None
-        self._failures = self._replies_before = 0
+        self._failures = self._replies_before = self._unconfirmed = 0
         self._lock = threading.Lock()
 
     def request(self) -> None:
@@ -125,7 +128,11 @@ class IdentityCheck:
         if not self.known and not (self._wanted and self.known is None):
             self._confirmed = self._interruptions(driver)
             return
-        found = self._read(driver)
+        try:
+            found = self._read(driver)
+        except WatlowError as error:
+            self._note_failure(error)
+            raise
         with self._lock:
             known = self.known = found.identity if self.known is None else self.known
             if found.identity == known:
@@ -173,6 +180,16 @@ class IdentityCheck:
             elif identity != self.known:
                 self._confirmed = None
 
+    def _note_failure(self, error: WatlowError) -> None:
+        self._unconfirmed += 1
+        if self.known and self._unconfirmed == FAILURES_BEFORE_WARNING:
+            log.warning(
+                "%s: its identity could not be read after an interruption; none of its values is "
+                "used until it is (%s)",
+                self._name,
+                error.message,
+            )
+
     def _interruptions(self, driver: Driver) -> tuple[int, int]:
         return self._port.stats.reconnects, driver.stats.outages
 
@@ -181,6 +198,7 @@ class IdentityCheck:
         self._confirmed = found.opening, driver.stats.outages
         driver.send_in(*(self._confirmed if self.known else (None, None)))
         self._other = None
+        self._unconfirmed = 0
 
     def _read(self, driver: Driver) -> _Found:
         """Read the identity; in one exchange while the same other controller replies."""

@@ -46,7 +46,9 @@ class PendingReplies(Generic[F]):
     def expired(self) -> bool:
         """Whether no reply is expected any more."""
         now_s = time.monotonic()
-        return all(replies[-1].until_s <= now_s for replies in self._pending.values() if replies)
+        return all(
+            reply.until_s <= now_s for replies in self._pending.values() for reply in replies
+        )
 
     def add_earlier(self, earlier: PendingReplies[F] | None) -> None:
         """Add the pending replies of an earlier client of the same port."""
