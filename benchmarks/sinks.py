@@ -65,7 +65,7 @@ READS, PERIOD = 8, timedelta(milliseconds=150)
 """Reads in a tick, and the time between two ticks."""
 
 
-def samples() -> list[Sample]:
+def samples(rows: int = ROWS) -> list[Sample]:
     """Return a recording of four controllers, two parameters each, one read after the other.
 
     Values have single precision, as on the wire; latencies have the precision of a clock.
@@ -74,7 +74,7 @@ def samples() -> list[Sample]:
     at = START
     ovens = [72.0, 75.0, 180.0, 250.0]
     recording: list[Sample] = []
-    for number in range(ROWS):
+    for number in range(rows):
         if number % READS == 0:
             due = START + number // READS * PERIOD  # one object for all samples of a tick
         recording.append(sample(number, at, due, ovens, chance))
