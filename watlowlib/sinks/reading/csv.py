@@ -12,7 +12,7 @@ from watlowlib.sinks.csv import csv_row
 from watlowlib.sinks.files import complete_lines
 from watlowlib.sinks.meta_file import recordings_beside
 from watlowlib.sinks.parquet.arrow import arrow, schema_of
-from watlowlib.sinks.reading.blocks import complete_blocks
+from watlowlib.sinks.reading.blocks import Block, parse_blocks
 from watlowlib.sinks.reading.query import Query
 from watlowlib.sinks.reading.reader import Recordings, Rows
 from watlowlib.sinks.reading.tables import rounded, table_of
@@ -24,8 +24,8 @@ QUOTED_NUMBER = re.compile(
 )
 """A text that looks like a number: only the quotation marks tell, which pyarrow removes."""
 
-PARSED_TOGETHER = 1 << 21
-"""The bytes that one thread of pyarrow parses at a time."""
+PARSED_TOGETHER = 1 << 20
+"""The bytes that pyarrow parses at a time."""
 
 
 class CsvFile:
@@ -52,22 +52,16 @@ class CsvFile:
 
     def tables(self, query: Query) -> Iterator[Any]:
         """Yield a table for each block of the file."""
-        names: list[str] | None = None
-        for block in complete_blocks(self._path, quotes=True):
-            if names is None:
-                header, block = _split_header(block)
-                names = [str(name) for name in csv_row(header)]
-            yield read_block(block, names, query)
+        header = next(complete_lines(self._path, quotes=True), "")
+        names = [str(name) for name in csv_row(header)]
+
+        def parse(block: Block) -> Any:
+            return read_block(block, names, query)
+
+        yield from parse_blocks(self._path, parse, quotes=True, skip=len(header.encode()))
 
 
-def _split_header(block: bytes) -> tuple[str, bytes]:
-    end = block.index(b"\n") + 1
-    while block.count(b'"', 0, end) % 2:
-        end = block.index(b"\n", end) + 1
-    return block[:end].decode(), block[end:]
-
-
-def read_block(block: bytes, names: list[str], query: Query) -> Any:
+def read_block(block: Block, names: list[str], query: Query) -> Any:
     """Return the rows of `block`, CSV lines without a header, as a table.
 
     Raises:
@@ -75,36 +69,41 @@ def read_block(block: bytes, names: list[str], query: Query) -> Any:
         WatlowSinkError: A column cannot hold one of its cells.
     """
     pa = arrow()
-    if block and len(set(names)) == len(names) and not _has_quoted_number(block):
+    quotes = b'"' in block
+    exact = quotes and QUOTED_NUMBER.search(block.view) is not None
+    if len(set(names)) == len(names) and not exact:
         try:
-            return _read_fast(block, names, query)
+            return _read_fast(block.view, quotes, names, query)
         except pa.ArrowInvalid:  # lines of different lengths, or cells of another type
             pass
-    return _read_exactly(block, names, query)
+    return _read_exactly(bytes(block), names, query)
 
 
-def _has_quoted_number(block: bytes) -> bool:
-    return b'"' in block and QUOTED_NUMBER.search(block) is not None
-
-
-def typed_csv(block: bytes, schema: Any, columns: list[str] | None = None) -> Any:
+def typed_csv(
+    lines: bytes | memoryview,
+    schema: Any,
+    columns: list[str] | None = None,
+    *,
+    quotes: bool,
+    threads: bool,
+) -> Any:
     """Return CSV lines without a header as a table.
 
     Args:
-        block: The lines.
+        lines: The lines.
         schema: The names and types of all cells of a line.
         columns: The columns to return; None for all.
+        quotes: Whether a cell may be between quotation marks.
+        threads: Whether pyarrow may use its own threads.
 
     Raises:
         ArrowInvalid: A line has another number of cells, or a cell another type.
     """
-    if not block:
-        return schema.empty_table().select(columns or schema.names)
     csv = import_optional("pyarrow.csv")
     return csv.read_csv(
-        arrow().BufferReader(block),
-        csv.ReadOptions(column_names=schema.names, block_size=PARSED_TOGETHER),
-        csv.ParseOptions(newlines_in_values=b'"' in block, ignore_empty_lines=False),
+        arrow().BufferReader(lines),
+        csv.ReadOptions(column_names=schema.names, block_size=PARSED_TOGETHER, use_threads=threads),
+        csv.ParseOptions(newlines_in_values=quotes, ignore_empty_lines=False),
         csv.ConvertOptions(
             column_types=schema,
             include_columns=columns or schema.names,
@@ -115,11 +114,12 @@ def typed_csv(block: bytes, schema: Any, columns: list[str] | None = None) -> An
     )
 
 
-def _read_fast(block: bytes, names: list[str], query: Query) -> Any:
+def _read_fast(lines: memoryview, quotes: bool, names: list[str], query: Query) -> Any:
     pa = arrow()
     types = {name: _parsed_type(name) for name in names}
     schema = pa.schema({name: type_ or pa.string() for name, type_ in types.items()})
-    table = typed_csv(block, schema, [name for name in names if query.reads(name)])
+    wanted = [name for name in names if query.reads(name)]
+    table = typed_csv(lines, schema, wanted, quotes=quotes, threads=False)
     columns: dict[str, Any] = {}
     for name in table.column_names:
         column = table.column(name)

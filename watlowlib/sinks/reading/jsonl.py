@@ -12,7 +12,7 @@ from watlowlib._internal.optional import import_optional
 from watlowlib.sinks.files import complete_lines
 from watlowlib.sinks.meta_file import recordings_beside
 from watlowlib.sinks.parquet.arrow import arrow, schema_of
-from watlowlib.sinks.reading.blocks import complete_blocks
+from watlowlib.sinks.reading.blocks import Block, parse_blocks
 from watlowlib.sinks.reading.query import Query
 from watlowlib.sinks.reading.reader import Recordings, Rows
 from watlowlib.sinks.reading.tables import rounded, table_of
@@ -24,6 +24,9 @@ MARK = "\x01"
 """Written before numbers that pyarrow is to read as texts, to tell them from texts."""
 
 MARKED_TEXT = b'"value":"\\u0001'
+
+PARSED_TOGETHER = 1 << 20
+"""The bytes that pyarrow parses at a time."""
 
 
 class JsonlFile:
@@ -48,20 +51,21 @@ class JsonlFile:
 
     def tables(self, query: Query) -> Iterator[Any]:
         """Yield a table for each block of the file."""
-        for block in complete_blocks(self._path, quotes=False):
-            yield self._table(block, query)
-
-    def _table(self, block: bytes, query: Query) -> Any:
-        names = list(json.loads(block[: block.index(b"\n") + 1]))
-        if COLUMN_TYPES.keys() >= set(names):
-            try:
-                return rounded(_read_fast(block, names, query))
-            except arrow().ArrowInvalid:  # cells of another type
-                pass
-        return _read_exactly(block, query)
+        return parse_blocks(self._path, lambda block: _table(block, query), quotes=False)
 
 
-def _read_fast(block: bytes, names: list[str], query: Query) -> Any:
+def _table(block: Block, query: Query) -> Any:
+    first = block.data[: block.data.index(b"\n")]
+    names = list(json.loads(first))
+    if COLUMN_TYPES.keys() >= set(names):
+        try:
+            return rounded(_read_fast(block, names, query))
+        except arrow().ArrowInvalid:  # cells of another type
+            pass
+    return _read_exactly(bytes(block), query)
+
+
+def _read_fast(block: Block, names: list[str], query: Query) -> Any:
     """Return the rows of a block with known columns.
 
     Raises:
@@ -69,10 +73,10 @@ def _read_fast(block: bytes, names: list[str], query: Query) -> Any:
     """
     names = [name for name in names if query.reads(name)]
     if "value" not in names:
-        return _parse(block, names, arrow().float64(), query)
-    after = re.match(rb'.*?"value":[^\n]*?(,"\w+":|\})', block)
+        return _parse(block.view, names, arrow().float64(), query)
+    after = re.match(rb'.*?"value":[^\n]*?(,"\w+":|\})', block.view)
     try:
-        table = _parse(block, names, arrow().float64(), query)
+        table = _parse(block.view, names, arrow().float64(), query)
         if after is not None and _only_floats(table.column("value"), block, after[1]):
             missing = arrow().nulls(table.num_rows, arrow().string())
             at = table.column_names.index("value") + 1
@@ -81,16 +85,16 @@ def _read_fast(block: bytes, names: list[str], query: Query) -> Any:
         pass
     if MARKED_TEXT in block:
         raise arrow().ArrowInvalid("a text begins with the mark of numbers")
-    return _with_texts(_parse(_marked(block), names, arrow().string(), query))
+    return _with_texts(_parse(_marked(bytes(block)), names, arrow().string(), query))
 
 
-def _parse(block: bytes, names: list[str], value: Any, query: Query) -> Any:
+def _parse(lines: bytes | memoryview, names: list[str], value: Any, query: Query) -> Any:
     pa, reader = arrow(), import_optional("pyarrow.json")
     fields = [(name, value if name == "value" else _type_of(COLUMN_TYPES[name])) for name in names]
     unexpected = "error" if query.columns is None else "ignore"
     return reader.read_json(
-        pa.BufferReader(block),
-        reader.ReadOptions(block_size=1 << 21),
+        pa.BufferReader(lines),
+        reader.ReadOptions(block_size=PARSED_TOGETHER, use_threads=False),
         reader.ParseOptions(
             explicit_schema=pa.schema(fields), unexpected_field_behavior=unexpected
         ),
@@ -101,7 +105,7 @@ def _type_of(type_: ColumnType) -> Any:
     return schema_of(ColumnLayout({"": type_})).field(0).type
 
 
-def _only_floats(values: Any, block: bytes, after: bytes) -> bool:
+def _only_floats(values: Any, block: Block, after: bytes) -> bool:
     """Whether no cell of `values` is an integer in `block`: each whole number ends in ".0".
 
     Args:

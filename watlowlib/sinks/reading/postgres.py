@@ -97,12 +97,13 @@ class PostgresTable:
         with self._connected() as connection:
             names, select = self._select(connection, query)
             types = self._arrow_types(connection, names)
-            yield typed_csv(b"", types)
+            yield types.empty_table()
             command = sql.SQL("COPY ({}) TO STDOUT (FORMAT CSV)").format(select)
             with connection.cursor() as cursor, cursor.copy(command) as copy:
                 # The server sends each row as a message of its own.
                 while block := b"".join(islice(copy, ROWS_OF_COPY)):
-                    yield rounded(typed_csv(block, types))
+                    quotes = b'"' in block
+                    yield rounded(typed_csv(block, types, quotes=quotes, threads=True))
 
     def recordings(self) -> Recordings:
         """Return the rows of the table `recordings` that belong to this table."""
