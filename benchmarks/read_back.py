@@ -1,9 +1,10 @@
 """Seconds and memory to read rows back, compared with the bare libraries.
 
-A recording is written once in each format, most of it as copies of its first part. Then watlowlib and the bare library read it in turn
-into the same types, times parsed, each in a child process of its own; the median round counts.
-The time begins when the libraries are imported. The memory is the largest resident set of the
-child.
+A recording is written once in each format, most of it as copies of its first part. Then watlowlib
+and the bare library read it in turn into the same types, times parsed, each in a child process of
+its own; the median round counts. The time begins when the libraries are imported. The memory is
+the largest resident set of the child. The time of the processor is less sensitive to other
+programs; it counts all threads, and not the server of PostgreSQL.
 
     python benchmarks/read_back.py                    # 1 million rows, all formats
     python benchmarks/read_back.py --rows 5000000 csv parquet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.sinks.samples import EVERY_KIND, FIRST, START
+from tests.sinks.test_metadata import NOTES, pipe_into, recording
 from watlowlib import Sample, WatlowConfigurationError, WatlowSinkError, open_sink, read_samples
 from watlowlib.sinks import export as module
 from watlowlib.sinks.export import export
@@ -90,6 +92,50 @@ def test_xlsx_has_texts_numbers_and_times(tmp_path: Path) -> None:
     book.close()
 
 
+def test_xlsx_has_a_sheet_with_the_metadata(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    pytest.importorskip("xlsxwriter")
+    path = tmp_path / "run.csv"
+    infos = [record_into(path, **NOTES), record_into(path, number=2**60)]
+    export(path, tmp_path / "run.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "run.xlsx")
+    assert book.sheetnames == ["samples", "recordings"]
+    header, *rows = book["recordings"].values
+    assert header == ("recording", "name", "value")
+    cells = {(number, name): value for number, name, value in rows}
+    for number, info in enumerate(infos, 1):
+        assert cells[number, "id"] == info["id"]
+        assert cells[number, "started_at"] == info["started_at"]
+    assert cells[1, "metadata.operator"] == "Jörg"
+    assert cells[1, "metadata.steps.1"] == 1
+    assert cells[1, "metadata.steps.2.dry"] is None
+    assert cells[2, "metadata.number"] == "1152921504606846976"
+    assert cells[1, "rates.1.parameters.1"] == "pv"
+    assert [book[name].freeze_panes for name in book.sheetnames] == ["A2", "A2"]
+    book.close()
+
+
+def test_xlsx_columns_are_as_wide_as_their_cells(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    pytest.importorskip("xlsxwriter")
+    path = store(tmp_path / "run.csv", [replace(FIRST, device="oven " * 5, status="x" * 500)])
+    export(path, tmp_path / "run.xlsx", columns=["device", "requested_at", "status"])
+    book = openpyxl.load_workbook(tmp_path / "run.xlsx")
+    widths = [book.active.column_dimensions[letter].width for letter in "ABC"]
+    assert widths[0] >= 25
+    assert widths[1] >= len("2026-03-01 12:00:00.000")
+    assert widths[2] < 60
+    book.close()
+
+
+def test_a_text_too_long_for_xlsx_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("xlsxwriter")
+    path = store(tmp_path / "run.csv", [replace(FIRST, value="x" * 32_768)])
+    with pytest.raises(WatlowSinkError, match="row 2, column 7 does not fit .* another format"):
+        export(path, tmp_path / "run.xlsx")
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("target", FORMATS)
 def test_wide_has_a_row_for_each_tick(tmp_path: Path, target: str) -> None:
     path = store(tmp_path / "run.csv", [*hours(0, 2), replace(hours(2, 1)[0], value=None)])
@@ -150,6 +196,86 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "_new.parquet.journal").touch()
     with pytest.raises(WatlowSinkError, match="is in use"):
         export([path], tmp_path / "new.parquet")
+
+
+# Metadata
+
+
+def record_into(path: Path, **metadata: Any) -> dict[str, Any]:
+    with open_sink(path) as sink:
+        return pipe_into(sink, recording(**metadata))
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("target", FORMATS)
+@pytest.mark.parametrize("source", FORMATS)
+def test_an_exported_file_has_the_metadata(
+    tmp_path: Path, source: str, target: str, wide: bool
+) -> None:
+    path = tmp_path / f"run.{source}"
+    infos = [record_into(path, **NOTES), record_into(path, operator="Kim")]
+    new = tmp_path / f"new.{target}"
+    export(path, new, wide=wide)
+    assert read_samples(new).metadata == read_samples(path).metadata == infos
+    beside = [f"{new.name}.meta.json"] if target in ("csv", "jsonl") else []
+    assert sorted(each.name for each in tmp_path.iterdir() if "new" in each.name) == [
+        new.name,
+        *beside,
+    ]
+
+
+@pytest.mark.parametrize("target", FORMATS)
+def test_metadata_of_several_sources_is_merged(tmp_path: Path, target: str) -> None:
+    sources = [tmp_path / f"run.{source}" for source in FORMATS]
+    infos = [record_into(path, source=path.name) for path in sources]
+    again = tmp_path / "again.csv"
+    export(sources[0], again)
+    export([*sources, again], tmp_path / f"all.{target}")
+    stored = read_samples(tmp_path / f"all.{target}").metadata
+    assert sorted(stored, key=str) == sorted(infos, key=str)
+
+
+@pytest.mark.parametrize("target", ["csv", "jsonl"])
+def test_metadata_beside_a_replaced_file_is_replaced(tmp_path: Path, target: str) -> None:
+    path, new = tmp_path / "run.sqlite", tmp_path / f"new.{target}"
+    old, bare = record_into(path), store(tmp_path / "bare.csv", hours(0, 2))
+    export(path, new)
+    new.unlink()
+    with pytest.raises(WatlowSinkError, match=r"meta\.json' exists already"):
+        export(bare, new)
+    export(bare, new, overwrite=True)
+    assert read_samples(new).metadata == []
+    export(path, new, overwrite=True)
+    assert read_samples(new).metadata == [old]
+
+
+@pytest.mark.parametrize("target", FORMATS)
+def test_metadata_that_cannot_be_read_is_a_warning(
+    tmp_path: Path, target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = store(tmp_path / "run.csv", hours(0, 2))
+    (tmp_path / "run.csv.meta.json").write_text("{")
+    assert export(path, tmp_path / f"new.{target}") == 2
+    assert caplog.text.count("metadata of the recordings is not exported") == 1
+    assert read_samples(tmp_path / f"new.{target}").metadata == []
+
+
+def test_metadata_of_other_programs_needs_no_id(tmp_path: Path) -> None:
+    path = store(tmp_path / "run.csv", hours(0, 2))
+    found = [{"furnace": 7}, {"furnace": 8}, {"furnace": 7}]
+    (tmp_path / "run.csv.meta.json").write_text(json.dumps({"recordings": found}))
+    for target in FORMATS:
+        export(path, tmp_path / f"new.{target}")
+        assert read_samples(tmp_path / f"new.{target}").metadata == found[:2]
+
+
+@pytest.mark.parametrize("target", FORMATS)
+def test_an_export_without_rows_has_the_metadata(tmp_path: Path, target: str) -> None:
+    path, new = tmp_path / "run.sqlite", tmp_path / f"new.{target}"
+    info = record_into(path)
+    assert export(path, new, since="2100-01-01") == 0
+    assert read_samples(new).metadata == [info]
+    assert list(read_samples(new)) == []
 
 
 def test_progress_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,8 @@ def stored(target: Target, sink: Sink, request: Any) -> list[dict[str, Any]]:
     if isinstance(sink, InMemorySink):
         return [each.as_dict() for each in sink.recordings]
     if isinstance(sink, PostgresSink):
-        return on_server(request.getfixturevalue("postgres"), request.getfixturevalue("table"))
+        server = request.getfixturevalue("postgres")
+        return read_samples(server.url, table=request.getfixturevalue("table")).metadata
     return read_samples(target.path).metadata
 
 
@@ -288,8 +289,10 @@ def test_metadata_that_the_server_refuses_is_one_warning_and_sent_again(
     try:
         with PostgresSink(config, spool=spool) as sink:
             info = pipe_into(sink, recording(**NOTES))
+        assert read_samples(postgres.url, table=config.table).metadata == []
     finally:
         postgres.query("DROP TABLE recordings")
+    assert read_samples(postgres.url, table=config.table).metadata == []
     assert postgres.query(f"SELECT count(*) FROM {config.table}") == [(5,)]
     assert sink.stats.rows_waiting == 0
     assert caplog.text.count("the metadata of recordings waits in the spool") == 1

@@ -11,9 +11,11 @@ part of it.
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,22 +23,27 @@ from typing import Any
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
-from watlowlib.sinks.base import TableSink
+from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.csv import CsvSink
+from watlowlib.sinks.database import connect, transaction
 from watlowlib.sinks.files import replace
 from watlowlib.sinks.jsonl import JsonlSink
+from watlowlib.sinks.meta_file import meta_path, write_recordings
 from watlowlib.sinks.parquet.arrow import arrow, schema_of
 from watlowlib.sinks.parquet.finalize import ROW_GROUP, ParquetOptions, row_groups
-from watlowlib.sinks.parquet.journal import journal_of
+from watlowlib.sinks.parquet.journal import RECORDINGS, journal_of
 from watlowlib.sinks.reading.query import Names, When, make_query
 from watlowlib.sinks.reading.samples import StoredSamples, read_all
 from watlowlib.sinks.reading.tables import conform
 from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout
-from watlowlib.sinks.sqlite import SqliteSink
+from watlowlib.sinks.sqlite import CREATE_RECORDINGS, SqliteSink, insert_recording
 from watlowlib.sinks.xlsx import XlsxSink
+
+log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 10_000
 
+Recordings = list[dict[str, Any]]
 Report = Callable[[int], object]
 
 
@@ -57,8 +64,13 @@ def export(
 ) -> int:
     """Write the rows of `sources` into the new file `output`; return how many it has.
 
+    Sources are written one after the other, in the order of their first rows. Where their times
+    overlap, the rows are not sorted: their order is that of `read_samples`. The file also has the
+    `metadata` of all sources: beside it (.csv, .jsonl), on a sheet `recordings` (.xlsx), or in it.
+    Metadata that cannot be read is a warning.
+
     Args:
-        sources: What `read_samples` takes, one or several; in the order of their first rows.
+        sources: What `read_samples` takes, one or several.
         output: The file. Its extension selects the format: .csv, .jsonl, .sqlite, .sqlite3, .db,
             .parquet or .xlsx.
         wide: Whether to write a row for each tick, as `StoredSamples.wide` returns them.
@@ -92,12 +104,25 @@ def export(
     try:
         rows = write(new, stored, wide, spreadsheet_safe, report or (lambda rows: None))
         replace(new, path)
+        if meta_path(new).exists():
+            replace(meta_path(new), meta_path(path))
+        elif path.suffix.lower() in META_BESIDE:
+            meta_path(path).unlink(missing_ok=True)  # of the file that was replaced
     except OSError as error:
         raise WatlowSinkError(f"{path} could not be written: {error}") from error
     finally:
-        with suppress(FileNotFoundError):
-            new.unlink()
+        for each in (new, meta_path(new)):
+            with suppress(FileNotFoundError):
+                each.unlink()
     return rows
+
+
+def _recordings(stored: StoredSamples) -> Recordings:
+    try:
+        return stored.metadata
+    except WatlowSinkError as error:
+        log.warning("the metadata of the recordings is not exported: %s", error)
+        return []
 
 
 def _check_output(path: Path, stored: StoredSamples, overwrite: bool) -> None:
@@ -105,16 +130,27 @@ def _check_output(path: Path, stored: StoredSamples, overwrite: bool) -> None:
         raise WatlowSinkError(f"there is no folder {shown(path.absolute().parent)}; make it first")
     if any(path.exists() and Path(each).exists() and path.samefile(each) for each in stored.files):
         raise WatlowSinkError(f"{shown(path)} is one of the sources; give another name")
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise WatlowSinkError(f"{shown(path)} exists already; give another name, or overwrite it")
+    written = [path, meta_path(path)] if path.suffix.lower() in META_BESIDE else [path]
+    for each in written:
+        if each.is_dir() or (each.exists() and not overwrite):
+            raise WatlowSinkError(
+                f"{shown(each)} exists already; give another name, or overwrite it"
+            )
     wal = path.with_name(path.name + "-wal")  # a program that only reads leaves an empty one
     for beside in (journal_of(path), wal):
         if beside.exists() and (beside != wal or beside.stat().st_size):
             raise WatlowSinkError(f"{shown(path)} is in use: there is {shown(beside)}")
 
 
-def _write_rows(make: Callable[[Path, bool], TableSink]) -> Callable[..., int]:
-    """Return a function that writes through the sink that `make` returns."""
+def _write_rows(
+    make: Callable[[Path, bool], Any], store: Callable[[Any, Recordings], None]
+) -> Callable[..., int]:
+    """Return a function that writes a file.
+
+    Args:
+        make: Returns the sink for the rows.
+        store: Stores what is known about the recordings, after the last row.
+    """
 
     def write(
         path: Path, stored: StoredSamples, wide: bool, spreadsheet_safe: bool, report: Report
@@ -126,9 +162,22 @@ def _write_rows(make: Callable[[Path, bool], TableSink]) -> Callable[..., int]:
                 sink.write_many(batch)
                 rows += len(batch)
                 report(rows)
+            if recordings := _recordings(stored):
+                store(sink, recordings)
         return rows
 
     return write
+
+
+def _store_beside(sink: FileSink, recordings: Recordings) -> None:
+    write_recordings(sink.path, recordings)
+
+
+def _store_in_table(sink: FileSink, recordings: Recordings) -> None:
+    with closing(connect(sink.path, 0.0)) as database, transaction(database):
+        database.execute(CREATE_RECORDINGS)
+        for each in recordings:
+            insert_recording(database, "samples", each)
 
 
 def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -173,24 +222,29 @@ def _write_parquet(
             writer.write_table(joined, row_group_size=ROW_GROUP)
             rows += joined.num_rows
             report(rows)
+        if recordings := _recordings(stored):
+            writer.add_key_value_metadata({RECORDINGS: json.dumps(recordings).encode()})
     return rows
 
 
-def _sqlite(path: Path, spreadsheet_safe: bool) -> TableSink:
+def _sqlite(path: Path, spreadsheet_safe: bool) -> SqliteSink:
     del spreadsheet_safe
     # Nobody reads the file before it is complete: it needs no journal on disk.
     return SqliteSink(path, journal_mode="MEMORY", synchronous="OFF")
 
 
-_write_sqlite = _write_rows(_sqlite)
+_write_sqlite = _write_rows(_sqlite, _store_in_table)
 
 WRITERS: dict[str, Callable[..., int]] = {
-    ".csv": _write_rows(lambda path, safe: CsvSink(path, spreadsheet_safe=safe)),
-    ".jsonl": _write_rows(lambda path, safe: JsonlSink(path)),
+    ".csv": _write_rows(lambda path, safe: CsvSink(path, spreadsheet_safe=safe), _store_beside),
+    ".jsonl": _write_rows(lambda path, safe: JsonlSink(path), _store_beside),
     ".sqlite": _write_sqlite,
     ".sqlite3": _write_sqlite,
     ".db": _write_sqlite,
     ".parquet": _write_parquet,
-    ".xlsx": _write_rows(lambda path, safe: XlsxSink(path)),
+    ".xlsx": _write_rows(lambda path, safe: XlsxSink(path), XlsxSink.write_recordings),
 }
 """The function that writes a file by its extension."""
+
+META_BESIDE = (".csv", ".jsonl")
+"""The formats whose metadata is in a file beside."""

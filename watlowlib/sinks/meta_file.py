@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ def meta_path(path: Path) -> Path:
 
 
 def distinct(recordings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return `recordings` with each ID once."""
-    return list({each["id"]: each for each in recordings}.values())
+    """Return `recordings` with each ID once; those of other programs may lack an ID."""
+    return list({each.get("id") or json.dumps(each): each for each in recordings}.values())
 
 
 def add_recording(path: Path, info: RecordingInfo) -> None:
@@ -33,7 +33,16 @@ def add_recording(path: Path, info: RecordingInfo) -> None:
     recordings = recordings_beside(path)
     if any(each.get("id") == info.id for each in recordings):
         return
-    text = json.dumps({KEY: [*recordings, info.as_dict()]}, indent=2, ensure_ascii=False)
+    write_recordings(path, [*recordings, info.as_dict()])
+
+
+def write_recordings(path: Path, recordings: Sequence[dict[str, Any]]) -> None:
+    """Write the metadata of `path`, or replace it; atomically.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    text = json.dumps({KEY: recordings}, indent=2, ensure_ascii=False)
     meta = meta_path(path)
     new = meta.with_name(f"_{meta.name}.new")
     try:

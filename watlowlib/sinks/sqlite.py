@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
+from typing import Any
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.base import FileSink
@@ -48,6 +50,18 @@ CREATE_RECORDINGS = (
     f"CREATE TABLE IF NOT EXISTS {RECORDINGS} "
     "(id TEXT, table_name TEXT, started_at TEXT, info TEXT, PRIMARY KEY (id, table_name))"
 )
+
+
+def insert_recording(
+    database: sqlite3.Connection, table: str, recording: Mapping[str, Any]
+) -> None:
+    """Insert `recording`, a `RecordingInfo` as dict, unless it is there for `table`."""
+    id_, info = recording.get("id"), json.dumps(recording)
+    database.execute(
+        f"INSERT INTO {RECORDINGS} (id, table_name, started_at, info) SELECT ?1, ?2, ?3, ?4 "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {RECORDINGS} WHERE id = ?1 AND table_name = ?2)",
+        (id_, table, recording.get("started_at"), info),
+    )
 
 
 class SqliteSink(FileSink):
@@ -163,17 +177,11 @@ class SqliteSink(FileSink):
             raise WatlowSinkError(f"{self}: the table {RECORDINGS} has the rows, no metadata")
         self._recording = info
         database = self._check_in_place(self._database)
-        values = (info.id, self._table_name, info.as_dict()["started_at"], info.as_json())
         try:
             with transaction(database):
                 if self._create_table:
                     database.execute(CREATE_RECORDINGS)
-                database.execute(
-                    f"INSERT INTO {RECORDINGS} (id, table_name, started_at, info) "
-                    "SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS "
-                    f"(SELECT 1 FROM {RECORDINGS} WHERE id = ?1 AND table_name = ?2)",
-                    values,
-                )
+                insert_recording(database, self._table_name, info.as_dict())
         except sqlite3.Error as error:
             raise WatlowSinkError(
                 f"{self}: {error}; the metadata needs this table: {CREATE_RECORDINGS}"

@@ -6,6 +6,7 @@ One table serves all tables of samples in its schema. `run_id` is that of the ro
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from psycopg import sql
 
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.postgres.spool import RECORDINGS, SpooledRecording
+from watlowlib.sinks.postgres.table import Table
 
 COLUMNS = (
     "id uuid, run_id uuid, table_name text, started_at timestamptz, info jsonb, "
@@ -46,13 +48,16 @@ def add_recording(
 def stored_recordings(
     connection: psycopg.Connection[Any], config: PostgresConfig
 ) -> list[dict[str, Any]]:
-    """Return the recordings of the table of `config`, the first one first; none without a table."""
-    table = sql.Identifier(config.schema, RECORDINGS)
-    name = table.as_string(connection)
-    if connection.execute("SELECT to_regclass(%s)", [name]).fetchone() == (None,):
+    """Return the recordings of the table of `config`, the first one first.
+
+    There are none without the table `recordings`, or if it is another program's.
+    """
+    recordings = Table(replace(config, table=RECORDINGS))
+    if not {"table_name", "started_at", "info"} <= recordings.types(connection).keys():
         return []
-    query = sql.SQL("SELECT info FROM {} WHERE table_name = %s ORDER BY started_at").format(table)
-    return [info for (info,) in connection.execute(query, [config.table])]
+    query = sql.SQL("SELECT info FROM {} WHERE table_name = %s ORDER BY started_at")
+    found = connection.execute(query.format(recordings.identifier), [config.table])
+    return [info for (info,) in found]
 
 
 def _create(connection: psycopg.Connection[Any], table: sql.Identifier) -> None:

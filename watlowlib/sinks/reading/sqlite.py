@@ -78,13 +78,19 @@ class SqliteTable:
             yield database
 
     def _columns(self, database: sqlite3.Connection) -> list[str]:
-        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
+        tables = [
+            name
+            for (name,) in database.execute(
+                "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
+            )
+        ]
         if self._table in tables:
             table = quote_identifier(self._table)
             return [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-        if tables:
+        others = [name for name in tables if name != RECORDINGS]  # which is there before the rows
+        if others:
             raise WatlowSinkError(
-                f"{self._path} has no table {self._table!r}; there is {tables[0]!r}"
+                f"{self._path} has no table {self._table!r}; there is {others[0]!r}"
             )
         return []
 
