@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -194,3 +195,41 @@ def test_reading_does_not_change_the_file(tmp_path: Path) -> None:
     before = path.read_bytes()
     assert list(read_samples(path)) == [{"device": "a", "value": 1}]
     assert path.read_bytes() == before
+
+
+def test_reading_a_closed_recording_leaves_no_files_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    with open_sink(path) as sink:
+        sink.write_many(many(3))
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    rows = iter(read_samples(path))
+    assert len(list(rows)) == 3
+    assert len(list(zip(range(1), read_samples(path)))) == 1
+    assert read_samples(path).metadata == []
+    assert list(tmp_path.iterdir()) == [path]
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+def test_a_sink_can_write_while_rows_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    with open_sink(path) as sink:
+        sink.write_many(many(3))
+    rows = iter(read_samples(path))
+    next(rows)
+    with open_sink(path) as sink:
+        sink.write_many(many(2))
+    assert len(list(rows)) == 2
+    assert len(list(read_samples(path))) == 5
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_reading_after_a_crash_changes_no_file(tmp_path: Path) -> None:
+    path, crashed = tmp_path / "run.sqlite", tmp_path / "crashed"
+    crashed.mkdir()
+    with open_sink(path) as sink:
+        sink.write_many(many(3))
+        for each in (path, path.with_name("run.sqlite-wal")):
+            shutil.copy(each, crashed)
+    before = {each: each.read_bytes() for each in crashed.iterdir()}
+    assert len(list(read_samples(crashed / path.name))) == 3
+    assert {each: each.read_bytes() for each in before} == before

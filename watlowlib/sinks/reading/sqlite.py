@@ -73,8 +73,17 @@ class SqliteTable:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        uri = f"{self._path.absolute().as_uri()}?mode=ro"
+        """Open the file for reading, and leave no files beside it that were not there.
+
+        A connection that may write removes the files `-wal` and `-shm` when it is the last to
+        close; one with mode=ro leaves them. After a crash, mode=ro leaves the file as it is. (With
+        immutable=1, rows would be wrong if a sink began to write meanwhile.)
+        """
+        wal = self._path.with_name(self._path.name + "-wal")
+        mode = "ro" if wal.exists() and wal.stat().st_size else "rw"
+        uri = f"{self._path.absolute().as_uri()}?mode={mode}"
         with closing(sqlite3.connect(uri, uri=True)) as database:
+            database.execute("PRAGMA query_only = ON")
             yield database
 
     def _columns(self, database: sqlite3.Connection) -> list[str]:
