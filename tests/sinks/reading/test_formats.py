@@ -26,6 +26,7 @@ RECORDINGS = {
     "integers too": [*FLOATS, replace(FIRST, value=71), replace(FIRST, value=-(2**40))],
     "texts too": [*FLOATS, *EVERY_KIND],
     "odd texts": [replace(FIRST, value=text, device=text) for text in ODD],
+    "byte order mark": [replace(FIRST, value="a", device="\N{BOM}")],
     "gaps only": [replace(FIRST, value=None, unit=None, status="timeout")],
 }
 

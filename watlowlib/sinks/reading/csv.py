@@ -12,7 +12,7 @@ from watlowlib.sinks.csv import csv_row
 from watlowlib.sinks.files import complete_lines
 from watlowlib.sinks.meta_file import recordings_beside
 from watlowlib.sinks.parquet.arrow import arrow, schema_of
-from watlowlib.sinks.reading.blocks import Block, parse_blocks
+from watlowlib.sinks.reading.blocks import BYTE_ORDER_MARK, Block, parse_blocks
 from watlowlib.sinks.reading.query import Query
 from watlowlib.sinks.reading.reader import Recordings, Rows
 from watlowlib.sinks.reading.tables import rounded, table_of
@@ -99,6 +99,8 @@ def typed_csv(
     Raises:
         ArrowInvalid: A line has another number of cells, or a cell another type.
     """
+    if lines[:3] == BYTE_ORDER_MARK:  # of the first cell; pyarrow removes one
+        lines = BYTE_ORDER_MARK + bytes(lines)
     csv = import_optional("pyarrow.csv")
     return csv.read_csv(
         arrow().BufferReader(lines),
