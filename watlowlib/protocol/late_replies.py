@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
-from typing import Generic, NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from watlowlib.protocol.exchange import F, Request
 
@@ -22,7 +22,7 @@ LATE_REPLY_S = 30.0
 """How long after its timeout a reply is expected."""
 
 
-class PendingReply(NamedTuple, Generic[F]):
+class PendingReply(NamedTuple):
     """A request whose reply may still come.
 
     Attributes:
@@ -31,7 +31,7 @@ class PendingReply(NamedTuple, Generic[F]):
         until_s: When the reply is no longer expected, on the monotonic clock.
     """
 
-    request: Request[F]
+    request: Request[Any]
     group: object
     until_s: float
 
@@ -40,7 +40,7 @@ class PendingReplies(Generic[F]):
     """The pending replies of each station, in the order of the requests."""
 
     def __init__(self) -> None:
-        self._pending: dict[int, list[PendingReply[F]]] = {}
+        self._pending: dict[int, list[PendingReply]] = {}
 
     @property
     def expired(self) -> bool:
@@ -63,7 +63,7 @@ class PendingReplies(Generic[F]):
             pending[:] = [reply for reply in pending if reply.until_s >= now_s]
         pending.append(PendingReply(request, group, now_s + timeout_s + LATE_REPLY_S))
 
-    def match(self, frame: F) -> PendingReply[F] | None:
+    def match(self, frame: F) -> PendingReply | None:
         """Return the earliest request that `frame` fits, and remove it and the earlier ones."""
         pending = self._pending.get(frame.source, ())
         for place, reply in enumerate(pending):
