@@ -34,7 +34,7 @@ COMMON_NAMES = [
     ("manual power", 7002),
     ("max setpoint", 7004),
     ("minimum set point", 7003),
-    ("Idle Set Point", 7009),
+    ("Idle Setpoint", 7009),
     ("ramp rate", 7017),
     ("ramp action", 7014),
     ("remote setpoint", 7021),

@@ -11,11 +11,17 @@ from typing import Any
 
 import pytest
 
-from watlowlib.errors import WatlowConfigurationError, WatlowTimeoutError
+from watlowlib import open_device
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowTimeoutError,
+    WatlowUnknownParameterError,
+)
 from watlowlib.simulator import SimulatedBus
 from watlowlib.sinks.memory import InMemorySink
 from watlowlib.sinks.reading import read_samples
 from watlowlib.sinks.rows import Row
+from watlowlib.sync import SyncCsvSink, SyncWatlowManager, Watlow
 
 QUICK_START = """
 from watlowlib.sync import Watlow
@@ -215,3 +221,50 @@ def test_postgres_config_accepts_a_dsn_or_its_parts(kind: str, tmp_path: Path) -
     )
     assert config.target() == "db:6543/lab.public.ovens"
     assert "secret" not in repr(SyncPostgresSink(config))
+
+
+def test_names_have_the_numbers_that_the_script_means(bus: SimulatedBus) -> None:
+    with Watlow.open(bus.port) as ctl, open_device(bus.port, address=2) as native:
+        assert ctl.read_parameter("filter").parameter_id == 26026
+        assert native.read_parameter("filter").parameter_id == 4014
+        assert ctl.read_parameter("high_set_point").parameter_id == 15008
+        with pytest.raises(WatlowUnknownParameterError, match=r"9001 .*12004 .*15008 "):
+            native.read_parameter("high_set_point")
+        assert [sample.parameter_id for sample in ctl.poll(["time", "pv"])] == [3029, 4001]
+
+
+def test_a_write_to_a_name_with_two_numbers_is_refused(bus: SimulatedBus) -> None:
+    with Watlow.open(bus.port) as ctl:
+        exchanges = ctl.port_stats.exchanges
+        with pytest.raises(WatlowConfigurationError, match="26026.*4014.*nothing was written"):
+            ctl.write_parameter("filter", 1.0, confirm=True)
+        for name in ("closed_loop_set_point", "open_loop_set_point", "idle_set_point"):
+            with pytest.raises(WatlowConfigurationError, match="read-only|cannot be written"):
+                ctl.write_parameter(name, 1.0, confirm=True)
+        assert ctl.port_stats.exchanges == exchanges
+        assert ctl.write_parameter(4014, 1.0, confirm=True).value == 1.0
+
+
+def test_a_script_identifies_the_same_controller(bus: SimulatedBus) -> None:
+    with Watlow.open(bus.port) as ctl:
+        found = ctl.identify()
+    with open_device(bus.port) as native:
+        assert found == native.identify()
+
+
+def test_a_recording_keeps_the_names_of_the_script(bus: SimulatedBus, tmp_path: Path) -> None:
+    names = ["pv", "Set Point", "idle_set_point", "filter", 4001]
+    with SyncWatlowManager() as mgr:
+        mgr.add("oven", bus.port)
+        mgr.record_to_sink(
+            sink=SyncCsvSink(tmp_path / "run.csv"), parameters=names, rate_hz=50.0, duration=0.02
+        )
+    rows = list(read_samples(tmp_path / "run.csv"))[:5]
+    assert [(row["parameter"], row["parameter_id"]) for row in rows] == [
+        ("pv", 4001),
+        ("Set Point", 7001),
+        ("idle_set_point", 7019),
+        ("filter", 26026),
+        ("process_value", 4001),
+    ]
+    assert all(row["value"] is not None for row in rows)

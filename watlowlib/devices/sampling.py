@@ -170,7 +170,7 @@ class Sampler(Poll):
             device=self._device,
             address=self._session.address,
             protocol=self._session.protocol,
-            parameter=spec.name,
+            parameter=spec.recorded_as,
             parameter_id=spec.number,
             instance=instance,
             value=None,

@@ -66,6 +66,8 @@ class Session(NotCopied):
         self.driver = driver
         self.name = name
         self.family = family
+        self.names = self.registry
+        """Finds the parameters that the caller names; `watlowlib.sync` sets another one."""
         self.persistent_writes = True
         """Whether writes go into the EEPROM, as far as this program knows."""
         self.eeprom = EepromCounter()
@@ -127,7 +129,7 @@ class Session(NotCopied):
         Raises:
             WatlowConfigurationError: This controller has no such parameter or instance.
         """
-        spec, instance = target_of(self.registry, parameter, instance)
+        spec, instance = target_of(self.names, parameter, instance)
         self.driver.check(spec, instance)
         return spec, instance
 
@@ -137,7 +139,7 @@ class Session(NotCopied):
         Raises:
             WatlowConfigurationError: This controller cannot read one of them.
         """
-        targets = targets_of(self.registry, parameters, instances)
+        targets = targets_of(self.names, parameters, instances)
         for target in targets:
             self.driver.check(*target)
         return targets
@@ -386,7 +388,7 @@ class Session(NotCopied):
         return Reading(
             value=value,
             unit=unit_of(spec, self.temperature_unit),
-            parameter=spec.name,
+            parameter=spec.recorded_as,
             parameter_id=spec.number,
             instance=instance,
             address=self.address,

@@ -58,7 +58,7 @@ def check_write(
         WatlowConfigurationError: The write is refused.
         WatlowConfirmationError: `confirm=True` is missing.
     """
-    spec = session.registry.resolve(parameter)
+    spec = session.names.resolve_for_writing(parameter)
     instance = check_instance(spec, instance)
     session.driver.check(spec, instance)
     label = f"{spec.name} ({spec.number})"

@@ -61,6 +61,8 @@ class WatlowManager(NotCopied):
         error_policy: How `poll` and `execute_each` report controllers that fail.
     """
 
+    _open_device: Callable[..., Controller] = staticmethod(open_device)
+
     def __init__(self, *, error_policy: ErrorPolicy | str = ErrorPolicy.RAISE) -> None:
         self.error_policy = as_enum("error_policy", ErrorPolicy, error_policy)
         self._members = Members()
@@ -108,7 +110,7 @@ class WatlowManager(NotCopied):
             source.session.check_open()
             self._members.add(name, source)
             return source
-        controller = open_device(
+        controller = self._open_device(
             source,
             protocol=protocol,
             address=address,

@@ -1,4 +1,4 @@
-"""Parameter specifications, and their look-up by name, alias or number.
+"""Parameter specifications, and their look-up by name, alias, title or number.
 
 Each product family has a table in `tables/`, a text file with one line per parameter. The file
 is read at the first look-up; a line is parsed when its parameter is first needed. The other
@@ -59,6 +59,8 @@ class ParameterSpec:
     Attributes:
         number: class * 1000 + member, as printed in the manuals; for a Series SD the register.
         name: The canonical name.
+        recorded_as: The name in readings and samples: the canonical one, except in
+            `watlowlib.sync`, where it is the name that the script used.
         aliases: Other names of the parameter.
         label: The name in Watlow's list.
         data_type: The type of the value on the wire.
@@ -79,6 +81,7 @@ class ParameterSpec:
 
     number: int
     name: str
+    recorded_as: str
     aliases: tuple[str, ...]
     label: str
     data_type: DataType
@@ -147,16 +150,16 @@ class ParameterSpec:
 class Registry:
     """The parameters of a product family, by name, alias and number.
 
-    `table` is the name of a file in `watlowlib/registry/tables`.
+    `table` is the name of a file in `watlowlib/registry/tables`, `family` the product family.
     """
 
     def __init__(self, table: str, family: ControllerFamily) -> None:
         self._table = table
-        self._family = family
+        self.family = family
         self._parsed: dict[str, ParameterSpec] = {}
 
     def __repr__(self) -> str:
-        return f"<Registry of the {len(self)} parameters of family {self._family}>"
+        return f"<Registry of the {len(self)} parameters of family {self.family}>"
 
     def __iter__(self) -> Iterator[ParameterSpec]:
         return (self._spec(line) for line in self._lines)
@@ -165,41 +168,59 @@ class Registry:
         return len(self._lines)
 
     def resolve(self, parameter: str | int) -> ParameterSpec:
-        """Return the parameter with a name, alias or number.
+        """Return the parameter with a name, alias, title or number.
 
         Args:
-            parameter: A name or alias (case, blanks and hyphens do not matter), or a number
-                such as 4001, also as text. A menu prompt may keep its dot: "h.Pb".
+            parameter: A name or alias (case, blanks and hyphens do not matter), a title in
+                Watlow's list such as "Control Loop - Set Point" or the part after the hyphen, or
+                a number such as 4001, also as text. A menu prompt may keep its dot: "h.Pb".
 
         Raises:
-            WatlowUnknownParameterError: There is none; the message suggests the nearest ones.
+            WatlowUnknownParameterError: There is none, and the message suggests the nearest
+                ones; or several have this title, and the message lists them.
         """
         if isinstance(parameter, (str, Integral)) and not isinstance(parameter, bool):
+            text = str(parameter)
             by_name = self._by_name
-            line = by_name.get(str(parameter)) or by_name.get(_normalized(str(parameter)))
+            line = by_name.get(text) or by_name.get(normalized(text)) or self._by_title(text)
             if line is not None:
                 return self._parsed.get(line) or self._spec(line)
-        subject = "a Series SD has" if self._family is ControllerFamily.SD else "there is"
+        subject = "a Series SD has" if self.family is ControllerFamily.SD else "there is"
         raise WatlowUnknownParameterError(
             f"{subject} no parameter {shown(parameter)}; {self._hint(str(parameter))}"
         )
 
+    def resolve_for_writing(self, parameter: str | int) -> ParameterSpec:
+        """Return the parameter to write; see `resolve`."""
+        return self.resolve(parameter)
+
     def search(self, text: str) -> list[ParameterSpec]:
         """Return the parameters with `text` in name, alias, label or number, in table order."""
-        needle = _normalized(text)
+        needle = normalized(text)
         return [
             spec
             for spec in self
             if any(
-                needle in _normalized(part)
+                needle in normalized(part)
                 for part in (spec.name, str(spec.number), spec.label, *spec.aliases)
             )
         ]
 
+    def _by_title(self, text: str) -> str | None:
+        lines = self._titles.get(_title(text), [])
+        if len(lines) > 1:
+            found = [line.split("\t", 2) for line in lines]
+            raise WatlowUnknownParameterError(
+                f"{len(lines)} parameters are called {shown(text)}: "
+                f"{', '.join(f'{number} ({name})' for number, name, _ in found)}; "
+                "give one of these numbers or names"
+            )
+        return lines[0] if lines else None
+
     def _hint(self, text: str) -> str:
         from difflib import get_close_matches
 
-        near = get_close_matches(_normalized(text), self._by_name, n=5, cutoff=0.6)
+        near = get_close_matches(normalized(text), self._by_name, n=5, cutoff=0.6)
         found = [self._by_name[name].split("\t", 2) for name in near]
         # For a mistyped number, suggest numbers.
         by_number = text[:1].isdigit()
@@ -227,16 +248,31 @@ class Registry:
                     raise ValueError(f"{self._table}: {key!r} is given twice")
         return found
 
+    @cached_property
+    def _titles(self) -> dict[str, list[str]]:
+        """The lines with each title in Watlow's list: the complete one, or its part after " - "."""
+        found: dict[str, list[str]] = {}
+        for line in self._lines:
+            title = line.split("\t", 4)[3]
+            for key in {_title(title), _title(title.split(" - ", 1)[-1])}:
+                found.setdefault(key, []).append(line)
+        return found
+
     def _spec(self, line: str) -> ParameterSpec:
         spec = self._parsed.get(line)
         if spec is None:
             # Two threads may parse the same line at once; both then use the first result.
-            spec = self._parsed.setdefault(line, _parse_line(line, self._family))
+            spec = self._parsed.setdefault(line, _parse_line(line, self.family))
         return spec
 
 
-def _normalized(name: str) -> str:
+def normalized(name: str) -> str:
+    """Return `name` as the tables spell names."""
     return re.sub(r"[\s\-_.]+", "_", name.strip().lower())
+
+
+def _title(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
 def _parse_line(line: str, family: ControllerFamily) -> ParameterSpec:
@@ -248,6 +284,7 @@ def _parse_line(line: str, family: ControllerFamily) -> ParameterSpec:
     return ParameterSpec(
         number=int(number),
         name=name,
+        recorded_as=name,
         aliases=tuple(aliases.split()),
         label=label,
         data_type=DataType(data_type),

@@ -3,9 +3,10 @@
     from watlowlib.sync import SyncSqliteSink, SyncWatlowManager, pipe, record
 
 Everything in `watlowlib` blocks already: these are its own classes and functions under those
-names. `portal=` is accepted wherever such scripts pass it, and has no effect. Two things
+names. `portal=` is accepted wherever such scripts pass it, and has no effect. Three things
 behave as those scripts expect: if one controller of a fleet fails, its error is raised
-without an exception group; and coroutine functions are refused by name.
+without an exception group; coroutine functions are refused by name; and parameter names have
+the numbers of `watlowlib.registry.script_names`.
 
 New scripts do not need this package.
 """

@@ -8,6 +8,7 @@ from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
 from watlowlib.devices.loops import ControllerLoop
 from watlowlib.model import ControllerFamily, ProtocolKind, Unit, WordOrder
+from watlowlib.registry.script_names import script_names
 from watlowlib.sync.portal import SyncPortal, check_portal
 from watlowlib.transport.base import Transport
 from watlowlib.transport.settings import SerialSettings
@@ -44,9 +45,12 @@ class Watlow:
         registers_per_read: int = 32,
         portal: SyncPortal | None = None,
     ) -> SyncController:
-        """Open a controller; see `watlowlib.open_device`."""
+        """Open a controller; see `watlowlib.open_device`.
+
+        Parameter names have the numbers of `watlowlib.registry.script_names`.
+        """
         check_portal(portal)
-        return open_device(
+        controller = open_device(
             port,
             protocol=protocol,
             address=address,
@@ -60,6 +64,8 @@ class Watlow:
             data_map=data_map,
             registers_per_read=registers_per_read,
         )
+        controller.session.names = script_names(controller.registry.family)
+        return controller
 
 
 def wrap_controller(controller: Controller, portal: SyncPortal | None = None) -> SyncController:

@@ -10,6 +10,7 @@ from watlowlib.devices.targets import Parameters
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.manager.results import DeviceResult, ErrorPolicy
 from watlowlib.model import Sample
+from watlowlib.sync.controller import Watlow
 from watlowlib.sync.portal import (
     SyncPortal,
     check_portal,
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 class SyncWatlowManager(WatlowManager):
     """A `watlowlib.WatlowManager` that raises a single error without an exception group."""
+
+    _open_device = staticmethod(Watlow.open)
 
     def __init__(
         self,

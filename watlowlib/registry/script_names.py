@@ -1,0 +1,83 @@
+"""The parameter names of scripts that were written for another library's blocking interface.
+
+There each name has one number, also where several parameters have the same title, or where users
+of this library expect another one. `tables/script_names.tsv` lists these names; all other names
+have the same number here. A reading or sample keeps the name that the script used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from importlib import resources
+
+from watlowlib._internal.validation import shown
+from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
+from watlowlib.model import ControllerFamily
+from watlowlib.registry.parameters import ParameterSpec, Registry, normalized
+
+
+class ScriptRegistry(Registry):
+    """The parameters of a product family, by the names that such scripts use.
+
+    Args:
+        table: The name of the family's table.
+        family: The product family.
+        names: The name of the table of names with another number; None if there are none.
+    """
+
+    def __init__(self, table: str, family: ControllerFamily, names: str | None) -> None:
+        super().__init__(table, family)
+        self._names = names
+        self._recorded: dict[str, ParameterSpec] = {}
+
+    def resolve(self, parameter: str | int) -> ParameterSpec:
+        """Return the parameter that a script means; its `recorded_as` is the script's name.
+
+        Raises:
+            WatlowUnknownParameterError: There is none.
+        """
+        if not isinstance(parameter, str) or parameter.strip().isdigit():
+            return super().resolve(parameter)
+        spec = self._recorded.get(parameter)
+        if spec is None:
+            number = self._numbers.get(normalized(parameter), parameter)
+            spec = replace(super().resolve(number), recorded_as=parameter)
+            spec = self._recorded.setdefault(parameter, spec)
+        return spec
+
+    def resolve_for_writing(self, parameter: str | int) -> ParameterSpec:
+        """Return the parameter that a script writes.
+
+        Raises:
+            WatlowConfigurationError: Outside of `watlowlib.sync` the name has another number.
+            WatlowUnknownParameterError: There is none.
+        """
+        spec = self.resolve(parameter)
+        try:
+            other = super().resolve(parameter)
+        except WatlowUnknownParameterError:
+            return spec  # several parameters have this title
+        if other.number != spec.number:
+            raise WatlowConfigurationError(
+                f"{shown(parameter)} is {spec.number} ({spec.name}) in watlowlib.sync, and "
+                f"{other.number} ({other.name}) elsewhere; nothing was written: give the number"
+            )
+        return spec
+
+    @cached_property
+    def _numbers(self) -> dict[str, str]:
+        if self._names is None:
+            return {}
+        text = (resources.files(__package__) / "tables" / self._names).read_text("utf-8")
+        rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
+        return {name: number for name, number in rows if number.isdigit()}
+
+
+_PM = ScriptRegistry("pm.tsv", ControllerFamily.PM, "script_names.tsv")
+_SD = ScriptRegistry("sd.tsv", ControllerFamily.SD, None)
+
+
+def script_names(family: ControllerFamily) -> ScriptRegistry:
+    """Return the registry of `family` for scripts."""
+    return _SD if family is ControllerFamily.SD else _PM
