@@ -111,7 +111,9 @@ class DeviceInfo:
         firmware_id: 1002.
         software_revision: 1003.
         software_build: 1005.
-        serial_number: 1007.
+        serial_number: 1007. Of a Series SD, register 7 times 65,536 plus register 8: its list
+            calls them the high and the low register. A label that shows them as two groups of
+            decimal digits reads `serial_number // 65536` and `serial_number % 65536`.
         device_name: 1011.
         configured_protocol: The setting of 17009; differs from `protocol` after a change
             until the controller restarts.

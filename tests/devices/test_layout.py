@@ -9,6 +9,7 @@ import pytest
 from watlowlib import (
     ProtocolKind,
     SerialSettings,
+    WatlowConfigurationError,
     WatlowTimeoutError,
     WatlowUncertainError,
     WordOrder,
@@ -203,3 +204,34 @@ def test_a_given_layout_costs_no_exchange(bus: SimulatedBus) -> None:
     with open_unit(bus, data_map=2, word_order="low_high") as ctl:
         assert ctl.read_setpoint().value == 75.0
         assert ctl.stats.exchanges == 1
+
+
+@pytest.mark.parametrize("order", [LOW, HIGH])
+def test_registers_of_both_maps_are_read_while_the_map_is_uncertain(
+    bus: SimulatedBus, unit: SimulatedController, order: WordOrder
+) -> None:
+    unit.set(8003, 99)  # not a code of the heat algorithm: neither map is recognised
+    unit.set(17043, {LOW: 1331, HIGH: 1330}[order])
+    with open_unit(bus, word_order=order) as ctl:
+        assert ctl.read_pv().value == pytest.approx(72.0, abs=5.0)  # register 360 in both
+        assert ctl.read_parameter("input_error").label == "None"  # 362
+        assert ctl.read_parameter("serial_number").value == unit.get(1007)
+        before, samples = ctl.stats.exchanges, ctl.poll(["pv", "input_error"])
+        assert [sample.status for sample in samples] == ["ok", "ok"]
+        assert ctl.stats.exchanges == before + 1
+        for read in (lambda: ctl.read_pv(instance=2), ctl.read_setpoint):  # 440 or 450, ...
+            with pytest.raises(WatlowUncertainError, match="data map"):
+                read()
+        with pytest.raises(WatlowUncertainError, match="data map"):
+            ctl.write_parameter("sensor_type", "Off", confirm=True)
+    assert unit.register_writes == []
+
+
+def test_an_ez_key_is_not_read_from_the_register_of_the_control_mode(bus: SimulatedBus) -> None:
+    # Watlow's list gives 2360 in map 2 to 3031 and to 8001.
+    with open_unit(bus, data_map=2, word_order=LOW) as ctl:
+        assert ctl.read_parameter(8001).label == "Auto"
+        before = ctl.stats.exchanges
+        with pytest.raises(WatlowConfigurationError, match="3031.*has no Modbus register"):
+            ctl.read_parameter(3031)
+        assert ctl.stats.exchanges == before

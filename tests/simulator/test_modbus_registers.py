@@ -16,7 +16,7 @@ from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec
 from watlowlib.simulator import RegisterWrite, SimulatedController, Write
 
 LOW, HIGH = WordOrder.LOW_HIGH, WordOrder.HIGH_LOW
-SHARED = {3031, 4022, 8031, 26028, 26029, 26030}
+SHARED = {4022, 8031, 26028, 26029, 26030}
 """Parameters whose registers also have another value in the list."""
 
 
@@ -106,7 +106,7 @@ def test_every_writable_parameter_is_at_its_listed_register(
         ({}, 1884, [71, 0]),
         ({"data_map": 2}, 2362, [10, 0]),
         ({"data_map": 2}, 2364, [71, 0]),
-        # 3031 is listed at this register too.
+        # Control mode; Watlow's list has 3031 at this register too.
         ({"data_map": 2}, 2360, [10, 0]),
         # Without cooling, cool-side parameters hold bits that are not a value.
         ({}, PARAMETERS.resolve(8012).map1[0], [0xCDCD, 0xCDCD]),

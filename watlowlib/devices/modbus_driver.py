@@ -216,9 +216,10 @@ class ModbusDriver(Driver):
         """
         spec, instance = target
         self._order(spec)
-        if spec.map1 == spec.map2:
-            register = spec.register(instance, 1)
-        else:
+        register = spec.register(instance, 1)
+        same = register == spec.register(instance, 2)
+        # By the word order the user says that this is an EZ-ZONE, whatever its data map.
+        if not (spec.map1 == spec.map2 or (same and self._given.word_order)):
             register = spec.register(instance, check_map(self.discover_layout()))
         if register is None:
             raise _no_register(spec, instance, self.known_layout.data_map)
@@ -228,7 +229,7 @@ class ModbusDriver(Driver):
         """Return the word order of `spec`; it does not matter to a single register."""
         if register_count(spec.data_type) == 1:
             return WordOrder.HIGH_LOW
-        return check_order(self.discover_layout())
+        return self._given.word_order or check_order(self.discover_layout())
 
     def _read(self, register: int, count: int) -> Reply:
         with self._forgetting_on_timeout():

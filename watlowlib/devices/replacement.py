@@ -47,6 +47,9 @@ log = logging.getLogger(__name__)
 
 SERIAL_NUMBER = ("serial_number",)
 SD_SERIAL_NUMBER = ("serial_number_high", "serial_number_low")
+"""The registers 7 and 8, the high and the low register in Watlow's list: joined as one 32-bit
+number, as all its other pairs. Another reading joins four decimal digits of each (`0012`, `3456`).
+No capture shows which one is on the label. Both distinguish two controllers equally well."""
 
 ATTEMPTS = 3
 """How often reading an identity begins again because the port was opened again."""
