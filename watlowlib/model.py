@@ -59,6 +59,11 @@ class Unit(TextEnum):
     MINUTE = "min"
     HOUR = "h"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Unit | None:
+        """Return the scale for "C" or "F", the spelling of another library."""
+        return next((unit for unit in cls if value in ("C", "F") and unit == f"°{value}"), None)
+
 
 class WordOrder(TextEnum):
     """Which word of a 32-bit value is in the first of its two registers (17043)."""

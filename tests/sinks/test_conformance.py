@@ -229,10 +229,10 @@ def test_rows_of_other_instruments_read_back_equal(target: Target) -> None:
     for _ in range(2):
         # `columns` is needed to append rows that are not samples.
         with target.make(columns=list(ALICAT_ROWS[0])) as sink:
-            sink.write_many([{**row, "address": 1} for row in ALICAT_ROWS])
+            sink.write_many(ALICAT_ROWS)
     read = [row for row in target.read() if isinstance(row["requested_at"], datetime)]
     expected = [
-        {**ALICAT_ROWS[n], "address": 1, "requested_at": datetime(2026, 3, 1, 12, 0, n, tzinfo=UTC)}
+        {**ALICAT_ROWS[n], "requested_at": datetime(2026, 3, 1, 12, 0, n, tzinfo=UTC)}
         for n in range(2)
     ]
     if not isinstance(sink, InMemorySink):
@@ -254,6 +254,33 @@ def test_new_column_is_left_out_with_one_warning(
         return  # no columns
     assert with_types(target.read()) == with_types([row_of(FIRST)] * 7)
     assert caplog.text.count("column 'humidity' is left out") == 1
+
+
+def test_a_text_address_is_accepted(file: Target) -> None:
+    texts = replace(FIRST, address="A")  # type: ignore[arg-type]
+    batches = [[texts], [FIRST], [texts, FIRST]], [[FIRST], [texts], [FIRST]], [[texts]]
+    for batch in batches:  # the first, a later and the first batch of a file that is continued
+        with file.make() as sink:
+            for samples in batch:
+                sink.write_many(samples)
+    written = [sample for batch in batches for samples in batch for sample in samples]
+    assert with_types(file.read()) == with_types([row_of(sample) for sample in written])
+    addresses = read_samples(file.path).to_arrow()
+    assert addresses.column("address_text").to_pylist() == [str(s.address) for s in written]
+
+
+def test_a_text_address_is_accepted_after_numbers(file: Target) -> None:
+    texts = replace(FIRST, address="A")  # type: ignore[arg-type]
+    with file.make() as sink:
+        sink.write_many([FIRST])
+    with file.make() as sink:
+        sink.write_many([texts])
+        sink.write_many([FIRST])
+    assert [row["address"] for row in file.read()] == [FIRST.address, "A", FIRST.address]
+    if isinstance(sink, ParquetSink):  # and while the sink writes
+        with file.make() as sink:
+            sink.write_many([texts])
+            assert len(file.read()) == 4
 
 
 TICKS = [

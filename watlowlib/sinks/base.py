@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, SupportsIndex, TypeVar
 
@@ -38,7 +38,15 @@ from watlowlib._internal.process import OneProcess
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import Sample
-from watlowlib.sinks.rows import COLUMN_TYPES, REQUIRED_COLUMNS, ColumnLayout, ColumnType, Row
+from watlowlib.sinks.rows import (
+    COLUMN_TYPES,
+    OTHER_LIBRARY_LACKS,
+    REQUIRED_COLUMNS,
+    SHORT_UNITS,
+    ColumnLayout,
+    ColumnType,
+    Row,
+)
 from watlowlib.streaming.metadata import RecordingInfo
 
 log = logging.getLogger(__name__)
@@ -132,7 +140,8 @@ class TableSink(Sink):
     Args:
         columns: Names of the columns that an existing file or table must have. Default: the
             columns of a Sample, but `tick` and `scheduled_at` may be missing, as in files of
-            earlier versions. Give them to add other rows than samples.
+            earlier versions, and `midpoint_at` and `status`, as in files of another library.
+            Give them to add other rows than samples.
     """
 
     _layout: ColumnLayout | None = None
@@ -141,7 +150,9 @@ class TableSink(Sink):
     def __init__(self, columns: Sequence[str] | None = None) -> None:
         if isinstance(columns, str) or (columns is not None and not columns):
             raise WatlowConfigurationError(f"columns={shown(columns)}: give a list of names")
-        self._required_columns = tuple(columns or REQUIRED_COLUMNS)
+        self._required_columns = tuple(
+            columns or [name for name in REQUIRED_COLUMNS if name not in OTHER_LIBRARY_LACKS]
+        )
 
     def _restore_recording(self, info: RecordingInfo | None) -> None:
         """Store the current recording again, after the file was replaced and opened again."""
@@ -151,8 +162,12 @@ class TableSink(Sink):
             except WatlowSinkError as error:
                 log.warning("%s: the metadata is not stored: %s", self, error)
 
-    def _accept(self, names: Sequence[str]) -> ColumnLayout:
-        """Return the layout of an existing file or table, whose columns are `names`.
+    def _accept(self, names: Sequence[str], units: Iterable[object]) -> ColumnLayout:
+        """Return the layout of an existing file or table.
+
+        Args:
+            names: Its columns.
+            units: The units in its first rows: where temperatures are in `F` or `C`, they stay so.
 
         Raises:
             WatlowSinkError: A required column is missing.
@@ -163,7 +178,14 @@ class TableSink(Sink):
                 f"{self} has another header ({','.join(names)!r}); give a new name, or, if the "
                 f"rows are not samples, its column names as columns=[...] (missing: {missing})"
             )
-        return ColumnLayout({name: COLUMN_TYPES.get(name, ColumnType.ANY) for name in names})
+        found = set(units)
+        short = found & set(SHORT_UNITS.values()) or (
+            "t_utc" in names and not found & {*SHORT_UNITS}
+        )
+        return ColumnLayout(
+            {name: COLUMN_TYPES.get(name, ColumnType.ANY) for name in names},
+            short_units="unit" in names and bool(short),
+        )
 
 
 class FileSink(TableSink):

@@ -6,9 +6,12 @@ unquoted number is a number, and a string that looks like either of them is quot
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from watlowlib._internal.validation import as_bool
@@ -113,6 +116,12 @@ class CsvSink(TextSink):
             return [str(name) for name in csv_row(text)]
         except ValueError as error:
             raise WatlowSinkError(f"{self} has no CSV header: {error}; give a new name") from error
+
+    def _units(self, head: bytes) -> Iterable[object]:
+        rows = head[: head.rfind(b"\n") + 1].decode("utf-8-sig", "replace")
+        with suppress(csv.Error):
+            for row in csv.DictReader(io.StringIO(rows)):
+                yield row.get("unit")
 
     def _is_torn_first_write(self, head: bytes) -> bool:
         return (",".join(COLUMNS) + "\r").encode().startswith(head)

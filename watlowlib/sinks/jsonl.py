@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from watlowlib.errors import WatlowSinkError
@@ -53,6 +55,11 @@ class JsonlSink(TextSink):
                 f"{self} begins with {shown!r}, not a JSON object; give a new name"
             )
         return list(first)
+
+    def _units(self, head: bytes) -> Iterable[object]:
+        for line in head.split(b"\n"):
+            with suppress(ValueError, AttributeError):  # an incomplete line, or not an object
+                yield json.loads(line).get("unit")
 
     def _is_torn_first_write(self, head: bytes) -> bool:
         return not head or head.startswith(b"{")

@@ -3,7 +3,9 @@
 A row is a `Sample`, or a mapping of column names to cells, for data of other instruments.
 Samples always have the columns `COLUMNS`. A file that begins with mappings has the columns
 of its first batch. The columns of a file do not change: cells for other columns are left out,
-with one warning. So are `tick` and `scheduled_at` in a file of an earlier version.
+with one warning. So are `tick` and `scheduled_at` in a file of an earlier version, and also
+`midpoint_at` and `status` in a file of the library that `watlowlib.sync` is for; its column `t_utc`
+gets the midpoint.
 
 The sinks work on columns because one list per column is several times faster to build and
 write than one tuple per row.
@@ -69,6 +71,12 @@ LATER_COLUMNS = ("tick", "scheduled_at")
 
 REQUIRED_COLUMNS = tuple(name for name in COLUMNS if name not in LATER_COLUMNS)
 """The columns that a file or table for samples must have."""
+
+OTHER_LIBRARY_LACKS = ("midpoint_at", "status")
+"""Columns that files of the library that `watlowlib.sync` is for lack besides; see `t_utc`."""
+
+SHORT_UNITS = {"°C": "C", "°F": "F"}
+"""The units of temperatures as that library writes them."""
 
 TEXTS = "_text"
 """Suffix of the column with the text of an ANY column, in sinks whose columns have one type."""
@@ -146,6 +154,8 @@ def _sample_column(
         return list(map(converted.__getitem__, times))
     if name in TIME_COLUMNS:
         return list(map(convert_time, map(_GETTERS[name], samples)))
+    if name == "t_utc":  # the midpoint in a file of another library
+        return list(map(convert_time, map(_GETTERS["midpoint_at"], samples)))
     if name == "protocol":
         return [sample.protocol._value_ for sample in samples]
     if name == "unit":
@@ -177,10 +187,12 @@ class ColumnLayout:
 
     Args:
         types: The type of each column by its name, in the order of the columns.
+        short_units: Whether to write `F` and `C` for the units of temperatures.
     """
 
-    def __init__(self, types: Mapping[str, ColumnType]) -> None:
+    def __init__(self, types: Mapping[str, ColumnType], *, short_units: bool = False) -> None:
         self.types = dict(types)
+        self.short_units = short_units
         self._left_out: set[str] = set()
 
     @classmethod
@@ -192,7 +204,7 @@ class ColumnLayout:
                 not a string, or there are no cells.
         """
         if any(isinstance(row, Sample) for row in rows):
-            return cls(COLUMN_TYPES)
+            return cls(COLUMN_TYPES).fitting(rows)
         found: dict[str, set[ColumnType]] = {}
         for row in rows:
             for name, cell in _cells(row).items():
@@ -201,7 +213,21 @@ class ColumnLayout:
             raise WatlowSinkError(
                 f"the columns would be {list(found)}: give rows with column names, as strings"
             )
-        return cls({name: _common_type(types) for name, types in found.items()})
+        return cls({name: _common_type(types) for name, types in found.items()}).fitting(rows)
+
+    def fitting(self, rows: Sequence[Row]) -> ColumnLayout:
+        """Return this layout, or one whose address and value can have the cells of `rows`."""
+        types = dict(self.types)
+        for name in ("address", "value"):
+            if types.get(name, ColumnType.ANY) is not ColumnType.ANY:
+                cells = [
+                    getattr(row, name) if isinstance(row, Sample) else row.get(name) for row in rows
+                ]
+                if not all(_fits(types[name], cell) for cell in cells):
+                    types[name] = ColumnType.ANY
+        if types == self.types:
+            return self
+        return ColumnLayout(types, short_units=self.short_units)
 
     def columns(self, rows: Sequence[Row], convert_time: Callable[[datetime], Any]) -> list[Column]:
         """Return one list of cells per column; `convert_time` converts the times.
@@ -213,13 +239,29 @@ class ColumnLayout:
         if len(samples) == len(rows):
             if samples:
                 self._warn_left_out(COLUMN_TYPES)
-            return [_sample_column(name, samples, convert_time) for name in self.types]
-        mappings = [_cells(row) for row in rows]
-        self._warn_left_out(dict.fromkeys(name for row in mappings for name in row))
-        return [
-            [_convert(type_, row.get(name), convert_time) for row in mappings]
-            for name, type_ in self.types.items()
-        ]
+            columns = [self._sample_column(name, samples, convert_time) for name in self.types]
+        else:
+            mappings = [_cells(row) for row in rows]
+            self._warn_left_out(dict.fromkeys(name for row in mappings for name in row))
+            columns = [
+                [_convert(type_, row.get(name), convert_time) for row in mappings]
+                for name, type_ in self.types.items()
+            ]
+        if self.short_units:
+            at = list(self.types).index("unit")
+            columns[at] = [SHORT_UNITS.get(unit, unit) for unit in columns[at]]
+        return columns
+
+    def _sample_column(
+        self, name: str, samples: Sequence[Sample], convert_time: Callable[[datetime], Any]
+    ) -> Column:
+        type_ = self.types[name]
+        if type_ is not ColumnType.TIME:
+            convert_time = TimeText()
+        column = _sample_column(name, samples, convert_time)
+        if type_ is ColumnType.TEXT and COLUMN_TYPES.get(name) is not ColumnType.TEXT:
+            return [None if cell is None else str(cell) for cell in column]
+        return column
 
     def _warn_left_out(self, names: Iterable[str]) -> None:
         new = [name for name in names if name not in self.types and name not in self._left_out]
@@ -329,6 +371,17 @@ def _cell_types(name: str, cell: Cell) -> set[ColumnType]:
         datetime: ColumnType.TIME,
     }
     return {column for python, column in types.items() if isinstance(cell, python)}
+
+
+def _fits(type_: ColumnType, cell: object) -> bool:
+    """Whether a column of `type_` can have `cell` without a loss."""
+    if cell is None:
+        return True
+    if isinstance(cell, (str, tuple)):
+        return type_ is ColumnType.TEXT
+    if type_ is ColumnType.INTEGER:
+        return isinstance(cell, Integral) or (isinstance(cell, float) and cell.is_integer())
+    return type_ is not ColumnType.TEXT
 
 
 def _common_type(types: set[ColumnType]) -> ColumnType:

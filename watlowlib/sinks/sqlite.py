@@ -39,6 +39,9 @@ _SQL_TYPES = {
 ROWS_AT_ONCE = 16
 """Rows per INSERT statement: a third faster than one row at a time."""
 
+FIRST_ROWS = 1000
+"""Rows of an existing table in which to look for units."""
+
 VALUES_AT_ONCE = 999
 """Limit of values per statement in the oldest SQLite version that Python supports."""
 
@@ -230,7 +233,9 @@ class SqliteSink(FileSink):
     def _existing_layout(self, database: sqlite3.Connection) -> ColumnLayout | None:
         names = [row[1] for row in database.execute(f"PRAGMA table_info({self._table})")]
         if names:
-            return self._accept(names)
+            first = f"SELECT unit FROM {self._table} LIMIT {FIRST_ROWS}"
+            units = database.execute(first).fetchall() if "unit" in names else ()
+            return self._accept(names, (unit for (unit,) in units))
         if not self._create_table:
             raise WatlowSinkError(
                 f"{self} has no table {self._table}; create it, or give create_table=True"

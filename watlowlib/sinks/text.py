@@ -150,7 +150,7 @@ class TextSink(FileSink):
         file.seek(0)
         head = file.read(ROW_LIMIT) + (b"\n" if complete else b"")
         if end or complete:
-            self._layout = self._accept(self._column_names(head))
+            self._layout = self._accept(self._column_names(head), self._units(head))
         elif not self._is_torn_first_write(head):
             shown = head[:100].decode("utf-8", "replace")
             raise WatlowSinkError(f"{self} has another header ({shown!r}); give a new name")
@@ -227,6 +227,10 @@ class TextSink(FileSink):
 
     def _column_names(self, head: bytes) -> list[str]:
         """Return the columns of the file that begins with `head`."""
+        raise NotImplementedError
+
+    def _units(self, head: bytes) -> Iterable[object]:
+        """Return the units in the complete rows of `head`."""
         raise NotImplementedError
 
     def _is_torn_first_write(self, head: bytes) -> bool:

@@ -344,8 +344,8 @@ def test_invalid_options_are_refused(path: Path, options: dict[str, Any], messag
 def test_a_batch_with_a_cell_of_the_wrong_type_is_refused(path: Path) -> None:
     with ParquetSink(path) as sink:
         sink.write_many(many(1))
-        with pytest.raises(WatlowSinkError, match="column 'address' is int64"):
-            sink.write_many([*many(1), {"device": "a", "address": "B"}])
+        with pytest.raises(WatlowSinkError, match="column 'instance' is int64"):
+            sink.write_many([*many(1), {"device": "a", "instance": "B"}])
         sink.write_many([replace(FIRST, value=1.0)])
     assert values(path) == float_range(2)
 

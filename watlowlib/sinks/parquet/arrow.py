@@ -64,6 +64,39 @@ def layout_of(schema: Any) -> ColumnLayout:
     return ColumnLayout(columns)
 
 
+def widened(batch: Any, schema: Any) -> Any:
+    """Return a RecordBatch whose numbers or texts became columns for both, as in `schema`."""
+    columns: list[Any] = []
+    for name, type_ in layout_of(schema).types.items():
+        column = batch.column(name)
+        if type_ is not ColumnType.ANY:
+            columns.append(column)
+        elif name + TEXTS in batch.schema.names:
+            columns += [column, batch.column(name + TEXTS)]
+        else:
+            columns += _split(column)
+    return arrow().RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _split(column: Any) -> list[Any]:
+    """Split an array of one type as `split_numbers` splits cells."""
+    pa = arrow()
+    if pa.types.is_floating(column.type):
+        return [column, pa.nulls(len(column), pa.string())]
+    texts = column.cast(pa.string())
+    if pa.types.is_integer(column.type):
+        return [column.cast(pa.float64(), safe=False), texts]
+    return [pa.nulls(len(column), pa.float64()), texts]
+
+
+def widens(narrow: Any, wide: Any) -> bool:
+    """Whether `wide` is `narrow` with columns for numbers and texts; see `ColumnLayout.fitting`."""
+    old, new = layout_of(narrow).types, layout_of(wide).types
+    return list(old) == list(new) and all(
+        type_ in (old[name], ColumnType.ANY) for name, type_ in new.items()
+    )
+
+
 def to_batch(layout: ColumnLayout, schema: Any, rows: Sequence[Row]) -> Any:
     """Return `rows` as a RecordBatch.
 

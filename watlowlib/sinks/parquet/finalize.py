@@ -14,7 +14,7 @@ from watlowlib._internal.optional import import_optional
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.files import replace
 from watlowlib.sinks.meta_file import distinct
-from watlowlib.sinks.parquet.arrow import arrow
+from watlowlib.sinks.parquet.arrow import arrow, widened, widens
 from watlowlib.sinks.parquet.journal import ID, RECORDINGS, Journal, JournalReader, journal_of
 
 log = logging.getLogger(__name__)
@@ -103,12 +103,15 @@ def _add_rows(reader: JournalReader, path: Path, options: ParquetOptions) -> int
     with parquet.ParquetFile(path) as old:
         if added(schema, old):
             return 0
-        if not old.schema_arrow.equals(schema, check_metadata=False):
+        same = old.schema_arrow.equals(schema, check_metadata=False)
+        if not same and not widens(old.schema_arrow, schema):
             raise WatlowSinkError(
                 f"{journal_of(path)} has other columns than {path}: rename {path}, "
                 f"then run: watlowlib recover {path}"
             )
         old_batches = old.iter_batches(batch_size=options.row_group_size)
+        if not same:
+            old_batches = (widened(batch, schema) for batch in old_batches)
         rows = _write_file(path, reader, chain(old_batches, reader), recordings_in(old), options)
         return rows - int(old.metadata.num_rows)
 

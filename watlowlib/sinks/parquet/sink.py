@@ -26,6 +26,9 @@ from watlowlib.streaming.metadata import RecordingInfo
 
 log = logging.getLogger(__name__)
 
+FIRST_GROUPS = 8
+"""Row groups of an existing file in which to look for units."""
+
 COMPRESSIONS = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
 
 
@@ -33,7 +36,8 @@ class ParquetSink(FileSink):
     """A sink for a Parquet file; with rotation, for a folder of files that is read as one.
 
     Times are timestamps in UTC. `value` holds the numbers and `value_text` the texts; an
-    integer is in both. A `latency_s` finer than a microsecond is rounded to about one.
+    integer is in both. So are addresses once there is a text such as "A": the file then gets
+    `address_text` and is rewritten once. A `latency_s` finer than a microsecond is rounded to about one.
     Rows are added to an existing file by `close`, which rewrites the whole file.
 
     Args:
@@ -113,11 +117,12 @@ class ParquetSink(FileSink):
             raise self._not_open()
         if not samples:
             return
-        layout = self._layout or ColumnLayout.infer(samples)
-        schema = self._schema or schema_of(layout)
+        layout = (self._layout or ColumnLayout.infer(samples)).fitting(samples)
+        widen = self._layout not in (None, layout)
+        schema = schema_of(layout) if widen or self._schema is None else self._schema
         batch = to_batch(layout, schema, samples)
         try:
-            if self._rotates and self._is_full(self._journal):
+            if widen or (self._rotates and self._is_full(self._journal)):
                 self._end(self._journal)
                 self._begin(self._next_file())
                 self._recording_is_stored = False
@@ -181,7 +186,7 @@ class ParquetSink(FileSink):
             _finish_leftover(journal, path, self._options)
             if path.exists():
                 layout, schema = _columns_of(path)
-                self._accept(list(layout.types))
+                layout.short_units = self._accept(list(layout.types), _units(path)).short_units
                 self._layout, self._schema = layout, schema
             elif self._rotates and self._layout is None:
                 self._continue_old_folder()
@@ -213,6 +218,16 @@ def _columns_of(path: Path) -> tuple[ColumnLayout, Any]:
     """Return the columns of a Parquet file, and its schema without metadata."""
     schema = import_optional("pyarrow.parquet").read_schema(path)
     return layout_of(schema), schema.remove_metadata()
+
+
+def _units(path: Path) -> list[object]:
+    """Return the units in the first row groups of a Parquet file."""
+    with import_optional("pyarrow.parquet").ParquetFile(path) as file:
+        if not file.num_row_groups or "unit" not in file.schema_arrow.names:
+            return []
+        groups = range(min(FIRST_GROUPS, file.num_row_groups))
+        column = file.read_row_groups(groups, columns=["unit"]).column("unit")
+        return list(column.unique().to_pylist())
 
 
 def _finish_leftover(journal: Journal, path: Path, options: ParquetOptions) -> Finalized:

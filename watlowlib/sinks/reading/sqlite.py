@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from watlowlib.errors import WatlowSinkError
+from watlowlib.sinks.csv import csv_row
 from watlowlib.sinks.database import quote_identifier
 from watlowlib.sinks.parquet.arrow import arrow, schema_of
 from watlowlib.sinks.reading.query import Query
@@ -20,6 +22,8 @@ from watlowlib.sinks.rows import COLUMN_TYPES, TEXTS, ColumnLayout, ColumnType, 
 from watlowlib.sinks.sqlite import RECORDINGS
 
 SECOND = timedelta(seconds=1)
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-][0-9]+)?")
+"""A number as SQLite writes it into a column of texts."""
 
 
 class SqliteTable:
@@ -56,12 +60,16 @@ class SqliteTable:
     def _fetched(self, query: Query) -> Iterator[tuple[list[str], list[Any]]]:
         """Yield the names of the columns and the cells of some rows; at first of none."""
         with self._opened() as database:
-            names = self._columns(database)
-            if not names:
+            types = self._columns(database)
+            if not types:
                 return
+            names = list(types)
             query.check(names, self)
             names = [name for name in names if query.reads(name)]
             yield names, []
+            # Another library declares `value` so if its first rows have a text: SQLite then
+            # stores the numbers as texts.
+            at = names.index("value") if types.get("value") == "TEXT" and "value" in names else None
             where, values = _condition(query)
             columns = ", ".join(map(quote_identifier, names))
             table = quote_identifier(self._table)
@@ -69,6 +77,8 @@ class SqliteTable:
                 f"SELECT {columns} FROM {table}{where} ORDER BY rowid", values
             )
             while cells := cursor.fetchmany(ROWS_AT_ONCE):
+                if at is not None:
+                    cells = [(*row[:at], _number_or_text(row[at]), *row[at + 1 :]) for row in cells]
                 yield names, cells
 
     @contextmanager
@@ -86,7 +96,8 @@ class SqliteTable:
             database.execute("PRAGMA query_only = ON")
             yield database
 
-    def _columns(self, database: sqlite3.Connection) -> list[str]:
+    def _columns(self, database: sqlite3.Connection) -> dict[str, str]:
+        """Return the declared types of the columns by their names."""
         tables = [
             name
             for (name,) in database.execute(
@@ -95,13 +106,18 @@ class SqliteTable:
         ]
         if self._table in tables:
             table = quote_identifier(self._table)
-            return [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+            info = database.execute(f"PRAGMA table_info({table})")
+            return {name: type_ for _, name, type_, *_ in info}
         others = [name for name in tables if name != RECORDINGS]  # which is there before the rows
         if others:
             raise WatlowSinkError(
                 f"{self._path} has no table {self._table!r}; there is {others[0]!r}"
             )
-        return []
+        return {}
+
+
+def _number_or_text(cell: Any) -> Any:
+    return csv_row(cell)[0] if isinstance(cell, str) and NUMBER.fullmatch(cell) else cell
 
 
 def _condition(query: Query) -> tuple[str, list[Any]]:

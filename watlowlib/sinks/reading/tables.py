@@ -20,10 +20,14 @@ def types_of(schema: Any) -> dict[str, ColumnType | None]:
     """Return the types of the columns of an Arrow schema; None: all cells are missing."""
     types = arrow().types
     empty = {field.name for field in schema if types.is_null(field.type)}
-    return {
+    found = {
         name: COLUMN_TYPES.get(name, None if name in empty else type_)
         for name, type_ in layout_of(schema).types.items()
     }
+    address = layout_of(schema).types.get("address")
+    if address in (ColumnType.TEXT, ColumnType.ANY) and "address" not in empty:
+        found["address"] = address
+    return found
 
 
 def common_types(found: Iterable[Types]) -> dict[str, ColumnType]:
