@@ -37,7 +37,8 @@ class ParquetSink(FileSink):
 
     Times are timestamps in UTC. `value` holds the numbers and `value_text` the texts; an
     integer is in both. So are addresses once there is a text such as "A": the file then gets
-    `address_text` and is rewritten once. A `latency_s` finer than a microsecond is rounded to about one.
+    `address_text` and is rewritten once. A `latency_s` finer than a microsecond is rounded to
+    about one.
     Rows are added to an existing file by `close`, which rewrites the whole file.
 
     Args:

@@ -36,7 +36,8 @@ class StoredSamples:
     has torn is left out. Iterating needs little memory, however many rows there are.
 
     Tables have the same columns and types for all formats: numbers in `value`, and texts in
-    `value_text`. An integer is in both. So are addresses if one is a text. `latency_s` is rounded to about a microsecond.
+    `value_text`. An integer is in both. So are addresses if one of them is a text. `latency_s` is
+    rounded to about a microsecond.
     """
 
     def __init__(self, readers: Sequence[Reader], query: Query, name: str) -> None:
