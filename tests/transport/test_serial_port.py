@@ -98,16 +98,50 @@ def test_port_without_permission(bus: SimulatedBus) -> None:
 
 
 @pytest.mark.parametrize(
-    "invalid", [{"baudrate": 12345}, {"parity": "X"}, {"bytesize": 9}, {"stopbits": 3}]
+    "invalid",
+    [
+        {"baudrate": 12345},
+        {"parity": "X"},
+        {"parity": "mark"},
+        {"bytesize": 9},
+        {"stopbits": 3},
+        {"rtscts": "yes"},
+        {"xonxoff": 2},
+        {"exclusive": None},
+    ],
 )
 def test_invalid_settings_are_refused(invalid: dict[str, int]) -> None:
     with pytest.raises(WatlowConfigurationError, match="allowed are"):
         SerialSettings(**invalid)  # type: ignore[arg-type]
 
 
+def test_settings_may_have_the_names_of_another_library() -> None:
+    from watlowlib.transport import ByteSize, Parity, StopBits
+
+    given = SerialSettings("COM3", bytesize=ByteSize.SEVEN, parity="even", stopbits=StopBits.TWO)
+    assert given == SerialSettings(bytesize=7, parity="E", stopbits=2)
+    assert SerialSettings(parity=Parity.ODD).parity == "O"
+    assert SerialSettings.factory_for("modbus_rtu", port="COM3").baudrate == 9600
+    with pytest.raises(WatlowConfigurationError, match="give a baud rate as baudrate="):
+        SerialSettings(9600)  # type: ignore[arg-type]
+
+
+def test_flow_control_and_sharing_are_applied(bus: SimulatedBus) -> None:
+    settings = SerialSettings(rtscts=True, xonxoff=True, exclusive=False)
+    first, second = SerialTransport(bus.port, settings), SerialTransport(bus.port, settings)
+    try:
+        for transport in (first, second):
+            transport.open()
+            assert transport._serial is not None
+            assert (transport._serial.rtscts, transport._serial.xonxoff) == (True, True)
+    finally:
+        first.close()
+        second.close()
+
+
 def test_byte_time() -> None:
     assert SerialSettings().byte_time_s == pytest.approx(10 / 38400)
-    assert SerialSettings(9600, 8, "E", 1).byte_time_s == pytest.approx(11 / 9600)
+    assert SerialSettings(baudrate=9600, parity="E").byte_time_s == pytest.approx(11 / 9600)
 
 
 @dataclass

@@ -132,7 +132,9 @@ class SerialTransport(OneProcess):
             stopbits=settings.stopbits,
             timeout=SLICE_S,
             write_timeout=WRITE_TIMEOUT_S,
-            exclusive=True,
+            rtscts=settings.rtscts,
+            xonxoff=settings.xonxoff,
+            exclusive=settings.exclusive,
         )
 
     def close(self) -> None:
