@@ -95,6 +95,9 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
+_nowhere = logging.NullHandler()
+
+
 class MaskingFilter(logging.Filter):
     """Masks passwords in the log lines of psycopg and its pool, which quote the server."""
 
@@ -106,7 +109,10 @@ class MaskingFilter(logging.Filter):
         """Mask `secrets` from now on, until the program ends."""
         self._secrets |= secrets
         for name in ("psycopg", "psycopg.pool"):
-            logging.getLogger(name).addFilter(self)
+            logger = logging.getLogger(name)
+            logger.addFilter(self)
+            # Without a logging configuration nothing is printed, as in this library.
+            logger.addHandler(_nowhere)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask the passwords in `record`."""

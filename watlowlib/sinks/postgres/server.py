@@ -11,6 +11,8 @@ themselves as a cause or context, because these have the password.
 from __future__ import annotations
 
 import logging
+import os
+import weakref
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -44,6 +46,9 @@ from watlowlib.sinks.postgres.table import Table
 from watlowlib.sinks.rows import LATER_COLUMNS, ColumnLayout, ColumnType, columns_of
 
 log = logging.getLogger(__name__)
+
+EXIT_S = 1.0
+"""How long each thread of a pool may take to end when the interpreter ends."""
 
 Columns: TypeAlias = "dict[str, ColumnType]"
 
@@ -96,6 +101,11 @@ class _InsertPlan:
         return replace(spooled, layout=layout, data=data)
 
 
+def _close_pool(pool: ConnectionPool, process: int) -> None:
+    if os.getpid() == process:
+        pool.close(timeout=EXIT_S)
+
+
 class Server(NotCopied):
     """A PostgreSQL server with one table, through a connection pool.
 
@@ -132,6 +142,9 @@ class Server(NotCopied):
             name=config.target(),
         )
         abandon_in_child(self._pool)
+        # Without `close`, the pool would wait for its threads while the interpreter ends, when they
+        # no longer run.
+        weakref.finalize(self, _close_pool, self._pool, os.getpid())
 
     def open(self, columns: tuple[str, ...]) -> None:
         """Check that the server responds and has the table, and open the connection pool.
