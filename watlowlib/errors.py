@@ -12,31 +12,46 @@ because of the error.
      │    ├── WatlowUnknownParameterError (LookupError)
      │    ├── WatlowConfirmationError
      │    └── WatlowUncertainError
-     ├── WatlowConnectionError (ConnectionError)       the port fails, not the controller
-     │    ├── WatlowPortNotFoundError (FileNotFoundError)
-     │    ├── WatlowPortPermissionError (PermissionError)
-     │    ├── WatlowPortBusyError
-     │    └── WatlowClosedError
-     ├── WatlowTimeoutError (TimeoutError)             no matching reply before the deadline
-     │    └── WatlowOfflineError
-     ├── WatlowProtocolError                           bytes were received, but no valid reply
-     │    ├── WatlowFrameError (ValueError)
-     │    ├── WatlowCRCError
-     │    └── WatlowLineNotQuietError
-     ├── WatlowDeviceError                             the controller sent an error reply
-     │    ├── WatlowAccessDeniedError
-     │    ├── WatlowNoSuchObjectError
-     │    ├── WatlowNoSuchAttributeError
-     │    ├── WatlowNoSuchInstanceError
-     │    ├── WatlowIllegalFunctionError
-     │    ├── WatlowNoSuchRegisterError
-     │    ├── WatlowIllegalValueError
-     │    └── WatlowDeviceFailureError
+     ├── WatlowTransportError                          no reply was received
+     │    ├── WatlowConnectionError (ConnectionError)  the port fails, not the controller
+     │    │    ├── WatlowPortNotFoundError (FileNotFoundError)
+     │    │    ├── WatlowPortPermissionError (PermissionError)
+     │    │    ├── WatlowPortBusyError
+     │    │    └── WatlowClosedError (RuntimeError)
+     │    └── WatlowTimeoutError (TimeoutError)        no matching reply before the deadline
+     │         ├── WatlowOfflineError
+     │         └── WatlowModbusTimeoutError (WatlowModbusError)
+     ├── WatlowProtocolError                           bytes were received, but no usable reply
+     │    ├── WatlowFrameError (ValueError)            not a valid reply
+     │    │    └── WatlowCRCError
+     │    ├── WatlowLineNotQuietError
+     │    ├── WatlowModbusError                        any of these on Modbus
+     │    ├── WatlowProtocolUnsupportedError
+     │    └── WatlowDeviceError                        the controller sent an error reply
+     │         ├── WatlowAccessDeniedError
+     │         ├── WatlowNoSuchObjectError
+     │         ├── WatlowNoSuchAttributeError
+     │         ├── WatlowNoSuchInstanceError
+     │         ├── WatlowIllegalFunctionError (WatlowModbusError, WatlowProtocolUnsupportedError)
+     │         ├── WatlowNoSuchRegisterError (WatlowModbusError, WatlowProtocolUnsupportedError)
+     │         ├── WatlowIllegalValueError (WatlowModbusError)
+     │         └── WatlowModbusSlaveFailureError (WatlowModbusError)
+     │              └── WatlowDeviceFailureError
      ├── WatlowAbsentError                             a reply that contains no value
      ├── WatlowOtherDeviceError                        another controller replies
      ├── WatlowWriteError                              the written value was not stored
      ├── WatlowSinkError                               rows could not be stored
+     │    ├── WatlowSinkDependencyError                a library is not installed
+     │    ├── WatlowSinkSchemaError                    the file or table has other columns
+     │    └── WatlowSinkWriteError
+     ├── WatlowCapabilityError                         never raised
+     │    └── WatlowFirmwareError
      └── WatlowProcessError (RuntimeError)             opened in another process; nothing was sent
+
+Some names are those of another library, for the `except` clauses of its scripts:
+`WatlowValidationError` is `WatlowConfigurationError`, `WatlowConfirmationRequiredError` is
+`WatlowConfirmationError`, and the `WatlowModbusIllegal...Error`s are the errors of the same
+Modbus exceptions. Nothing raises `WatlowCapabilityError` and the warning `WatlowCapabilityWarning`.
 """
 
 from __future__ import annotations
@@ -58,6 +73,7 @@ class ErrorContext:
         request: The bytes sent.
         reply: The bytes received, valid or not; of many the first or last 4096.
         elapsed_s: Seconds from the first attempt to the failure.
+        protocol: The wire protocol, "stdbus" or "modbus_rtu".
     """
 
     port: str | None = None
@@ -68,6 +84,7 @@ class ErrorContext:
     request: bytes = b""
     reply: bytes = b""
     elapsed_s: float | None = None
+    protocol: str | None = None
 
     @property
     def class_id(self) -> int | None:
@@ -134,7 +151,11 @@ class WatlowUncertainError(WatlowConfigurationError):
     status = "uncertain"
 
 
-class WatlowConnectionError(WatlowError, ConnectionError):
+class WatlowTransportError(WatlowError):
+    """No reply was received: the port failed, or the controller did not reply."""
+
+
+class WatlowConnectionError(WatlowTransportError, ConnectionError):
     """The port could not be opened, or was lost."""
 
     status = "disconnected"
@@ -154,13 +175,13 @@ class WatlowPortBusyError(WatlowConnectionError):
     status = "busy"
 
 
-class WatlowClosedError(WatlowConnectionError):
+class WatlowClosedError(WatlowConnectionError, RuntimeError):
     """The controller, manager or port was closed before this call."""
 
     status = "closed"
 
 
-class WatlowTimeoutError(WatlowError, TimeoutError):
+class WatlowTimeoutError(WatlowTransportError, TimeoutError):
     """No reply that matches the request came before the deadline."""
 
     status = "timeout"
@@ -173,16 +194,28 @@ class WatlowOfflineError(WatlowTimeoutError):
 
 
 class WatlowProtocolError(WatlowError):
-    """The bytes received are not a valid reply to the request."""
+    """The bytes received are not a valid reply to the request, or are an error reply."""
 
     status = "protocol"
+
+
+class WatlowModbusError(WatlowProtocolError):
+    """An exception or a timeout on Modbus."""
+
+
+class WatlowModbusTimeoutError(WatlowTimeoutError, WatlowModbusError):
+    """No reply that matches a Modbus request came before the deadline."""
+
+
+class WatlowProtocolUnsupportedError(WatlowProtocolError):
+    """The controller has no such function or register."""
 
 
 class WatlowFrameError(WatlowProtocolError, ValueError):
     """Bytes or a value that cannot be decoded or encoded as a frame, payload or value."""
 
 
-class WatlowCRCError(WatlowProtocolError):
+class WatlowCRCError(WatlowFrameError):
     """Only damaged frames were received before the deadline."""
 
     status = "crc"
@@ -194,7 +227,7 @@ class WatlowLineNotQuietError(WatlowProtocolError):
     status = "line_not_quiet"
 
 
-class WatlowDeviceError(WatlowError):
+class WatlowDeviceError(WatlowProtocolError):
     """The controller sent an error reply (Standard Bus) or an exception (Modbus).
 
     Attributes:
@@ -235,25 +268,33 @@ class WatlowNoSuchInstanceError(WatlowDeviceError):
     status = "no_such_instance"
 
 
-class WatlowIllegalFunctionError(WatlowDeviceError):
+class WatlowIllegalFunctionError(
+    WatlowDeviceError, WatlowModbusError, WatlowProtocolUnsupportedError
+):
     """Modbus exception 01: the controller does not support the function."""
 
     status = "illegal_function"
 
 
-class WatlowNoSuchRegisterError(WatlowDeviceError):
+class WatlowNoSuchRegisterError(
+    WatlowDeviceError, WatlowModbusError, WatlowProtocolUnsupportedError
+):
     """Modbus exception 02: the controller has no such register."""
 
     status = "no_such_register"
 
 
-class WatlowIllegalValueError(WatlowDeviceError):
+class WatlowIllegalValueError(WatlowDeviceError, WatlowModbusError):
     """Modbus exception 03: the controller does not accept the value."""
 
     status = "illegal_value"
 
 
-class WatlowDeviceFailureError(WatlowDeviceError):
+class WatlowModbusSlaveFailureError(WatlowDeviceError, WatlowModbusError):
+    """Another Modbus exception than 01 to 03."""
+
+
+class WatlowDeviceFailureError(WatlowModbusSlaveFailureError):
     """Modbus exception 04: the controller failed to carry out the request."""
 
     status = "device_failure"
@@ -300,6 +341,30 @@ class WatlowSinkError(WatlowError):
     status = "sink"
 
 
+class WatlowSinkDependencyError(WatlowSinkError):
+    """A library that the sink needs is not installed."""
+
+
+class WatlowSinkSchemaError(WatlowSinkError):
+    """An existing file or table does not have the columns of the rows, or does not exist."""
+
+
+class WatlowSinkWriteError(WatlowSinkError):
+    """The file or the server did not accept the rows."""
+
+
+class WatlowCapabilityError(WatlowError):
+    """Never raised: for `except` clauses of scripts written for another library."""
+
+
+class WatlowFirmwareError(WatlowCapabilityError):
+    """Never raised, as `WatlowCapabilityError`."""
+
+
+class WatlowCapabilityWarning(UserWarning):
+    """Never issued: for the filters of scripts written for another library."""
+
+
 class WatlowProcessError(WatlowError, RuntimeError):
     """The port, manager, recording or sink was opened in another process, before a fork.
 
@@ -307,3 +372,11 @@ class WatlowProcessError(WatlowError, RuntimeError):
     """
 
     status = "process"
+
+
+# Names of another library; see the module's docstring.
+WatlowValidationError = WatlowConfigurationError
+WatlowConfirmationRequiredError = WatlowConfirmationError
+WatlowModbusIllegalFunctionError = WatlowIllegalFunctionError
+WatlowModbusIllegalDataAddressError = WatlowNoSuchRegisterError
+WatlowModbusIllegalDataValueError = WatlowIllegalValueError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from watlowlib.errors import WatlowSinkError
+from watlowlib.errors import WatlowSinkDependencyError
 
 REQUIREMENTS = {
     "pandas": "pandas",
@@ -22,12 +22,13 @@ def import_optional(module: str) -> Any:
     """Import `module`, one of an optional package, and return it.
 
     Raises:
-        WatlowSinkError: It is not installed; the message has the command that installs it.
+        WatlowSinkDependencyError: It is not installed; the message has the command that
+            installs it.
     """
     package = module.split(".")[0]
     try:
         return import_module(module)
     except ImportError as error:
-        raise WatlowSinkError(
+        raise WatlowSinkDependencyError(
             f"this needs {package} ({error}): pip install {REQUIREMENTS[package]}"
         ) from error

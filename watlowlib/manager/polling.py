@@ -26,10 +26,10 @@ from watlowlib.devices.poll import Poll, StopCondition
 from watlowlib.devices.sampling import Sampler, SampleResult
 from watlowlib.errors import (
     WatlowClosedError,
-    WatlowConnectionError,
+    WatlowFrameError,
+    WatlowLineNotQuietError,
     WatlowOfflineError,
-    WatlowProtocolError,
-    WatlowTimeoutError,
+    WatlowTransportError,
 )
 from watlowlib.model import Sample
 from watlowlib.protocol.stats import DeviceStats
@@ -39,7 +39,7 @@ PortGroup: TypeAlias = "dict[str, Controller]"
 """The controllers of one port, by name."""
 ReadResults: TypeAlias = "list[SampleResult]"
 
-LINE_ERRORS = (WatlowTimeoutError, WatlowConnectionError, WatlowProtocolError)
+LINE_ERRORS = (WatlowTransportError, WatlowFrameError, WatlowLineNotQuietError)
 """Errors of the line, not of a controller; they take time."""
 
 NOT_SENT_ERRORS = (WatlowOfflineError, WatlowClosedError)

@@ -58,6 +58,7 @@ class ProtocolClient(NotCopied, Generic[F]):
     """Returns the exception for an error reply."""
     _describe: Callable[[bytes], object]
     """Returns the content of a reply in readable form, for messages."""
+    _timeout_error: ClassVar[type[WatlowTimeoutError]] = WatlowTimeoutError
     _frame_gap_s = 0.0
     """The silence between frames that the protocol requires."""
 
@@ -301,7 +302,7 @@ class ProtocolClient(NotCopied, Generic[F]):
                 f"{len(received)} bytes were received, but no valid reply; is the line set to "
                 f"another baud rate or parity, or to another protocol than {self.protocol_name}?"
             )
-        return WatlowTimeoutError(reason, context=context)
+        return self._timeout_error(reason, context=context)
 
     def _count(self, station: int, counter: str) -> None:
         """Add one to a counter of a controller and of the port."""

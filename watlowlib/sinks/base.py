@@ -36,7 +36,12 @@ from typing import Any, Protocol, SupportsIndex, TypeVar
 
 from watlowlib._internal.process import OneProcess
 from watlowlib._internal.validation import shown
-from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowSinkError,
+    WatlowSinkSchemaError,
+    WatlowSinkWriteError,
+)
 from watlowlib.model import Sample
 from watlowlib.sinks.rows import (
     COLUMN_TYPES,
@@ -97,6 +102,11 @@ class Sink(OneProcess):
         return super().__reduce_ex__(protocol)
 
     @property
+    def is_open(self) -> bool:
+        """Whether the sink is open."""
+        return self._pid is not None
+
+    @property
     def rows_waiting(self) -> int:
         """How many of the rows given to `write_many` are not yet in their final place."""
         return 0
@@ -131,7 +141,8 @@ class Sink(OneProcess):
         return WatlowSinkError(f"{self} is not open; use it in a with statement")
 
     def _failed(self, doing: str, error: BaseException) -> WatlowSinkError:
-        return WatlowSinkError(f"{self} could not be {doing}: {error}")
+        kind = WatlowSinkWriteError if doing == "written" else WatlowSinkError
+        return kind(f"{self} could not be {doing}: {error}")
 
 
 class TableSink(Sink):
@@ -154,6 +165,11 @@ class TableSink(Sink):
             columns or [name for name in REQUIRED_COLUMNS if name not in OTHER_LIBRARY_LACKS]
         )
 
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The columns of the file or table; None while they are not known."""
+        return None if self._layout is None else tuple(self._layout.types)
+
     def _restore_recording(self, info: RecordingInfo | None) -> None:
         """Store the current recording again, after the file was replaced and opened again."""
         if info is not None:
@@ -174,7 +190,7 @@ class TableSink(Sink):
         """
         missing = ", ".join(name for name in self._required_columns if name not in names)
         if missing:
-            raise WatlowSinkError(
+            raise WatlowSinkSchemaError(
                 f"{self} has another header ({','.join(names)!r}); give a new name, or, if the "
                 f"rows are not samples, its column names as columns=[...] (missing: {missing})"
             )

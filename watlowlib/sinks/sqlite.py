@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
-from watlowlib.errors import WatlowSinkError
+from watlowlib.errors import WatlowSinkError, WatlowSinkSchemaError
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.database import (
     NAME,
@@ -119,6 +119,11 @@ class SqliteSink(FileSink):
         self._database: sqlite3.Connection | None = None
         self._on_replaced = on_replaced
         self._identity: FileIdentity | None = None
+
+    @property
+    def table(self) -> str:
+        """The name of the table."""
+        return self._table_name
 
     def open(self) -> None:
         """Open the file and check the columns of an existing table.
@@ -237,7 +242,7 @@ class SqliteSink(FileSink):
             units = database.execute(first).fetchall() if "unit" in names else ()
             return self._accept(names, (unit for (unit,) in units))
         if not self._create_table:
-            raise WatlowSinkError(
+            raise WatlowSinkSchemaError(
                 f"{self} has no table {self._table}; create it, or give create_table=True"
             )
         return None

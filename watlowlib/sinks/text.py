@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from io import FileIO
 from typing import Any
 
-from watlowlib.errors import WatlowSinkError
+from watlowlib.errors import WatlowSinkError, WatlowSinkSchemaError
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.database import check_pattern
 from watlowlib.sinks.files import FileIdentity, lock, replaced_error, write_all
@@ -153,7 +153,7 @@ class TextSink(FileSink):
             self._layout = self._accept(self._column_names(head), self._units(head))
         elif not self._is_torn_first_write(head):
             shown = head[:100].decode("utf-8", "replace")
-            raise WatlowSinkError(f"{self} has another header ({shown!r}); give a new name")
+            raise WatlowSinkSchemaError(f"{self} has another header ({shown!r}); give a new name")
         if complete:  # the row only lacks its line break
             write_all(file, b"\n")
             end = file.seek(0, os.SEEK_END)

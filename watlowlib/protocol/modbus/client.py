@@ -16,7 +16,7 @@ from functools import partial
 
 import minimalmodbus
 
-from watlowlib.errors import WatlowFrameError
+from watlowlib.errors import WatlowFrameError, WatlowModbusTimeoutError
 from watlowlib.protocol.client import ProtocolClient
 from watlowlib.protocol.exchange import (
     Call,
@@ -48,6 +48,7 @@ class ModbusClient(ProtocolClient[RtuFrame]):
     """
 
     protocol_name = "Modbus RTU"
+    _timeout_error = WatlowModbusTimeoutError
     _decoder = staticmethod(partial(RtuDecoder, reply_sizes))
     _is_error_reply = staticmethod(is_exception)
     _error_from = staticmethod(error_from_exception)

@@ -17,6 +17,7 @@ from watlowlib.errors import (
     WatlowDeviceFailureError,
     WatlowIllegalFunctionError,
     WatlowIllegalValueError,
+    WatlowModbusSlaveFailureError,
     WatlowNoSuchRegisterError,
 )
 from watlowlib.protocol.modbus.frames import EXCEPTION, READ_HOLDING, WRITE_MANY, RtuFrame
@@ -28,11 +29,11 @@ _ERRORS: dict[int, tuple[type[WatlowDeviceError], str]] = {
     2: (WatlowNoSuchRegisterError, "it has no such register"),
     3: (WatlowIllegalValueError, "it does not accept this value"),
     4: (WatlowDeviceFailureError, "it failed to carry out the request"),
-    5: (WatlowDeviceError, "it needs more time for the request"),
-    6: (WatlowDeviceError, "it is busy"),
-    8: (WatlowDeviceError, "its memory has a parity error"),
-    10: (WatlowDeviceError, "the gateway has no path to it"),
-    11: (WatlowDeviceError, "the gateway got no reply from it"),
+    5: (WatlowModbusSlaveFailureError, "it needs more time for the request"),
+    6: (WatlowModbusSlaveFailureError, "it is busy"),
+    8: (WatlowModbusSlaveFailureError, "its memory has a parity error"),
+    10: (WatlowModbusSlaveFailureError, "the gateway has no path to it"),
+    11: (WatlowModbusSlaveFailureError, "the gateway got no reply from it"),
 }
 
 
@@ -99,7 +100,8 @@ def is_exception(payload: bytes) -> bool:
 def error_from_exception(payload: bytes, context: ErrorContext) -> WatlowDeviceError:
     """Return the Python exception for a Modbus exception, also for an unknown code."""
     code = payload[1]
-    kind, meaning = _ERRORS.get(code, (WatlowDeviceError, "the meaning of this code is not known"))
+    unknown = WatlowModbusSlaveFailureError, "the meaning of this code is not known"
+    kind, meaning = _ERRORS.get(code, unknown)
     operation = "write" if payload[0] ^ EXCEPTION == WRITE_MANY else "read"
     return kind(
         f"the controller replied to a {operation} with exception {code:02d}: {meaning}",

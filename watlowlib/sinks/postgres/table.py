@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from watlowlib.errors import WatlowSinkError
+from watlowlib.errors import WatlowSinkSchemaError
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.rows import ColumnType
 
@@ -71,11 +71,11 @@ class Table:
         target = self._config.target()
         missing = [name for name in (*columns, "run_id", "seq") if name not in types]
         if not types:
-            raise WatlowSinkError(
+            raise WatlowSinkSchemaError(
                 f"{target} does not exist; create the table, or give create_table=True"
             )
         if missing:
-            raise WatlowSinkError(
+            raise WatlowSinkSchemaError(
                 f"{target} has no column {', '.join(missing)}; add it, or give another table"
             )
         found = connection.execute(
@@ -89,7 +89,7 @@ class Table:
         )
         keys = [names for (names,) in found if {"run_id", "seq"} <= set(names)]
         if not keys:
-            raise WatlowSinkError(
+            raise WatlowSinkSchemaError(
                 f"{target} has no unique index on run_id and seq, which prevents duplicate rows (a "
                 "partial, deferrable or invalid index does not); create one: "
                 f"CREATE UNIQUE INDEX ON {self.identifier.as_string(connection)} "
