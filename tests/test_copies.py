@@ -116,7 +116,7 @@ def test_a_manager_is_not_copied(bus: SimulatedBus, kind: type[WatlowManager], h
             assert_not_copied(each, how)
         background = Background(mgr, None, parameters="pv", rate_hz=1.0)
         assert_not_copied(background, how)
-        assert mgr.poll("sp")["oven"].unwrap()[0].value == 75.0
+        assert mgr.get("oven").poll("sp")[0].value == 75.0
 
 
 @pytest.mark.parametrize("how", COPIES)

@@ -30,6 +30,7 @@ from watlowlib import (
     record,
 )
 from watlowlib import labview
+from watlowlib import ParameterEntry
 from watlowlib.sync import SyncCsvSink, SyncPortal, SyncWatlowManager, Watlow, run_sync
 
 
@@ -69,7 +70,7 @@ def memory() -> list[float]:
 
 def sync_names() -> float:
     with SyncPortal() as portal, Watlow.open("/dev/ttyUSB0", portal=portal) as ctl:
-        assert_type(portal.call(ctl.read_parameter, "pv", instance=1), Reading)
+        assert_type(portal.call(ctl.read_parameter, "pv", instance=1), ParameterEntry)
         assert_type(run_sync(max, 1, 2), int)
     with SyncWatlowManager() as mgr, SyncCsvSink("run.csv") as sink:
         mgr.record_to_sink(parameters="pv", rate_hz=1.0, duration=1.0, sink=sink)

@@ -218,6 +218,8 @@ class Reading(Generic[V]):
         latency_s: Seconds between the two, by the monotonic clock.
         raw: The reply frame as received.
         label: For an enumeration, the meaning of the code in `value`, such as "PID".
+        protocol: The wire protocol used.
+        monotonic_ns: `time.monotonic_ns` when the reply was complete.
     """
 
     value: V
@@ -231,6 +233,8 @@ class Reading(Generic[V]):
     latency_s: float
     raw: bytes
     label: str | None = None
+    protocol: ProtocolKind | None = None
+    monotonic_ns: int | None = None
 
     def __float__(self) -> float:
         if self.label is None and isinstance(self.value, (int, float)):
@@ -275,6 +279,7 @@ class Sample:
             a recording. Ticks that were skipped leave out their numbers.
         scheduled_at: When the tick was due: the wall clock (UTC) at the start of the recording,
             plus the time since then by the schedule. Steps of the wall clock do not change it.
+        monotonic_ns: `time.monotonic_ns` at `received_at`; not stored by sinks.
     """
 
     device: str
@@ -293,6 +298,7 @@ class Sample:
     status: str = "ok"
     tick: int | None = None
     scheduled_at: datetime | None = None
+    monotonic_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -342,12 +348,13 @@ class AcquisitionSummary:
     Attributes:
         started_at: Wall clock (UTC) at the first scheduled tick.
         finished_at: Wall clock (UTC) when the recorder ended; while it runs, now.
-        samples_emitted: Ticks whose batch was delivered, even if every read in it failed.
+        samples_emitted: The same as `ticks_emitted`, under an older name.
         samples_late: Slots of all rates without a batch: `ticks_skipped` plus `ticks_dropped`.
         max_drift_ms: The largest delay of a tick's reads behind its slot, in milliseconds.
         disconnects: How often a port was lost, summed over all ports.
         ticks_skipped: Slots skipped because an earlier tick took longer than a period.
         ticks_dropped: Slots dropped because the consumer did not keep up.
+        ticks_emitted: Ticks whose batch was delivered, even if every read in it failed.
         rows: Samples in the delivered batches.
         gaps: Samples without a value among these rows.
         sinks: One report per sink, once `pipe` has run; as it was when the summary was read.
@@ -366,6 +373,7 @@ class AcquisitionSummary:
     disconnects: int = 0
     ticks_skipped: int = 0
     ticks_dropped: int = 0
+    ticks_emitted: int = 0
     rows: int = 0
     gaps: int = 0
     sinks: tuple[SinkReport, ...] = ()

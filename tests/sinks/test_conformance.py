@@ -42,7 +42,8 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 Row = dict[str, Any]
-COLUMNS = [field.name for field in dataclasses.fields(Sample) if field.name != "raw"]
+UNSTORED = ("raw", "monotonic_ns")
+COLUMNS = [field.name for field in dataclasses.fields(Sample) if field.name not in UNSTORED]
 
 
 @dataclass

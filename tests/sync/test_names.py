@@ -37,7 +37,7 @@ METHODS = {
 NO_DEFAULT = inspect.Parameter.empty
 
 POSITIONAL: dict[str, list[str]] = {
-    "manager.SyncWatlowManager.add": ["self", "name", "source"],
+    "manager.SyncWatlowManager.add": ["self", "name", "source", "options"],
     "manager.SyncWatlowManager.record_to_sink": ["self"],
     "recording.record": ["source"],
     "recording.pipe": ["stream", "sink"],
@@ -47,7 +47,7 @@ POSITIONAL: dict[str, list[str]] = {
     "sinks.SyncCsvSink": ["path"],
     "sinks.SyncJsonlSink": ["path"],
     "sinks.SyncInMemorySink": [],
-    "sinks.SyncSinkAdapter": ["sink"],
+    "sinks.SyncSinkAdapter": ["async_sink"],
     "controller.Watlow.open": ["port"],
     "controller.wrap_controller": ["controller", "portal"],
     "controller.unwrap_sync_controller": ["source"],
@@ -131,7 +131,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         "create_table": False,
         "use_copy": True,
     },
-    "manager.DeviceResult": {"value": NO_DEFAULT, "error": NO_DEFAULT, "protocol": NO_DEFAULT},
+    "manager.DeviceResult": {"value": NO_DEFAULT, "error": NO_DEFAULT, "protocol": None},
 }
 
 
@@ -184,9 +184,11 @@ def test_fields_of_dataclasses_and_their_defaults(name: str) -> None:
 def test_open_has_the_parameters_of_open_device() -> None:
     native = inspect.signature(watlowlib.open_device).parameters
     mirrored = dict(inspect.signature(lookup("controller.Watlow.open")).parameters)
-    portal = mirrored.pop("portal")
-    assert portal.default is None
-    assert mirrored == dict(native)
+    added = {"portal": None, "profile": None, "assert_wire_temperature_unit": None}
+    for name, default in (added | {"identify": True}).items():
+        assert mirrored.pop(name).default == default
+    assert mirrored.pop("protocol").default is None  # by default that of the family
+    assert mirrored == {name: each for name, each in native.items() if name != "protocol"}
 
 
 def test_policies_have_the_expected_members() -> None:

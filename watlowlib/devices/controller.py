@@ -13,32 +13,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
-from watlowlib._internal.process import NotCopied
 from watlowlib._internal.validation import as_int, shown
 from watlowlib.devices.alarms import Alarm
+from watlowlib.devices.attributes import ControllerAttributes
 from watlowlib.devices.identity import identify
 from watlowlib.devices.loops import ControllerLoop
 from watlowlib.devices.procedures import ramp_to, wait_until
 from watlowlib.devices.sampling import Sampler, make_sampler
-from watlowlib.devices.session import Session
 from watlowlib.devices.targets import Parameters, check_instance, names_of
 from watlowlib.devices.values import as_number
 from watlowlib.devices.writing import CheckedWrite, check_write, send_write, set_persistent_writes
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Reading, Sample, Unit, Value
-from watlowlib.protocol.stats import DeviceStats, PortStats
-from watlowlib.registry.parameters import Registry
+from watlowlib.model import DeviceInfo, Reading, Sample, Value
 
 
-class Controller(NotCopied):
+class Controller(ControllerAttributes):
     """A controller on a port; made by `open_device` or `WatlowManager.add`.
 
     Safe to share between threads: each exchange has exclusive use of the port. Waiting requests
     are served in order, a write before waiting reads.
     """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._session!r}>"
@@ -49,77 +43,16 @@ class Controller(NotCopied):
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    @property
-    def name(self) -> str:
-        """Name of the controller in samples and messages."""
-        return self._session.name
-
-    @property
-    def port(self) -> str:
-        """The port as the user named it."""
-        return self._session.port.name
-
-    @property
-    def address(self) -> int:
-        """Controller address."""
-        return self._session.address
-
-    @property
-    def protocol(self) -> ProtocolKind:
-        """The wire protocol."""
-        return self._session.protocol
-
-    @property
-    def family(self) -> ControllerFamily:
-        """The product family that was given to `open_device`."""
-        return self._session.family
-
-    @property
-    def registry(self) -> Registry:
-        """The parameters of the family."""
-        return self._session.registry
-
-    @property
-    def temperature_unit(self) -> Unit | None:
-        """Scale of temperatures on the wire; None where it is not known."""
-        return self._session.temperature_unit
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._session.closed
-
-    @property
-    def persistent_writes(self) -> bool:
-        """Whether the controller stores writes in its EEPROM, as far as this program knows."""
-        return self._session.persistent_writes
-
-    @property
-    def eeprom_writes(self) -> int:
-        """Writes of this program that have reached the controller's EEPROM."""
-        return self._session.eeprom.writes
-
-    @property
-    def stats(self) -> DeviceStats:
-        """Counters of this controller since its port was opened."""
-        return self._session.driver.stats
-
-    @property
-    def port_stats(self) -> PortStats:
-        """Counters of the port, all its controllers together."""
-        return self._session.port.stats
-
-    @property
-    def session(self) -> Session:
-        """The layer below: reads and writes by `ParameterSpec`."""
-        return self._session
-
-    def read_parameter(self, parameter: str | int, *, instance: int = 1) -> Reading:
+    def read_parameter(
+        self, parameter: str | int, *, instance: int = 1, timeout: float | None = None
+    ) -> Reading:
         """Read one parameter.
 
         Args:
             parameter: Name, alias or number: "process_value", "pv", 4001.
             instance: Which of several inputs, loops or alarms, from 1.
+            timeout: Seconds to wait for each reply to this call, above 0, without retries. None:
+                the timeout and the retries given to `open_device`.
 
         Returns:
             The value, with its unit where the unit is known. The value of an enumeration is
@@ -133,7 +66,8 @@ class Controller(NotCopied):
             WatlowAbsentError: The reply contains no usable value.
             WatlowConnectionError: The port is lost.
         """
-        return self._session.read_parameter(parameter, instance)
+        with self._session.timeout(timeout):
+            return self._session.read_parameter(parameter, instance)
 
     def write_parameter(
         self,
@@ -144,6 +78,7 @@ class Controller(NotCopied):
         confirm: bool = False,
         force: bool = False,
         verify: bool = False,
+        timeout: float | None = None,
     ) -> Reading:
         """Write one parameter and confirm that the controller stored it.
 
@@ -160,6 +95,7 @@ class Controller(NotCopied):
                 as autotune or restoring all settings.
             force: Write a value that the controller holds already.
             verify: Read the value back, in addition to checking the echo.
+            timeout: As in `read_parameter`.
 
         Returns:
             The value that the controller holds now.
@@ -175,7 +111,8 @@ class Controller(NotCopied):
             WatlowConnectionError: The port is lost.
         """
         write = self.check_write(parameter, value, instance=instance, confirm=confirm)
-        return send_write(self._session, write, force=force, verify=verify)
+        with self._session.timeout(timeout):
+            return send_write(self._session, write, force=force, verify=verify)
 
     def check_write(
         self,
@@ -193,17 +130,20 @@ class Controller(NotCopied):
         options = {"confirm": confirm, "maintenance": maintenance}
         return check_write(self._session, parameter, value, instance=instance, **options)
 
-    def read_pv(self, *, instance: int = 1) -> Reading[float]:
+    def read_pv(self, *, instance: int = 1, timeout: float | None = None) -> Reading[float]:
         """Read the process value (4001) of analog input `instance`.
 
         A broken sensor reads as a number too: an open thermocouple as about 2531.8. The input
-        error (4002, `input_error`) is 61 ("None") for a good sensor.
+        error (4002, `input_error`) is 61 ("None") for a good sensor. `timeout`: as in
+        `read_parameter`.
         """
-        return self._session.read_number("process_value", instance)
+        with self._session.timeout(timeout):
+            return self._session.read_number("process_value", instance)
 
-    def read_setpoint(self, *, instance: int = 1) -> Reading[float]:
-        """Read the set point (7001) of control loop `instance`."""
-        return self._session.read_number("setpoint", instance)
+    def read_setpoint(self, *, instance: int = 1, timeout: float | None = None) -> Reading[float]:
+        """Read the set point (7001) of control loop `instance`; `timeout`: see `read_parameter`."""
+        with self._session.timeout(timeout):
+            return self._session.read_number("setpoint", instance)
 
     def set_setpoint(
         self,
@@ -213,6 +153,7 @@ class Controller(NotCopied):
         confirm: bool = False,
         force: bool = False,
         verify: bool = False,
+        timeout: float | None = None,
     ) -> Reading[float]:
         """Write the set point (7001) of control loop `instance`; see `write_parameter`.
 
@@ -223,9 +164,11 @@ class Controller(NotCopied):
             confirm: Must be True: the set point is stored in EEPROM.
             force: Write a value that the controller holds already.
             verify: Read the value back.
+            timeout: As in `read_parameter`.
         """
         write = self.check_write("setpoint", value, instance=instance, confirm=confirm)
-        return as_number(send_write(self._session, write, force=force, verify=verify))
+        with self._session.timeout(timeout):
+            return as_number(send_write(self._session, write, force=force, verify=verify))
 
     def loop(self, number: int) -> ControllerLoop:
         """Return control loop `number`, 1 or 2.
@@ -246,14 +189,17 @@ class Controller(NotCopied):
         spec = self.registry.resolve("alarm_state")
         return Alarm(self._session, check_instance(spec, instance))
 
-    def identify(self) -> DeviceInfo:
+    def identify(self, *, timeout: float | None = None) -> DeviceInfo:
         """Read everything that identifies the controller; a field without a reply is None.
+
+        `timeout` is as in `read_parameter`, for each of about ten reads.
 
         Raises:
             WatlowTimeoutError: No reply at all.
             WatlowConnectionError: The port is lost.
         """
-        return identify(self._session)
+        with self._session.timeout(timeout):
+            return identify(self._session)
 
     def accept_replacement(self) -> DeviceInfo:
         """Continue with the controller that has taken this one's place; return its identity.
@@ -268,7 +214,9 @@ class Controller(NotCopied):
         self._session.accept_replacement()
         return self.identify()
 
-    def set_persistent_writes(self, on: bool, *, confirm: bool = False) -> Reading:
+    def set_persistent_writes(
+        self, on: bool, *, confirm: bool = False, timeout: float | None = None
+    ) -> Reading:
         """Set whether the controller stores writes in its EEPROM (17051; Series SD: 17).
 
         Off is for programs that write often. A Series SD switches it on again at each power-up,
@@ -277,11 +225,13 @@ class Controller(NotCopied):
         Args:
             on: Whether to store writes in EEPROM.
             confirm: Must be True: the setting decides which values survive a power failure.
+            timeout: As in `read_parameter`.
 
         Raises:
             WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
         """
-        return set_persistent_writes(self._session, on, confirm=confirm)
+        with self._session.timeout(timeout):
+            return set_persistent_writes(self._session, on, confirm=confirm)
 
     def wait_until(
         self, value: float, tolerance: float, timeout: float, *, instance: int = 1
@@ -322,9 +272,13 @@ class Controller(NotCopied):
         return ramp_to(self._session, value, rate_per_minute, instance=instance, confirm=confirm)
 
     def poll(
-        self, parameters: Parameters, *, instances: int | Iterable[int] = (1,)
+        self,
+        parameters: Parameters,
+        *,
+        names: str | Iterable[str] | None = None,
+        instances: int | Iterable[int] = (1,),
     ) -> list[Sample]:
-        """Read parameters x instances once.
+        """Read parameters x instances once; `names` is this controller's name, or None.
 
         Returns:
             One sample per read, in that order. A failed read is a sample without a value, whose
@@ -333,6 +287,7 @@ class Controller(NotCopied):
         Raises:
             WatlowConfigurationError: A parameter or instance does not exist; nothing was sent.
         """
+        self._check_names(names)
         targets = self._session.targets(parameters, instances)
         return Sampler(self._session, targets, device=self.name)()
 

@@ -6,8 +6,10 @@ Standard Bus, `ModbusDriver` for Modbus RTU, `SeriesSdDriver` for a Series SD on
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from watlowlib._internal.process import NotCopied
@@ -42,7 +44,27 @@ class Driver(NotCopied, ABC):
 
     def __init__(self, address: int, policy: RetryPolicy) -> None:
         self.address = address
-        self._policy = policy
+        self._usual_policy = policy
+        self._calls = threading.local()
+        """The timeout of the call that this thread makes now; shared with `at`."""
+
+    @property
+    def _policy(self) -> RetryPolicy:
+        timeout_s: float | None = getattr(self._calls, "timeout_s", None)
+        return self._usual_policy.for_call(timeout_s)
+
+    @contextmanager
+    def timeout(self, seconds: float | None) -> Iterator[None]:
+        """Within the block, wait this long for each reply in this thread, without retries.
+
+        None: the usual timeout and retries.
+        """
+        before = getattr(self._calls, "timeout_s", None)
+        self._calls.timeout_s = seconds
+        try:
+            yield
+        finally:
+            self._calls.timeout_s = before
 
     @property
     def temperature_unit(self) -> Unit | None:
@@ -80,7 +102,7 @@ class Driver(NotCopied, ABC):
             opening: `PortStats.reconnects`; None for any.
             outages: `DeviceStats.outages`; None for any.
         """
-        self._policy = self._policy._replace(opening=opening, outages=outages)
+        self._usual_policy = self._usual_policy._replace(opening=opening, outages=outages)
 
     def for_opening(self: D, opening: int) -> D:
         """Return a driver that has learnt nothing, for requests in one opening of the port."""
@@ -146,6 +168,6 @@ class Driver(NotCopied, ABC):
     def at(self: D, address: int) -> D:
         """Return a driver for another address on the same port."""
         other = object.__new__(type(self))
-        policy = self._policy._replace(outages=None)  # those of another address
-        vars(other).update(vars(self), address=address, _policy=policy)
+        policy = self._usual_policy._replace(outages=None)  # those of another address
+        vars(other).update(vars(self), address=address, _usual_policy=policy)
         return other

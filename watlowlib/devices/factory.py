@@ -25,7 +25,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, ProtocolKind, Unit, WordOrder
-from watlowlib.protocol.exchange import RetryPolicy
+from watlowlib.protocol.exchange import LONGEST_TIMEOUT_S, RetryPolicy
 from watlowlib.protocol.modbus.frames import MOST_READ
 from watlowlib.protocol.port_pool import Lease, acquire_lease
 from watlowlib.protocol.stdbus.client import StdBusClient
@@ -34,12 +34,6 @@ from watlowlib.transport.settings import SerialSettings
 
 ADDRESSES = {ProtocolKind.STDBUS: 16, ProtocolKind.MODBUS_RTU: 247}
 """The highest address of each protocol; the lowest is 1."""
-
-SETTINGS = {
-    ProtocolKind.STDBUS: SerialSettings(baudrate=38400),
-    ProtocolKind.MODBUS_RTU: SerialSettings(baudrate=9600),
-}
-"""Factory serial settings. Source: 17002, 17003 and the Series SD's manual."""
 
 _FAHRENHEIT_OR_CELSIUS = {"C": Unit.CELSIUS, "F": Unit.FAHRENHEIT}
 
@@ -113,7 +107,7 @@ def open_device(
     most = ADDRESSES.get(kind, ADDRESSES[ProtocolKind.MODBUS_RTU])
     address = as_int("address", address, 1, most, f"on {kind.value} it is from 1 to {most}")
     policy = RetryPolicy(
-        as_positive("timeout_s", timeout_s, 3600.0, "seconds"),
+        as_positive("timeout_s", timeout_s, LONGEST_TIMEOUT_S, "seconds"),
         as_int("retries", retries, 0, 100, "give 0 or a whole number above"),
     )
     unit = _temperature_unit(temperature_unit)
@@ -124,7 +118,7 @@ def open_device(
     check_storable("name", label)
 
     def open_as(kind: ProtocolKind) -> Controller:
-        lease = acquire_lease(source, serial_settings or SETTINGS[kind], kind)
+        lease = acquire_lease(source, serial_settings or SerialSettings.factory_for(kind), kind)
         session = Session(
             lease,
             _driver(lease, address, policy, product, layout, limit),

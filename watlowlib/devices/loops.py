@@ -34,36 +34,45 @@ class ControllerLoop(NotCopied):
     def __repr__(self) -> str:
         return f"<ControllerLoop {self.number} of {self._session!r}>"
 
-    def read_pv(self) -> Reading[float]:
-        """Read the process value (4001)."""
-        return self._session.read_number("process_value", self.number)
+    def read_pv(self, *, timeout: float | None = None) -> Reading[float]:
+        """Read the process value (4001); `timeout` as in `Controller.read_parameter`."""
+        return self._read_number("process_value", timeout)
 
-    def read_setpoint(self) -> Reading[float]:
-        """Read the set point (7001)."""
-        return self._session.read_number("setpoint", self.number)
+    def read_setpoint(self, *, timeout: float | None = None) -> Reading[float]:
+        """Read the set point (7001); `timeout` as in `Controller.read_parameter`."""
+        return self._read_number("setpoint", timeout)
 
     def set_setpoint(
-        self, value: float, *, confirm: bool = False, force: bool = False, verify: bool = False
+        self,
+        value: float,
+        *,
+        confirm: bool = False,
+        force: bool = False,
+        verify: bool = False,
+        timeout: float | None = None,
     ) -> Reading[float]:
         """Write the set point (7001); see `Controller.set_setpoint`."""
         write = check_write(self._session, "setpoint", value, instance=self.number, confirm=confirm)
-        return as_number(send_write(self._session, write, force=force, verify=verify))
+        with self._session.timeout(timeout):
+            return as_number(send_write(self._session, write, force=force, verify=verify))
 
-    def read_output_power(self) -> Reading[float]:
+    def read_output_power(self, *, timeout: float | None = None) -> Reading[float]:
         """Read the output power (8033), -100 to 100 percent."""
-        return self._session.read_number("output_power", self.number)
+        return self._read_number("output_power", timeout)
 
-    def read_control_mode(self) -> Reading:
+    def read_control_mode(self, *, timeout: float | None = None) -> Reading:
         """Read the active control mode (8002): off, auto or manual."""
-        return self._read("control_mode_active")
+        with self._session.timeout(timeout):
+            return self._read("control_mode_active")
 
     def set_control_mode(self, mode: str | int, *, confirm: bool = False) -> Reading:
         """Write the control mode (8001): "off", "auto", "manual" or a code."""
         return self._write("control_mode", mode, confirm=confirm)
 
-    def read_pid(self) -> PidGains:
+    def read_pid(self, *, timeout: float | None = None) -> PidGains:
         """Read the tuning; a field that this unit does not have is None."""
-        return PidGains(**{name: self._read_gain(name) for name in asdict(PidGains())})
+        with self._session.timeout(timeout):
+            return PidGains(**{name: self._read_gain(name) for name in asdict(PidGains())})
 
     def write_pid(self, gains: PidGains, *, confirm: bool = False) -> PidGains:
         """Write the fields of `gains` that are not None.
@@ -113,9 +122,14 @@ class ControllerLoop(NotCopied):
         """Stop the autotune (8026 = No); the present gains stay."""
         return self._write("autotune_request", AUTOTUNE_OFF, confirm=True)
 
-    def read_autotune_status(self) -> Reading:
+    def read_autotune_status(self, *, timeout: float | None = None) -> Reading:
         """Read the progress of the autotune (8027); `Reading.label` is "Complete" at the end."""
-        return self._read("autotune_status")
+        with self._session.timeout(timeout):
+            return self._read("autotune_status")
+
+    def _read_number(self, name: str, timeout: float | None) -> Reading[float]:
+        with self._session.timeout(timeout):
+            return self._session.read_number(name, self.number)
 
     def _read(self, name: str) -> Reading:
         return self._session.read_parameter(name, self.number)

@@ -28,10 +28,12 @@ from watlowlib.errors import (
     WatlowConnectionError,
     WatlowDeviceError,
     WatlowError,
+    WatlowFrameError,
     WatlowIllegalValueError,
+    WatlowLineNotQuietError,
     WatlowNoSuchRegisterError,
-    WatlowProtocolError,
     WatlowTimeoutError,
+    WatlowTransportError,
 )
 from watlowlib.model import WordOrder
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
@@ -131,7 +133,7 @@ class ModbusDriver(Driver):
                     raise copy.copy(no_layout)
                 span = self.span(target)
                 spans.append(replace(span, register=assembled.get(target, span.register)))
-            except (WatlowTimeoutError, WatlowProtocolError, WatlowConnectionError) as error:
+            except (WatlowTransportError, WatlowFrameError, WatlowLineNotQuietError) as error:
                 # The layout could not be read: the other targets would fail the same way.
                 no_layout = error
                 yield [ReadOutcome(target, error)]

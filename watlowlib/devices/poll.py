@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import Event
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from watlowlib._internal.process import NotCopied
-from watlowlib.devices.targets import Parameters
+from watlowlib._internal.validation import shown
+from watlowlib.devices.targets import Parameters, as_list
+from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import Sample
 
 
@@ -88,6 +91,54 @@ class PollSource(Protocol):
         Raises:
             WatlowConfigurationError: Something requested does not exist or cannot be read.
         """
+
+
+@runtime_checkable
+class SimplePollSource(Protocol):
+    """An object that can be polled, such as another instrument; `record` accepts it."""
+
+    def poll(
+        self,
+        parameters: list[str | int],
+        *,
+        names: list[str] | None = None,
+        instances: Sequence[int] = (1,),
+    ) -> Sequence[Sample]:
+        """Return the samples of one tick. An exception ends the recording, which raises it."""
+
+
+class SimpleSource:
+    """A `PollSource` made of a `SimplePollSource`."""
+
+    def __init__(self, source: SimplePollSource) -> None:
+        self._source = source
+
+    def prepare(
+        self,
+        parameters: Parameters,
+        *,
+        instances: int | Iterable[int] = (1,),
+        names: str | Iterable[str] | None = None,
+        sensor_check: bool = False,
+    ) -> FunctionPoll:
+        """Plan a poll.
+
+        Raises:
+            WatlowConfigurationError: `poll` is a coroutine function, or cannot check sensors.
+        """
+        poll = self._source.poll
+        if inspect.iscoroutinefunction(poll):
+            raise WatlowConfigurationError(
+                f"poll of {shown(self._source)} is a coroutine function: write it without 'async'"
+            )
+        if sensor_check:
+            raise WatlowConfigurationError(
+                f"{shown(self._source)} cannot check sensors; leave sensor_check out"
+            )
+        wanted = as_list("parameters", parameters)
+        devices = None if names is None else as_list("names", names)
+        numbers = tuple(as_list("instances", instances))
+        return FunctionPoll(lambda stop: list(poll(wanted, names=devices, instances=numbers)))
 
 
 @runtime_checkable

@@ -146,7 +146,7 @@ class Sampler(Poll):
         return self._gap(target, error.status), error
 
     def _sample(self, reading: Reading) -> Sample:
-        return Sample(
+        return self._session.sample_type(
             device=self._device,
             address=reading.address,
             protocol=self._session.protocol,
@@ -160,13 +160,14 @@ class Sampler(Poll):
             midpoint_at=reading.requested_at + timedelta(seconds=reading.latency_s / 2),
             latency_s=reading.latency_s,
             raw=reading.raw,
+            monotonic_ns=reading.monotonic_ns,
         )
 
     def _gap(self, target: Target, status: str, elapsed_s: float = 0.0) -> Sample:
         """Return the sample of a read that failed after `elapsed_s`, or was not sent."""
         spec, instance = target
         received_at = datetime.now(timezone.utc)
-        return Sample(
+        return self._session.sample_type(
             device=self._device,
             address=self._session.address,
             protocol=self._session.protocol,
@@ -181,6 +182,7 @@ class Sampler(Poll):
             latency_s=elapsed_s,
             raw=None,
             status=status,
+            monotonic_ns=time.monotonic_ns(),
         )
 
 

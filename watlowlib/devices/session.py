@@ -9,18 +9,19 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import timedelta
 from typing import TypeVar
 
-from watlowlib._internal.process import NotCopied
+from watlowlib._internal.validation import as_positive
 from watlowlib.devices.availability import Availability
 from watlowlib.devices.driver import DecodedReply, Driver, Target
 from watlowlib.devices.eeprom import EepromCounter
 from watlowlib.devices.replacement import IdentityCheck
+from watlowlib.devices.session_attributes import SessionAttributes
 from watlowlib.devices.stored_settings import StoredSettings
 from watlowlib.devices.targets import Parameters, target_of, targets_of
-from watlowlib.devices.values import as_number, is_cool_side, label_of, unit_of
+from watlowlib.devices.values import as_number, is_cool_side, reading_of, unit_of
 from watlowlib.errors import (
     ErrorContext,
     WatlowAbsentError,
@@ -32,18 +33,17 @@ from watlowlib.errors import (
     WatlowOtherDeviceError,
     WatlowTimeoutError,
 )
-from watlowlib.model import ControllerFamily, PartNumber, ProtocolKind, Reading, Unit
-from watlowlib.protocol.exchange import WriteOptions
+from watlowlib.model import ControllerFamily, PartNumber, Reading, Sample, Unit
+from watlowlib.protocol.exchange import LONGEST_TIMEOUT_S, WriteOptions
 from watlowlib.protocol.line import InterruptionError, OutageError
-from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease, release_later
-from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, ParameterSpec, Registry
+from watlowlib.registry.parameters import ParameterSpec
 from watlowlib.registry.part_numbers import decode_part_number
 
 T = TypeVar("T")
 
 
-class Session(NotCopied):
+class Session(SessionAttributes):
     """One controller on a leased port.
 
     Args:
@@ -74,6 +74,10 @@ class Session(NotCopied):
         """Writes of this program that have reached the controller's EEPROM."""
         self.replacements = 0
         """How often `accept_replacement` was called."""
+        self.last_error: WatlowError | None = None
+        """The error of the last read or write that failed."""
+        self.sample_type = Sample
+        """The class of the samples of this controller; `watlowlib.sync` has a subclass."""
         self._lease = lease
         self.availability = self._new_availability(driver)
         self.identity = IdentityCheck(name, self.port, self.registry)
@@ -87,41 +91,6 @@ class Session(NotCopied):
     def __repr__(self) -> str:
         state = ", closed" if self.closed else ""
         return f"{self.name!r} on {self.port.name} address {self.address}{state}"
-
-    @property
-    def address(self) -> int:
-        """Controller address."""
-        return self.driver.address
-
-    @property
-    def registry(self) -> Registry:
-        """The parameters of the family."""
-        return SD_PARAMETERS if self.family is ControllerFamily.SD else PARAMETERS
-
-    @property
-    def temperature_unit(self) -> Unit | None:
-        """Scale of temperatures on the wire; None where it is not known."""
-        return self.driver.temperature_unit or self._temperature_unit
-
-    @property
-    def closed(self) -> bool:
-        """Whether the session has released its port."""
-        return not self._lease.active
-
-    @property
-    def port(self) -> Port:
-        """The port, which other controllers may share."""
-        return self._lease.client.port
-
-    @property
-    def port_key(self) -> str:
-        """A key that is the same for all controllers on one port, under any name of the port."""
-        return self._lease.shared.key
-
-    @property
-    def protocol(self) -> ProtocolKind:
-        """The wire protocol."""
-        return self._lease.shared.protocol
 
     def target(self, parameter: str | int, instance: int) -> Target:
         """Return the target for a name, alias or number and an instance.
@@ -143,6 +112,18 @@ class Session(NotCopied):
         for target in targets:
             self.driver.check(*target)
         return targets
+
+    def timeout(self, seconds: float | None) -> AbstractContextManager[None]:
+        """Wait this long for each reply to this thread within a `with` block, without retries.
+
+        None: the usual timeout and retries.
+
+        Raises:
+            WatlowConfigurationError: It is not above 0 and at most 3600.
+        """
+        if seconds is not None:
+            seconds = as_positive("timeout", seconds, LONGEST_TIMEOUT_S, "seconds, or None")
+        return self.driver.timeout(seconds)
 
     def read_parameter(self, parameter: str | int, instance: int = 1) -> Reading:
         """Read one parameter by name, alias or number; see `Controller.read_parameter`."""
@@ -343,6 +324,7 @@ class Session(NotCopied):
             parameter=spec.name,
             parameter_id=spec.number,
             instance=instance,
+            protocol=self.protocol,
         )
 
     def close(self) -> None:
@@ -374,6 +356,7 @@ class Session(NotCopied):
         return Availability(self.name, driver.address, self.port, driver.stats, driver.ping)
 
     def _add_context(self, error: WatlowError, spec: ParameterSpec, instance: int) -> WatlowError:
+        self.last_error = error
         known = error.context
         error.context = replace(
             self.context_of(spec, instance),
@@ -384,17 +367,7 @@ class Session(NotCopied):
         return error
 
     def _reading(self, spec: ParameterSpec, instance: int, decoded: DecodedReply) -> Reading:
-        value, reply = decoded
-        return Reading(
-            value=value,
-            unit=unit_of(spec, self.temperature_unit),
-            parameter=spec.recorded_as,
-            parameter_id=spec.number,
-            instance=instance,
-            address=self.address,
-            requested_at=reply.requested_at,
-            received_at=reply.requested_at + timedelta(seconds=reply.latency_s),
-            latency_s=reply.latency_s,
-            raw=reply.raw,
-            label=label_of(spec, value),
+        unit = unit_of(spec, self.temperature_unit)
+        return reading_of(
+            spec, instance, *decoded, unit=unit, address=self.address, protocol=self.protocol
         )

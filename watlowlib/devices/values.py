@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import struct
+from datetime import timedelta
 from typing import cast
 
 from watlowlib._internal.validation import finite_or_none, shown
 from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, Reading, Unit, Value, WordOrder
+from watlowlib.protocol.exchange import Reply
 from watlowlib.protocol.modbus.words import encode_words
 from watlowlib.registry.parameters import DataType, Kind, ParameterSpec
 
@@ -88,6 +90,34 @@ def counts(spec: ParameterSpec, value: float | int) -> int:
 def of_counts(spec: ParameterSpec, number: int) -> float | int:
     """Return the value of `number` counts, rounded to six decimals."""
     return number if spec.scale == 1 else round(number * spec.scale, 6)
+
+
+def reading_of(
+    spec: ParameterSpec,
+    instance: int,
+    value: Value,
+    reply: Reply,
+    *,
+    unit: Unit | None,
+    address: int,
+    protocol: ProtocolKind,
+) -> Reading:
+    """Return a value with the reply that contained it as a `Reading`."""
+    return Reading(
+        value=value,
+        unit=unit,
+        parameter=spec.recorded_as,
+        parameter_id=spec.number,
+        instance=instance,
+        address=address,
+        requested_at=reply.requested_at,
+        received_at=reply.requested_at + timedelta(seconds=reply.latency_s),
+        latency_s=reply.latency_s,
+        raw=reply.raw,
+        label=label_of(spec, value),
+        protocol=protocol,
+        monotonic_ns=reply.monotonic_ns,
+    )
 
 
 def as_number(reading: Reading) -> Reading[float]:

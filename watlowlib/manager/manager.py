@@ -61,8 +61,6 @@ class WatlowManager(NotCopied):
         error_policy: How `poll` and `execute_each` report controllers that fail.
     """
 
-    _open_device: Callable[..., Controller] = staticmethod(open_device)
-
     def __init__(self, *, error_policy: ErrorPolicy | str = ErrorPolicy.RAISE) -> None:
         self.error_policy = as_enum("error_policy", ErrorPolicy, error_policy)
         self._members = Members()
@@ -110,7 +108,7 @@ class WatlowManager(NotCopied):
             source.session.check_open()
             self._members.add(name, source)
             return source
-        controller = self._open_device(
+        controller = self._open(
             source,
             protocol=protocol,
             address=address,
@@ -163,7 +161,7 @@ class WatlowManager(NotCopied):
         return self._apply_policy({name: _result(reads) for name, reads in poll.reads().items()})
 
     def execute_each(
-        self, op: Callable[[Controller], T], *, names: str | Iterable[str] | None = None
+        self, op: Callable[[Controller], T], names: str | Iterable[str] | None = None
     ) -> dict[str, DeviceResult[T]]:
         """Call `op` with each controller: in turn on one port, the ports in parallel.
 
@@ -210,7 +208,7 @@ class WatlowManager(NotCopied):
     ) -> AcquisitionSummary:
         """Record into a sink until the duration is over: `record` and `pipe` in one call.
 
-        The sink is opened if it is not open, and closed at the end. The other arguments are those
+        A sink that is not open is opened, and closed at the end. The other arguments are those
         of `watlowlib.record` and `watlowlib.pipe`. A duration of None records until Ctrl-C; an
         overflow of None waits for the sink.
 
@@ -240,12 +238,12 @@ class WatlowManager(NotCopied):
             metadata=metadata,
             clock=clock,
         )
-        try:
-            sink.open()
-            with recording as stream:
-                return pipe(stream, sink, batch_size=batch_size, flush_interval=flush_interval)
-        finally:
-            sink.close()
+        with ExitStack() as stack:
+            if not getattr(sink, "is_open", False):
+                stack.callback(sink.close)
+                sink.open()
+            stream = stack.enter_context(recording)
+            return self._pipe(stream, sink, batch_size=batch_size, flush_interval=flush_interval)
 
     def prepare(
         self,
@@ -332,6 +330,14 @@ class WatlowManager(NotCopied):
         threads = 2 << (ports - 1).bit_length()
         return self._pools.setdefault(threads, make_pool("poll", threads))
 
+    def _open(self, *args: Any, **options: Any) -> Controller:
+        """Open a controller; a subclass may return one of another class."""
+        return open_device(*args, **options)
+
+    def _pipe(self, *args: Any, **options: Any) -> AcquisitionSummary:
+        """Write a recording; a subclass may return a summary of another class."""
+        return pipe(*args, **options)
+
     def _apply_policy(self, results: dict[str, DeviceResult[T]]) -> dict[str, DeviceResult[T]]:
         """Return `results`; with `ErrorPolicy.RAISE` raise the errors among them."""
         errors = [result.error for result in results.values() if result.error is not None]
@@ -352,16 +358,12 @@ def _result(reads: ReadResults) -> DeviceResult[list[Sample]]:
     protocol = reads[0][0].protocol
     errors = [error for _, error in reads if error is not None]
     if len(errors) == len(reads):
-        return _failure(errors[0], protocol)
-    return DeviceResult([sample for sample, _ in reads], None, protocol)
+        return DeviceResult.failure(errors[0], protocol)
+    return DeviceResult.success([sample for sample, _ in reads], protocol)
 
 
 def _call(op: Callable[[Controller], T], controller: Controller) -> DeviceResult[T]:
     try:
-        return DeviceResult(op(controller), None, controller.protocol)
+        return DeviceResult.success(op(controller), controller.protocol)
     except Exception as error:  # noqa: BLE001 - any error is this controller's result
-        return _failure(error, controller.protocol)
-
-
-def _failure(error: Exception, protocol: ProtocolKind) -> DeviceResult[Any]:
-    return DeviceResult(None, error, protocol)
+        return DeviceResult.failure(error, controller.protocol)

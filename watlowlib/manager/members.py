@@ -71,6 +71,11 @@ class Members(OneProcess):
         if owned and controller is not None:
             controller.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the fleet was closed."""
+        return self._closed
+
     def close(self) -> None:
         """Accept no more controllers."""
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from watlowlib.model import ProtocolKind
 from watlowlib.protocol.stats import DeviceStats, PortStats
@@ -30,12 +30,27 @@ class DeviceResult(Generic[T]):
             `error` first, or call `unwrap`. For a poll one sample per read, if at least one
             read succeeded; failed reads are samples without a value.
         error: Why there is no value; for a poll the first error, if every read failed.
-        protocol: The wire protocol used.
+        protocol: The wire protocol used, where it is known.
     """
 
     value: T
     error: Exception | None
-    protocol: ProtocolKind
+    protocol: ProtocolKind | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return self.error is None
+
+    @classmethod
+    def success(cls, value: T, protocol: ProtocolKind | None = None) -> DeviceResult[T]:
+        """Return the result of a controller that has not failed."""
+        return cls(value, None, protocol)
+
+    @classmethod
+    def failure(cls, error: Exception, protocol: ProtocolKind | None = None) -> DeviceResult[Any]:
+        """Return the result of a controller that has failed."""
+        return DeviceResult(None, error, protocol)
 
     def unwrap(self) -> T:
         """Return the value, or raise the error."""

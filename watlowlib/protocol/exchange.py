@@ -12,6 +12,7 @@ from watlowlib._internal.clock import Deadline
 DEFAULT_TIMEOUT_S = 0.5
 """How long to wait for a reply by default."""
 
+LONGEST_TIMEOUT_S = 3600.0
 
 SLICE = 512
 """How many bytes are decoded before the deadline is checked."""
@@ -36,6 +37,10 @@ class RetryPolicy(NamedTuple):
     retries: int = 1
     opening: int | None = None
     outages: int | None = None
+
+    def for_call(self, timeout_s: float | None) -> RetryPolicy:
+        """Return a policy with this timeout and without retries (None: self)."""
+        return self if timeout_s is None else self._replace(timeout_s=timeout_s, retries=0)
 
     def single_attempt(self, within_s: float | None) -> RetryPolicy:
         """Return a policy without retries and with a timeout of at most `within_s` (None: self).
@@ -69,6 +74,7 @@ class Reply(NamedTuple):
     raw: bytes
     requested_at: datetime
     latency_s: float
+    monotonic_ns: int
 
 
 class ExchangeResult(NamedTuple):
@@ -178,4 +184,5 @@ class Call:
 
     def make_reply(self, result: ExchangeResult) -> Reply:
         """Return `result` with the call's start time and latency."""
-        return Reply(*result, self.started_at, time.monotonic() - self.started_s)
+        now_ns = time.monotonic_ns()
+        return Reply(*result, self.started_at, now_ns / 1e9 - self.started_s, now_ns)

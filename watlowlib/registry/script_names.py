@@ -1,8 +1,8 @@
 """The parameter names of scripts that were written for another library's blocking interface.
 
 There each name has one number, also where several parameters have the same title, or where users
-of this library expect another one. `tables/script_names.tsv` lists these names; all other names
-have the same number here. A reading or sample keeps the name that the script used.
+of this library expect another one. `tables/script_names.tsv` lists the names, and the name that
+readings and samples have: that of the script, or `process_value` for an alias such as `pv`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,14 @@ class ScriptRegistry(Registry):
     Args:
         table: The name of the family's table.
         family: The product family.
-        names: The name of the table of names with another number; None if there are none.
     """
 
-    def __init__(self, table: str, family: ControllerFamily, names: str | None) -> None:
+    def __init__(self, table: str, family: ControllerFamily) -> None:
         super().__init__(table, family)
-        self._names = names
         self._recorded: dict[str, ParameterSpec] = {}
 
     def resolve(self, parameter: str | int) -> ParameterSpec:
-        """Return the parameter that a script means; its `recorded_as` is the script's name.
+        """Return the parameter that a script means; its `recorded_as` is a name of the list.
 
         Raises:
             WatlowUnknownParameterError: There is none.
@@ -41,8 +39,9 @@ class ScriptRegistry(Registry):
             return super().resolve(parameter)
         spec = self._recorded.get(parameter)
         if spec is None:
-            number = self._numbers.get(normalized(parameter), parameter)
-            spec = replace(super().resolve(number), recorded_as=parameter)
+            number, recorded = self._names.get(normalized(parameter), (parameter, None))
+            spec = super().resolve(number)
+            spec = replace(spec, recorded_as=recorded or spec.name)
             spec = self._recorded.setdefault(parameter, spec)
         return spec
 
@@ -66,16 +65,18 @@ class ScriptRegistry(Registry):
         return spec
 
     @cached_property
-    def _numbers(self) -> dict[str, str]:
-        if self._names is None:
-            return {}
-        text = (resources.files(__package__) / "tables" / self._names).read_text("utf-8")
+    def _names(self) -> dict[str, tuple[str, str]]:
+        text = (resources.files(__package__) / "tables" / "script_names.tsv").read_text("utf-8")
         rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
-        return {name: number for name, number in rows if number.isdigit()}
+        return {
+            name: (number, recorded)
+            for family, name, number, recorded in rows
+            if family == self.family.value
+        }
 
 
-_PM = ScriptRegistry("pm.tsv", ControllerFamily.PM, "script_names.tsv")
-_SD = ScriptRegistry("sd.tsv", ControllerFamily.SD, None)
+_PM = ScriptRegistry("pm.tsv", ControllerFamily.PM)
+_SD = ScriptRegistry("sd.tsv", ControllerFamily.SD)
 
 
 def script_names(family: ControllerFamily) -> ScriptRegistry:

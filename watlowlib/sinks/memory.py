@@ -22,6 +22,11 @@ class InMemorySink(Sink):
     def __repr__(self) -> str:
         return f"<InMemorySink of {len(self.samples)} samples>"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the sink is open."""
+        return self._open
+
     def open(self) -> None:
         """Open the sink."""
         self._open = True

@@ -16,6 +16,7 @@ import logging
 import math
 import queue
 import time
+from collections.abc import Iterable, Sequence
 
 from watlowlib._internal.process import OneProcess
 from watlowlib._internal.queues import BoundedQueue, ShutDown, get_waiting, put_waiting
@@ -24,6 +25,7 @@ from watlowlib._internal.validation import as_int, finite_or_none, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.sinks.base import SampleSink, store_recording
+from watlowlib.sinks.batches import BatchStream
 from watlowlib.streaming.recorder import Recording
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,12 @@ class SinkWriter:
     """An open sink and the thread that writes to it; see `pipe` for the arguments."""
 
     def __init__(
-        self, stream: Recording, sink: SampleSink, *, batch_size: int, flush_interval: float
+        self,
+        stream: Recording | BatchStream,
+        sink: SampleSink,
+        *,
+        batch_size: int,
+        flush_interval: float,
     ) -> None:
         self.name = repr(sink)
         self._stream = stream
@@ -128,14 +135,17 @@ class SinkWriter:
 
     def _store_info(self) -> None:
         """Store what is known about the recording; the rows do not depend on it."""
+        info = self._stream.info
+        if info is None:
+            return
         try:
-            store_recording(self._sink, self._stream.info)
+            store_recording(self._sink, info)
         except Exception as error:  # noqa: BLE001 - of any sink, also a user's own
             log.warning("%s: the metadata of the recording is not stored: %s", self.name, error)
 
 
 def pipe(
-    stream: Recording,
+    stream: Recording | Iterable[Sequence[Sample]],
     *sinks: SampleSink,
     batch_size: int = 64,
     flush_interval: float = 1.0,
@@ -147,7 +157,8 @@ def pipe(
     `WAITING_BATCHES` batches wait for it, further rows are dropped and counted in its report.
 
     Args:
-        stream: A recording, within its `with` statement.
+        stream: A recording, within its `with` statement. Or any iterable of lists of samples; it is
+            iterated over in another thread, and Ctrl-C stops it between two lists.
         *sinks: Open sinks, at least one.
         batch_size: Samples per write, 1 or more.
         flush_interval: Seconds that a sample may wait for a full batch, 0 or more.
@@ -163,6 +174,7 @@ def pipe(
         KeyboardInterrupt: Ctrl-C, raised after the schedule has stopped and all samples
             read so far have been written.
     """
+    stream = stream if isinstance(stream, Recording) else BatchStream(stream)
     _check_arguments(stream, sinks)
     batch_size = as_int("batch_size", batch_size, 1, None, "give 1 or more samples")
     seconds = finite_or_none(flush_interval)
@@ -190,7 +202,7 @@ def pipe(
     return stream.summary
 
 
-def _feed(stream: Recording, writers: list[SinkWriter]) -> None:
+def _feed(stream: Recording | BatchStream, writers: list[SinkWriter]) -> None:
     """Offer each batch of the recording to each writer."""
     for batch in stream:
         for writer in writers:
@@ -222,12 +234,9 @@ def _raise_failures(writers: list[SinkWriter]) -> None:
         raise WatlowSinkError(text) from cause
 
 
-def _check_arguments(stream: object, sinks: tuple[object, ...]) -> None:
-    if not isinstance(stream, Recording):
-        raise WatlowConfigurationError(
-            f"{shown(stream)} is not a recording: make one with record(...)"
-        )
-    stream.check_process()
+def _check_arguments(stream: Recording | BatchStream, sinks: tuple[object, ...]) -> None:
+    if isinstance(stream, Recording):
+        stream.check_process()
     if not sinks:
         raise WatlowConfigurationError("give at least one sink to write to")
     for sink in sinks:

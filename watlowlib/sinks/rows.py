@@ -61,7 +61,7 @@ COLUMN_TYPES = {
     "scheduled_at": ColumnType.TIME,
 }
 COLUMNS = tuple(COLUMN_TYPES)
-"""The columns of a `Sample` in a sink: all fields except `raw`.
+"""The columns of a `Sample` in a sink: all fields except `raw` and `monotonic_ns`.
 
 Later versions add columns only at the end: programs that use the number of a column still work.
 """

@@ -108,6 +108,7 @@ class Counters:
             disconnects=self._disconnects,
             ticks_skipped=skipped,
             ticks_dropped=dropped,
+            ticks_emitted=self.emitted,
             rows=self._rows,
             gaps=self._gaps,
             sinks=tuple(report() for report in self.sinks),

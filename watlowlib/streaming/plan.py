@@ -15,7 +15,14 @@ from threading import Event
 from typing import Any, TypeAlias, TypeVar
 
 from watlowlib._internal.validation import as_positive, shown
-from watlowlib.devices.poll import AssemblySource, FunctionPoll, Poll, PollSource
+from watlowlib.devices.poll import (
+    AssemblySource,
+    FunctionPoll,
+    Poll,
+    PollSource,
+    SimplePollSource,
+    SimpleSource,
+)
 from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import RateReport, Sample
@@ -51,7 +58,7 @@ class Plan:
 
 
 def make_plan(
-    source: PollSource,
+    source: PollSource | SimplePollSource,
     parameters: Parameters | Rates,
     rate_hz: float | None,
     duration: float | None,
@@ -67,10 +74,7 @@ def make_plan(
     Raises:
         WatlowConfigurationError: An argument is not valid.
     """
-    if not isinstance(source, PollSource):
-        raise WatlowConfigurationError(
-            f"{shown(source)} cannot be recorded: give a Controller or a WatlowManager"
-        )
+    planned = _as_poll_source(source)
     entries = _entries(parameters, rate_hz)
     if not entries:
         raise WatlowConfigurationError(
@@ -86,7 +90,7 @@ def make_plan(
 
     def prepare(due: tuple[int, ...]) -> Poll:
         due_names = [name for name, hz in entries if rates.index(hz) in due]
-        poll = source.prepare(due_names, instances=instances, names=names, **options)
+        poll = planned.prepare(due_names, instances=instances, names=names, **options)
         return poll if isinstance(poll, Poll) else FunctionPoll(poll)
 
     polls = {due: prepare(due) for size in numbers for due in combinations(numbers, size + 1)}
@@ -101,6 +105,17 @@ def make_plan(
         all_names = [name for name, _ in entries]
         setup = source.assembly(all_names, instances=instances, names=names, confirm=confirm)
     return Plan(tuple(reports), slots, polls, setup)
+
+
+def _as_poll_source(source: PollSource | SimplePollSource) -> PollSource:
+    if isinstance(source, PollSource):
+        return source
+    if isinstance(source, SimplePollSource):
+        return SimpleSource(source)
+    raise WatlowConfigurationError(
+        f"{shown(source)} cannot be recorded: give a Controller, a WatlowManager, or an object "
+        "with a method poll(parameters, *, names, instances)"
+    )
 
 
 def _entries(parameters: Parameters | Rates, rate_hz: float | None) -> list[tuple[Any, float]]:

@@ -41,7 +41,7 @@ from watlowlib._internal.queues import (
 )
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import as_enum, as_int
-from watlowlib.devices.poll import PollSource
+from watlowlib.devices.poll import PollSource, SimplePollSource
 from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
@@ -282,7 +282,7 @@ class Recording(OneProcess):
 
 
 def record(
-    source: PollSource,
+    source: PollSource | SimplePollSource,
     *,
     parameters: Parameters | Rates,
     rate_hz: float | None = None,
@@ -303,7 +303,8 @@ def record(
     All arguments are checked here, before anything is sent.
 
     Args:
-        source: A `Controller` or a `WatlowManager`.
+        source: A `Controller`, a `WatlowManager`, or any object with a method
+            `poll(parameters, *, names, instances)` that returns samples.
         parameters: Names, aliases or numbers of the parameters to read at each tick. Or a dict
             with the rate of each in Hz, such as `{"process_value": 10.0, "setpoint": 0.2}`,
             with up to 6 different rates: all start together, parameters due at the same time

@@ -3,10 +3,11 @@
     from watlowlib.sync import SyncSqliteSink, SyncWatlowManager, pipe, record
 
 Everything in `watlowlib` blocks already: these are its own classes and functions under those
-names. `portal=` is accepted wherever such scripts pass it, and has no effect. Three things
-behave as those scripts expect: if one controller of a fleet fails, its error is raised
-without an exception group; coroutine functions are refused by name; and parameter names have
-the numbers of `watlowlib.registry.script_names`.
+names, or subclasses with further names. `portal=` is accepted wherever such scripts pass it, and
+has no effect. Where the other library behaves differently, this package does as it does: `poll`
+returns a list of the samples that have a value, the summary of `pipe` counts samples, and a single
+error of a fleet is raised without an exception group. Parameter names have the
+numbers of `watlowlib.registry.script_names`. Coroutine functions are refused by name.
 
 New scripts do not need this package.
 """
@@ -20,7 +21,7 @@ from watlowlib.sync.controller import (
 )
 from watlowlib.sync.manager import DeviceResult, ErrorPolicy, SyncWatlowManager
 from watlowlib.sync.portal import SyncAsyncIterator, SyncPortal, run_sync
-from watlowlib.sync.recording import AcquisitionSummary, OverflowPolicy, pipe, record
+from watlowlib.sync.recording import AcquisitionSummary, OverflowPolicy, SyncRecording, pipe, record
 from watlowlib.sync.sinks import (
     PostgresConfig,
     SyncCsvSink,
@@ -48,6 +49,7 @@ __all__ = [
     "SyncParquetSink",
     "SyncPortal",
     "SyncPostgresSink",
+    "SyncRecording",
     "SyncSampleSink",
     "SyncSinkAdapter",
     "SyncSqliteSink",

@@ -39,12 +39,24 @@ JOIN_S = 90.0
 """Seconds that the current call may take when the portal is left."""
 
 
+class PortalError(WatlowConfigurationError, RuntimeError):
+    """A portal, or an object that has one, is used before it is entered or a second time."""
+
+
 class SyncPortal(OneProcess):
-    """A worker thread for the calls of one `with` block; it cannot be entered again."""
+    """A worker thread for the calls of one `with` block; it cannot be entered again.
+
+    Args:
+        backend: The name of an event loop's library, which has no effect: there is no event loop.
+    """
 
     _kind = "portal"
 
-    def __init__(self) -> None:
+    def __init__(self, *, backend: str = "asyncio") -> None:
+        if not isinstance(backend, str):
+            raise WatlowConfigurationError(
+                f"backend={shown(backend)}: give a name, or leave it out"
+            )
         self._calls: BoundedQueue[tuple[Future[Any], Callable[[], Any]]] = BoundedQueue(BACKLOG)
         self._worker = Worker("portal", self._run, self._calls.shutdown)
         self._entered = False
@@ -56,7 +68,7 @@ class SyncPortal(OneProcess):
 
     def __enter__(self) -> SyncPortal:
         if self._entered:
-            raise WatlowConfigurationError("a portal is entered once; make a new SyncPortal()")
+            raise PortalError("a portal is entered once; make a new SyncPortal()")
         self._entered = True
         self._pid = os.getpid()
         self._worker.start()
@@ -67,19 +79,24 @@ class SyncPortal(OneProcess):
         self._worker.stop()
         self._worker.join(JOIN_S)
 
+    @property
+    def running(self) -> bool:
+        """Whether the portal was entered and not yet left."""
+        return self._entered and not self._left
+
     def call(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `func(*args, **kwargs)` in the portal's thread, after all earlier calls.
 
         Raises:
-            WatlowConfigurationError: `func` is a coroutine function, or the portal has not
-                been entered.
+            WatlowConfigurationError: `func` is a coroutine function.
+            PortalError: The portal has not been entered.
             WatlowClosedError: The portal was left.
             Exception: The exception of `func`; a group with one member as that member.
         """
         self.check_process()
         refuse_coroutines(func)
         if not self._entered:
-            raise WatlowConfigurationError("enter the portal first: with SyncPortal() as portal")
+            raise PortalError("enter the portal first: with SyncPortal() as portal")
         func = refusing_coroutine_results(func)
         with unwrapped_errors():
             if threading.current_thread().name == self._worker.name:
@@ -140,17 +157,37 @@ class SyncPortal(OneProcess):
                 future.set_exception(error)
 
 
+class CallerPortal(SyncPortal):
+    """A portal that runs calls in the calling thread; it needs not be entered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entered = True
+
+    def _run_in_thread(self, call: Callable[[], T]) -> T:
+        return call()
+
+
 class SyncAsyncIterator(NotCopied, Generic[T]):
-    """The iterator that `SyncPortal.wrap_async_iter` returns; it can be closed early."""
+    """The iterator that `SyncPortal.wrap_async_iter` returns; a `with` statement closes it."""
 
     def __init__(self, portal: SyncPortal, iterable: Iterable[T]) -> None:
         self._portal = portal
         self._iterator = portal.call(iter, iterable)
+        self._closed = False
 
     def __iter__(self) -> SyncAsyncIterator[T]:
         return self
 
+    def __enter__(self) -> SyncAsyncIterator[T]:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def __next__(self) -> T:
+        if self._closed:
+            raise StopIteration
         # A future cannot raise StopIteration; an empty list stands for it.
         items = self._portal.call(lambda: list(islice(self._iterator, 1)))
         if not items:
@@ -158,9 +195,11 @@ class SyncAsyncIterator(NotCopied, Generic[T]):
         return items[0]
 
     def close(self) -> None:
-        """Close the iterator early, if it has a `close` method."""
+        """Close the iterator early; it yields nothing more."""
+        closed, self._closed = self._closed, True
         close = getattr(self._iterator, "close", None)
-        if close is not None and not self._portal.in_other_process:
+        usable = self._portal.running and not self._portal.in_other_process
+        if close is not None and usable and not closed:
             self._portal.call(close)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import cast
 
+from watlowlib.errors import WatlowSinkError
 from watlowlib.model import Sample
 from watlowlib.sinks.base import SampleSink, Sink, store_recording
 from watlowlib.sinks.csv import CsvSink
@@ -15,7 +16,7 @@ from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.rows import Row
 from watlowlib.sinks.sqlite import SqliteSink
 from watlowlib.streaming.metadata import RecordingInfo
-from watlowlib.sync.portal import SyncPortal, check_portal
+from watlowlib.sync.portal import CallerPortal, SyncPortal, check_portal
 
 __all__ = [
     "PostgresConfig",
@@ -32,15 +33,35 @@ __all__ = [
 SyncSampleSink = SampleSink
 
 
+class SinkNotOpenError(WatlowSinkError, RuntimeError):
+    """The sink is not open."""
+
+
 class SyncSinkAdapter(Sink):
     """A wrapper that makes any sink, also a user's own, usable in a `with` statement."""
 
-    def __init__(self, sink: SampleSink, *, portal: SyncPortal | None = None) -> None:
+    def __init__(self, async_sink: SampleSink, *, portal: SyncPortal | None = None) -> None:
         check_portal(portal)
-        self._sink = sink
+        self._sink = async_sink
+        self._portal = portal or CallerPortal()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._sink!r}>"
+
+    @property
+    def async_sink(self) -> SampleSink:
+        """The sink itself, which is not asynchronous."""
+        return self._sink
+
+    @property
+    def portal(self) -> SyncPortal:
+        """The given portal, or one that runs calls in the calling thread.
+
+        Raises:
+            RuntimeError: The sink is not open.
+        """
+        self._check_open()
+        return self._portal
 
     @property
     def rows_waiting(self) -> int:
@@ -56,6 +77,7 @@ class SyncSinkAdapter(Sink):
     def write_many(self, samples: Sequence[Row]) -> None:
         """Write `samples`."""
         self.check_process()
+        self._check_open()
         self._sink.write_many(cast("Sequence[Sample]", samples))
 
     def write_recording(self, info: RecordingInfo) -> None:
@@ -67,6 +89,10 @@ class SyncSinkAdapter(Sink):
         if not self.in_other_process:
             self._sink.close()
             self._pid = None
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise SinkNotOpenError(f"{self} is not open; use it in a with statement")
 
 
 class SyncInMemorySink(SyncSinkAdapter):

@@ -89,6 +89,11 @@ class ParquetSink(FileSink):
         self._until_s = 0.0
         self._recording_is_stored = True
 
+    @property
+    def compression(self) -> str:
+        """How the file is compressed."""
+        return self._options.compression
+
     def open(self) -> None:
         """Finish the journals that a crash has left, and create a journal.
 

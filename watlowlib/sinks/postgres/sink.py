@@ -144,6 +144,11 @@ class PostgresSink(TableSink):
                 self._rows_waiting = spool.count(self._writer).waiting
         return self._rows_waiting
 
+    @property
+    def config(self) -> PostgresConfig:
+        """The server and the table."""
+        return self._config
+
     def open(self) -> None:
         """Open the spool, check the server, and start to send rows of earlier runs.
 

@@ -1,0 +1,60 @@
+"""What a session knows of its port and its controller without sending anything."""
+
+from __future__ import annotations
+
+from watlowlib._internal.process import NotCopied
+from watlowlib.devices.driver import Driver
+from watlowlib.model import ControllerFamily, ProtocolKind, Unit
+from watlowlib.protocol.port import Port
+from watlowlib.protocol.port_pool import Lease
+from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, Registry
+from watlowlib.transport.settings import SerialSettings
+
+
+class SessionAttributes(NotCopied):
+    """The attributes of a `Session`."""
+
+    driver: Driver
+    family: ControllerFamily
+    _lease: Lease
+    _temperature_unit: Unit | None
+
+    @property
+    def address(self) -> int:
+        """Controller address."""
+        return self.driver.address
+
+    @property
+    def registry(self) -> Registry:
+        """The parameters of the family."""
+        return SD_PARAMETERS if self.family is ControllerFamily.SD else PARAMETERS
+
+    @property
+    def temperature_unit(self) -> Unit | None:
+        """Scale of temperatures on the wire; None where it is not known."""
+        return self.driver.temperature_unit or self._temperature_unit
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session has released its port."""
+        return not self._lease.active
+
+    @property
+    def serial_settings(self) -> SerialSettings:
+        """The serial settings of the port."""
+        return self._lease.shared.settings
+
+    @property
+    def port(self) -> Port:
+        """The port, which other controllers may share."""
+        return self._lease.client.port
+
+    @property
+    def port_key(self) -> str:
+        """A key that is the same for all controllers on one port, under any name of the port."""
+        return self._lease.shared.key
+
+    @property
+    def protocol(self) -> ProtocolKind:
+        """The wire protocol."""
+        return self._lease.shared.protocol
