@@ -1,0 +1,35 @@
+"""Read an address without a controller."""
+
+import sys
+
+from watlowlib import ErrorPolicy, WatlowTimeoutError, WatlowTransportError
+from watlowlib.sync import SyncWatlowManager, Watlow
+
+port = sys.argv[1]
+try:
+    with Watlow.open(port, address=9, identify=False) as ctl:
+        try:
+            ctl.read_pv(timeout=0.2)
+        except WatlowTimeoutError as error:
+            print(type(error).__name__, isinstance(error, WatlowTransportError))
+            print(error.context.address, error.context.port == port, error.context.protocol)
+        try:
+            ctl.poll(["setpoint"])
+        except WatlowTimeoutError as error:
+            print("poll", type(error).__name__)
+except WatlowTimeoutError as error:
+    print("not opened", type(error).__name__)
+with SyncWatlowManager(error_policy=ErrorPolicy.RETURN) as mgr:
+    mgr.add("online", port, address=1)
+    mgr.add("absent", port, address=9)
+    for sample in mgr.poll(["setpoint"]):
+        print(sample.device, sample.value)
+with SyncWatlowManager() as mgr:
+    mgr.add("online", port, address=1)
+    mgr.add("absent", port, address=9)
+    try:
+        mgr.poll(["setpoint"])
+    except WatlowTimeoutError as error:
+        print("raised", type(error).__name__)
+    except ExceptionGroup as group:
+        print("group of", [type(error).__name__ for error in group.exceptions])

@@ -1,0 +1,18 @@
+"""Record once more into files that an earlier recording of the library has left."""
+
+import sys
+from pathlib import Path
+
+from watlowlib.sync import SyncCsvSink, SyncJsonlSink, SyncSqliteSink, Watlow
+
+folder = Path(sys.argv[2])
+with Watlow.open(sys.argv[1], address=2) as ctl:
+    samples = ctl.poll(["setpoint", "process_value"])
+sinks = [
+    SyncCsvSink(folder / "run.csv"),
+    SyncJsonlSink(folder / "run.jsonl"),
+    SyncSqliteSink(folder / "run.sqlite", table="ovens"),
+]
+for sink in sinks:
+    with sink:
+        sink.write_many(samples)
