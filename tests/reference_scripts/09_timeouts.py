@@ -14,7 +14,7 @@ try:
             print(type(error).__name__, isinstance(error, WatlowTransportError))
             print(error.context.address, error.context.port == port, error.context.protocol)
         try:
-            ctl.poll(["setpoint"])
+            print("poll", len(ctl.poll(["setpoint"])))
         except WatlowTimeoutError as error:
             print("poll", type(error).__name__)
 except WatlowTimeoutError as error:
@@ -23,13 +23,12 @@ with SyncWatlowManager(error_policy=ErrorPolicy.RETURN) as mgr:
     mgr.add("online", port, address=1)
     mgr.add("absent", port, address=9)
     for sample in mgr.poll(["setpoint"]):
-        print(sample.device, sample.value)
+        print("return", sample.device, sample.value)
 with SyncWatlowManager() as mgr:
     mgr.add("online", port, address=1)
     mgr.add("absent", port, address=9)
     try:
-        mgr.poll(["setpoint"])
+        for sample in mgr.poll(["setpoint"]):
+            print("raise", sample.device, sample.value)
     except WatlowTimeoutError as error:
         print("raised", type(error).__name__)
-    except ExceptionGroup as group:
-        print("group of", [type(error).__name__ for error in group.exceptions])

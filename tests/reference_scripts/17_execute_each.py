@@ -29,6 +29,4 @@ with SyncWatlowManager() as mgr:
         mgr.execute_each(second_loop)
     except WatlowError as error:
         print("raised", type(error).__name__)
-    except ExceptionGroup as group:
-        print("group of", [type(error).__name__ for error in group.exceptions])
 print(DeviceResult.success(3), DeviceResult.failure(WatlowError("no")).ok)

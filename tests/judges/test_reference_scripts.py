@@ -1,0 +1,161 @@
+"""The same scripts give the same results with `watlowlib.sync` and with the library it mirrors.
+
+The other library is a distribution of its own with the same import name, so it is installed in
+an environment of its own. Each run of a script has a simulated line of its own in its first
+state. What the script prints, its exit code and the files it writes are one list of lines; the
+lists of the two libraries may only differ as `tests/reference_differences.py` says. The cells
+of times and latencies, and the columns that only our files have, are left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from difflib import SequenceMatcher
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reference_differences import DIFFERENCES
+from tests.reference_line import reference_line
+from watlowlib.simulator.processes import BusProcess
+
+parquet = pytest.importorskip("pyarrow.parquet")
+
+REFERENCE = "watlowlib[parquet]==0.8.1"
+PYTHON = "python3.13"
+INSTALL_S = 240
+SCRIPT_S = 60
+
+FOLDER = Path(__file__).parents[1] / "reference_scripts"
+PAGE = Path(__file__).parents[2] / "docs" / "old_scripts.md"
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
+FILES_OF = {"20_append": "06_record_to_files"}
+"""Scripts that find the files which the other library wrote with another script."""
+
+TIMES = {"t_mono_ns", "t_utc", "requested_at", "received_at", "midpoint_at", "latency_s"}
+OUR_COLUMNS = {"midpoint_at", "status", "tick", "due_at"}
+"""Columns that only our files have."""
+
+pytestmark = [pytest.mark.reference, pytest.mark.timeout(INSTALL_S + 4 * SCRIPT_S)]
+
+Table = tuple[list[str], list[dict[str, Any]]]
+"""The columns, with their types where the format has types, and the rows."""
+
+
+@pytest.fixture(scope="session")
+def pythons(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the interpreters of both libraries; skip where the other cannot be installed."""
+    folder = tmp_path_factory.mktemp("reference") / "venv"
+    python = folder / "bin" / "python"
+    for command in (
+        [PYTHON, "-m", "venv", str(folder)],
+        [str(python), "-m", "pip", "install", "--quiet", REFERENCE],
+    ):
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_S)
+        except (OSError, subprocess.SubprocessError) as error:
+            reason = getattr(error, "stderr", None) or str(error)
+            pytest.skip(f"{' '.join(command)}: {reason.strip().splitlines()[-1]}")
+    return {"reference": str(python), "ours": sys.executable}
+
+
+class Runs:
+    """The results of the scripts; each script runs once with each library."""
+
+    def __init__(self, pythons: dict[str, str], folder: Path) -> None:
+        self._pythons = pythons
+        self._folder = folder
+        self.lines = cache(self._run)
+
+    def _run(self, script: str, library: str) -> list[str]:
+        folder = self._folder / script / library
+        folder.mkdir(parents=True)
+        if script in FILES_OF:
+            self.lines(FILES_OF[script], "reference")
+            earlier = self._folder / FILES_OF[script] / "reference"
+            shutil.copytree(earlier, folder, dirs_exist_ok=True)
+        with BusProcess(reference_line) as bus:
+            path = FOLDER / f"{script}.py"
+            done = subprocess.run(
+                [self._pythons[library], "-E", str(path), bus.port, str(folder)],
+                cwd=folder, capture_output=True, text=True, timeout=SCRIPT_S, check=False,
+            )  # fmt: skip
+            printed = done.stdout.replace(bus.port, "PORT").splitlines()
+        if done.returncode != 0:
+            return [*printed, f"exit {done.returncode}: {done.stderr.splitlines()[-1]}"]
+        return [*printed, "exit 0", *lines_of_files(folder)]
+
+
+@pytest.fixture(scope="session")
+def runs(pythons: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return Runs(pythons, tmp_path_factory.mktemp("runs"))
+
+
+def lines_of_files(folder: Path) -> Iterator[str]:
+    """Yield one line for the columns of each table, and one for each of its rows."""
+    for path in sorted(folder.iterdir()):
+        if path.suffix in READERS:
+            columns, rows = READERS[path.suffix](path)
+            kept = [column for column in columns if column.split()[0] not in OUR_COLUMNS]
+            yield f"{path.name}: {', '.join(kept)}"
+            for row in rows:
+                cells = {name: row[name] for name in row if name not in TIMES | OUR_COLUMNS}
+                yield f"{path.name}: {cells}"
+
+
+def csv_table(path: Path) -> Table:
+    with path.open(newline="") as file:
+        columns, *rows = csv.reader(file)
+    return columns, [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def jsonl_table(path: Path) -> Table:
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return list(rows[0]), rows
+
+
+def sqlite_table(path: Path) -> Table:
+    with closing(sqlite3.connect(path)) as database:
+        info = database.execute("PRAGMA table_info(ovens)").fetchall()
+        rows = database.execute("SELECT * FROM ovens").fetchall()
+    columns = [f"{name} {kind}" for _, name, kind, *_ in info]
+    return columns, [dict(zip((name for _, name, *_ in info), row)) for row in rows]
+
+
+def parquet_table(path: Path) -> Table:
+    table = parquet.read_table(path)
+    return [f"{field.name} {field.type}" for field in table.schema], table.to_pylist()
+
+
+READERS = {
+    ".csv": csv_table,
+    ".jsonl": jsonl_table,
+    ".sqlite": sqlite_table,
+    ".parquet": parquet_table,
+}
+
+
+def differences(reference: list[str], ours: list[str]) -> list[tuple[list[str], list[str]]]:
+    """Return the lines that differ, as pairs of adjacent lines of the two libraries."""
+    matcher = SequenceMatcher(None, reference, ours, autojunk=False)
+    return [
+        (reference[a:b], ours[c:d])
+        for kind, a, b, c, d in matcher.get_opcodes()
+        if kind != "equal"
+    ]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_gives_the_same_results_with_both_libraries(script: str, runs: Runs) -> None:
+    found = differences(runs.lines(script, "reference"), runs.lines(script, "ours"))
+    expected = DIFFERENCES.get(script, [])
+    assert found == [(each.reference, each.ours) for each in expected]
