@@ -2,6 +2,7 @@
 
 nox                          # on all of them
 nox -s sdist wheel           # the distributions, each in a fresh environment
+nox -s reference             # old scripts beside the library that they were written for
 nox -s tests-3.12 -- -k sync # on one, with arguments for pytest
 """
 
@@ -21,6 +22,13 @@ def tests(session: nox.Session) -> None:
     """Run the whole suite, other people's drivers included."""
     session.install("--quiet", "--editable", ".[test,judges]")
     session.run("python", "-m", "pytest", *(session.posargs or ["-n", "4"]))
+
+
+@nox.session(python="3.13")
+def reference(session: nox.Session) -> None:
+    """Run old scripts here and with the library that they were written for."""
+    session.install("--quiet", "--editable", ".[test]")
+    session.run("python", "-m", "pytest", "-m", "reference", *session.posargs)
 
 
 def build(session: nox.Session, kind: str) -> Path:

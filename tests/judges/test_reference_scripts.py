@@ -31,7 +31,8 @@ from watlowlib.simulator.processes import BusProcess
 parquet = pytest.importorskip("pyarrow.parquet")
 
 REFERENCE = "watlowlib[parquet]==0.8.1"
-PYTHON = "python3.13"
+PYTHON = (3, 13)
+"""The oldest Python of that library."""
 INSTALL_S = 240
 SCRIPT_S = 60
 
@@ -54,10 +55,12 @@ Table = tuple[list[str], list[dict[str, Any]]]
 @pytest.fixture(scope="session")
 def pythons(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the interpreters of both libraries; skip where the other cannot be installed."""
+    if sys.version_info < PYTHON:
+        pytest.skip(f"{REFERENCE} needs Python {PYTHON[0]}.{PYTHON[1]}")
     folder = tmp_path_factory.mktemp("reference") / "venv"
     python = folder / "bin" / "python"
     for command in (
-        [PYTHON, "-m", "venv", str(folder)],
+        [sys.executable, "-m", "venv", str(folder)],
         [str(python), "-m", "pip", "install", "--quiet", REFERENCE],
     ):
         try:
@@ -89,10 +92,10 @@ class Runs:
                 [self._pythons[library], "-E", str(path), bus.port, str(folder)],
                 cwd=folder, capture_output=True, text=True, timeout=SCRIPT_S, check=False,
             )  # fmt: skip
-            printed = done.stdout.replace(bus.port, "PORT").splitlines()
-        if done.returncode != 0:
-            return [*printed, f"exit {done.returncode}: {done.stderr.splitlines()[-1]}"]
-        return [*printed, "exit 0", *lines_of_files(folder)]
+            port = bus.port
+        lines = [*done.stdout.splitlines(), f"exit {done.returncode}"]
+        lines += lines_of_files(folder) if done.returncode == 0 else done.stderr.splitlines()[-1:]
+        return [line.replace(port, "PORT") for line in lines]
 
 
 @pytest.fixture(scope="session")
@@ -148,9 +151,7 @@ def differences(reference: list[str], ours: list[str]) -> list[tuple[list[str], 
     """Return the lines that differ, as pairs of adjacent lines of the two libraries."""
     matcher = SequenceMatcher(None, reference, ours, autojunk=False)
     return [
-        (reference[a:b], ours[c:d])
-        for kind, a, b, c, d in matcher.get_opcodes()
-        if kind != "equal"
+        (reference[a:b], ours[c:d]) for kind, a, b, c, d in matcher.get_opcodes() if kind != "equal"
     ]
 
 
