@@ -33,7 +33,7 @@ parquet = pytest.importorskip("pyarrow.parquet")
 REFERENCE = "watlowlib[parquet]==0.8.1"
 PYTHON = (3, 13)
 """The oldest Python of that library."""
-INSTALL_S = 240
+INSTALL_S = 120
 SCRIPT_S = 60
 
 FOLDER = Path(__file__).parents[1] / "reference_scripts"
@@ -95,7 +95,7 @@ class Runs:
             port = bus.port
         lines = [*done.stdout.splitlines(), f"exit {done.returncode}"]
         lines += lines_of_files(folder) if done.returncode == 0 else done.stderr.splitlines()[-1:]
-        return [line.replace(port, "PORT") for line in lines]
+        return [line.replace(port, "PORT").replace(str(folder), "FOLDER") for line in lines]
 
 
 @pytest.fixture(scope="session")

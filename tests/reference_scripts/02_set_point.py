@@ -8,8 +8,8 @@ from watlowlib.sync import Watlow
 with Watlow.open(sys.argv[1], address=1) as ctl:
     try:
         ctl.set_setpoint(90.0)
-    except WatlowConfirmationRequiredError as error:
-        print("not written:", type(error).__name__)
+    except WatlowConfirmationRequiredError:
+        print("not written")
     print(ctl.read_setpoint().value)
     written = ctl.set_setpoint(80.5, confirm=True)
     print(written.value, written.unit, ctl.read_setpoint().value)

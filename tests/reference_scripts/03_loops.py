@@ -2,7 +2,7 @@
 
 import sys
 
-from watlowlib.errors import WatlowError
+from watlowlib.errors import WatlowValidationError
 from watlowlib.sync import Watlow
 
 with Watlow.open(sys.argv[1], address=2) as ctl:
@@ -17,5 +17,5 @@ with Watlow.open(sys.argv[1], address=2) as ctl:
 with Watlow.open(sys.argv[1], address=1) as ctl:
     try:
         print(ctl.loop(2).read_pv().value)
-    except WatlowError as error:
-        print(type(error).__name__)
+    except WatlowValidationError:
+        print("no loop 2")

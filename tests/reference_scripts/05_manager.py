@@ -3,7 +3,7 @@
 import sys
 
 from watlowlib import ErrorPolicy, ProtocolKind
-from watlowlib.errors import WatlowError
+from watlowlib.errors import WatlowValidationError
 from watlowlib.sync import SyncWatlowManager, Watlow
 
 port = sys.argv[1]
@@ -21,8 +21,8 @@ with SyncWatlowManager() as mgr:
     for attempt in (lambda: mgr.get("top"), lambda: mgr.add("bottom", port, address=2)):
         try:
             attempt()
-        except WatlowError as error:
-            print(type(error).__name__)
+        except WatlowValidationError:
+            print("refused")
 print(mgr.closed)
 with SyncWatlowManager() as mgr, Watlow.open(port, address=1) as ctl:
     mgr.add("mine", ctl)

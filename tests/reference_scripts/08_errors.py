@@ -16,20 +16,20 @@ from watlowlib.sync import Watlow
 def attempt(title, call):
     try:
         print(title, call())
-    except WatlowConnectionError as error:
-        print(title, "connection", type(error).__name__)
-    except WatlowTransportError as error:
-        print(title, "transport", type(error).__name__)
+    except WatlowConnectionError:
+        print(title, "connection")
+    except WatlowTransportError:
+        print(title, "transport")
     except WatlowProtocolError as error:
-        print(title, "protocol", type(error).__name__, error.context.address)
-    except WatlowValidationError as error:
-        print(title, "validation", type(error).__name__)
-    except WatlowConfigurationError as error:
-        print(title, "configuration", type(error).__name__)
-    except WatlowError as error:
-        print(title, "other", type(error).__name__)
-    except (TypeError, ValueError, RuntimeError) as error:
-        print(title, "built-in", type(error).__name__)
+        print(title, "protocol", error.context.address)
+    except WatlowValidationError:
+        print(title, "validation")
+    except WatlowConfigurationError:
+        print(title, "configuration")
+    except WatlowError:
+        print(title, "other")
+    except (RuntimeError, TypeError):
+        print(title, "built-in")
 
 
 def open_missing_port():

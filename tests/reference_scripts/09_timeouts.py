@@ -11,14 +11,14 @@ try:
         try:
             ctl.read_pv(timeout=0.2)
         except WatlowTimeoutError as error:
-            print(type(error).__name__, isinstance(error, WatlowTransportError))
+            print("no reply", isinstance(error, WatlowTransportError))
             print(error.context.address, error.context.port == port, error.context.protocol)
         try:
             print("poll", len(ctl.poll(["setpoint"])))
-        except WatlowTimeoutError as error:
-            print("poll", type(error).__name__)
-except WatlowTimeoutError as error:
-    print("not opened", type(error).__name__)
+        except WatlowTimeoutError:
+            print("poll", "error")
+except WatlowTimeoutError:
+    print("not opened")
 with SyncWatlowManager(error_policy=ErrorPolicy.RETURN) as mgr:
     mgr.add("online", port, address=1)
     mgr.add("absent", port, address=9)
@@ -30,5 +30,5 @@ with SyncWatlowManager() as mgr:
     try:
         for sample in mgr.poll(["setpoint"]):
             print("raise", sample.device, sample.value)
-    except WatlowTimeoutError as error:
-        print("raised", type(error).__name__)
+    except WatlowTimeoutError:
+        print("raised", "error")

@@ -32,5 +32,5 @@ with SyncWatlowManager() as mgr:
     print(ctl.read_setpoint().value)
 try:
     SerialSettings(port, baudrate=-1)
-except (WatlowError, ValueError) as error:
-    print(type(error).__name__)
+except (WatlowError, ValueError):
+    print("refused")

@@ -9,8 +9,8 @@ with Watlow.open(sys.argv[1], address=2) as ctl:
     for number in (1, 2):
         try:
             state = ctl.loop(number).read_alarms()
-        except WatlowProtocolUnsupportedError as error:
-            print(number, type(error).__name__)
+        except WatlowProtocolUnsupportedError:
+            print(number, "not supported")
             continue
         print(state.loop, state.high, state.low, state.silenced, state.raw_bits)
     for name in ("blocking", "clearable"):

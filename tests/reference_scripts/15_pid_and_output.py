@@ -16,6 +16,6 @@ with Watlow.open(sys.argv[1], address=2) as ctl:
     changed = replace(gains, **{fields(gains)[0].name: 30.0})
     try:
         loop.write_pid(changed)
-    except WatlowConfirmationRequiredError as error:
-        print(type(error).__name__)
+    except WatlowConfirmationRequiredError:
+        print("not written")
     print(loop.write_pid(changed, confirm=True) == changed, loop.read_pid() == changed)

@@ -2,7 +2,7 @@
 
 import sys
 
-from watlowlib import ErrorPolicy, WatlowError
+from watlowlib import ErrorPolicy, WatlowError, WatlowNoSuchInstanceError
 from watlowlib.sync import SyncWatlowManager
 from watlowlib.sync.manager import DeviceResult
 
@@ -22,11 +22,11 @@ with SyncWatlowManager(error_policy=ErrorPolicy.RETURN) as mgr:
         print(name, result.ok, result.value, result.error)
     print(list(mgr.execute_each(set_point, ["bottom"])))
     for name, result in mgr.execute_each(second_loop).items():
-        print(name, result.ok, result.value, type(result.error).__name__)
+        print(name, result.ok, result.value, isinstance(result.error, WatlowNoSuchInstanceError))
 with SyncWatlowManager() as mgr:
     mgr.add("top", sys.argv[1], address=1)
     try:
         mgr.execute_each(second_loop)
-    except WatlowError as error:
-        print("raised", type(error).__name__)
+    except WatlowNoSuchInstanceError:
+        print("raised")
 print(DeviceResult.success(3), DeviceResult.failure(WatlowError("no")).ok)

@@ -2,7 +2,7 @@
 
 import sys
 
-from watlowlib import PARAMETERS
+from watlowlib import PARAMETERS, WatlowError
 from watlowlib.sync import Watlow
 
 NAMES = (
@@ -24,5 +24,5 @@ with Watlow.open(sys.argv[1], address=1) as ctl:
         try:
             entry = ctl.read_parameter(name)
             print(name, entry.spec.name, type(entry.value).__name__, entry.value)
-        except Exception as error:
-            print(name, type(error).__name__)
+        except WatlowError:
+            print(name, "error")

@@ -2,7 +2,12 @@
 
 import sys
 
-from watlowlib import ProtocolKind, SerialSettings, WatlowError, WatlowModbusError
+from watlowlib import (
+    ProtocolKind,
+    SerialSettings,
+    WatlowModbusError,
+    WatlowProtocolUnsupportedError,
+)
 from watlowlib.sync import Watlow
 
 port = sys.argv[1]
@@ -19,7 +24,7 @@ with Watlow.open(
     print(info.protocol, repr(info.part_number.raw), info.address)
     try:
         print(ctl.read_pv(instance=2).value)
-    except WatlowModbusError as error:
-        print("modbus", type(error).__name__)
-    except WatlowError as error:
-        print("other", type(error).__name__)
+    except WatlowModbusError:
+        print("modbus error")
+    except WatlowProtocolUnsupportedError:
+        print("not over Modbus")
