@@ -43,14 +43,14 @@ SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 FILES_OF = {"20_append": "06_record_to_files"}
 """Scripts that find the files which the other library wrote with another script."""
 
-TIMES = {"t_mono_ns", "t_utc", "requested_at", "received_at", "midpoint_at", "latency_s"}
-OUR_COLUMNS = {"midpoint_at", "status", "tick", "due_at"}
+TIMES = {"t_mono_ns", "t_utc", "requested_at", "received_at", "latency_s"}
+OUR_COLUMNS = {"midpoint_at", "status", "tick", "scheduled_at", "value_text"}
 """Columns that only our files have."""
 
 pytestmark = [pytest.mark.reference, pytest.mark.timeout(INSTALL_S + 4 * SCRIPT_S)]
 
-Table = tuple[list[str], list[dict[str, Any]]]
-"""The columns, with their types where the format has types, and the rows."""
+Table = tuple[dict[str, str], list[dict[str, Any]]]
+"""The type of each column, empty where the format has none, and the rows."""
 
 
 @pytest.fixture(scope="session")
@@ -105,12 +105,13 @@ def runs(pythons: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> R
 
 
 def lines_of_files(folder: Path) -> Iterator[str]:
-    """Yield one line for the columns of each table, and one for each of its rows."""
+    """Yield a line for each column of each table, and for each of its rows."""
     for path in sorted(folder.iterdir()):
         if path.suffix in READERS:
             columns, rows = READERS[path.suffix](path)
-            kept = [column for column in columns if column.split()[0] not in OUR_COLUMNS]
-            yield f"{path.name}: {', '.join(kept)}"
+            for name, kind in columns.items():
+                if name not in OUR_COLUMNS:
+                    yield f"{path.name}: {name} {kind}".strip()
             for row in rows:
                 cells = {name: row[name] for name in row if name not in TIMES | OUR_COLUMNS}
                 yield f"{path.name}: {cells}"
@@ -119,25 +120,25 @@ def lines_of_files(folder: Path) -> Iterator[str]:
 def csv_table(path: Path) -> Table:
     with path.open(newline="") as file:
         columns, *rows = csv.reader(file)
-    return columns, [dict(zip(columns, row, strict=True)) for row in rows]
+    return dict.fromkeys(columns, ""), [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def jsonl_table(path: Path) -> Table:
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    return list(rows[0]), rows
+    return dict.fromkeys(rows[0], ""), rows
 
 
 def sqlite_table(path: Path) -> Table:
     with closing(sqlite3.connect(path)) as database:
         info = database.execute("PRAGMA table_info(ovens)").fetchall()
         rows = database.execute("SELECT * FROM ovens").fetchall()
-    columns = [f"{name} {kind}" for _, name, kind, *_ in info]
-    return columns, [dict(zip((name for _, name, *_ in info), row)) for row in rows]
+    columns = {name: kind for _, name, kind, *_ in info}
+    return columns, [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def parquet_table(path: Path) -> Table:
     table = parquet.read_table(path)
-    return [f"{field.name} {field.type}" for field in table.schema], table.to_pylist()
+    return {field.name: str(field.type) for field in table.schema}, table.to_pylist()
 
 
 READERS = {
