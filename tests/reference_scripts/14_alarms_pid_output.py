@@ -20,8 +20,7 @@ with Watlow.open(sys.argv[1], address=2) as ctl:
         print("not written")
     print(loop.write_pid(changed, confirm=True) == changed, loop.read_pid() == changed)
     for name in ("blocking", "clearable"):
-        entry = ctl.read_parameter(name)
-        print(entry.spec.name, entry.spec.parameter_id, entry.value)
+        print(name, ctl.read_parameter(name).value)
     try:
         state = loop.read_alarms()
         print(state.loop, state.high, state.low, state.silenced, state.raw_bits)

@@ -16,7 +16,7 @@ with Watlow.open(sys.argv[1], address=2) as ctl:
     for name in NAMES:
         try:
             entry = ctl.read_parameter(name)
-            print(name, entry.spec.parameter_id, type(entry.value).__name__, entry.value)
+            print(name, type(entry.value).__name__, entry.value)
         except WatlowError:
             print(name, "error")
     for sample in ctl.poll(NAMES):
