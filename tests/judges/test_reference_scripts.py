@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from difflib import SequenceMatcher, ndiff
 from functools import cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,7 @@ class Runs:
 
 @pytest.fixture(scope="session")
 def runs(pythons: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    resource_tracker.ensure_running()  # it keeps a descriptor until the program ends
     return Runs(pythons, tmp_path_factory.mktemp("runs"))
 
 
