@@ -406,8 +406,16 @@ def test_non_sink_is_refused(sink: object) -> None:
 
 
 def test_non_recording_is_refused() -> None:
-    with pytest.raises(WatlowConfigurationError, match="is not a recording: make one with record"):
-        pipe([[FIRST]], InMemorySink())  # type: ignore[arg-type]
+    with pytest.raises(WatlowConfigurationError, match="cannot be piped: give a recording"):
+        pipe("run.csv", InMemorySink())  # type: ignore[arg-type]
+
+
+def test_any_iterable_of_batches_is_piped() -> None:
+    with InMemorySink() as sink:
+        summary = pipe(iter([[FIRST], [FIRST, FIRST]]), sink)
+        assert (summary.ticks_emitted, summary.rows, len(sink.samples)) == (2, 3, 3)
+        with pytest.raises(WatlowConfigurationError, match="is not a batch"):
+            pipe([FIRST], sink)  # type: ignore[list-item]
 
 
 def test_ctrl_c_while_waiting_for_a_sink_loses_no_rows() -> None:

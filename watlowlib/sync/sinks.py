@@ -44,6 +44,7 @@ class SyncSinkAdapter(Sink):
         check_portal(portal)
         self._sink = async_sink
         self._portal = portal or CallerPortal()
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._sink!r}>"
@@ -72,12 +73,13 @@ class SyncSinkAdapter(Sink):
         """Open the sink."""
         self.check_process()
         self._sink.open()
-        self._pid = os.getpid()
+        self._pid, self._closed = os.getpid(), False
 
     def write_many(self, samples: Sequence[Row]) -> None:
         """Write `samples`."""
         self.check_process()
-        self._check_open()
+        if self._closed:
+            self._check_open()
         self._sink.write_many(cast("Sequence[Sample]", samples))
 
     def write_recording(self, info: RecordingInfo) -> None:
@@ -88,7 +90,7 @@ class SyncSinkAdapter(Sink):
         """Close the sink."""
         if not self.in_other_process:
             self._sink.close()
-            self._pid = None
+            self._pid, self._closed = None, True
 
     def _check_open(self) -> None:
         if not self.is_open:
