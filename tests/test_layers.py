@@ -25,6 +25,7 @@ LAYERS = [
     "devices",
     "streaming",
     "sinks",
+    "rig",
     "manager",
     "simulator",
     "sync",

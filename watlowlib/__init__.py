@@ -94,6 +94,8 @@ if TYPE_CHECKING:
     )
     from watlowlib.protocol.stats import DeviceStats, PortStats
     from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+    from watlowlib.rig.load import load_rig
+    from watlowlib.rig.values import Rig
     from watlowlib.sinks.base import SampleSink
     from watlowlib.sinks.choose import open_sink
     from watlowlib.sinks.csv import CsvSink
@@ -170,6 +172,7 @@ __all__ = [
     "Reading",
     "Recording",
     "RecordingInfo",
+    "Rig",
     "Sample",
     "SampleSink",
     "SerialSettings",
@@ -229,6 +232,7 @@ __all__ = [
     "WordOrder",
     "classify_family",
     "find_devices",
+    "load_rig",
     "open_device",
     "open_sink",
     "pipe",
@@ -252,6 +256,8 @@ _NAMES_BY_MODULE = {
     "streaming.metadata": "RecordingInfo",
     "streaming.recorder": "OverflowPolicy Recording record",
     "registry.parameters": "PARAMETERS ParameterSpec",
+    "rig.load": "load_rig",
+    "rig.values": "Rig",
     "manager.results": "DeviceResult ErrorPolicy FleetStats",
     "sinks.base": "SampleSink",
     "sinks.choose": "open_sink",

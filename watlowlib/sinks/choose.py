@@ -56,18 +56,30 @@ def open_sink(path: str | os.PathLike[str]) -> TableSink:
         WatlowConfigurationError: Unknown extension or URL; the message lists the known ones,
             without the password of a URL.
     """
-    text = os.fspath(path)
+    return _maker_of(os.fspath(path))(os.fspath(path))
+
+
+def check_sink(path: str | os.PathLike[str]) -> None:
+    """Check that `open_sink` has a sink for `path`, and make none.
+
+    Raises:
+        WatlowConfigurationError: As from `open_sink`.
+    """
+    _maker_of(os.fspath(path))
+
+
+def _maker_of(text: str) -> Callable[[str], TableSink]:
     if text.startswith(URLS):
-        return _postgres(text)
+        return _postgres
     connection = "://" in text or re.search(r"\bpassword\s*=", text, re.IGNORECASE)
-    sink = None if connection else EXTENSIONS.get(Path(text).suffix.lower())
-    if sink is None:
+    maker = None if connection else EXTENSIONS.get(Path(text).suffix.lower())
+    if maker is None:
         hint = f"; did you mean {URLS[0]}?" if resembles_url(text) else ""
         raise WatlowConfigurationError(
             f"{shown(text)}: the file extension selects the format; "
             f"known are {', '.join(EXTENSIONS)}, and {URLS[0]}{hint}"
         )
-    return sink(text)
+    return maker
 
 
 def resembles_url(text: str) -> bool:

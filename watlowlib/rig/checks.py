@@ -1,0 +1,130 @@
+"""Checks of a rig file that concern several of its values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from watlowlib.devices.factory import ADDRESSES
+from watlowlib.devices.targets import target_of
+from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
+from watlowlib.model import ControllerFamily, ProtocolKind
+from watlowlib.registry.parameters import PARAMETERS
+from watlowlib.rig.problems import Problems, key_text, nearest
+from watlowlib.rig.values import Rig, RigController, RigPort, RigRecord
+from watlowlib.streaming.metadata import as_metadata
+
+
+def check_rig(rig: Rig, document: dict[str, Any], problems: Problems) -> None:
+    """Add the problems of `rig`, which has the valid values of `document`."""
+    if not document.get("controllers"):
+        problems.add(
+            ("controllers",),
+            "controllers is missing: give at least one table, such as [controllers.oven]",
+        )
+    _check_ports(rig, problems)
+    _check_controllers(rig, document, problems)
+    _check_record(rig, document, problems)
+
+
+def _check_ports(rig: Rig, problems: Problems) -> None:
+    first: dict[str, str] = {}
+    for name, port in rig.ports.items():
+        place = ("ports", name)
+        other = first.setdefault(port.port, name)
+        if other != name:
+            problems.add_value(
+                (*place, "port"),
+                port.port,
+                f"is also the port of {key_text(('ports', other))}; give each port once",
+            )
+        if port.vary_source and port.protocol is not ProtocolKind.STDBUS:
+            problems.add_value(
+                (*place, "vary_source"),
+                True,
+                f"only Standard Bus has source addresses, and the protocol is {port.protocol}; "
+                "leave it out",
+            )
+        if port.protocol is ProtocolKind.AUTO and not port.baudrate:
+            for key in ("parity", "stopbits"):
+                if value := getattr(port, key):
+                    problems.add_value(
+                        (*place, key), value, "give baudrate too, or a protocol other than auto"
+                    )
+
+
+def _check_controllers(rig: Rig, document: dict[str, Any], problems: Problems) -> None:
+    known = document.get("ports")
+    names = known if isinstance(known, dict) else {}
+    first: dict[tuple[str, int], str] = {}
+    for name, controller in rig.controllers.items():
+        place = ("controllers", name)
+        if not name:
+            problems.add(place, f"{key_text(place)}: the name is empty; give one")
+        if controller.port not in names:
+            problems.add_value(
+                (*place, "port"),
+                controller.port,
+                f"there is no table {key_text(('ports', controller.port))}; "
+                + nearest(controller.port, names),
+            )
+        other = first.setdefault((controller.port, controller.address), name)
+        if other != name:
+            problems.add_value(
+                (*place, "address"),
+                controller.address,
+                f"is also the address of {key_text(('controllers', other))} on this port; "
+                "give each controller its own",
+            )
+        if controller.port in rig.ports:
+            _check_protocol(name, controller, rig.ports[controller.port], problems)
+
+
+def _check_protocol(
+    name: str, controller: RigController, port: RigPort, problems: Problems
+) -> None:
+    most = ADDRESSES.get(port.protocol, ADDRESSES[ProtocolKind.MODBUS_RTU])
+    if controller.address > most:
+        problems.add_value(
+            ("controllers", name, "address"),
+            controller.address,
+            f"on {port.protocol} it is from 1 to {most}",
+        )
+    if controller.family is ControllerFamily.SD and port.protocol is ProtocolKind.STDBUS:
+        problems.add_value(
+            ("controllers", name, "family"),
+            controller.family.value,
+            'a Series SD supports only Modbus RTU; give its port protocol = "modbus_rtu"',
+        )
+
+
+def _check_record(rig: Rig, document: dict[str, Any], problems: Problems) -> None:
+    record = rig.record
+    table = document.get("record")
+    if isinstance(table, dict) and "rates" in table:
+        for key in ("rate_hz", "parameters"):
+            if key in table:
+                problems.add_value(
+                    ("record", key), table[key], "record.rates has the rates; leave it out"
+                )
+    _check_parameters(rig, problems)
+    for key, value in record.metadata.items():
+        try:
+            as_metadata({key: value})
+        except WatlowConfigurationError as error:
+            problems.add(("record", "metadata", key), f"record.{error.message}")
+
+
+def _check_parameters(rig: Rig, problems: Problems) -> None:
+    record: RigRecord = rig.record
+    table = "rates" if record.rates else "parameters"
+    registries = dict.fromkeys(each.registry for each in rig.controllers.values())
+    for parameter in record.rates or record.parameters:
+        for registry in registries or (PARAMETERS,):
+            for instance in record.instances:
+                try:
+                    target_of(registry, parameter, instance)
+                except WatlowUnknownParameterError as error:
+                    problems.add(("record", table, parameter), f"record.{table}: {error.message}")
+                except WatlowConfigurationError as error:
+                    place = ("record", table, parameter, instance)
+                    problems.add(place, f"record.{table}: {error.message}")

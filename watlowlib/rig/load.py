@@ -1,0 +1,138 @@
+"""Read a rig file: `load_rig`.
+
+The file is parsed, then the names of environment variables are replaced, then each value is
+checked by its model (`watlowlib.rig.model`), then what concerns several values
+(`watlowlib.rig.checks`). All problems of these steps are reported together.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import replace
+from datetime import date, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from watlowlib._internal.validation import check_storable, shown
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.rig.checks import check_rig
+from watlowlib.rig.problems import Place, Problems, key_text
+from watlowlib.rig.values import FrozenMapping, Rig, RigController, RigPort, RigRecord, RigSink
+from watlowlib.sinks.choose import URLS
+
+if TYPE_CHECKING:
+    from watlowlib.rig.model import RecordTable, RigTable
+
+_VARIABLE = re.compile(r"\$\$|\$\{(?:(\w+)\})?")
+
+
+def load_rig(path: str | os.PathLike[str]) -> Rig:
+    """Return the contents of a rig file; nothing is opened.
+
+    Relative paths in the file are relative to its folder. `${NAME}` in a text is the value of an
+    environment variable, and `$$` is `$`. `docs/rig.md` describes the keys.
+
+    Raises:
+        WatlowConfigurationError: The file cannot be read, is not TOML, or has problems: all of
+            them, one per line, with the file and the key.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise WatlowConfigurationError(f"path={shown(path)}: give a file, such as 'rig.toml'")
+    from watlowlib.rig.model import check_tables  # pydantic is loaded only where it is used
+
+    file = Path(path).absolute()
+    problems = Problems(file)
+    document = _expanded(_parsed(file), (), problems)
+    rig = _rig(file, check_tables(document, problems))
+    check_rig(rig, document, problems)
+    problems.check()
+    return rig
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        return tomllib.loads(file.read_text("utf-8-sig"))
+    except OSError as error:
+        raise WatlowConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise WatlowConfigurationError(
+            f"{file}: not UTF-8 at byte {error.start}; save the file as UTF-8"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise WatlowConfigurationError(f"{file}: not valid TOML: {error}") from error
+
+
+def _expanded(given: Any, place: Place, problems: Problems) -> Any:
+    """Return a copy of a value of the file, with environment variables replaced in its texts."""
+    if isinstance(given, dict):
+        return {key: _expanded(each, (*place, key), problems) for key, each in given.items()}
+    if isinstance(given, list):
+        return [_expanded(each, (*place, n), problems) for n, each in enumerate(given)]
+    if not isinstance(given, str):
+        return given
+
+    def value(match: re.Match[str]) -> str:
+        if match[0] == "$$":
+            return "$"
+        if match[1] is None:
+            raise WatlowConfigurationError("write ${NAME} for a variable, or $$ for a $")
+        if match[1] not in os.environ:
+            raise WatlowConfigurationError(
+                f"the environment variable {match[1]} is not set; set it"
+            )
+        return os.environ[match[1]]
+
+    try:
+        text = _VARIABLE.sub(value, given)
+        if text != given:
+            problems.written[text] = given
+        check_storable(key_text(place), text)
+    except WatlowConfigurationError as error:
+        problems.add_value(place, given, error.message)
+        return given
+    return text
+
+
+def _rig(file: Path, tables: RigTable) -> Rig:
+    ports = {name: RigPort(**dict(table)) for name, table in tables.ports.items()}
+    controllers = {name: RigController(**dict(table)) for name, table in tables.controllers.items()}
+    return Rig(
+        file,
+        FrozenMapping(
+            {name: replace(port, port=_port(file, port.port)) for name, port in ports.items()}
+        ),
+        FrozenMapping(controllers),
+        _record(file, tables.record),
+    )
+
+
+def _record(file: Path, table: RecordTable) -> RigRecord:
+    values = {key: _frozen(value) for key, value in table}
+    if table.rates:
+        values |= {"parameters": (), "rate_hz": None}
+    sinks = [each.url for each in table.sinks]
+    values["sinks"] = tuple(
+        RigSink(url if url.startswith(URLS) else str(file.parent / url)) for url in sinks
+    )
+    return RigRecord(**values)
+
+
+def _port(file: Path, port: str) -> str:
+    """Return the port; a relative path, such as ./ttyV0, is relative to the file's folder."""
+    return str(file.parent / port) if "/" in port and "://" not in port else port
+
+
+def _frozen(value: Any) -> Any:
+    """Return a value that cannot be changed; a date or time is its ISO 8601 text."""
+    if isinstance(value, dict):
+        return FrozenMapping({key: _frozen(each) for key, each in value.items()})
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -1,0 +1,166 @@
+"""The contents of a rig file as frozen values.
+
+All values are checked, all names of environment variables replaced by their values, and all
+paths absolute. The same names as in the file are used; `docs/rig.md` describes them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from watlowlib._internal.validation import shown
+from watlowlib.devices.factory import SETTINGS
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
+from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, Registry
+from watlowlib.streaming.recorder import OverflowPolicy
+from watlowlib.transport.settings import SerialSettings
+
+V = TypeVar("V")
+
+
+class FrozenMapping(Mapping[str, V]):
+    """A mapping that cannot be changed, but copied and pickled."""
+
+    def __init__(self, items: Mapping[str, V]) -> None:
+        self._items = dict(items)
+
+    def __getitem__(self, key: str) -> V:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+@dataclass(frozen=True)
+class RigPort:
+    """A port of the rig: `[ports.NAME]`."""
+
+    port: str
+    protocol: ProtocolKind
+    baudrate: int | None
+    parity: str | None
+    stopbits: int | None
+    vary_source: bool
+    timeout: float
+    retries: int
+    temperature_unit: str | None
+
+    @property
+    def serial_settings(self) -> SerialSettings | None:
+        """The serial settings; None for the factory settings of the protocol."""
+        given = {
+            name: value
+            for name in ("baudrate", "parity", "stopbits", "vary_source")
+            if (value := getattr(self, name))
+        }
+        # With AUTO, the baud rate is given whenever one of the others is.
+        return replace(SETTINGS.get(self.protocol, SerialSettings()), **given) if given else None
+
+
+@dataclass(frozen=True)
+class RigController:
+    """A controller of the rig: `[controllers.NAME]`."""
+
+    port: str
+    address: int
+    family: ControllerFamily
+    temperature_unit: str | None
+    word_order: WordOrder
+    data_map: int | str
+    registers_per_read: int
+
+    @property
+    def registry(self) -> Registry:
+        """The parameters of the controller's family."""
+        return SD_PARAMETERS if self.family is ControllerFamily.SD else PARAMETERS
+
+
+@dataclass(frozen=True)
+class RigSink:
+    """A sink of the recording: `[[record.sinks]]`; `open_sink(sink.url)` returns it."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class RigRecord:
+    """What to record: `[record]`. Either `rates`, or `parameters` and `rate_hz`, are set."""
+
+    parameters: tuple[str | int, ...]
+    rate_hz: float | None
+    rates: Mapping[str, float]
+    instances: tuple[int, ...]
+    duration: float | None
+    overflow: OverflowPolicy
+    sensor_check: bool
+    show_unit: str | None
+    metadata: Mapping[str, Any]
+    sinks: tuple[RigSink, ...]
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A rig file; see `load_rig`.
+
+    Attributes:
+        path: The file, as an absolute path.
+        ports: The ports by name, in the order of the file.
+        controllers: The controllers by name, in the order of the file.
+        record: What to record; the defaults if the file has no `[record]`.
+    """
+
+    path: Path
+    ports: Mapping[str, RigPort]
+    controllers: Mapping[str, RigController]
+    record: RigRecord
+
+    def open_arguments(self, name: str) -> dict[str, Any]:
+        """Return the arguments of `open_device` for the controller `name`, without its name.
+
+        Raises:
+            WatlowConfigurationError: The rig has no such controller; the message names the
+                nearest or all.
+        """
+        if name not in self.controllers:
+            near = difflib.get_close_matches(str(name), self.controllers, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {list(self.controllers)}"
+            raise WatlowConfigurationError(f"{self.path} has no controller {shown(name)}; {hint}")
+        controller = self.controllers[name]
+        port = self.ports[controller.port]
+        return {
+            "port": port.port,
+            "protocol": port.protocol,
+            "address": controller.address,
+            "serial_settings": port.serial_settings,
+            "family": controller.family,
+            "temperature_unit": controller.temperature_unit or port.temperature_unit,
+            "timeout_s": port.timeout,
+            "retries": port.retries,
+            "word_order": controller.word_order,
+            "data_map": controller.data_map,
+            "registers_per_read": controller.registers_per_read,
+        }
+
+    def record_arguments(self) -> dict[str, Any]:
+        """Return the arguments of `record`, without the source."""
+        record = self.record
+        return {
+            "parameters": dict(record.rates) or list(record.parameters),
+            "rate_hz": record.rate_hz,
+            "instances": list(record.instances),
+            "duration": record.duration,
+            "overflow": record.overflow,
+            "sensor_check": record.sensor_check,
+            "metadata": record.metadata,
+        }
