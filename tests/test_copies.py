@@ -114,7 +114,7 @@ def test_a_manager_is_not_copied(bus: SimulatedBus, kind: type[WatlowManager], h
         poll = mgr.prepare("pv")
         for each in (mgr, mgr._members, poll, poll._groups):
             assert_not_copied(each, how)
-        background = Background(mgr, None, parameters="pv", rate_hz=1.0)
+        background = Background(mgr, parameters="pv", rate_hz=1.0)
         assert_not_copied(background, how)
         assert mgr.get("oven").poll("sp")[0].value == 75.0
 

@@ -340,6 +340,57 @@ def test_a_recording_runs_in_the_background(
     assert session.call("read", ovens[0], "sp", 1) == (75.0, "ok")
 
 
+RIG = """
+[ports.line]
+port = "{port}"
+timeout = 40
+[controllers.top]
+port = "line"
+[controllers.bottom]
+port = "line"
+address = 2
+[record]
+parameters = ["setpoint"]
+rate_hz = 50
+[[record.sinks]]
+url = "run.csv"
+[[record.sinks]]
+url = "run.jsonl"
+"""
+
+
+def test_a_rig_file_is_opened_and_recorded_into_its_sinks(
+    session: Session, line: SimulatedBus, tmp_path: Path
+) -> None:
+    file = tmp_path / "rig.toml"
+    file.write_text(RIG.format(port=line.port), "utf-8")
+    names, handles = session.call("open_rig", str(file))
+    assert names == ["top", "bottom"]
+    assert [session.call("read", each, "sp") for each in handles] == [(75.0, "ok"), (80.0, "ok")]
+    recording = session.call("start_rig_recording", str(file), handles)
+    wait_for_ticks(session, recording, 3)
+    assert session.call("latest", recording)[2] == ["top setpoint 1", "bottom setpoint 1"]
+    rows = session.call("stop_recording", recording)[4]
+    assert len(read_rows(tmp_path / "run.csv")) == rows
+    assert len((tmp_path / "run.jsonl").read_text("utf-8").splitlines()) == rows
+    assert session.call("read", handles[1], "sp") == (80.0, "ok")
+
+
+def test_open_rig_leaves_no_port_open_after_an_error(
+    session: Session, line: SimulatedBus, tmp_path: Path
+) -> None:
+    file = tmp_path / "rig.toml"
+    text = RIG.format(port=line.port)
+    file.write_text(
+        text.replace("[record]", '[controllers.no]\nport="no"\n[ports.no]\nport="/no"\n[record]')
+    )
+    with pytest.raises(DialogError, match="watlowlib open_rig: there is no port '/no'"):
+        session.call("open_rig", str(file))
+    # The port is free: this process may open it.
+    with watlowlib.open_device(line.port, timeout_s=PATIENCE_S) as ctl:
+        assert ctl.read_setpoint().value == 75.0
+
+
 def test_latest_sends_nothing(session: Session, line: SimulatedBus) -> None:
     oven = session.open(line)
     recording = session.call("start_recording", [oven], "sp", 1000.0, "", 0.01)
@@ -442,7 +493,7 @@ def test_the_guide_lists_each_function_with_its_terminals() -> None:
         for name, function in inspect.getmembers(watlowlib.labview, inspect.isfunction)
         if not name.startswith("_") and function.__module__ == watlowlib.labview.__name__
     ]
-    assert len(functions) == 18
+    assert len(functions) == 20
     for function in functions:
         rows = re.search(rf"### `{function.__name__}`\n(.*?)(?=\n###? |\Z)", guide, re.DOTALL)
         assert rows, function.__name__

@@ -17,11 +17,12 @@ from __future__ import annotations
 import atexit
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TypeAlias
 
 import watlowlib
 from watlowlib._internal.validation import as_enum
-from watlowlib._labview.background import Background
+from watlowlib._labview.background import Background, Status, start_background, status_of
 from watlowlib._labview.handles import (
     Handles,
     LabviewError,
@@ -45,13 +46,12 @@ from watlowlib.errors import (
     WatlowError,
     WatlowProcessError,
 )
-from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Sample
+from watlowlib.rig.load import load_rig
 from watlowlib.sinks.choose import open_sink
 from watlowlib.transport.settings import SerialSettings
 
 Identity: TypeAlias = "tuple[str, str, str, int, int, int]"
-Status: TypeAlias = "tuple[int, float, int, int, int, int, float, int, int, int]"
 log = logging.getLogger(__name__)
 
 
@@ -103,6 +103,25 @@ def open_controller(
         timeout_s=real_number("timeout_s", timeout_s) or 0.5,
     )
     return _controllers.add(ctl)
+
+
+@for_labview
+def open_rig(path: str) -> tuple[list[str], list[int]]:
+    """Open all controllers of a rig file; see `docs/rig.md`.
+
+    If one of them cannot be opened, those opened before are closed.
+
+    Returns:
+        The names of the controllers and their handles, in the order of the file.
+    """
+    rig = load_rig(path)
+    with ExitStack() as opened:
+        controllers = [
+            opened.enter_context(open_device(name=name, **rig.open_arguments(name)))
+            for name in rig.controllers
+        ]
+        opened.pop_all()
+    return list(rig.controllers), [_controllers.add(each) for each in controllers]
 
 
 @for_labview
@@ -245,24 +264,35 @@ def start_recording(
     Returns:
         The handle of the recording.
     """
-    controllers = [_controllers.get(each) for each in distinct_handles(handles)]
-    fleet = WatlowManager()
-    try:
-        for ctl in controllers:
-            fleet.add(ctl.name, ctl)
-        recording = Background(
-            fleet,
-            open_sink(sink) if sink else None,
-            parameters=text_list(parameters),
-            rate_hz=rate_hz,
-            duration=duration_s or None,
-            instances=whole_number("instance", instance),
-        )
-        recording.start()
-    except BaseException:
-        fleet.close()
-        raise
+    recording = start_background(
+        [_controllers.get(each) for each in distinct_handles(handles)],
+        [open_sink(sink)] if sink else [],
+        {
+            "parameters": text_list(parameters),
+            "rate_hz": rate_hz,
+            "duration": duration_s or None,
+            "instances": whole_number("instance", instance),
+        },
+    )
     return _recordings.add(recording)
+
+
+@for_labview
+def start_rig_recording(path: str, handles: Sequence[int]) -> int:
+    """Record controllers in the background, as `[record]` of a rig file says, into its sinks.
+
+    Args:
+        path: The rig file.
+        handles: The controllers, as from `open_rig`, all or some of them; they stay open when
+            the recording ends.
+
+    Returns:
+        The handle of the recording.
+    """
+    controllers = [_controllers.get(each) for each in distinct_handles(handles)]
+    rig = load_rig(path)
+    sinks = [open_sink(sink.url) for sink in rig.record.sinks]
+    return _recordings.add(start_background(controllers, sinks, rig.record_arguments()))
 
 
 @for_labview
@@ -274,7 +304,7 @@ def recording_status(handle: int) -> Status:
         emitted, slots skipped or dropped, rows read, rows without a value, largest drift in
         ms, ports lost, and after the end rows written and rows lost.
     """
-    return _status(_recordings.get(handle))
+    return status_of(_recordings.get(handle))
 
 
 @for_labview
@@ -300,7 +330,7 @@ def latest(handle: int) -> tuple[list[float], list[str], list[str]]:
 @for_labview
 def stop_recording(handle: int) -> Status:
     """End a recording after all rows are written, and return its final `recording_status`."""
-    return _status(_recordings.close(handle))
+    return status_of(_recordings.close(handle))
 
 
 @for_labview
@@ -338,23 +368,6 @@ def _poll(handle: int, parameters: Sequence[str], instance: int) -> list[Sample]
     samples = ctl.poll(names, instances=whole_number("instance", instance))
     samples_by_name = {sample.parameter: sample for sample in samples}
     return [samples_by_name[name] for name in names]
-
-
-def _status(recording: Background) -> Status:
-    summary = recording.summary
-    state = 1 if recording.running else -1 if recording.failed else 0
-    return (
-        state,
-        summary.duration_s,
-        summary.samples_emitted,
-        summary.samples_late,
-        summary.rows,
-        summary.gaps,
-        summary.max_drift_ms,
-        summary.disconnects,
-        sum(sink.rows_written for sink in summary.sinks),
-        sum(sink.rows_lost for sink in summary.sinks),
-    )
 
 
 def _close_at_exit() -> None:

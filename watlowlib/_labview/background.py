@@ -6,22 +6,26 @@
         background.latest()  # the samples of the last tick; sends nothing
         background.stop()
 
-A separate thread pipes the recording into the sink.
+A separate thread pipes the recording into the sinks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import Any, TypeAlias
 
 from watlowlib._internal.process import NotCopied
 from watlowlib._internal.threads import Worker
-from watlowlib.devices.targets import Parameters
+from watlowlib.devices.controller import Controller
 from watlowlib.errors import WatlowTimeoutError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import AcquisitionSummary, Sample
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.recorder import record
+
+Status: TypeAlias = "tuple[int, float, int, int, int, int, float, int, int, int]"
 
 STOP_S = 90.0
 """Seconds a stopped recording may take to end: its current tick, and the sink's last rows."""
@@ -32,9 +36,9 @@ class Background(NotCopied):
 
     Args:
         fleet: The fleet to record. `stop` closes it.
-        sink: The sink; it is opened at the start and closed at the end. None keeps only the
-            latest samples.
-        parameters, rate_hz, duration, instances: See `watlowlib.record`.
+        sinks: They are opened at the start and closed at the end. Without one, only the latest
+            samples are kept.
+        arguments: Those of `watlowlib.record`, without the source.
 
     Raises:
         WatlowConfigurationError: An argument is not valid; the message says which.
@@ -43,34 +47,28 @@ class Background(NotCopied):
     def __init__(
         self,
         fleet: WatlowManager,
-        sink: SampleSink | None,
-        *,
-        parameters: Parameters,
-        rate_hz: float,
-        duration: float | None = None,
-        instances: int | Iterable[int] = (1,),
+        *sinks: SampleSink,
+        **arguments: Any,
     ) -> None:
         self._fleet = fleet
-        self._sink = sink
-        self._stream = record(
-            fleet,
-            parameters=parameters,
-            rate_hz=rate_hz,
-            duration=duration,
-            instances=instances,
-        )
+        self._sinks = sinks
+        self._open_sinks = ExitStack()
+        self._stream = record(fleet, **arguments)
         self.failed = ""
         """The error that ended the recording early or lost rows; empty if there is none."""
         self._worker = Worker("background", self._run, self._stream.stop)
 
     def start(self) -> None:
-        """Open the sink and start recording.
+        """Open the sinks and start recording.
 
         Raises:
-            WatlowSinkError: The sink cannot be opened.
+            WatlowSinkError: A sink cannot be opened; those opened before are closed.
         """
-        if self._sink is not None:
-            self._sink.open()
+        with ExitStack() as opened:
+            for sink in self._sinks:
+                sink.open()
+                opened.callback(sink.close)
+            self._open_sinks = opened.pop_all()
         self._worker.start()
 
     @property
@@ -88,10 +86,10 @@ class Background(NotCopied):
         return self._stream.latest
 
     def stop(self) -> AcquisitionSummary:
-        """Stop, write all samples read so far, close the sink, and return the summary.
+        """Stop, write all samples read so far, close the sinks, and return the summary.
 
         Raises:
-            WatlowSinkError: The sink did not keep all rows.
+            WatlowSinkError: A sink did not keep all rows.
             WatlowTimeoutError: The recording has not ended within 90 s.
         """
         try:
@@ -106,16 +104,48 @@ class Background(NotCopied):
     close = stop
 
     def _run(self) -> None:
-        try:
-            with self._stream as stream:
-                if self._sink is not None:
-                    pipe(stream, self._sink)
-                else:
-                    for _ in stream:
-                        pass
-        except BaseException as error:
-            self.failed = str(error) or repr(error)
-            raise
-        finally:
-            if self._sink is not None:
-                self._sink.close()
+        with self._open_sinks:
+            try:
+                with self._stream as stream:
+                    if self._sinks:
+                        pipe(stream, *self._sinks)
+                    else:
+                        for _ in stream:
+                            pass
+            except BaseException as error:
+                self.failed = str(error) or repr(error)
+                raise
+
+
+def start_background(
+    controllers: Iterable[Controller], sinks: Iterable[SampleSink], arguments: dict[str, Any]
+) -> Background:
+    """Start a recording of controllers, under their own names; see `Background`."""
+    fleet = WatlowManager()
+    try:
+        for ctl in controllers:
+            fleet.add(ctl.name, ctl)
+        recording = Background(fleet, *sinks, **arguments)
+        recording.start()
+    except BaseException:
+        fleet.close()
+        raise
+    return recording
+
+
+def status_of(recording: Background) -> Status:
+    """Return the state and the counters of a recording as LabVIEW shows them."""
+    summary = recording.summary
+    state = 1 if recording.running else -1 if recording.failed else 0
+    return (
+        state,
+        summary.duration_s,
+        summary.samples_emitted,
+        summary.samples_late,
+        summary.rows,
+        summary.gaps,
+        summary.max_drift_ms,
+        summary.disconnects,
+        sum(sink.rows_written for sink in summary.sinks),
+        sum(sink.rows_lost for sink in summary.sinks),
+    )

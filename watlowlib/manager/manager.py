@@ -41,6 +41,7 @@ from watlowlib.model import (
     Unit,
     WordOrder,
 )
+from watlowlib.rig.load import load_rig
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.plan import Rates
@@ -52,6 +53,7 @@ if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
 
 T = TypeVar("T")
+M = TypeVar("M", bound="WatlowManager")
 
 
 class WatlowManager(NotCopied):
@@ -66,6 +68,33 @@ class WatlowManager(NotCopied):
         self._members = Members()
         self._pools: dict[int, ThreadPoolExecutor] = {}
         self._last_plan: tuple[tuple[str, object], FleetPoll] | None = None
+
+    @classmethod
+    def from_file(
+        cls: type[M], path: str | os.PathLike[str], *, names: str | Iterable[str] | None = None
+    ) -> M:
+        """Return a manager with the controllers of a rig file; see `watlowlib.load_rig`.
+
+        Args:
+            path: The rig file.
+            names: Which of its controllers; None for all.
+
+        Raises:
+            WatlowConfigurationError: The file has problems, or no such controller; nothing was
+                opened.
+            WatlowConnectionError: A port cannot be opened; those opened before are closed.
+        """
+        rig = load_rig(path)
+        chosen = rig.controllers if names is None else names_of(names) or ()
+        arguments = {name: rig.open_arguments(name) for name in chosen}
+        manager = cls()
+        try:
+            for name, each in arguments.items():
+                manager.add(name, each.pop("port"), **each)
+        except BaseException:
+            manager.close()
+            raise
+        return manager
 
     def __repr__(self) -> str:
         return f"<WatlowManager of {', '.join(self.names) or 'nothing yet'}>"

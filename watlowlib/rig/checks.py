@@ -107,6 +107,11 @@ def _check_record(rig: Rig, document: dict[str, Any], problems: Problems) -> Non
                     ("record", key), table[key], "record.rates has the rates; leave it out"
                 )
     _check_parameters(rig, problems)
+    urls = [sink.url for sink in record.sinks]
+    for n, url in enumerate(urls):
+        if url in urls[:n]:
+            place = ("record", "sinks", n, "url")
+            problems.add(place, f"{key_text(place)}: is also that of another sink; give each once")
     for key, value in record.metadata.items():
         try:
             as_metadata({key: value})

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import replace
 from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,15 @@ from watlowlib._internal.validation import check_storable, shown
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.rig.checks import check_rig
 from watlowlib.rig.problems import Place, Problems, key_text
-from watlowlib.rig.values import FrozenMapping, Rig, RigController, RigPort, RigRecord, RigSink
+from watlowlib.rig.values import (
+    FrozenMapping,
+    Rig,
+    RigController,
+    RigPort,
+    RigRecord,
+    RigSink,
+    located_port,
+)
 from watlowlib.sinks.choose import URLS
 
 if TYPE_CHECKING:
@@ -101,16 +108,13 @@ def _expanded(given: Any, place: Place, problems: Problems) -> Any:
 
 
 def _rig(file: Path, tables: RigTable) -> Rig:
-    ports = {name: RigPort(**dict(table)) for name, table in tables.ports.items()}
+    ports = {
+        name: RigPort(**dict(table) | {"port": located_port(file.parent, table.port)})
+        for name, table in tables.ports.items()
+    }
     controllers = {name: RigController(**dict(table)) for name, table in tables.controllers.items()}
-    return Rig(
-        file,
-        FrozenMapping(
-            {name: replace(port, port=_port(file, port.port)) for name, port in ports.items()}
-        ),
-        FrozenMapping(controllers),
-        _record(file, tables.record),
-    )
+    record = _record(file, tables.record)
+    return Rig(file, FrozenMapping(ports), FrozenMapping(controllers), record)
 
 
 def _record(file: Path, table: RecordTable) -> RigRecord:
@@ -122,11 +126,6 @@ def _record(file: Path, table: RecordTable) -> RigRecord:
         RigSink(url if url.startswith(URLS) else str(file.parent / url)) for url in sinks
     )
     return RigRecord(**values)
-
-
-def _port(file: Path, port: str) -> str:
-    """Return the port; a relative path, such as ./ttyV0, is relative to the file's folder."""
-    return str(file.parent / port) if "/" in port and "://" not in port else port
 
 
 def _frozen(value: Any) -> Any:

@@ -68,7 +68,7 @@ class PortTable(Table):
     """The table `[ports.NAME]`."""
 
     port: Annotated[str, _checked(lambda given: check_port("port", given))] = Field(
-        description="/dev/ttyUSB0, COM3, socket://host:4001 or rfc2217://host:4001"
+        description="a text such as /dev/ttyUSB0, COM3, socket://host:4001 or rfc2217://host:4001"
     )
     protocol: Protocol = Field(ProtocolKind.STDBUS, description=f"one of {_names(ProtocolKind)}")
     baudrate: Annotated[int, _checked(BAUDRATES.__contains__)] | None = Field(
@@ -78,10 +78,12 @@ class PortTable(Table):
     stopbits: Annotated[int, _checked((1, 2).__contains__)] | None = Field(
         None, description="1 or 2"
     )
-    vary_source: bool = Field(False, description="true or false; true on Standard Bus only")
-    timeout: float = Field(0.5, gt=0, le=3600, description="seconds above 0, up to 3600")
-    retries: int = Field(1, ge=0, le=100, description="0 to 100")
-    temperature_unit: Scale | None = Field(None, description="C or F, the scale on the wire")
+    vary_source: bool = Field(False, description="true on Standard Bus only, or false")
+    timeout: float = Field(
+        0.5, gt=0, le=3600, description="a number of seconds above 0, up to 3600"
+    )
+    retries: int = Field(1, ge=0, le=100, description="a whole number from 0 to 100")
+    temperature_unit: Scale | None = Field(None, description="C or F")
 
 
 class ControllerTable(Table):
@@ -89,15 +91,20 @@ class ControllerTable(Table):
 
     port: str = Field(description="the NAME of a table [ports.NAME]")
     address: int = Field(
-        1, ge=1, le=247, description="1 to 16 on Standard Bus, 1 to 247 on Modbus RTU"
+        1,
+        ge=1,
+        le=247,
+        description="a whole number, 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU",
     )
     family: Family = Field(
         ControllerFamily.UNKNOWN, description=f"one of {_names(ControllerFamily)}"
     )
-    temperature_unit: Scale | None = Field(None, description="C or F, the scale on the wire")
+    temperature_unit: Scale | None = Field(None, description="C or F")
     word_order: Order = Field(WordOrder.AUTO, description=f"one of {_names(WordOrder)}")
     data_map: Annotated[Any, _checked(_data_map)] = Field("auto", description='1, 2 or "auto"')
-    registers_per_read: int = Field(32, ge=2, le=MOST_READ, description=f"2 to {MOST_READ}")
+    registers_per_read: int = Field(
+        32, ge=2, le=MOST_READ, description=f"a whole number from 2 to {MOST_READ}"
+    )
 
 
 class SinkTable(Table):
@@ -115,27 +122,28 @@ class RecordTable(Table):
     parameters: list[Parameter] = Field(
         ["process_value", "setpoint"],
         min_length=1,
-        description="at least one name, alias or number of a parameter",
+        description="a list of names, aliases or numbers of parameters, at least one",
     )
-    rate_hz: Rate = Field(2.0, description=f"ticks per second above 0, up to {MAX_HZ:,.0f}")
+    rate_hz: Rate = Field(2.0, description=f"a number of Hz above 0, up to {MAX_HZ:,.0f}")
     rates: Annotated[
         dict[str, Rate], _checked(lambda given: len(set(given.values())) <= MAX_RATES)
     ] = Field(
         {},
-        description=f"a rate in Hz for each parameter, above 0, up to {MAX_HZ:,.0f}; "
+        description=f"a table of parameters, each with a number of Hz above 0, up to {MAX_HZ:,.0f}; "
         f"at most {MAX_RATES} different ones",
     )
     instances: list[Instance] = Field(
-        [1], min_length=1, description="at least one instance, from 1"
+        [1], min_length=1, description="a list of whole numbers from 1, at least one"
     )
     duration: Annotated[float, Field(gt=0, le=MAX_S)] | None = Field(
-        None, description=f"seconds above 0, up to {MAX_S:,.0f}"
+        None, description=f"a number of seconds above 0, up to {MAX_S:,.0f}"
     )
     overflow: Overflow = Field(OverflowPolicy.BLOCK, description=f"one of {_names(OverflowPolicy)}")
     sensor_check: bool = Field(False, description="true or false")
     show_unit: Scale | None = Field(None, description="C or F")
     metadata: dict[str, Any] = Field(
-        {}, description="texts, finite numbers, true, false, and lists and tables of these"
+        {},
+        description="a table of texts, finite numbers, times, true, false, and lists and tables of these",
     )
     sinks: list[SinkTable] = Field([], description="tables [[record.sinks]] with the key url")
 
@@ -147,7 +155,7 @@ class RigTable(Table):
     controllers: dict[str, ControllerTable] = Field(
         {}, description="tables such as [controllers.oven]"
     )
-    record: RecordTable = Field(default_factory=RecordTable, description="a table [record]")
+    record: RecordTable = Field(RecordTable.model_validate({}), description="a table [record]")
 
 
 def table_at(place: Place) -> tuple[type[Table], str | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from watlowlib.devices.discovery import Probe
 from watlowlib.devices.factory import SETTINGS
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import ControllerFamily
+from watlowlib.model import ControllerFamily, ProtocolKind
+from watlowlib.rig.values import located_port
 
 RECORD = """[record]
 parameters = ["process_value", "setpoint"]
@@ -20,7 +21,7 @@ url = "run.sqlite"
 """
 
 
-def rig_text(found: Iterable[Probe]) -> str:
+def rig_text(found: Iterable[Probe], *, parity: str = "N") -> str:
     """Return the text of a rig file for controllers that were found.
 
     Ports are called `line1`, `line2` ... and controllers `controller1`, `controller2` ...; rename
@@ -28,6 +29,7 @@ def rig_text(found: Iterable[Probe]) -> str:
 
     Args:
         found: The result of `find_devices`; probes without a controller are left out.
+        parity: The parity that `find_devices` was given, for Modbus RTU.
 
     Raises:
         WatlowConfigurationError: No controller was found, or those on one port have different
@@ -42,14 +44,14 @@ def rig_text(found: Iterable[Probe]) -> str:
     ports: list[str] = []
     controllers: list[str] = []
     for number, (port, probes) in enumerate(lines.items(), 1):
-        ports.append(_port_table(f"line{number}", port, probes))
+        ports.append(_port_table(f"line{number}", port, probes, parity))
         for probe in probes:
             name = f"controller{len(controllers) + 1}"
             controllers.append(_controller_table(name, f"line{number}", probe))
     return "\n".join([*ports, *controllers, RECORD])
 
 
-def _port_table(name: str, port: str, probes: list[Probe]) -> str:
+def _port_table(name: str, port: str, probes: list[Probe], parity: str) -> str:
     settings = {(probe.protocol, probe.baudrate) for probe in probes}
     if len(settings) > 1:
         texts = sorted(f"{protocol} at {baudrate} baud" for protocol, baudrate in settings)
@@ -57,19 +59,25 @@ def _port_table(name: str, port: str, probes: list[Probe]) -> str:
             f"the controllers on {port} use {' and '.join(texts)}: set them to one of these"
         )
     protocol, baudrate = settings.pop()
-    text = f"[ports.{name}]\nport = {_quoted(port)}\nprotocol = {_quoted(protocol.value)}\n"
-    return text + (f"baudrate = {baudrate}\n" if baudrate != SETTINGS[protocol].baudrate else "")
+    path = located_port(Path.cwd(), port)
+    lines = [f"[ports.{name}]", f"port = {_quoted(path)}", f"protocol = {_quoted(protocol.value)}"]
+    if baudrate != SETTINGS[protocol].baudrate:
+        lines.append(f"baudrate = {baudrate}")
+    if parity != "N" and protocol is ProtocolKind.MODBUS_RTU:
+        lines.append(f"parity = {_quoted(parity)}")
+    return "\n".join([*lines, ""])
 
 
 def _controller_table(name: str, line: str, probe: Probe) -> str:
     info = probe.info
     assert info is not None
-    number = "" if info.part_number is None else f"  # {info.part_number.text}"
-    table = f"[controllers.{name}]{number}\nport = {_quoted(line)}\naddress = {probe.address}\n"
+    number = "" if info.part_number is None else info.part_number.text
+    comment = "".join(filter(str.isprintable, number))
+    table = f"[controllers.{name}]{comment and '  # ' + comment}\nport = {_quoted(line)}\naddress = {probe.address}\n"
     return table + ('family = "sd"\n' if info.family is ControllerFamily.SD else "")
 
 
 def _quoted(text: str) -> str:
     """Return a basic string of TOML, in which `$$` stands for `$`."""
-    escaped = json.dumps(text, ensure_ascii=False)  # JSON escapes are those of TOML
-    return re.sub(r"\$", "$$$$", escaped).replace("\x7f", "\\u007f")
+    escaped = json.dumps(text, ensure_ascii=False)  # its escapes are also TOML's
+    return escaped.replace("$", "$$").replace("\x7f", "\\u007f")

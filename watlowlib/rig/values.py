@@ -23,6 +23,11 @@ from watlowlib.transport.settings import SerialSettings
 V = TypeVar("V")
 
 
+def located_port(folder: Path, port: str) -> str:
+    """Return `port`; if it is a relative path, such as ./ttyV0, as a path from `folder`."""
+    return str(folder / port) if "/" in port and "://" not in port else port
+
+
 class FrozenMapping(Mapping[str, V]):
     """A mapping that cannot be changed, but copied and pickled."""
 
@@ -91,6 +96,9 @@ class RigSink:
     """A sink of the recording: `[[record.sinks]]`; `open_sink(sink.url)` returns it."""
 
     url: str
+
+    def __repr__(self) -> str:
+        return f"RigSink(url={shown(self.url)})"  # without its password
 
 
 @dataclass(frozen=True)
