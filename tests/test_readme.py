@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = Path(watlowlib.__file__).parent
 README = (ROOT / "README.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+(RIG,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 COMMANDS = [
     line.split("  #")[0].strip()
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -35,7 +36,7 @@ def modbus_controllers() -> list[Simulated]:
 
 def test_the_readme_has_examples_and_commands() -> None:
     assert len(WATLOWLIB_COMMANDS) == 5
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
@@ -52,8 +53,13 @@ def test_an_example_runs_without_changes(
     with SimulatedBus(line, speed=100.0) as bus, SimulatedBus([1]) as other:
         # Only the ports and the duration of five minutes are replaced.
         example = example.replace("/dev/ttyUSB0", bus.port).replace("/dev/ttyUSB1", other.port)
+        rig = RIG.replace("/dev/ttyUSB0", bus.port).replace("duration = 300.0", "duration = 1.0")
+        Path("rig.toml").write_text(rig, "utf-8")
         exec(compile(example.replace("duration=300.0", "duration=1.0"), "README.md", "exec"), {})
         output = capsys.readouterr().out
+        if "load_rig" in example:
+            rows = list(read_samples(tmp_path / "ovens.csv"))
+            assert {row["device"] for row in rows} == {"oven_top", "oven_bot"}
         if "set_setpoint" in example:
             assert re.match(r"7\d(\.\d+)? °F \(process_value, instance 1\)\n", output)
             assert output.endswith("PID\nPM3R1CA-AAAAAAA\n")

@@ -93,3 +93,15 @@ def test_an_error_that_ends_the_recording_is_kept_and_raised(fleet: WatlowManage
         background.stop()
     assert "No space left" in background.failed
     assert not sink.is_open
+
+
+def test_a_sink_that_cannot_be_opened_closes_those_opened_before(fleet: WatlowManager) -> None:
+    class MissingSink(CountingSink):
+        def open(self) -> None:
+            raise WatlowSinkError("there is no folder")
+
+    first = CountingSink()
+    background = Background(fleet, first, MissingSink(), parameters="sp", rate_hz=100.0)
+    with pytest.raises(WatlowSinkError, match="there is no folder"):
+        background.start()
+    assert not first.is_open

@@ -64,8 +64,7 @@ def _check_controllers(rig: Rig, document: dict[str, Any], problems: Problems) -
             problems.add_value(
                 (*place, "port"),
                 controller.port,
-                f"there is no table {key_text(('ports', controller.port))}; "
-                + nearest(controller.port, names),
+                f"there is no port of this name; {nearest(controller.port, names)}",
             )
         other = first.setdefault((controller.port, controller.address), name)
         if other != name:

@@ -129,8 +129,8 @@ class RecordTable(Table):
         dict[str, Rate], _checked(lambda given: len(set(given.values())) <= MAX_RATES)
     ] = Field(
         {},
-        description=f"a table of parameters, each with a number of Hz above 0, up to {MAX_HZ:,.0f}; "
-        f"at most {MAX_RATES} different ones",
+        description="a table of parameters, each with a number of Hz above 0, up to "
+        f"{MAX_HZ:,.0f}; at most {MAX_RATES} different ones",
     )
     instances: list[Instance] = Field(
         [1], min_length=1, description="a list of whole numbers from 1, at least one"
@@ -143,7 +143,8 @@ class RecordTable(Table):
     show_unit: Scale | None = Field(None, description="C or F")
     metadata: dict[str, Any] = Field(
         {},
-        description="a table of texts, finite numbers, times, true, false, and lists and tables of these",
+        description="a table of texts, finite numbers, times, true, false, and lists and "
+        "tables of these",
     )
     sinks: list[SinkTable] = Field([], description="tables [[record.sinks]] with the key url")
 

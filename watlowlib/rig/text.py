@@ -72,9 +72,15 @@ def _controller_table(name: str, line: str, probe: Probe) -> str:
     info = probe.info
     assert info is not None
     number = "" if info.part_number is None else info.part_number.text
-    comment = "".join(filter(str.isprintable, number))
-    table = f"[controllers.{name}]{comment and '  # ' + comment}\nport = {_quoted(line)}\naddress = {probe.address}\n"
-    return table + ('family = "sd"\n' if info.family is ControllerFamily.SD else "")
+    comment = f"  # {number}" if number.isprintable() and number else ""
+    lines = [
+        f"[controllers.{name}]{comment}",
+        f"port = {_quoted(line)}",
+        f"address = {probe.address}",
+    ]
+    if info.family is ControllerFamily.SD:
+        lines.append('family = "sd"')
+    return "\n".join([*lines, ""])
 
 
 def _quoted(text: str) -> str:
