@@ -245,6 +245,31 @@ def test_a_problem_names_the_key_the_value_and_what_is_allowed(
     assert "geheim" not in found
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "timeout = 0",
+        "timeout = 3600.1",
+        "retries = -1",
+        "stopbits = 3",
+        "[controllers.b]\nport = 'line'\naddress = 248",
+        "[controllers.b]\nport = 'line'\naddress = 2\nregisters_per_read = 1",
+        "[controllers.b]\nport = 'line'\naddress = 2\nregisters_per_read = 126",
+        "[record]\nrate_hz = 0",
+        "[record]\nrate_hz = 1000001",
+        "[record]\ninstances = [0]",
+        "[record]\nduration = 0",
+        "[record]\nduration = 1000000001",
+    ],
+)
+def test_a_number_out_of_range_is_refused(text: str, problems_of: Problems) -> None:
+    base = '[controllers.a]\nport = "line"\n[ports.line]\nport = "COM3"\nprotocol = "modbus_rtu"\n'
+    (found,) = problems_of(base + text)
+    key, number = text.split("\n")[-1].split(" = ")
+    assert f"{key}=" in found or f"{key}[0]=" in found
+    assert f"={number.strip('[]')}: give " in found
+
+
 def test_all_problems_are_reported_together(problems_of: Problems) -> None:
     found = problems_of("""
 [ports.line]
@@ -264,7 +289,7 @@ port = "second"
 [controllers.d]
 port = "third"
 [record]
-parameters = ["proces_value", 1.5, "setpoit"]
+parameters = [1.5, 2.5, "proces_value", "setpoit"]
 [[record.sinks]]
 url = "run.xls"
 """)
@@ -273,6 +298,7 @@ url = "run.xls"
         "ports.line.baudrte",
         "ports.second.port",
         "ports.second.protocol",
+        "record.parameters[0]",
         "record.parameters[1]",
         "record.sinks[0].url",
         "controllers.b.address",
