@@ -133,7 +133,7 @@ def test_the_values_of_record_are_the_arguments_of_record(load: Load, tmp_path: 
     rig = load(FULL)
     arguments = rig.record_arguments()
     began = {"operator": "Kim", "began": "2026-05-01", "samples": (1, {"mass": 2.5})}
-    assert {**arguments.pop("metadata")} == began
+    assert arguments.pop("metadata") == began
     assert arguments == {
         "parameters": ["process_value", 7001],
         "rate_hz": 10.0,
@@ -368,6 +368,16 @@ def test_the_values_of_variables_are_not_shown(
     rig = load(SMALL + sink.format("postgresql://me:${SECRET}@host/lab"))
     assert rig.record.sinks[0].url == "postgresql://me:geheim@host/lab"
     assert "geheim" not in repr(rig)
+
+
+def test_a_variable_that_is_not_utf_8_is_refused(
+    problems_of: Problems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIG_PORT", "/dev/geheim\udcff")
+    (found,) = problems_of(SMALL.replace("/dev/ttyUSB0", "${RIG_PORT}"))
+    assert found.startswith("ports.line.port='${RIG_PORT}': ")
+    assert "half of a character" in found
+    assert "geheim" not in found
 
 
 def test_the_values_cannot_be_changed(load: Load) -> None:

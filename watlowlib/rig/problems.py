@@ -7,8 +7,10 @@ variable may be a secret.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError
@@ -68,9 +70,8 @@ class Problems:
         return text
 
 
-def nearest(given: str, known: Any) -> str:
+def nearest(given: str, known: Iterable[str]) -> str:
     """Return "did you mean ...?" with the nearest name, or all known names."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(given, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known) or 'none'}"
+    names = list(known)
+    near = get_close_matches(given, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"

@@ -6,7 +6,6 @@ paths absolute. The same names as in the file are used; `docs/rig.md` describes 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from watlowlib.devices.factory import SETTINGS
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, Registry
+from watlowlib.rig.problems import nearest
 from watlowlib.streaming.recorder import OverflowPolicy
 from watlowlib.transport.settings import SerialSettings
 
@@ -141,8 +141,7 @@ class Rig:
                 nearest or all.
         """
         if name not in self.controllers:
-            near = difflib.get_close_matches(str(name), self.controllers, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {list(self.controllers)}"
+            hint = nearest(str(name), self.controllers)
             raise WatlowConfigurationError(f"{self.path} has no controller {shown(name)}; {hint}")
         controller = self.controllers[name]
         port = self.ports[controller.port]
@@ -170,5 +169,5 @@ class Rig:
             "duration": record.duration,
             "overflow": record.overflow,
             "sensor_check": record.sensor_check,
-            "metadata": record.metadata,
+            "metadata": dict(record.metadata),
         }
