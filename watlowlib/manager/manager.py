@@ -41,7 +41,6 @@ from watlowlib.model import (
     Unit,
     WordOrder,
 )
-from watlowlib.rig.load import load_rig
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.plan import Rates
@@ -84,6 +83,8 @@ class WatlowManager(NotCopied):
                 opened.
             WatlowConnectionError: A port cannot be opened; those opened before are closed.
         """
+        from watlowlib.rig.load import load_rig  # its imports are needed only for a file
+
         rig = load_rig(path)
         chosen = rig.controllers if names is None else names_of(names) or ()
         arguments = {name: rig.open_arguments(name) for name in chosen}
