@@ -192,6 +192,8 @@ def test_a_script_gives_the_same_results_with_both_libraries(script: str, runs: 
 
 
 def test_the_documentation_lists_every_remaining_difference() -> None:
-    table = PAGE.read_text("utf-8").split("## Remaining differences")[1].split("Some differences")[0]
+    table = (
+        PAGE.read_text("utf-8").split("## Remaining differences")[1].split("Some differences")[0]
+    )
     _, reasons = expected_differences()
     assert reasons == set(re.findall(r"^\| .* \| (.*) \|$", table, re.M)[2:])

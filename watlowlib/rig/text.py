@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from watlowlib.devices.discovery import Probe
-from watlowlib.devices.factory import SETTINGS
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind
 from watlowlib.rig.values import located_port
+from watlowlib.transport.settings import SerialSettings
 
 RECORD = """[record]
 parameters = ["process_value", "setpoint"]
@@ -61,7 +61,7 @@ def _port_table(name: str, port: str, probes: list[Probe], parity: str) -> str:
     protocol, baudrate = settings.pop()
     path = located_port(Path.cwd(), port)
     lines = [f"[ports.{name}]", f"port = {_quoted(path)}", f"protocol = {_quoted(protocol.value)}"]
-    if baudrate != SETTINGS[protocol].baudrate:
+    if baudrate != SerialSettings.factory_for(protocol).baudrate:
         lines.append(f"baudrate = {baudrate}")
     if parity != "N" and protocol is ProtocolKind.MODBUS_RTU:
         lines.append(f"parity = {_quoted(parity)}")

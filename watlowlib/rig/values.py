@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from watlowlib._internal.validation import shown
-from watlowlib.devices.factory import SETTINGS
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, Registry
@@ -69,8 +68,12 @@ class RigPort:
             for name in ("baudrate", "parity", "stopbits", "vary_source")
             if (value := getattr(self, name))
         }
+        if not given:
+            return None
         # With AUTO, the baud rate is given whenever one of the others is.
-        return replace(SETTINGS.get(self.protocol, SerialSettings()), **given) if given else None
+        auto = self.protocol is ProtocolKind.AUTO
+        factory = SerialSettings() if auto else SerialSettings.factory_for(self.protocol)
+        return replace(factory, **given)
 
 
 @dataclass(frozen=True)
