@@ -1,64 +1,77 @@
-"""The progress display of a recording: the latest value of each read, and a progress bar."""
+"""The live display of a recording on a terminal, and the sinks that it watches.
+
+It is drawn on the normal screen and not on the alternate one: warnings of the log appear above
+it, and its final state stays on the screen. Its memory use is constant.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
-from watlowlib.cli.read import sample_table
-from watlowlib.model import Sample
-from watlowlib.sinks.base import SampleSink, store_recording
+from watlowlib.cli.tracks import Track
+from watlowlib.cli.view import ASCII, UNICODE, Output, ViewState, draw
+from watlowlib.model import AcquisitionSummary, Sample, SinkReport
+from watlowlib.sinks.base import FileSink, SampleSink, store_recording
 from watlowlib.streaming.metadata import RecordingInfo
 from watlowlib.streaming.recorder import Recording
 
+REDRAWS_PER_S = 4
+
+LINES_BELOW = 4
+"""The lines left free below the final state: the summary of the recording and the prompt."""
+
 
 class Progress:
-    """A display of the rows written; a writer thread updates it, rich's own thread draws it."""
+    """A display of the samples written; writer threads update it, rich's own thread draws it."""
 
     def __init__(self, console: Console, stream: Recording) -> None:
         self._stream = stream
-        self._latest: dict[tuple[str, str, int], Sample] = {}
-        self._rows = 0
+        self._tracks: dict[tuple[str, str, int], Track] = {}
+        self._sinks: list[WatchedSink] = []
         self._lock = threading.Lock()
-        text = "{task.fields[ticks]} ticks, {task.fields[late]} late, {task.fields[rows]} rows"
-        self._bar = Bar(
-            TextColumn("recording"),
-            BarColumn(),
-            TextColumn(text),
-            TimeElapsedColumn(),
-            console=console,
+        self._lines_below = 0
+        self._live = Live(
+            console=console, get_renderable=self._draw, refresh_per_second=REDRAWS_PER_S
         )
-        self._task = self._bar.add_task("", total=stream.ticks, ticks=0, late=0, rows=0)
-        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4)
+
+    def add_sink(self, sink: WatchedSink) -> None:
+        """Add a sink, whose counters are shown."""
+        with self._lock:
+            self._sinks.append(sink)
 
     def add_written(self, samples: Sequence[Sample]) -> None:
-        """Add samples that the sink has confirmed."""
+        """Add samples that a sink has confirmed; those of another sink before are ignored."""
         with self._lock:
-            self._rows += len(samples)
             for each in samples:
-                self._latest[each.device, each.parameter, each.instance] = each
+                key = (each.device, each.parameter, each.instance)
+                if key in self._tracks:
+                    self._tracks[key].add(each)
+                else:
+                    self._tracks[key] = Track(each)
 
     def _draw(self) -> Group:
+        console = self._live.console
+        height = console.height - self._lines_below if console.is_terminal else None
+        glyphs = ASCII if console.options.ascii_only else UNICODE
+        return draw(self._state(), console.width, height, glyphs)
+
+    def _state(self) -> ViewState:
         summary = self._stream.summary
         with self._lock:
-            rows, latest = self._rows, list(self._latest.values())
-        self._bar.update(
-            self._task,
-            completed=summary.samples_emitted + summary.samples_late,
-            ticks=summary.samples_emitted,
-            late=summary.samples_late,
-            rows=rows,
-        )
-        return Group(sample_table(latest), self._bar)
+            rows = [track.row() for track in self._tracks.values()]
+            sinks = list(self._sinks)
+        outputs = [sink.output(summary) for sink in sinks]
+        return ViewState(summary, rows, outputs, self._stream.ticks)
 
     def close(self) -> None:
         """Draw the final state and leave it on the screen."""
         if self._live.is_started:
+            self._lines_below = LINES_BELOW
             self._live.stop()
             if not self._live.console.is_terminal:
                 self._live.console.print()
@@ -77,6 +90,9 @@ class WatchedSink:
     def __init__(self, sink: SampleSink, progress: Progress) -> None:
         self._sink = sink
         self._progress = progress
+        self._written = 0
+        self._error: str | None = None
+        progress.add_sink(self)
 
     def __repr__(self) -> str:
         return repr(self._sink)
@@ -86,13 +102,31 @@ class WatchedSink:
         """How many rows are not yet in their final place."""
         return int(getattr(self._sink, "rows_waiting", 0))
 
+    def output(self, summary: AcquisitionSummary) -> Output:
+        """Return the counters for the display: those of `summary` if it has a report already.
+
+        Until then, rows that were dropped because this sink was slow count as not written.
+        """
+        name = self._sink.path.name if isinstance(self._sink, FileSink) else repr(self)
+        for report in summary.sinks:
+            if report.name == repr(self):
+                return Output(replace(report, name=name))
+        waiting = min(self.rows_waiting, self._written)
+        report = SinkReport(name, self._written - waiting, 0, self._error, waiting)
+        return Output(report, max(0, summary.rows - self._written))
+
     def open(self) -> None:
         """Open the sink."""
         self._sink.open()
 
     def write_many(self, samples: Sequence[Sample]) -> None:
         """Write `samples`, then report them."""
-        self._sink.write_many(samples)
+        try:
+            self._sink.write_many(samples)
+        except Exception as error:
+            self._error = str(error) or repr(error)
+            raise
+        self._written += len(samples)
         self._progress.add_written(samples)
 
     def write_recording(self, info: RecordingInfo) -> None:
