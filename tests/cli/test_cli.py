@@ -235,18 +235,6 @@ def test_main_runs_outside_the_main_thread() -> None:
         assert pool.submit(main, ["parameters", "setpoint"]).result(50) == 0
 
 
-def test_the_display_shows_the_latest_values_and_the_progress(tmp_path: Path) -> None:
-    words = "record --simulate 2 --rate 10 --duration 2 run.jsonl".split()
-    with terminal(*words, cwd=tmp_path) as screen:
-        assert screen.end() == 0
-    for pattern in (
-        r"oven_1 +process_value +1 +\d+\.\d\d °F +ok",
-        r"oven_2 +setpoint +1 +200\.00 °F +ok",
-        r"[1-9]\d* ticks, \d+ late, [1-9]\d* rows",
-    ):
-        assert re.search(pattern, screen.shown), pattern
-
-
 def test_the_summary_shows_the_monotonic_duration() -> None:
     start = datetime(2025, 1, 1, 12, tzinfo=timezone.utc)
     summary = AcquisitionSummary(start, start - timedelta(hours=1), 20, 0, 1.5, duration_s=9.5)

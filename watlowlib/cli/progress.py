@@ -30,6 +30,7 @@ class Progress:
     """A display of the samples written; writer threads update it, rich's own thread draws it."""
 
     def __init__(self, console: Console, stream: Recording) -> None:
+        self._console = console
         self._stream = stream
         self._tracks: dict[tuple[str, str, int], Track] = {}
         self._sinks: list[WatchedSink] = []
@@ -55,8 +56,8 @@ class Progress:
                     self._tracks[key] = Track(each)
 
     def _draw(self) -> Group:
-        console = self._live.console
-        height = console.height - self._lines_below if console.is_terminal else None
+        console = self._console
+        height = max(1, console.height - self._lines_below) if console.is_terminal else None
         glyphs = ASCII if console.options.ascii_only else UNICODE
         return draw(self._state(), console.width, height, glyphs)
 
@@ -73,8 +74,8 @@ class Progress:
         if self._live.is_started:
             self._lines_below = LINES_BELOW
             self._live.stop()
-            if not self._live.console.is_terminal:
-                self._live.console.print()
+            if not self._console.is_terminal:
+                self._console.print()
 
     def __enter__(self) -> Progress:
         self._live.start()
@@ -90,12 +91,13 @@ class WatchedSink:
     def __init__(self, sink: SampleSink, progress: Progress) -> None:
         self._sink = sink
         self._progress = progress
+        self._text = repr(sink)  # stays the same, so that the report of this sink can be found
         self._written = 0
         self._error: str | None = None
         progress.add_sink(self)
 
     def __repr__(self) -> str:
-        return repr(self._sink)
+        return self._text
 
     @property
     def rows_waiting(self) -> int:
@@ -107,9 +109,9 @@ class WatchedSink:
 
         Until then, rows that were dropped because this sink was slow count as not written.
         """
-        name = self._sink.path.name if isinstance(self._sink, FileSink) else repr(self)
+        name = self._sink.path.name if isinstance(self._sink, FileSink) else self._text
         for report in summary.sinks:
-            if report.name == repr(self):
+            if report.name == self._text:
                 return Output(replace(report, name=name))
         waiting = min(self.rows_waiting, self._written)
         report = SinkReport(name, self._written - waiting, 0, self._error, waiting)

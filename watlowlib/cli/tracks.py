@@ -69,6 +69,7 @@ class Track:
 
     def __init__(self, sample: Sample) -> None:
         self._latest = sample
+        self._value = sample.value
         self._changed_at: datetime | None = None
         self._point_at = _time(sample)
         self._trend: deque[float | None] = deque([_number(sample)], maxlen=TREND_POINTS)
@@ -79,8 +80,10 @@ class Track:
         if sample.tick is not None and before.tick is not None and sample.tick <= before.tick:
             return
         self._latest = sample
-        if sample.value != before.value:
-            self._changed_at = _time(sample)
+        if sample.value is not None:
+            if self._value not in (None, sample.value):
+                self._changed_at = _time(sample)
+            self._value = sample.value
         if timedelta(0) <= _time(sample) - self._point_at < TREND_PERIOD:
             self._trend[-1] = _number(sample)
         else:

@@ -181,22 +181,29 @@ def _parameter_lines(rows: Sequence[Row], width: int, glyphs: Glyphs) -> list[Te
 
 def _controller_lines(rows: Sequence[Row], width: int, room: int, glyphs: Glyphs) -> list[Text]:
     """Return a line with headings, and at most `room` lines: controllers and what is not shown."""
-    controllers: dict[str, dict[Column, Row]] = {}
+    found: dict[str, dict[Column, Row]] = {}
     for row in rows:
-        column = (row.sample.parameter, row.sample.instance)
-        controllers.setdefault(row.sample.device, {})[column] = row
-    columns = sorted({column: None for each in controllers.values() for column in each}, key=_rank)
+        found.setdefault(row.sample.device, {})[row.sample.parameter, row.sample.instance] = row
+    columns = sorted(dict.fromkeys(column for each in found.values() for column in each), key=_rank)
     shown = columns[: max(1, (width - NARROWEST) // (VALUE_WIDTH + 2))]
-    lines = [_controller_line(device, found, shown) for device, found in controllers.items()]
-    fit = room if len(lines) <= room and len(shown) == len(columns) else max(0, room - 1)
-    if len(lines) > fit:
-        lines.sort(key=lambda line: line.status == "ok")
-    hidden = lines[fit:]
-    names = tuple((f" {name}" if one == 1 else f" {name} {one}", "") for name, one in shown)
-    head = Line(("controller",), names, (), "status")
-    note = _hidden_note(hidden, len(controllers), len(columns) - len(shown))
-    last = [Text(cut(note, width, glyphs.ellipsis), "bold")] if note else []
-    return [*_aligned([head, *lines[:fit]], VALUE_WIDTH, width, glyphs), *last]
+    names = list(found)
+    complete = len(names) <= room and len(shown) == len(columns)
+    fit = room if complete else max(0, room - 1)
+    if len(names) > fit:
+        names.sort(key=lambda name: _bad_row(found[name]) is None)
+    headings = tuple((f" {name}" if one == 1 else f" {name} {one}", "") for name, one in shown)
+    lines = [Line(("controller",), headings, (), "status")]
+    lines += [_controller_line(name, found[name], shown) for name in names[:fit]]
+    texts = _aligned(lines, VALUE_WIDTH, width, glyphs)
+    if not complete:
+        hidden = [found[name] for name in names[fit:]]
+        note = _hidden_note(hidden, len(names), len(columns) - len(shown))
+        texts.append(Text(cut(note, width, glyphs.ellipsis), "bold", no_wrap=True))
+    return texts
+
+
+def _bad_row(found: Mapping[Column, Row]) -> Row | None:
+    return next((row for row in found.values() if row.bad), None)
 
 
 def _rank(column: Column) -> tuple[bool, int, int]:
@@ -209,17 +216,17 @@ def _rank(column: Column) -> tuple[bool, int, int]:
 def _controller_line(device: str, found: Mapping[Column, Row], shown: Sequence[Column]) -> Line:
     values = tuple(_marked(found[each]) if each in found else ("", "") for each in shown)
     trend = found[shown[0]].trend if shown[0] in found else ()
-    bad = next((row for row in found.values() if row.bad), None)
+    bad = _bad_row(found)
     if bad is None:
         return Line((device,), values, trend, "ok")
     return Line((device,), values, trend, status_of(bad.sample), bad.style)
 
 
-def _hidden_note(hidden: Sequence[Line], controllers: int, parameters: int) -> str:
-    """Return a text about what does not fit on the screen; empty if everything does."""
+def _hidden_note(hidden: Sequence[Mapping[Column, Row]], controllers: int, parameters: int) -> str:
+    """Return a text about what does not fit on the screen."""
     notes = []
     if hidden:
-        bad = sum(line.status != "ok" for line in hidden)
+        bad = sum(_bad_row(each) is not None for each in hidden)
         notes.append(
             f"{len(hidden)} of {controllers} controllers not shown, {bad} with a bad status"
         )
