@@ -58,7 +58,13 @@ def _read(terminal: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("size", "count", "lines"),
-    [((80, 24), 3, 6), ((80, 24), 16, 16), ((80, 30), 16, 16), ((160, 50), 16, 32)],
+    [
+        ((80, 20), 16, 12),
+        ((80, 24), 3, 6),
+        ((80, 24), 16, 16),
+        ((80, 30), 16, 16),
+        ((160, 50), 16, 32),
+    ],
 )
 def test_the_final_state_stays_on_the_screen(
     size: tuple[int, int], count: int, lines: int, tmp_path: Path
@@ -122,3 +128,14 @@ def test_rows_not_written_yet_are_counted_while_the_recording_runs(bus: Simulate
             output = sink.output(stream.summary)
     assert (output.report.rows_written, output.unwritten) == (1, len(batches) - 1)
     assert output.report.error is None
+
+
+def test_the_error_of_a_sink_is_shown_while_the_recording_runs(bus: SimulatedBus) -> None:
+    console = Console(file=io.StringIO())
+    with WatlowManager() as manager:
+        manager.add("oven", bus.port, address=1)
+        stream = record(manager, parameters=["setpoint"], rate_hz=1, duration=1)
+        sink = WatchedSink(FullDisk(), Progress(console, stream))
+        with pytest.raises(OSError, match="no space left"):
+            sink.write_many([])
+        assert sink.output(stream.summary).report.error == "no space left"

@@ -90,7 +90,7 @@ def test_the_screen_fits_and_shows_the_counters(
         assert part in head
 
 
-@pytest.mark.parametrize("size", [(1, 1), (5, 3), (20, 4), (30, 6), (40, 12)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (20, 4), (20, 30), (40, 12)])
 def test_a_small_screen_keeps_to_its_size(size: tuple[int, int]) -> None:
     width, height = size
     lines = screen(state_of(rows(ovens(16))), width, height)
@@ -168,19 +168,20 @@ def test_long_names_keep_both_ends() -> None:
         body = [line for line in lines if re.match(r"\d+@", line)]
         assert len(body) in (16, 48)
         for line in body:
-            assert max(map(cell_len, lines)) <= size[0]
+            assert cell_len(line) <= size[0]
+            assert line.endswith(" ok")
             name = line.split()[0]
             number, last = int(name.split("@")[0]), int(name[-1])
             assert last == number % 4
 
 
 @pytest.mark.parametrize("width", range(1, 13))
-@pytest.mark.parametrize("text", ["oven_top_1", "炉子上部一号机", "[red]x[/]\n\tend of it"])
+@pytest.mark.parametrize("text", ["oven_top_1", "炉子上部一号机", "\nred\x1b[31m"])
 def test_a_text_is_cut_to_its_width(text: str, width: int) -> None:
     done = cut(text, width, "…")
     assert cell_len(done) <= width
     assert done.isprintable()
-    assert ("…" in done) == (cell_len(text.replace("\n", "?").replace("\t", "?")) > width)
+    assert ("…" in done) == (cell_len(text.replace("\n", "?").replace("\x1b", "?")) > width)
 
 
 def test_markup_in_a_name_is_shown_as_it_is() -> None:

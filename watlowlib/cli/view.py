@@ -96,10 +96,7 @@ def draw(state: ViewState, width: int, height: int | None, glyphs: Glyphs = UNIC
         body = _parameter_lines(state.rows, width, glyphs)
     else:
         body = _controller_lines(state.rows, width, room, glyphs)
-    lines = (head + body)[:height]
-    for line in lines:
-        line.truncate(width)
-    return Group(*lines)
+    return Group(*(head + body)[:height])
 
 
 def cut(text: str, width: int, ellipsis: str) -> str:
@@ -127,7 +124,9 @@ def _head(state: ViewState, width: int, glyphs: Glyphs) -> list[Text]:
     outputs = [_output_text(each, width, glyphs) for each in state.outputs]
     lines = _packed(_counters(state), width, "  ", glyphs)
     lines += _packed(outputs, width, "  ", glyphs)
-    return [Text(line, BAD if "! " in line else "bold", no_wrap=True) for line in lines]
+    return [
+        Text(line, BAD if "! " in line else "bold", no_wrap=True, overflow="crop") for line in lines
+    ]
 
 
 def _counters(state: ViewState) -> list[str]:
@@ -198,7 +197,7 @@ def _controller_lines(rows: Sequence[Row], width: int, room: int, glyphs: Glyphs
     if not complete:
         hidden = [found[name] for name in names[fit:]]
         note = _hidden_note(hidden, len(names), len(columns) - len(shown))
-        texts.append(Text(cut(note, width, glyphs.ellipsis), "bold", no_wrap=True))
+        texts.append(Text(cut(note, width, glyphs.ellipsis), "bold", no_wrap=True, overflow="crop"))
     return texts
 
 
