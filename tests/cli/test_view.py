@@ -190,10 +190,12 @@ def test_markup_in_a_name_is_shown_as_it_is() -> None:
 
 
 def test_a_sink_that_lost_rows_has_a_mark_and_its_error() -> None:
-    failed = Output(SinkReport("run.csv", 10, 5, "no space left on device"))
-    lines = screen(ViewState(SUMMARY, [], [*OUTPUTS, failed]), 80, 24)
-    text = "! run.csv: 10 written, 0 unwritten, 0 waiting, 5 lost (no space left on device)"
-    assert text in lines
+    error = "no space left on device: " + "make room, " * 3
+    failed = Output(SinkReport("run.csv", 10, 5, error))
+    lines = screen(ViewState(SUMMARY, [], [failed, *OUTPUTS]), 80, 24)
+    first = next(n for n, line in enumerate(lines) if "run.csv" in line)
+    assert lines[first] == "! run.csv: 10 written, 0 unwritten, 0 waiting, 5 lost"
+    assert lines[first + 1].startswith("! no space left on device: make room")
 
 
 def test_a_recording_without_end_has_no_percentage() -> None:

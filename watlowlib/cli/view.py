@@ -121,7 +121,7 @@ def _fit(text: str, width: int, glyphs: Glyphs) -> str:
 
 def _head(state: ViewState, width: int, glyphs: Glyphs) -> list[Text]:
     """Return the status line, which may need several lines, and the lines of the outputs."""
-    outputs = [_output_text(each, width, glyphs) for each in state.outputs]
+    outputs = [text for each in state.outputs for text in _output_texts(each, width, glyphs)]
     lines = _packed(_counters(state), width, "  ", glyphs)
     lines += _packed(outputs, width, "  ", glyphs)
     return [
@@ -143,14 +143,15 @@ def _counters(state: ViewState) -> list[str]:
     ]
 
 
-def _output_text(output: Output, width: int, glyphs: Glyphs) -> str:
+def _output_texts(output: Output, width: int, glyphs: Glyphs) -> list[str]:
+    """Return the counters, and the error if there is one; it may need a line of its own."""
     report, unwritten = output
     counts = f"{report.rows_written} written, {unwritten} unwritten, {report.rows_waiting} waiting"
     mark = "! " if report.rows_lost or report.error is not None else ""
     if mark:
         counts += f", {report.rows_lost} lost"
     name = cut(report.name, max(SHORTEST_NAME, width - len(f"{mark}: {counts}")), glyphs.ellipsis)
-    return f"{mark}{name}: {counts}" + (f" ({report.error})" if report.error else "")
+    return [f"{mark}{name}: {counts}", *([f"! {report.error}"] if report.error else [])]
 
 
 def _packed(parts: Iterable[str], width: int, between: str, glyphs: Glyphs) -> list[str]:
