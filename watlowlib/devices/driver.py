@@ -142,6 +142,14 @@ class Driver(NotCopied, ABC):
                 yield [ReadOutcome(target, error)]
 
     @abstractmethod
+    def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:
+        """Return the bytes of each exchange that a read of `targets` needs: request and reply.
+
+        Raises:
+            WatlowError: The layout of the registers could not be read.
+        """
+
+    @abstractmethod
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
     ) -> DecodedReply:

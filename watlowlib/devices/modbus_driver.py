@@ -21,7 +21,7 @@ from watlowlib.devices.layout import (
     check_order,
     discover_layout,
 )
-from watlowlib.devices.read_planner import Block, ReadPlanner, Span
+from watlowlib.devices.read_planner import FRAMING_BYTES, Block, ReadPlanner, Span
 from watlowlib.devices.values import counts, of_counts, present
 from watlowlib.errors import (
     WatlowConfigurationError,
@@ -140,6 +140,13 @@ class ModbusDriver(Driver):
             except WatlowError as error:
                 yield [ReadOutcome(target, error)]
         yield from self._read_blocks(spans, assembled)
+
+    def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:
+        """Return the bytes of each read of registers, with the silences around its frames."""
+        assembled = self.assembled
+        spans = [self.span(each) for each in targets]
+        moved = [replace(s, register=assembled.get(s.target, s.register)) for s in spans]
+        return [FRAMING_BYTES + 2 * block.count for block in self.planner.blocks(moved)]
 
     def _read_blocks(
         self, spans: list[Span], assembled: dict[Target, int]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
-from watlowlib.devices.driver import DecodedReply, Driver
+from watlowlib.devices.driver import DecodedReply, Driver, Target
 from watlowlib.devices.values import present
 from watlowlib.errors import WatlowDeviceError
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
@@ -18,9 +19,13 @@ from watlowlib.protocol.stdbus.payloads import (
     decode_content,
     encode_value,
 )
+from watlowlib.protocol.stdbus.requests import frame_read_request
 from watlowlib.registry.parameters import DataType, ParameterSpec
 
 HARDWARE_ID = ReadRequest(1, 1, 1)
+READ_BYTES = len(frame_read_request(1, HARDWARE_ID).frame)
+TEXT_BYTES = 20
+"""An estimate for texts, which are mostly part numbers."""
 
 _TAGS = {
     DataType.U8: Tag.U8,
@@ -50,6 +55,10 @@ class StdBusDriver(Driver):
         request = ReadRequest(spec.class_id, spec.member_id, instance)
         return _decode(spec, self._client.read(self.address, request, self._policy))
 
+    def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:
+        """Return the bytes of each exchange; the reply repeats the request and adds the value."""
+        return [2 * READ_BYTES + 1 + _value_bytes(spec) for spec, _ in targets]
+
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
     ) -> DecodedReply:
@@ -69,6 +78,13 @@ class StdBusDriver(Driver):
 def tag_of(spec: ParameterSpec) -> Tag | None:
     """Return the Standard Bus tag of a value of `spec`; None where it is not known."""
     return _TAGS.get(spec.data_type)
+
+
+def _value_bytes(spec: ParameterSpec) -> int:
+    tag = tag_of(spec)
+    if tag is None or tag is Tag.STRING:
+        return TEXT_BYTES
+    return len(encode_value(tag, 0))
 
 
 def _decode(spec: ParameterSpec, reply: Reply) -> DecodedReply:

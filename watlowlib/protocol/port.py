@@ -26,10 +26,14 @@ ACQUIRE_S = 60.0
 class Port(OneProcess):
     """A transport that several threads share; this object opens, reopens and closes it."""
 
-    def __init__(self, transport: Transport, *, quiet_s: float = QUIET_S) -> None:
+    def __init__(
+        self, transport: Transport, *, quiet_s: float = QUIET_S, byte_time_s: float = 0.0
+    ) -> None:
         self._pid = os.getpid()
         self.stats = PortStats()
         self.line = Line(transport, self.stats, quiet_s=quiet_s)
+        self.byte_time_s = byte_time_s
+        """Seconds that one byte takes on the wire; 0 where it is not known."""
         self._lock = FairLock()
         self._closed = False
         self.offline: set[int] = set()

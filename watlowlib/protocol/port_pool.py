@@ -150,7 +150,9 @@ def _find_or_add(
                     transport = source
                     if isinstance(transport, str):
                         transport = SerialTransport(transport, settings)
-                    client = _make_client(Port(transport), settings, protocol)
+                    client = _make_client(
+                        Port(transport, byte_time_s=settings.byte_time_s), settings, protocol
+                    )
                     client.pending_replies.add_earlier(_pending_replies.pop((key, protocol), None))
                     shared = SharedPort(client, settings, protocol)
                     _ports.append(shared)

@@ -1,0 +1,88 @@
+"""Tries everything that a rig file names: its controllers, its rates and its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from watlowlib.errors import WatlowError
+from watlowlib.manager.contact import Contact, ask_each
+from watlowlib.manager.line_load import line_loads, measure
+from watlowlib.manager.manager import WatlowManager
+from watlowlib.model import RateReport
+from watlowlib.rig.values import Rig
+from watlowlib.sinks.check import check_output
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check.
+
+    Attributes:
+        kind: "controller", "line" or "output".
+        subject: What was checked: a controller's name, a port or an output.
+        ok: Whether it can be used.
+        text: What was found, or the problem and what to do.
+    """
+
+    kind: str
+    subject: str
+    ok: bool
+    text: str
+
+
+def check_rig(rig: Rig) -> list[Finding]:
+    """Open everything that `rig` names, ask each controller once, and return the findings."""
+    findings: list[Finding] = []
+    with WatlowManager() as manager:
+        for name in rig.controllers:
+            arguments = rig.open_arguments(name)
+            try:
+                manager.add(name, arguments.pop("port"), **arguments)
+            except WatlowError as error:
+                findings.append(Finding("controller", name, False, str(error)))
+        if manager.names:
+            findings += _check_controllers(manager, rig)
+    return findings + [_check_output(sink.url) for sink in rig.record.sinks]
+
+
+def _check_controllers(manager: WatlowManager, rig: Rig) -> list[Finding]:
+    arguments = rig.record_arguments()
+    options = {name: arguments[name] for name in ("instances", "sensor_check")}
+    poll = manager.prepare(list(arguments["parameters"]), **options)
+    contacts = ask_each(manager, poll)
+    answering = [each.name for each in contacts if each.answers]
+    loads = line_loads(manager, _rates(rig), names=answering, **options)
+    if len(answering) == len(contacts):
+        loads = measure(poll, loads)
+    return [_contact_finding(each) for each in contacts] + [
+        Finding(
+            "line",
+            load.port,
+            load.fits,
+            f"busy {load.busy:.0%} of the time at these rates"
+            + ("" if load.fits else "; lower the rates, or move controllers to another port"),
+        )
+        for load in loads
+    ]
+
+
+def _contact_finding(contact: Contact) -> Finding:
+    part = contact.part_number or "no part number"
+    if contact.error is not None:
+        return Finding("controller", contact.name, False, str(contact.error))
+    return Finding("controller", contact.name, True, f"answers at {contact.address}: {part}")
+
+
+def _rates(rig: Rig) -> Sequence[RateReport]:
+    record = rig.record
+    if record.rates:
+        return [RateReport(hz, (parameter,)) for parameter, hz in record.rates.items()]
+    return [RateReport(record.rate_hz or 0.0, record.parameters)]
+
+
+def _check_output(url: str) -> Finding:
+    try:
+        return Finding("output", url, True, check_output(url))
+    except WatlowError as error:
+        return Finding("output", url, False, str(error))
