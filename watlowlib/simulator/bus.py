@@ -79,6 +79,7 @@ class SimulatedBus(OneProcess):
             numbers have no slow replies; one number is a constant turnaround.
         faults: The faults of the line.
         transport: "pty", "tcp", or None for a pty where the system has ptys.
+        tcp_number: The number of the TCP port; 0 for any that is free.
         link: A symbolic link to the pty, like those in /dev/serial/by-id. It exists while the
             port is plugged in, and is the `port` then.
         speed: Speed of the ovens' time relative to real time. The line itself is always in real
@@ -99,6 +100,7 @@ class SimulatedBus(OneProcess):
         turnaround_s: float | tuple[float, ...] = PM3_TURNAROUND_S,
         faults: FaultPlan | None = None,
         transport: str | None = None,
+        tcp_number: int = 0,
         link: str | os.PathLike[str] | None = None,
         speed: float = 1.0,
         clock: Ticking | None = None,
@@ -131,7 +133,7 @@ class SimulatedBus(OneProcess):
         self._started = False
         self._commands: deque[Callable[[], None]] = deque()
         self._endpoint: Endpoint | None = None
-        self._tcp_number = 0
+        self._tcp_number = tcp_number
         self._device = ""
         self._stalled = False
         self._wake: tuple[socket.socket, socket.socket] | None = None

@@ -64,8 +64,8 @@ class SimulatedController:
 
     Args:
         address: Standard Bus address, 1 to 16 (17001).
-        setpoint: Initial set point, °F.
-        oven: The oven it heats; a second loop has a copy with another seed.
+        setpoint: Initial set point, in the scale of the wire.
+        oven: The oven it heats, in the same scale; a second loop has a copy with another seed.
         loops: 1 or 2. A unit with one loop has only instance 1 of each parameter, like a PM3.
         cooling: Whether it has a cooling output; without one, the cool-side parameters hold bits
             that are not a value.
@@ -75,6 +75,7 @@ class SimulatedController:
         data_map: The Modbus data map, 1 or 2.
         word_order: Word order of 32-bit values in two registers (17043).
         registers_per_read: Most registers of one Modbus read, 1 to 125; None for 125.
+        temperature_unit: The scale of temperatures on the wire, "F" or "C".
         gaps: The reply to a Modbus read across unreadable registers: exception 02 with "refuse",
             0 for these registers with "zero".
 
@@ -97,9 +98,11 @@ class SimulatedController:
         data_map: int = 1,
         word_order: WordOrder | str = WordOrder.LOW_HIGH,
         registers_per_read: int | None = None,
+        temperature_unit: str = "F",
         gaps: str = "refuse",
     ) -> None:
         _check_unit(address, loops)
+        self._scale = Unit.CELSIUS if temperature_unit == "C" else Unit.FAHRENHEIT
         slave = address if modbus_address is None else modbus_address
         as_int("modbus_address", slave, SLAVES[0], SLAVES[-1], "give 1 to 247")
         protocol_code = _setting_code("protocol", ProtocolKind, protocol, PROTOCOLS)
@@ -121,7 +124,7 @@ class SimulatedController:
         self._clock: Ticking = SystemClock()
         self._updated_ns = self._clock.now_ns()
         self._values: dict[tuple[int, int], Value] = {
-            (spec.number, instance): shipped.start_value(spec)
+            (spec.number, instance): shipped.start_value(spec, self._scale)
             for spec in PARAMETERS
             for instance in range(1, self.instances_of(spec) + 1)
         }
@@ -242,7 +245,7 @@ class SimulatedController:
             return isinstance(value, str)
         if spec.codes:
             return value in spec.codes
-        low, high = spec.limits(Unit.FAHRENHEIT)
+        low, high = spec.limits(self._scale)
         if spec.number == SETPOINT:
             low, high = self._float(7003, instance), self._float(7004, instance)
         # Compare with the limit as the nearest 32-bit float, like the value on the wire.

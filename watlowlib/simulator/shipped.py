@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from watlowlib.model import Value
+from watlowlib.model import Unit, Value
 from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec
 
 POINTER_CLASS = 19
@@ -13,13 +13,14 @@ _TARGET = re.compile(r"(\d+) instance (\d)")
 """The target of a pointer, per instance, in the parameter table's note."""
 
 
-def start_value(spec: ParameterSpec) -> Value:
+def start_value(spec: ParameterSpec, scale: Unit = Unit.FAHRENHEIT) -> Value:
     """Return the factory setting, or the value of a unit that has measured nothing yet."""
     whole = spec.data_type not in (DataType.FLOAT, DataType.ANY)
     if spec.data_type is DataType.STRING:
         return ""
-    if spec.default_f is not None:
-        return int(spec.default_f) if whole else spec.default_f
+    default = spec.default_c if scale is Unit.CELSIUS else spec.default_f
+    if default is not None:
+        return int(default) if whole else default
     if spec.codes:
         return next(iter(spec.codes)) if whole else float(next(iter(spec.codes)))
     return 0 if whole else 0.0

@@ -1,0 +1,106 @@
+"""The ports of a rig file with simulated controllers behind them: `simulated_ports`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from watlowlib.devices.factory import SETTINGS
+from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
+from watlowlib.rig.values import Rig
+from watlowlib.simulator.bus import Simulated, SimulatedBus
+from watlowlib.simulator.controller import SimulatedController
+from watlowlib.simulator.fleet import simulated_oven
+from watlowlib.simulator.series_sd import SimulatedSD
+
+LOCAL = ("localhost", "127.0.0.1")
+
+
+@dataclass(frozen=True)
+class SimulatedPort:
+    """One port of a rig.
+
+    Attributes:
+        name: The port's name in the file.
+        wanted: The port of the file.
+        bus: The simulated line, not started. Its `port` is `wanted` if that could be made.
+        reason: Why it is not, if so.
+    """
+
+    name: str
+    wanted: str
+    bus: SimulatedBus
+    reason: str = ""
+
+
+def simulated_ports(rig: Rig, *, speed: float = 1.0) -> list[SimulatedPort]:
+    """Return a simulated line for each port of `rig` that has controllers.
+
+    A port that is a path at which there is nothing becomes a symbolic link to a pty, and a
+    `socket://` port of this machine a TCP port. Other ports get a pty with its own name.
+    """
+    found = []
+    numbers = {name: n for n, name in enumerate(rig.controllers, 1)}
+    for name, port in rig.ports.items():
+        arguments = {
+            each: rig.open_arguments(each)
+            for each, controller in rig.controllers.items()
+            if controller.port == name
+        }
+        if not arguments:
+            continue
+        where, reason = _place(port.port)
+        protocol = ProtocolKind.STDBUS if port.protocol is ProtocolKind.AUTO else port.protocol
+        settings = port.serial_settings or SETTINGS[protocol]
+        bus = SimulatedBus(
+            [_controller(given, numbers[each], protocol) for each, given in arguments.items()],
+            baudrate=settings.baudrate,
+            speed=speed,
+            **where,
+        )
+        found.append(SimulatedPort(name, port.port, bus, reason))
+    return found
+
+
+def _place(port: str) -> tuple[Mapping[str, Any], str]:
+    """Return the arguments of `SimulatedBus` that make `port`, and why it cannot be made."""
+    if "://" in port:
+        url = urlsplit(port)
+        if url.scheme == "socket" and url.hostname in LOCAL and url.port:
+            return {"transport": "tcp", "tcp_number": url.port}, ""
+        return {}, "which is on another machine"
+    path = Path(port)
+    if path.is_symlink() and not path.exists() and str(path.readlink()).startswith("/dev/pts/"):
+        path.unlink()  # left by a simulation that was killed
+    if os.path.lexists(path):
+        return {}, "which exists"
+    if not path.is_absolute() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        return {}, "which cannot be made here"
+    return ({"link": port}, "") if hasattr(os, "openpty") else ({}, "which cannot be made here")
+
+
+def _controller(given: Mapping[str, Any], number: int, protocol: ProtocolKind) -> Simulated:
+    """Return the controller for the arguments of `open_device`."""
+    unit = str(given["temperature_unit"] or "F")
+    if given["family"] is ControllerFamily.SD:
+        return simulated_oven(given["address"], number, SimulatedSD, temperature_unit=unit)
+    options: dict[str, Any] = {"protocol": protocol}
+    if given["data_map"] != "auto":
+        options["data_map"] = given["data_map"]
+    if given["word_order"] is not WordOrder.AUTO:
+        options["word_order"] = given["word_order"]
+    make: Callable[..., Simulated] = partial(SimulatedController, **options)
+    if protocol is ProtocolKind.MODBUS_RTU:
+        make = partial(_at_modbus_address, make)
+    return simulated_oven(given["address"], number, make, temperature_unit=unit)
+
+
+def _at_modbus_address(make: Any, *, address: int, **options: Any) -> Simulated:
+    """Return a controller at a Modbus address, which may be above 16."""
+    controller: Simulated = make(address=1, modbus_address=address, **options)
+    return controller
