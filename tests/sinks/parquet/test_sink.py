@@ -438,3 +438,19 @@ def test_the_journal_is_kept_until_file_and_folder_are_on_the_disk(
         monkeypatch.setattr("os.fsync", fsync)
     assert synced == [("file", rows_before), ("folder", rows_before + 2)]
     assert not journal_of(path).exists()
+
+
+def test_rows_in_the_journal_are_waiting(tmp_path: Path) -> None:
+    sink = ParquetSink(tmp_path / "run.parquet")
+    for rows in (3, 2):
+        with sink:
+            sink.write_many(many(rows))
+            assert sink.rows_waiting == rows
+        assert sink.rows_waiting == 0
+
+
+def test_the_rows_of_a_finished_part_wait_no_longer(tmp_path: Path) -> None:
+    with ParquetSink(tmp_path / "parts", rotate_bytes=1) as sink:
+        sink.write_many(many(3))
+        sink.write_many(many(2))
+        assert sink.rows_waiting == 2

@@ -88,6 +88,12 @@ class ParquetSink(FileSink):
         self._schema: Any = None
         self._until_s = 0.0
         self._recording_is_stored = True
+        self._rows_waiting = 0
+
+    @property
+    def rows_waiting(self) -> int:
+        """How many rows are in the journal, and not yet in a Parquet file."""
+        return self._rows_waiting
 
     @property
     def compression(self) -> str:
@@ -140,6 +146,7 @@ class ParquetSink(FileSink):
         except (OSError, arrow().ArrowException) as error:
             raise self._failed("written", error) from error
         self._layout, self._schema = layout, schema
+        self._rows_waiting += len(samples)
         self._recording_is_stored = True
 
     def write_recording(self, info: RecordingInfo) -> None:
@@ -215,6 +222,7 @@ class ParquetSink(FileSink):
             journal.finish()
             finalize(journal, parquet_of(journal.path), self._options)
         journal.remove()
+        self._rows_waiting = 0
 
 
 PART = re.compile(rf"_?part-(\d+)\.parquet(?:{re.escape(SUFFIX)})?$")
