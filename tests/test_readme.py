@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -25,7 +26,9 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 WATLOWLIB_COMMANDS = [
-    each for each in COMMANDS if re.match("watlowlib (read|record|recover|parameters)", each)
+    each
+    for each in COMMANDS
+    if re.match("watlowlib (identify|read|set|record|check|recover|parameters)", each)
 ]
 
 
@@ -35,7 +38,7 @@ def modbus_controllers() -> list[Simulated]:
 
 
 def test_the_readme_has_examples_and_commands() -> None:
-    assert len(WATLOWLIB_COMMANDS) == 5
+    assert len(WATLOWLIB_COMMANDS) == 9
     assert len(EXAMPLES) == 8
 
 
@@ -92,9 +95,19 @@ def test_an_example_runs_without_changes(
             assert len(recorded) == int(ticks[1]) * 3 * 2
 
 
-@pytest.mark.parametrize(
-    "command", [each for each in COMMANDS if each.startswith(("watlowlib re", "watlowlib pa"))]
-)
+LINE_RIG = """
+[ports.line1]
+port = "{port}"
+[controllers.oven]
+port = "line1"
+[record]
+duration = 0.5
+[[record.sinks]]
+url = "rig.jsonl"
+"""
+
+
+@pytest.mark.parametrize("command", WATLOWLIB_COMMANDS)
 def test_a_command_runs_without_changes(
     command: str,
     tmp_path: Path,
@@ -102,22 +115,30 @@ def test_a_command_runs_without_changes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
     with SimulatedBus([1, 2, *modbus_controllers()]) as bus:
-        words = command.replace("/dev/ttyUSB0", bus.port).split()[1:]
-        if words[0] == "record":
-            words[2:2] = ["--duration", "1"]
+        Path("rig.toml").write_text(LINE_RIG.format(port=bus.port))
+        # Only the ports and the duration of eight hours are replaced.
+        words = command.replace("/dev/ttyUSB0", bus.port).replace("8h", "1s").split()[1:]
         if words[0] == "recover":
             with CsvSink(words[1]) as sink:
                 sink.write_many([])
         assert main(words) == 0
-    expected = {"parameters": "heat_proportional_band", "recover": "the file is complete"}
+    expected = {
+        "parameters": "heat_proportional_band",
+        "recover": "the file is complete",
+        "record": "0 lost",
+        "identify": "PM3R1CA-AAAAAAA",
+        "set": "80 (setpoint, instance 1)",
+        "check": "rig.jsonl: a new file",
+    }
     assert expected.get(words[0], "process_value") in capsys.readouterr().out
 
 
 def test_the_first_two_commands_record_and_test() -> None:
     first, second = COMMANDS[:2]
     assert first.startswith("python3 -m venv ")
-    assert first.endswith("watlowlib record --simulate 3 --duration 10 run.sqlite")
+    assert first.endswith("watlowlib record --simulate 3 --duration 10 -o run.sqlite")
     assert second.startswith("python3 -m venv ")
     assert second.endswith("pytest -n 4")
 

@@ -1,7 +1,5 @@
 """Run the `watlowlib` command with `python -m watlowlib`."""
 
-import sys
+from watlowlib.cli.entry import main
 
-from watlowlib.cli.main import main
-
-sys.exit(main())
+main()

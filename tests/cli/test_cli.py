@@ -22,8 +22,9 @@ import serial
 
 import watlowlib
 from watlowlib import AcquisitionSummary, ProtocolKind, open_device
-from watlowlib.cli.main import _StderrHandler, main
-from watlowlib.cli.record import format_summary
+from watlowlib.cli.base import StderrHandler
+from watlowlib.cli.main import main
+from watlowlib.cli.outputs import format_summary
 from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
 
@@ -100,19 +101,19 @@ def count_rows(path: Path) -> int:
 
 
 def test_record_writes_a_simulated_fleet_into_sqlite(tmp_path: Path) -> None:
-    words = "record --simulate 3 --rate 5 --duration 2 run.sqlite".split()
+    words = "record --simulate 3 --rate 3 --duration 2 -o run.sqlite".split()
     done = run(*words, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     output = re.search(
-        r"run.sqlite: (\d+) rows written \(3 controllers, (\d+) ticks of 6 reads\), "
-        r"0 without a value, 0 lost\n"
+        r"run.sqlite: (\d+) rows written, 0 lost\n"
+        r"3 controllers, (\d+) ticks of 6 reads, 0 without a value\n"
         r"\d+\.\d s, (\d+) ticks late, largest drift \d+\.\d ms",
         done.stdout,
     )
     assert output, done.stdout
     rows, ticks, late = map(int, output.groups())
     assert rows == 6 * ticks == count_rows(tmp_path / "run.sqlite")
-    assert ticks + late == 10
+    assert ticks + late == 6
     with closing(sqlite3.connect(tmp_path / "run.sqlite")) as database:
         kinds = "SELECT DISTINCT device, parameter, unit, status FROM samples ORDER BY 1, 2"
         assert list(database.execute(kinds)) == [
@@ -123,7 +124,9 @@ def test_record_writes_a_simulated_fleet_into_sqlite(tmp_path: Path) -> None:
 
 
 def test_record_writes_controllers_on_a_port_into_csv(bus: SimulatedBus, tmp_path: Path) -> None:
-    words = f"record {bus.port} --address 1 2 --rate 20 --duration 0.2 --parameter pv 7001 run.csv"
+    words = (
+        f"record {bus.port} --address 1,2 --rate 20 --duration 0.2 --parameter pv,7001 -o run.csv"
+    )
     done = run(*words.split(), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     with (tmp_path / "run.csv").open(newline="", encoding="utf-8") as file:
@@ -145,7 +148,7 @@ def test_record_writes_controllers_on_a_port_into_csv(bus: SimulatedBus, tmp_pat
     ],
 )
 def test_signals_that_end_a_recording_keep_all_rows(number: int, code: int, tmp_path: Path) -> None:
-    words = "record --simulate 2 --rate 20 --speed 10 run.sqlite".split()
+    words = "record --simulate 2 --rate 20 --speed 10 -o run.sqlite".split()
     with terminal(*words, cwd=tmp_path) as screen:
         screen.read_until(r"[1-9]\d* rows")
         screen.send(number)
@@ -164,7 +167,7 @@ OWN_TERMINAL = (
 
 
 def test_a_recording_whose_terminal_is_closed_keeps_all_rows(tmp_path: Path) -> None:
-    words = "record --simulate 2 --rate 20 --speed 10 run.parquet".split()
+    words = "record --simulate 2 --rate 20 --speed 10 -o run.parquet".split()
     own, terminal_of_child = os.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", OWN_TERMINAL, *COMMAND, *words], cwd=tmp_path,
@@ -186,11 +189,11 @@ def test_a_recording_whose_terminal_is_closed_keeps_all_rows(tmp_path: Path) -> 
 
 
 def test_a_program_that_ignores_sighup_keeps_recording(tmp_path: Path) -> None:
-    words = ["nohup", *COMMAND, *"record --simulate 1 --rate 20 --duration 2 run.jsonl".split()]
+    words = ["nohup", *COMMAND, *"record --simulate 1 --rate 20 --duration 2 -o run.jsonl".split()]
     path = tmp_path / "run.jsonl"
     with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not (path.exists() and path.stat().st_size):
-            pass  # the command prints nothing before its end: look for the first row
+            pass  # look for the first row in the file
         process.send_signal(signal.SIGHUP)
         shown, _ = process.communicate(timeout=50)
     assert process.returncode == 0
@@ -200,7 +203,7 @@ def test_a_program_that_ignores_sighup_keeps_recording(tmp_path: Path) -> None:
 
 
 def test_a_second_sighup_does_not_interrupt_the_end(tmp_path: Path) -> None:
-    words = "record --simulate 2 --rate 20 --speed 10 run.sqlite".split()
+    words = "record --simulate 2 --rate 20 --speed 10 -o run.sqlite".split()
     with terminal(*words, cwd=tmp_path) as screen:
         screen.read_until(r"[1-9]\d* rows")
         for _ in range(50):
@@ -238,18 +241,18 @@ def test_main_runs_outside_the_main_thread() -> None:
 def test_the_summary_shows_the_monotonic_duration() -> None:
     start = datetime(2025, 1, 1, 12, tzinfo=timezone.utc)
     summary = AcquisitionSummary(start, start - timedelta(hours=1), 20, 0, 1.5, duration_s=9.5)
-    assert "\n9.5 s, 0 ticks late" in format_summary("run.csv", summary, 1)
+    assert "\n9.5 s, 0 ticks late" in format_summary([], summary, 1)
 
 
 def test_the_log_handler_writes_to_the_current_stderr() -> None:
-    handler = _StderrHandler()
+    handler = StderrHandler()
     with redirect_stderr(io.StringIO()) as bar:
         handler.handle(logging.makeLogRecord({"msg": "gone"}))
     assert bar.getvalue() == "gone\n"
 
 
 def test_read_prints_one_line_per_value(bus: SimulatedBus, tmp_path: Path) -> None:
-    words = f"read {bus.port} --address 1 2 --parameter setpoint part_number --unit F"
+    words = f"read {bus.port} --address 1,2 --parameter setpoint,part_number --unit F"
     done = run(*words.split(), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     name = bus.port.removeprefix("/dev/")
@@ -284,7 +287,7 @@ def test_parameters_lists_only_matching_parameters(tmp_path: Path) -> None:
 
 def test_read_fails_when_the_controller_does_not_reply(bus: SimulatedBus, tmp_path: Path) -> None:
     done = run("read", bus.port, "--address", "9", "--timeout", "0.05", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "timeout" in done.stdout
     assert done.stderr.startswith("watlowlib: nothing could be read: no reply; is the")
     assert "address 9" in done.stderr
@@ -333,35 +336,40 @@ def test_simulate_serves_modbus_masters(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        ("record --simulate 3 --parameter proces_value run.csv", 2, "mean 'process_value'"),
-        ("record --simulate 3 --rate 0 run.csv", 2, "rate_hz=0.0: give a number above 0"),
-        ("record --simulate 3 --duration 0 run.csv", 2, "duration=0.0"),
-        ("record --simulate 17 run.csv", 2, "one line has 1 to 16"),
-        ("record --simulate 3 --speed 0 run.csv", 2, "speed=0.0"),
-        ("record --simulate 3 run.xls", 2, "known are .csv, .jsonl, .sqlite"),
-        ("record --simulate 3", 2, "give the output file last"),
-        ("record run.csv --simulate 3", 2, "give the output file last"),
-        ("record run.csv", 2, "give a port"),
-        ("record /dev/ttyUSB77 --simulate 3 run.csv", 2, "a port or --simulate, not both"),
-        ("record /dev/ttyUSB77 run.csv", 1, "there is no port '/dev/ttyUSB77'"),
-        ("record /dev/ttyUSB77 --address 17 run.csv", 2, "address=17"),
-        ("record /dev/ttyUSB77 --baudrate 5 run.csv", 2, "baudrate=5: allowed are"),
-        ("record --simulate 1 nowhere/run.csv", 1, "there is no folder"),
+        ("record --simulate 3 --parameter proces_value -o run.csv", 2, "mean 'process_value'"),
+        ("record --simulate 3 --rate 0 -o run.csv", 2, "rate_hz=0.0: give a number above 0"),
+        ("record --simulate 3 --duration 0 -o run.csv", 2, "duration=0.0"),
+        ("record --simulate 3 --duration 8x -o run.csv", 2, "with s, m, h or d, such as 8h"),
+        ("record --simulate 17 -o run.csv", 2, "one line has 1 to 16"),
+        ("record --simulate 3 --speed 0 -o run.csv", 2, "speed=0.0"),
+        ("record --simulate 3 -o run.xls", 2, "known are .csv, .jsonl, .sqlite"),
+        ("record --simulate 3", 2, "give an output file, such as -o run.sqlite"),
+        ("record -o run.csv", 2, "give a port"),
+        ("record /dev/ttyUSB77 --simulate 3 -o run.csv", 2, "not both"),
+        ("record /dev/ttyUSB77 --config rig.toml -o run.csv", 2, "a port or --config, not both"),
+        ("record --config rig.toml", 2, "rig.toml: cannot be read"),
+        ("record /dev/ttyUSB77 -o run.csv", 1, "there is no port '/dev/ttyUSB77'"),
+        ("record /dev/ttyUSB77 --address 17 -o run.csv", 2, "address=17"),
+        ("record /dev/ttyUSB77 --address 1-3 --name a,b -o run.csv", 2, "2 names for 3 addresses"),
+        ("record /dev/ttyUSB77 --baudrate 5 -o run.csv", 2, "baudrate=5: allowed are"),
+        ("record --simulate 1 -o nowhere/run.csv", 1, "there is no folder"),
         ("read", 2, "give a port"),
         ("read /dev/ttyUSB77", 1, "there is no port"),
+        ("identify /dev/ttyUSB77", 1, "there is no port"),
+        ("set /dev/ttyUSB77 setpoint", 2, "give PORT PARAMETER VALUE"),
+        ("set /dev/ttyUSB77 setpoint 5", 1, "there is no port"),
         ("simulate 0", 2, "one line has 1 to 16"),
-        ("record --simulate 1 --rate 2 run", 2, "give the output file last"),
-        ("record /dev/ttyUSB77 --rate 2 run", 2, "'run': the file extension selects the format"),
-        ("record /dev/ttyUSB77 --ratee 2 run.csv", 2, "unknown argument '--ratee'"),
-        ("record /dev/ttyUSB77 --frob", 2, "unknown argument '--frob'"),
-        ("record --simulate 1 -- run.csv", 2, "give the output file last"),
-        ("read /dev/ttyUSB77 /dev/ttyUSB78", 2, "unknown argument '/dev/ttyUSB78'"),
+        ("simulate three", 2, "give a number of controllers or a rig file"),
+        ("simulate rig.toml --tcp", 2, "a rig file decides about its controllers"),
+        ("check rig.toml", 2, "rig.toml: cannot be read"),
+        ("record /dev/ttyUSB77 -o run", 2, "'run': the file extension selects the format"),
+        ("record /dev/ttyUSB77 --ratee 2 -o run.csv", 2, "no such option '--ratee'"),
+        ("record /dev/ttyUSB77 --frob", 2, "no such option '--frob'"),
+        ("raed /dev/ttyUSB77", 2, "no such command 'raed'"),
+        ("read /dev/ttyUSB77 --address 1 2", 2, "a list has commas"),
         ("read socket://localhost", 2, "the port number is missing, as in socket://host:4001"),
-        (
-            "discover /dev/ttyUSB77 --address 5-1",
-            2,
-            "--address 5-1: give a number or a range",
-        ),
+        ("discover /dev/ttyUSB77 --address 5-1", 2, "give a number, or a list such as 1-3,5"),
+        ("init nowhere/x -o nowhere/rig.toml", 1, "there is no such folder"),
         ("simulate 1 --family sd --data-map 1", 2, "leave out --protocol, --data-map"),
         ("simulate 1 --family sd --protocol stdbus", 2, "supports only Modbus RTU"),
     ],
@@ -389,7 +397,7 @@ def test_a_file_in_another_format_is_named_and_not_changed(
 ) -> None:
     path = tmp_path / f"run.{ending}"
     path.write_text('ab"c,d\nx,y\n' * 10)
-    assert main(["record", "--simulate", "1", "--duration", "1", str(path)]) == 1
+    assert main(["record", "--simulate", "1", "--duration", "1", "-o", str(path)]) == 1
     assert f"Sink('{path}') " in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_text() == 'ab"c,d\nx,y\n' * 10
@@ -398,16 +406,14 @@ def test_a_file_in_another_format_is_named_and_not_changed(
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
-        (["--help"], "simulate controllers on a port for other programs"),
-        (["record", "--help"], "watlowlib record --simulate N [options] OUTPUT"),
-        (["read", "-h"], "watlowlib read PORT [--address N ...]"),
+        (["--help"], "Simulate controllers on a port for other programs"),
+        (["record", "--help"], "Usage: watlowlib record [OPTIONS] [PORT]"),
+        (["read", "-h"], "Usage: watlowlib read [OPTIONS] [PORT]"),
         (["--version"], watlowlib.__version__),
     ],
 )
 def test_help_and_version(words: list[str], shown: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(words)
-    assert caught.value.code == 0
+    assert main(words) == 0
     assert shown in capsys.readouterr().out
 
 
@@ -424,7 +430,9 @@ def test_discover_prints_controllers_and_the_reasons_for_failures(tmp_path: Path
     assert [port, "modbus_rtu", "9600", "3", "pm", "200003", "map", "2,", "low_high"] in rows
     assert f"{silent}, stdbus at 38400 baud: no reply" in result.stdout
     assert slave.register_writes == []
-    assert failed.returncode == 1
+    for label in (f"{port}, stdbus at 38400 baud", f"{silent}, modbus_rtu at 9600 baud"):
+        assert result.stderr.splitlines().count(f"searching {label}") == 1
+    assert failed.returncode == 3
     assert "no controller was found" in failed.stderr
     assert failed.stdout.count("/dev/nowhere: there is no port") == 1
 
@@ -442,11 +450,14 @@ def test_read_over_modbus_and_with_protocol_auto(tmp_path: Path) -> None:
             assert re.search(r"setpoint +1 +7[57]\.00( °F)? +ok", result.stdout), result.stdout
 
 
-@pytest.mark.parametrize(("option", "frames"), [("-v", False), ("-vv", True)])
-def test_vv_shows_each_frame(option: str, frames: bool) -> None:
+@pytest.mark.parametrize(
+    ("words", "frames"),
+    [("-v read PORT", False), ("-vv read PORT", True), ("read PORT -vv", True)],
+)
+def test_vv_shows_each_frame(words: str, frames: bool) -> None:
     with SimulatedBus([1], baudrate=None) as bus:
         done = subprocess.run(
-            [sys.executable, "-m", "watlowlib", option, "read", bus.port],
+            [*COMMAND, *words.replace("PORT", bus.port).split()],
             capture_output=True,
             text=True,
             timeout=30,

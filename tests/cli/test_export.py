@@ -25,7 +25,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_export_says_how_many_rows_the_file_has(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = "export run.sqlite --parameter 4001 part_number --until 2026-03-02 -o new.csv"
+    words = "export run.sqlite --parameter 4001,part_number --until 2026-03-02 -o new.csv"
     assert main(words.split()) == 0
     chosen = [each for each in EVERY_KIND if each.parameter in ("process_value", "part_number")]
     assert len(list(read_samples("new.csv"))) == len(chosen) < len(EVERY_KIND)

@@ -235,6 +235,9 @@ class SmallSink:
 
 
 class NoProgress:
+    def add_sink(self, sink: WatchedSink) -> None:
+        pass
+
     def add_written(self, samples: Sequence[Sample]) -> None:
         pass
 

@@ -90,7 +90,7 @@ def test_the_command_writes_csv_for_spreadsheets(
     monkeypatch.setattr(
         record.WatlowManager, "add", lambda self, name, *args, **kw: add(self, "=1", *args, **kw)
     )
-    words = ["record", "--simulate", "1", "--rate", "20", "--duration", "0.1", "run.csv"]
+    words = ["record", "--simulate", "1", "--rate", "20", "--duration", "0.1", "-o", "run.csv"]
     monkeypatch.chdir(tmp_path)
     assert main(words) == 0
     assert set(stored(tmp_path / "run.csv", "device")) == {"'=1"}

@@ -1,77 +1,93 @@
-"""The options that several subcommands share."""
+"""The options that select controllers: a port with addresses, or a rig file."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from typing import Any
 
-from watlowlib.errors import WatlowConfigurationError
-from watlowlib.manager.manager import WatlowManager
+import click
+
+from watlowlib.cli.types import Names, Numbers, Parameter
 from watlowlib.model import ControllerFamily, ProtocolKind
-from watlowlib.transport.settings import SerialSettings
 
 PROTOCOLS = [str(ProtocolKind.STDBUS), str(ProtocolKind.MODBUS_RTU)]
+FAMILIES = [str(ControllerFamily.PM), str(ControllerFamily.SD)]
 DEFAULT_PARAMETERS = ("process_value", "setpoint")
 
 
-def add_line_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that select the controllers and the parameters to read."""
-    parser.add_argument(
-        "port", nargs="?", help="/dev/ttyUSB0, COM3, socket://host:4001, rfc2217://host:4001"
-    )
-    parser.add_argument(
-        "--address", type=int, nargs="+", default=[1], metavar="N", help="default: 1"
-    )
-    parser.add_argument(
-        "--parameter",
-        nargs="+",
-        default=list(DEFAULT_PARAMETERS),
-        metavar="NAME",
-        help=f"names, aliases or numbers (default: {' '.join(DEFAULT_PARAMETERS)})",
-    )
-    parser.add_argument("--instance", type=int, nargs="+", default=[1], metavar="N")
-    parser.add_argument(
-        "--protocol", choices=[*PROTOCOLS, "auto"], default=PROTOCOLS[0], help="default: stdbus"
-    )
-    parser.add_argument(
-        "--baudrate", type=int, metavar="BAUD", help="default: 38400, on modbus_rtu 9600"
-    )
-    parser.add_argument("--parity", choices=("N", "E", "O"), default="N")
-    parser.add_argument("--family", choices=("pm", "sd"), help="sd: a Series SD")
-    parser.add_argument(
-        "--unit", choices=("C", "F"), help="temperature scale on the wire, if known"
-    )
-    parser.add_argument(
-        "--timeout", type=float, default=0.5, metavar="S", help="per reply (default: 0.5)"
-    )
-    parser.add_argument(
-        "--retries", type=int, default=1, metavar="N", help="per request (default: 1)"
-    )
+@dataclass(frozen=True)
+class Line:
+    """The options that select controllers; None or empty for those that were not given."""
+
+    port: str | None
+    config: str | None
+    name: tuple[str, ...]
+    address: tuple[int, ...]
+    protocol: str | None
+    baudrate: int | None
+    parity: str | None
+    family: str | None
+    unit: str | None
+    timeout: float | None
+    retries: int | None
 
 
-def add_controllers(manager: WatlowManager, arguments: argparse.Namespace) -> None:
-    """Open the controllers that the command line names and add them to `manager`."""
-    port = arguments.port
-    if port is None:
-        raise WatlowConfigurationError(
-            "give a port, such as /dev/ttyUSB0, before --address and --parameter"
-        )
-    for address in dict.fromkeys(arguments.address):
-        manager.add(
-            f"{address}@{port.removeprefix('/dev/')}",
-            port,
-            address=address,
-            protocol=arguments.protocol,
-            serial_settings=_serial_settings(arguments),
-            family=arguments.family or ControllerFamily.UNKNOWN,
-            temperature_unit=arguments.unit,
-            timeout_s=arguments.timeout,
-            retries=arguments.retries,
-        )
+PORT = click.argument("port", required=False)
+LINE_OPTIONS = (
+    click.option(
+        "--config",
+        metavar="FILE",
+        type=click.Path(),
+        help="A rig file, such as rig.toml, instead of PORT. Other options beat the file.",
+    ),
+    click.option(
+        "--name",
+        type=Names(),
+        metavar="NAME,...",
+        help="With a rig file: which controllers. With PORT: their names in rows.",
+    ),
+    click.option(
+        "--address",
+        type=Numbers(),
+        metavar="N,...",
+        help="Addresses, such as 1-3,5.  [default: 1; with a rig file: all]",
+    ),
+    click.option("--protocol", type=click.Choice([*PROTOCOLS, "auto"]), help="[default: stdbus]"),
+    click.option(
+        "--baudrate", type=int, metavar="BAUD", help="[default: 38400; on modbus_rtu 9600]"
+    ),
+    click.option("--parity", type=click.Choice(["N", "E", "O"]), help="[default: N]"),
+    click.option("--family", type=click.Choice(FAMILIES), help="sd: a Series SD."),
+    click.option(
+        "--unit", type=click.Choice(["C", "F"]), help="Temperature scale on the wire, if known."
+    ),
+    click.option("--timeout", type=float, metavar="S", help="Seconds per reply.  [default: 0.5]"),
+    click.option("--retries", type=int, metavar="N", help="Per request.  [default: 1]"),
+)
+
+PARAMETERS = click.option(
+    "--parameter",
+    type=Parameter(),
+    metavar="NAME,...",
+    help="Names, aliases or numbers.  "
+    f"[default: {','.join(DEFAULT_PARAMETERS)}; with a rig file: its parameters]",
+)
+INSTANCES = click.option(
+    "--instance", type=Numbers(), metavar="N,...", help="Instances of each.  [default: 1]"
+)
 
 
-def _serial_settings(arguments: argparse.Namespace) -> SerialSettings | None:
-    """Return the serial settings given; None for the protocol's factory settings."""
-    if arguments.baudrate is None and arguments.parity == "N":
-        return None
-    default = 9600 if arguments.protocol == str(ProtocolKind.MODBUS_RTU) else 38400
-    return SerialSettings(baudrate=arguments.baudrate or default, parity=arguments.parity)
+def line_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `Line` to a command, which gets them as its argument `line`."""
+
+    @wraps(function)
+    def packed(**given: Any) -> None:
+        line = {each.name: given.pop(each.name, None) for each in fields(Line)}
+        line["name"], line["address"] = line["name"] or (), line["address"] or ()
+        function(line=Line(**line), **given)
+
+    for option in reversed(LINE_OPTIONS):
+        packed = option(packed)
+    return packed

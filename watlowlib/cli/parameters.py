@@ -5,34 +5,39 @@ Each parameter is on one line, however long, for use with tools such as grep.
 
 from __future__ import annotations
 
-import argparse
+from typing import Any
+
+import click
 
 from watlowlib._internal.validation import shown
+from watlowlib.cli.base import define, json_option
 from watlowlib.errors import WatlowUnknownParameterError
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, ParameterSpec
 
-HELP = "list the parameters, or those that match a text"
-DESCRIPTION = (
-    "List the EZ-ZONE PM's parameters, or those with TEXT in their name, number, alias or "
+
+@define(
+    "parameters",
+    short_help="List the parameters, or those that match a text.",
+    help="List the EZ-ZONE PM's parameters, or those with TEXT in their name, number, alias or "
     "Watlow's own name. Columns: number, name, R readable W writable E stored in EEPROM S stored "
-    "in a user set, instances, values (temperatures in °F) and aliases."
+    "in a user set, instances, values (temperatures in °F) and aliases.",
+    examples=("watlowlib parameters band", "watlowlib parameters --sd --json"),
 )
-USAGE = "watlowlib parameters [--sd] [TEXT]"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this subcommand to `parser`."""
-    parser.add_argument("--sd", action="store_true", help="list those of the Series SD")
-    parser.add_argument("text", nargs="?", default="", metavar="TEXT", help="text to search for")
-
-
-def run(arguments: argparse.Namespace) -> None:
+@click.option("--sd", is_flag=True, help="List those of the Series SD.")
+@click.argument("text", default="")
+@json_option
+def command(sd: bool, text: str, as_json: bool) -> None:
     """Print one line per parameter; raise `WatlowUnknownParameterError` if none matches."""
-    registry = SD_PARAMETERS if arguments.sd else PARAMETERS
-    found = registry.search(arguments.text)
+    registry = SD_PARAMETERS if sd else PARAMETERS
+    found = registry.search(text)
     if not found:
-        registry.resolve(arguments.text)  # raises with the nearest names
-        raise WatlowUnknownParameterError(f"no parameter contains {shown(arguments.text)}")
+        registry.resolve(text)  # raises with the nearest names
+        raise WatlowUnknownParameterError(f"no parameter contains {shown(text)}")
+    if as_json:
+        from watlowlib.cli.output import print_json
+
+        print_json(map(_row, found))
+        return
     width = max(len(spec.name) for spec in found)
     for spec in found:
         names = f"  ({' '.join(spec.aliases)})" if spec.aliases else ""
@@ -40,6 +45,20 @@ def run(arguments: argparse.Namespace) -> None:
             f"{spec.number:>5} {spec.name:<{width}} {spec.rwes:<4} 1..{spec.instances:<2} "
             f"{allowed_values(spec)}{names}"
         )
+
+
+def _row(spec: ParameterSpec) -> dict[str, Any]:
+    low, high = spec.limits_f
+    return {
+        "number": spec.number,
+        "name": spec.name,
+        "rwes": spec.rwes,
+        "instances": spec.instances,
+        "low_f": low,
+        "high_f": high,
+        "codes": spec.codes,
+        "aliases": spec.aliases,
+    }
 
 
 def allowed_values(spec: ParameterSpec) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -22,8 +23,8 @@ from watlowlib.streaming.recorder import Recording
 
 REDRAWS_PER_S = 4
 
-LINES_BELOW = 4
-"""The lines left free below the final state: the summary of the recording and the prompt."""
+LINES_BELOW = 3
+"""The lines left free below the final state, besides one for each sink: summary and prompt."""
 
 
 class Progress:
@@ -72,7 +73,7 @@ class Progress:
     def close(self) -> None:
         """Draw the final state and leave it on the screen."""
         if self._live.is_started:
-            self._lines_below = LINES_BELOW
+            self._lines_below = LINES_BELOW + len(self._sinks)
             self._live.stop()
             if not self._console.is_terminal:
                 self._console.print()
@@ -85,10 +86,20 @@ class Progress:
         self.close()
 
 
+class Watcher(Protocol):
+    """What a `WatchedSink` reports to."""
+
+    def add_sink(self, sink: WatchedSink) -> None:
+        """Add a sink."""
+
+    def add_written(self, samples: Sequence[Sample]) -> None:
+        """Add samples that a sink has confirmed."""
+
+
 class WatchedSink:
     """A sink that reports the samples it has written to `progress`."""
 
-    def __init__(self, sink: SampleSink, progress: Progress) -> None:
+    def __init__(self, sink: SampleSink, progress: Watcher) -> None:
         self._sink = sink
         self._progress = progress
         self._text = repr(sink)  # stays the same, so that the report of this sink can be found
@@ -103,6 +114,11 @@ class WatchedSink:
     def rows_waiting(self) -> int:
         """How many rows are not yet in their final place."""
         return int(getattr(self._sink, "rows_waiting", 0))
+
+    @property
+    def problem(self) -> str | None:
+        """Why rows wait; None where they do not, or the sink does not say."""
+        return getattr(getattr(self._sink, "stats", None), "last_error", None)
 
     def output(self, summary: AcquisitionSummary) -> Output:
         """Return the counters for the display: those of `summary` if it has a report already.

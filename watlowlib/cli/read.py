@@ -2,70 +2,77 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.table import Table
-
-from watlowlib.cli.options import add_controllers, add_line_options
+from watlowlib.cli.base import define, json_option
+from watlowlib.cli.exits import FAILED, SILENT, CommandError
+from watlowlib.cli.fleet import load_config, open_fleet
+from watlowlib.cli.options import (
+    DEFAULT_PARAMETERS,
+    INSTANCES,
+    PARAMETERS,
+    PORT,
+    Line,
+    line_options,
+)
+from watlowlib.cli.output import console, print_json, sample_rows, sample_table
 from watlowlib.devices import availability
-from watlowlib.errors import WatlowError
+from watlowlib.errors import WatlowTimeoutError
 from watlowlib.manager.manager import WatlowManager
-from watlowlib.model import Sample
-
-HELP = "read parameters once and print them"
-DESCRIPTION = "Read parameters of one or several controllers on a port once and print them."
-USAGE = "watlowlib read PORT [--address N ...] [--parameter NAME ...] [options]"
+from watlowlib.rig.values import Rig
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this subcommand to `parser`."""
-    add_line_options(parser)
-
-
-def run(arguments: argparse.Namespace) -> None:
+@define(
+    "read",
+    short_help="Read parameters once and print them.",
+    help="Read parameters of the controllers on PORT, or of a rig file, once and print them. "
+    "PORT is /dev/ttyUSB0, COM3, socket://host:4001 or rfc2217://host:4001.",
+    examples=(
+        "watlowlib read /dev/ttyUSB0 --address 1-3,5 --parameter process_value,setpoint",
+        "watlowlib read --config rig.toml --name oven_top --json",
+    ),
+)
+@PORT
+@line_options
+@PARAMETERS
+@INSTANCES
+@json_option
+def command(
+    line: Line, parameter: tuple[str, ...] | None, instance: tuple[int, ...] | None, as_json: bool
+) -> None:
     """Read the parameters and print them; raise `WatlowError` if every read failed."""
-    with WatlowManager() as manager, _availability_log_off():
-        add_controllers(manager, arguments)
-        poll = manager.prepare(arguments.parameter, instances=arguments.instance)
+    rig = load_config(line)
+    with WatlowManager() as manager, availability_log_off():
+        open_fleet(manager, line, rig)
+        wanted = parameter or recorded_parameters(rig)
+        poll = manager.prepare(wanted, instances=instance or (1,))
         reads = [read for device_reads in poll.reads().values() for read in device_reads]
     samples = [sample for sample, _ in reads]
-    Console().print(sample_table(samples))
+    if as_json:
+        print_json(sample_rows(samples))
+    else:
+        console().print(sample_table(samples))
     if all(sample.value is None for sample in samples):
-        raise WatlowError(f"nothing could be read: {reads[0][1]}")
+        silent = all(isinstance(error, WatlowTimeoutError) for _, error in reads)
+        raise CommandError(f"nothing could be read: {reads[0][1]}", SILENT if silent else FAILED)
+
+
+def recorded_parameters(rig: Rig | None) -> list[str | int]:
+    """Return the parameters that a rig file records; the default ones without a file."""
+    if rig is None:
+        return list(DEFAULT_PARAMETERS)
+    parameters = rig.record_arguments().get("parameters")
+    return list(parameters or DEFAULT_PARAMETERS)
 
 
 @contextmanager
-def _availability_log_off() -> Iterator[None]:
-    """Disable the warning that a controller is read less often: `read` sends only one poll."""
+def availability_log_off() -> Iterator[None]:
+    """Disable the warning that a controller is read less often: a single poll does not."""
     log = logging.getLogger(availability.__name__)
     log.disabled = True
     try:
         yield
     finally:
         log.disabled = False
-
-
-def sample_table(samples: list[Sample]) -> Table:
-    """Return a table with one row per sample."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("controller", "parameter", "instance"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    for each in samples:
-        where = (each.device, each.parameter, str(each.instance))
-        table.add_row(*where, format_value(each), each.status)
-    return table
-
-
-def format_value(sample: Sample) -> str:
-    """Return a sample's value and unit as text; a dash if there is no value."""
-    value = sample.value
-    if value is None:
-        return "-"
-    number = f"{value:.2f}" if isinstance(value, float) else str(value)
-    return number if sample.unit is None else f"{number} {sample.unit}"

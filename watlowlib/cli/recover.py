@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
+import click
+
 from watlowlib._internal.validation import shown
+from watlowlib.cli.base import define
+from watlowlib.cli.exits import WAITING, CommandError
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.choose import open_sink
 from watlowlib.sinks.parquet.finalize import Finalized, ParquetOptions
@@ -20,31 +23,26 @@ from watlowlib.sinks.sqlite import SqliteSink
 from watlowlib.sinks.text import TextSink
 from watlowlib.sinks.torn_line import torn_path
 
-HELP = "complete files that a crash left unfinished"
-DESCRIPTION = (
-    "Complete files that a crash left unfinished: convert the journals of a Parquet file or of a "
-    "folder; move a torn last line of CSV and JSON Lines to a file beside; send the rows of a "
-    "spool to its PostgreSQL server. Opening the sink again does the same. The password for a "
-    "spool is taken from PGPASSWORD, from ~/.pgpass or from --url."
+
+@define(
+    "recover",
+    short_help="Complete files that a crash left unfinished.",
+    help="Complete files that a crash left unfinished: convert the journals of a Parquet file or "
+    "of a folder; move a torn last line of CSV and JSON Lines to a file beside; send the rows of "
+    "a spool to its PostgreSQL server. Opening the sink again does the same. FILE is a file, a "
+    "folder of Parquet files, a spool, or a URL, which stands for its spool. The password for a "
+    "spool is taken from PGPASSWORD, from ~/.pgpass or from --url.",
+    examples=(
+        "watlowlib recover run.parquet",
+        "watlowlib recover --url postgresql:///lab ~/.local/state/watlowlib/samples.spool",
+    ),
 )
-USAGE = "watlowlib recover [--url URL] FILE ..."
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this subcommand to `parser`."""
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE",
-        help="a file, a folder of Parquet files, a spool, or a URL, which stands for its spool",
-    )  # fmt: skip
-    parser.add_argument(
-        "--url", metavar="URL", help="the server for a spool (default: the one it was for)"
-    )
-
-
-def run(arguments: argparse.Namespace) -> None:
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--url", help="The server for a spool.  [default: the one it was for]")
+def command(files: tuple[str, ...], url: str | None) -> None:
     """Recover each file in turn and print what was done."""
-    for name in arguments.files:
-        print(recover(name, arguments.url))
+    for name in files:
+        print(recover(name, url))
 
 
 def recover(name: str, url: str | None = None) -> str:
@@ -56,6 +54,7 @@ def recover(name: str, url: str | None = None) -> str:
 
     Raises:
         WatlowSinkError: The file does not exist, is being written to, or cannot be recovered.
+        CommandError: Rows of a spool still wait.
     """
     path = Path(name)
     if "://" in name:
@@ -119,7 +118,7 @@ def _send_spooled(sink: PostgresSink) -> str:
     """Send the rows of the sink's spool.
 
     Raises:
-        WatlowSinkError: Rows still wait; the message says why.
+        CommandError: Rows still wait; the message says why.
     """
     with sink:
         pass
@@ -129,4 +128,4 @@ def _send_spooled(sink: PostgresSink) -> str:
         return done
     refused = f", {stats.rows_refused} of them refused" if stats.rows_refused else ""
     reason = stats.last_error or "there was not enough time; run this again"
-    raise WatlowSinkError(f"{done} in {sink.spool}{refused}: {reason}")
+    raise CommandError(f"{done} in {sink.spool}{refused}: {reason}", WAITING)

@@ -1,79 +1,136 @@
-"""`watlowlib simulate`: simulate a line of controllers for other programs."""
+"""`watlowlib simulate`: simulate a line of controllers, or a whole rig, for other programs."""
 
 from __future__ import annotations
 
-import argparse
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
-from rich.console import Console
+import click
 
+from watlowlib.cli.base import define
+from watlowlib.cli.options import FAMILIES, PROTOCOLS
+from watlowlib.cli.output import console
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind
+from watlowlib.rig import load_rig
 from watlowlib.simulator.bus import Simulated, SimulatedBus
-from watlowlib.simulator.controller import ORDERS, PROTOCOLS, SimulatedController
+from watlowlib.simulator.controller import ORDERS, SimulatedController
 from watlowlib.simulator.fleet import simulated_fleet
+from watlowlib.simulator.rig import simulated_ports
 from watlowlib.simulator.series_sd import SimulatedSD
 
-HELP = "simulate controllers on a port for other programs"
-DESCRIPTION = "Simulate controllers on a pty or a TCP port, until Ctrl-C."
-USAGE = "watlowlib simulate [N] [--tcp] [--speed X] [options]"
 STDBUS_BAUDRATE, MODBUS_BAUDRATE = 38400, 9600
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this subcommand to `parser`."""
-    parser.add_argument(
-        "count", nargs="?", type=int, default=3, metavar="N", help="controllers, 1 to 16"
-    )
-    parser.add_argument("--tcp", action="store_true", help="use a TCP port instead of a pty")
-    parser.add_argument(
-        "--speed", type=float, default=1.0, metavar="X", help="speed of the ovens (default: 1)"
-    )
-    parser.add_argument(
-        "--family",
-        choices=[str(ControllerFamily.PM), str(ControllerFamily.SD)],
-        default=str(ControllerFamily.PM),
-        help="of the controllers (default: pm); a Series SD supports only modbus_rtu",
-    )
-    parser.add_argument("--protocol", choices=list(map(str, PROTOCOLS)), help="default: stdbus")
-    parser.add_argument("--data-map", type=int, choices=(1, 2), help="default: 1")
-    parser.add_argument("--word-order", choices=list(map(str, ORDERS)), help="default: low_high")
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Simulate the line until Ctrl-C."""
-    fleet = simulated_fleet(arguments.count, _controller_factory(arguments))
-    modbus = all(each.speaks is ProtocolKind.MODBUS_RTU for each in fleet)
-    bus = SimulatedBus(
-        fleet,
-        baudrate=MODBUS_BAUDRATE if modbus else STDBUS_BAUDRATE,
-        transport="tcp" if arguments.tcp else None,
-        speed=arguments.speed,
-    )
-    with bus:
-        addresses = " ".join(map(str, bus.controllers))
-        console = Console(highlight=False, soft_wrap=True)
-        if modbus:
-            console.print(f"{arguments.count} simulated controllers on {bus.port}:")
-            console.print(f"  Modbus RTU, {MODBUS_BAUDRATE} baud, slaves {addresses}")
+@define(
+    "simulate",
+    short_help="Simulate controllers on a port for other programs.",
+    help="Simulate N controllers (1 to 16, default 3) on a pty or a TCP port, or the ports and "
+    "controllers of a rig file, until Ctrl-C. A port of the file that is a path, at which there is "
+    "nothing, becomes a symbolic link to a pty; socket://localhost:4001 listens there. Other "
+    "ports, such as COM3 or an adapter that is plugged in, get a pty whose name is printed.",
+    examples=("watlowlib simulate 3 --speed 10", "watlowlib simulate rig.toml"),
+)
+@click.argument("what", default="3", metavar="[N|FILE]")
+@click.option("--tcp", is_flag=True, help="Use a TCP port instead of a pty.")
+@click.option(
+    "--speed", type=float, default=1.0, metavar="X", help="Speed of the ovens.  [default: 1]"
+)
+@click.option(
+    "--unit", type=click.Choice(["C", "F"]), help="Temperature scale on the wire.  [default: F]"
+)
+@click.option(
+    "--family",
+    type=click.Choice(FAMILIES),
+    default=FAMILIES[0],
+    help="A Series SD supports only modbus_rtu.  [default: pm]",
+)
+@click.option("--protocol", type=click.Choice(PROTOCOLS), help="[default: stdbus]")
+@click.option("--data-map", type=click.Choice(["1", "2"]), help="[default: 1]")
+@click.option(
+    "--word-order", type=click.Choice([str(each) for each in ORDERS]), help="[default: low_high]"
+)
+def command(what: str, tcp: bool, speed: float, **options: Any) -> None:
+    """Simulate until Ctrl-C."""
+    with ExitStack() as stack:
+        if what.isascii() and what.isdecimal():
+            _simulate_line(int(what), tcp, speed, stack, **options)
+        elif what.endswith(".toml"):
+            given = [name for name, value in options.items() if value not in (None, FAMILIES[0])]
+            if given or tcp:
+                raise click.UsageError(
+                    "a rig file decides about its controllers; leave out all but --speed",
+                    click.get_current_context(),
+                )
+            _simulate_rig(what, speed, stack)
         else:
-            console.print(
-                f"{arguments.count} simulated controllers on {bus.port}; in another window:"
+            raise click.UsageError(
+                f"{what!r}: give a number of controllers or a rig file, such as rig.toml",
+                click.get_current_context(),
             )
-            console.print(f"  watlowlib read {bus.port} --address {addresses}")
-        console.print("Press Ctrl-C to end it.")
+        console().print("Press Ctrl-C to end it.")
         never_set = threading.Event()
         while not never_set.wait(3600.0):
             pass
 
 
-def _controller_factory(arguments: argparse.Namespace) -> Callable[..., Simulated]:
+def _simulate_line(
+    count: int,
+    tcp: bool,
+    speed: float,
+    stack: ExitStack,
+    *,
+    unit: str | None,
+    **options: Any,
+) -> None:
+    fleet = simulated_fleet(count, _controller_factory(**options), temperature_unit=unit or "F")
+    modbus = all(each.speaks is ProtocolKind.MODBUS_RTU for each in fleet)
+    bus = SimulatedBus(
+        fleet,
+        baudrate=MODBUS_BAUDRATE if modbus else STDBUS_BAUDRATE,
+        transport="tcp" if tcp else None,
+        speed=speed,
+    )
+    stack.enter_context(bus)
+    screen = console()
+    if modbus:
+        addresses = " ".join(map(str, bus.controllers))
+        screen.print(f"{count} simulated controllers on {bus.port}:")
+        screen.print(f"  Modbus RTU, {MODBUS_BAUDRATE} baud, slaves {addresses}")
+    else:
+        screen.print(f"{count} simulated controllers on {bus.port}; in another window:")
+        screen.print(f"  watlowlib read {bus.port} --address {','.join(map(str, bus.controllers))}")
+
+
+def _simulate_rig(file: str, speed: float, stack: ExitStack) -> None:
+    rig = load_rig(file)
+    screen = console()
+    for port in simulated_ports(rig, speed=speed):
+        bus = stack.enter_context(port.bus)
+        count = len(bus.controllers)
+        if not port.reason:
+            screen.print(f"{port.name}: {count} simulated controllers on {bus.port}")
+        else:
+            screen.print(
+                f"{port.name}: {count} simulated controllers on {bus.port}, not on {port.wanted}, "
+                f"{port.reason}"
+            )
+
+
+def _controller_factory(
+    *, family: str, protocol: str | None, data_map: str | None, word_order: str | None
+) -> Callable[..., Simulated]:
     """Return a callable that makes a simulated controller with the options given."""
-    options = {name: getattr(arguments, name) for name in ("protocol", "data_map", "word_order")}
-    given = {name: value for name, value in options.items() if value is not None}
-    if arguments.family == ControllerFamily.SD:
+    options = {
+        "protocol": protocol,
+        "data_map": data_map and int(data_map),
+        "word_order": word_order,
+    }
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if family == ControllerFamily.SD:
         if given.pop("protocol", ProtocolKind.MODBUS_RTU) != ProtocolKind.MODBUS_RTU or given:
             raise WatlowConfigurationError(
                 "a Series SD supports only Modbus RTU and has one data map and word order: "

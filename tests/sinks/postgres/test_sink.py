@@ -604,7 +604,7 @@ def test_the_command_line_records_and_recovers(
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
     postgres.query("DROP TABLE IF EXISTS samples")
     url = postgres.url.replace("postgres:@", f"postgres:{SECRET}@")
-    assert main(["record", "--simulate", "1", "--duration", "0.5", url]) == 0
+    assert main(["record", "--simulate", "1", "--duration", "0.5", "-o", url]) == 0
     rows = len(values(postgres, "samples"))
     assert main(["recover", url]) == 0
     shown = capsys.readouterr()

@@ -1,0 +1,151 @@
+"""`watlowlib record`: what it checks first, its outputs, and its reports."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from watlowlib import load_rig, open_sink, read_samples
+from watlowlib.cli.main import main
+from watlowlib.cli.record import record_arguments
+from watlowlib.simulator import SimulatedBus
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_each_controller_is_asked_first(
+    bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"record {bus.port} --address 1,2 --name top,bot --duration 0.2 -o run.csv"
+    assert main([*words.split(), "--parameter", "setpoint"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for number, name in enumerate(("top", "bot"), 1):
+        assert [name, str(number), "PM3R1CA-AAAAAAA", "1", "75.00", "ok"] in lines
+
+
+def test_nothing_is_recorded_when_nothing_answers(
+    bus: SimulatedBus, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"record {bus.port} --address 8,9 --timeout 0.05 --duration 0.2 -o run.csv".split()
+    assert main(words) == 3
+    assert "no controller answers" in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
+    assert main([*words, "--anyway"]) == 0
+    assert {row["value"] for row in read_samples("run.csv")} == {None}
+
+
+def test_missing_controllers_are_named(
+    bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"record {bus.port} --address 1,9 --timeout 0.05 --duration 0.2 -o run.csv"
+    assert main([*words.split(), "--name", "top,gone"]) == 0
+    assert "warning: 1 of 2 controllers do not answer: gone;" in capsys.readouterr().out
+
+
+def test_a_rate_that_does_not_fit_is_named_with_one_that_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with SimulatedBus([1], turnaround_s=0.1) as bus:
+        words = f"record {bus.port} --rate 50 --duration 0.2 -o run.csv".split()
+        assert main(words) == 0
+        found = re.search(r"a rate of (\S+) Hz would fit", capsys.readouterr().out)
+        assert found
+        # Two reads of more than 0.1 s each take more than 0.2 s.
+        assert 0 < float(found[1]) < 5
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "sqlite", "parquet"])
+def test_rows_of_an_existing_file_are_counted(
+    ending: str, bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    words = f"record {bus.port} --rate 20 --duration 0.3 -o run.{ending}".split()
+    assert main(words) == 0
+    assert "appending" not in capsys.readouterr().out
+    rows = len(list(read_samples(f"run.{ending}")))
+    assert main(words) == 0
+    assert f"run.{ending}: appending to {rows} rows" in capsys.readouterr().out
+
+
+def test_each_output_has_its_own_counts(
+    bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"record {bus.port} --rate 20 --duration 0.3 -o a.csv -o b.jsonl".split()
+    assert main(words) == 0
+    rows = len(list(read_samples("a.csv")))
+    output = capsys.readouterr().out
+    for name in ("a.csv", "b.jsonl"):
+        assert f"{name}: {rows} rows written, 0 lost" in output
+
+
+def test_json_prints_the_rows_of_the_recording(
+    bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"record {bus.port} --rate 20 --duration 0.3 --json -o run.jsonl".split()
+    assert main(words) == 0
+    output = capsys.readouterr()
+    printed = [json.loads(line) for line in output.out.splitlines()]
+    stored = [json.loads(line) for line in Path("run.jsonl").read_text().splitlines()]
+    assert printed == stored != []
+    assert "ticks late" in output.err
+
+
+def test_simulate_obeys_the_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "record --simulate 1 --unit C --rate 20 --duration 0.3 --json"
+    assert main(words.split()) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {row["unit"] for row in rows} == {"°C"}
+    # 150 °F, as of the first simulated oven.
+    (setpoint,) = {row["value"] for row in rows if row["parameter"] == "setpoint"}
+    assert setpoint == pytest.approx((150 - 32) / 1.8, abs=0.1)
+
+
+def test_rows_of_a_sink_that_waits_end_with_4(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Waiting(type(open_sink("run.jsonl"))):  # type: ignore[misc]
+        rows_waiting = 2
+
+    monkeypatch.setattr("watlowlib.cli.outputs.open_sink", Waiting)
+    assert main(f"record {bus.port} --rate 20 --duration 0.3 -o run.jsonl".split()) == 4
+    output = capsys.readouterr()
+    assert ", 2 waiting" in output.out
+    assert "rows are waiting" in output.err
+
+
+RATES = """
+[ports.line1]
+port = "/dev/ttyUSB77"
+[controllers.oven]
+port = "line1"
+[record.rates]
+process_value = 10.0
+setpoint = 0.5
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters", "rate_hz"),
+    [
+        ({}, {"process_value": 10.0, "setpoint": 0.5}, None),
+        ({"rate": 4.0}, ["process_value", "setpoint"], 4.0),
+        ({"parameter": ("pv",)}, ["pv"], 2.0),
+        ({"parameter": ("pv",), "rate": 4.0}, ["pv"], 4.0),
+    ],
+)
+def test_options_replace_the_rates_of_a_file(
+    options: dict[str, Any], parameters: Any, rate_hz: float | None, folder: Path
+) -> None:
+    (folder / "rig.toml").write_text(RATES)
+    given = {"parameter": None, "instance": None, "rate": None, "duration": None} | options
+    arguments = record_arguments(load_rig("rig.toml"), **given)
+    assert (arguments["parameters"], arguments["rate_hz"]) == (parameters, rate_hz)

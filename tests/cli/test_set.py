@@ -1,0 +1,84 @@
+"""`watlowlib set`."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from watlowlib.cli.main import main
+from watlowlib.simulator import SimulatedBus
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "held"),
+    [("y\n", 0, 80.0), ("yes\n", 0, 80.0), ("n\n", 1, 75.0), ("", 1, 75.0)],
+)
+def test_set_shows_the_change_and_asks(
+    text: str,
+    code: int,
+    held: float,
+    bus: SimulatedBus,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bus.controllers[2].set("setpoint_minimum", 10.0)
+    answer(monkeypatch, text)
+    assert main(["set", bus.port, "setpoint", "80", "--address", "2", "--unit", "F"]) == code
+    shown = capsys.readouterr().err
+    for pattern in ("old     75 °F", "new     80 °F", "range   10 to 9999 °F", "EEPROM  yes"):
+        assert pattern in shown
+    assert [bus.controllers[n].get("setpoint") for n in (1, 2)] == [75.0, held]
+
+
+def test_yes_writes_without_a_question(
+    bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["set", bus.port, "heat_algorithm", "off", "--yes", "--json"]) == 0
+    output = capsys.readouterr()
+    row = json.loads(output.out)
+    assert (row["parameter"], row["value"], row["old_value"]) == ("heat_algorithm", 62, 71)
+    assert output.err == ""
+    assert bus.controllers[1].get("heat_algorithm") == 62
+
+
+def test_a_negative_value_is_no_option(bus: SimulatedBus) -> None:
+    assert main(["set", bus.port, "setpoint", "-5.5", "--yes"]) == 0
+    assert bus.controllers[1].get("setpoint") == -5.5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("setpoint 99999", "allowed is"),
+        ("heat_algorithm oof", "allowed are"),
+        ("process_value 5", "is read-only"),
+        ("address 5", "is a communication setting"),
+        ("setpont 5", "did you mean"),
+    ],
+)
+def test_a_write_that_is_not_allowed_asks_nothing(
+    words: str, message: str, bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["set", bus.port, *words.split()]) == 2
+    assert message in capsys.readouterr().err
+    assert bus.controllers[1].writes == []
+
+
+def test_a_set_point_outside_the_own_limits_asks_nothing(
+    bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bus.controllers[1].set("setpoint_maximum", 100.0)
+    assert main(["set", bus.port, "setpoint", "101"]) == 2
+    assert "the controller's own limits" in capsys.readouterr().err
+
+
+def test_a_silent_controller_ends_with_3(bus: SimulatedBus) -> None:
+    words = ["set", bus.port, "setpoint", "80", "--address", "9", "--timeout", "0.05", "--yes"]
+    assert main(words) == 3

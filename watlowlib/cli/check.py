@@ -1,0 +1,40 @@
+"""`watlowlib check`: open everything that a rig file names, and report each problem."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from watlowlib.cli.base import define, json_option
+from watlowlib.cli.exits import FAILED, SILENT, CommandError
+from watlowlib.cli.output import console, print_json
+from watlowlib.cli.read import availability_log_off
+from watlowlib.manager.rig_check import check_rig
+from watlowlib.rig import load_rig
+
+
+@define(
+    "check",
+    short_help="Try everything that a rig file names.",
+    help="Open the ports and outputs of the rig file FILE, ask each controller once, compute "
+    "whether the rate fits, and report each problem with what to do. No rows are written.",
+    examples=("watlowlib check rig.toml", "watlowlib check rig.toml --json"),
+)
+@click.argument("file", metavar="FILE")
+@json_option
+def command(file: str, as_json: bool) -> None:
+    """Check the file and print the findings; raise `CommandError` if there are problems."""
+    rig = load_rig(file)
+    with availability_log_off():
+        findings = check_rig(rig)
+    if as_json:
+        print_json(map(asdict, findings))
+    else:
+        for each in findings:
+            console().print(f"{'ok     ' if each.ok else 'PROBLEM'} {each.subject}: {each.text}")
+    problems = sum(not each.ok for each in findings)
+    if problems:
+        silent = not any(each.ok for each in findings if each.kind == "controller")
+        message = f"{problems} problem{'s' if problems > 1 else ''} found in {file}"
+        raise CommandError(message, SILENT if silent else FAILED)

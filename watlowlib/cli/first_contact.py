@@ -1,0 +1,87 @@
+"""What `record` checks before it starts: who answers, and whether the rate fits the lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from watlowlib.cli.exits import SILENT, CommandError
+from watlowlib.cli.output import NO_VALUE, format_value
+from watlowlib.manager.contact import Contact, ask_each
+from watlowlib.manager.line_load import LineLoad, line_loads, measure
+from watlowlib.manager.manager import WatlowManager
+from watlowlib.model import RateReport
+from watlowlib.streaming.recorder import Recording
+
+
+def check_first(
+    manager: WatlowManager,
+    recording: Recording,
+    arguments: dict[str, Any],
+    screen: Console,
+    *,
+    anyway: bool,
+) -> None:
+    """Ask every controller once, print the answers, and warn about what does not fit.
+
+    Raises:
+        CommandError: No controller answers, unless `anyway`.
+    """
+    options = {name: arguments[name] for name in ("instances", "sensor_check") if name in arguments}
+    poll = manager.prepare(list(arguments["parameters"]), **options)
+    contacts = ask_each(manager, poll)
+    screen.print(contact_table(contacts))
+    answering = [each.name for each in contacts if each.answers]
+    missing = [each.name for each in contacts if not each.answers]
+    if not answering and not anyway:
+        raise CommandError(
+            "no controller answers; check power, wiring and addresses, or start with --anyway "
+            f"({contacts[0].error})",
+            SILENT,
+        )
+    if missing:
+        screen.print(
+            f"warning: {len(missing)} of {len(contacts)} controllers do not answer: "
+            f"{', '.join(missing)}; their rows have no values until they do"
+        )
+    rates = recording.info.rates
+    loads = line_loads(manager, rates, names=answering, **options)
+    if not missing:
+        loads = measure(poll, loads)
+    for load in loads:
+        if not load.fits:
+            screen.print(rate_warning(load, rates))
+
+
+def contact_table(contacts: list[Contact]) -> Table:
+    """Return a table with one row per controller."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("controller", "address", "part number", "firmware", "first value", "status"):
+        table.add_column(heading, overflow="fold")
+    for each in contacts:
+        table.add_row(
+            each.name,
+            str(each.address),
+            each.part_number or NO_VALUE,
+            NO_VALUE if each.firmware_id is None else str(each.firmware_id),
+            format_value(each.first),
+            each.first.status,
+        )
+    return table
+
+
+def rate_warning(load: LineLoad, rates: tuple[RateReport, ...]) -> str:
+    """Return the warning that the rates do not fit a line, and the rate that would."""
+    how = "measured" if load.measured else "computed from bytes, baud rate and turnaround"
+    fastest = max(rate.rate_hz for rate in rates)
+    fitting = load.fitting(fastest)
+    if len(rates) == 1:
+        advice = f"a rate of {fitting:g} Hz would fit"
+    else:
+        advice = f"with all rates multiplied by {fitting / fastest:.2g} they would fit"
+    return (
+        f"warning: the rate does not fit {load.port}: {load.reads} reads take "
+        f"{load.tick_s:.3g} s ({how}), {load.busy:.0%} of the time; ticks will be skipped; {advice}"
+    )

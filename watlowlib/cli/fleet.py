@@ -1,0 +1,108 @@
+"""Opens the controllers that the command line or a rig file names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from watlowlib._internal.validation import shown
+from watlowlib.cli.options import Line
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.manager.manager import WatlowManager
+from watlowlib.model import ProtocolKind
+from watlowlib.transport.settings import SerialSettings
+
+if TYPE_CHECKING:
+    from watlowlib.rig.values import Rig
+
+BAUDRATES = {str(ProtocolKind.STDBUS): 38400, str(ProtocolKind.MODBUS_RTU): 9600}
+
+
+def load_config(line: Line) -> Rig | None:
+    """Return the rig file that the command line names; None for a port.
+
+    Raises:
+        UsageError: Both or neither are given.
+        WatlowConfigurationError: The file is not valid.
+    """
+    if line.port is not None and line.config is not None:
+        raise click.UsageError(
+            f"give a port or --config, not both (port: {shown(line.port)})", _context()
+        )
+    if line.config is not None:
+        from watlowlib.rig import load_rig
+
+        return load_rig(line.config)
+    if line.port is None:
+        raise click.UsageError(
+            "give a port, such as /dev/ttyUSB0, or --config rig.toml", _context()
+        )
+    return None
+
+
+def open_fleet(manager: WatlowManager, line: Line, rig: Rig | None) -> None:
+    """Open the controllers and add them to `manager`."""
+    if rig is None:
+        _open_port(manager, line)
+        return
+    for name in chosen(rig, line):
+        arguments = _with_options(line, dict(rig.open_arguments(name)))
+        manager.add(name, arguments.pop("port"), **arguments)
+
+
+def chosen(rig: Rig, line: Line) -> list[str]:
+    """Return the names of the rig's controllers that `--name` and `--address` select.
+
+    Raises:
+        WatlowConfigurationError: There is none of this name, or none at these addresses.
+    """
+    for name in line.name:
+        rig.open_arguments(name)  # raises an error for an unknown name
+    names = [
+        name
+        for name, controller in rig.controllers.items()
+        if (not line.name or name in line.name)
+        and (not line.address or controller.address in line.address)
+    ]
+    if not names:
+        raise WatlowConfigurationError(
+            f"{rig.path} has no controller that --name and --address select"
+        )
+    return names
+
+
+def _open_port(manager: WatlowManager, line: Line) -> None:
+    port = line.port or ""
+    addresses = line.address or (1,)
+    names = line.name or tuple(f"{each}@{port.removeprefix('/dev/')}" for each in addresses)
+    if len(names) != len(addresses):
+        raise WatlowConfigurationError(
+            f"--name has {len(names)} names for {len(addresses)} addresses; give one for each"
+        )
+    for name, address in zip(names, addresses):
+        manager.add(name, port, address=address, **_with_options(line, {}))
+
+
+def _with_options(line: Line, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments for `open_device` with the options of the command line."""
+    options = {
+        "protocol": line.protocol,
+        "family": line.family,
+        "temperature_unit": line.unit,
+        "timeout_s": line.timeout,
+        "retries": line.retries,
+    }
+    arguments |= {name: value for name, value in options.items() if value is not None}
+    serial = {"baudrate": line.baudrate, "parity": line.parity}
+    given: dict[str, Any] = {name: value for name, value in serial.items() if value is not None}
+    if given:
+        baudrate = BAUDRATES.get(str(arguments.get("protocol")), 38400)
+        settings = arguments.get("serial_settings") or SerialSettings(baudrate=baudrate)
+        arguments["serial_settings"] = replace(settings, **given)
+    return arguments
+
+
+def _context() -> click.Context | None:
+    return click.get_current_context(silent=True)

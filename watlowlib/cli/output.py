@@ -1,0 +1,90 @@
+"""How the commands print samples and rows: tables for people, JSON lines for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from watlowlib.model import Sample
+from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS
+from watlowlib.sinks.rows import TimeText, sample_to_row
+
+NO_VALUE = "-"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that prints each line as it is, however long."""
+    return Console(highlight=False, soft_wrap=True, markup=False, emoji=False, stderr=stderr)
+
+
+def print_json(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print each row as a JSON object on its own line; times are ISO 8601 in UTC."""
+    for row in rows:
+        print(json.dumps(row, default=_json_cell, ensure_ascii=False), flush=True)
+
+
+def _json_cell(cell: object) -> object:
+    if isinstance(cell, datetime):
+        return TimeText()(cell)
+    return cell.value if isinstance(cell, Enum) else str(cell)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table without borders; None is a dash."""
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    for row in rows:
+        table.add_row(*(NO_VALUE if cell is None else str(cell) for cell in row))
+    wide = console()
+    wide.print(table, width=max(wide.width, wide.measure(table).maximum), crop=False)
+
+
+def sample_table(samples: Iterable[Sample]) -> Table:
+    """Return a table with one row per sample."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("controller", "parameter", "instance"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    for each in samples:
+        where = (each.device, each.parameter, str(each.instance))
+        table.add_row(*where, format_value(each), each.status)
+    return table
+
+
+def format_value(sample: Sample) -> str:
+    """Return a sample's value as text: with its unit, or the label of a code: "PID (71)"."""
+    value = sample.value
+    if value is None:
+        return NO_VALUE
+    label = label_of(sample)
+    if label is not None:
+        return f"{label} ({value})"
+    number = f"{value:.2f}" if isinstance(value, float) else str(value)
+    return number if sample.unit is None else f"{number} {sample.unit}"
+
+
+def label_of(sample: Sample) -> str | None:
+    """Return the meaning of a code, such as "PID"; None for another kind of value."""
+    if not isinstance(sample.value, int):
+        return None
+    for registry in (PARAMETERS, SD_PARAMETERS):
+        try:
+            spec = registry.resolve(sample.parameter_id)
+        except LookupError:
+            continue
+        if spec.name == sample.parameter:
+            return spec.codes.get(sample.value)
+    return None
+
+
+def sample_rows(samples: Iterable[Sample]) -> Iterable[dict[str, Any]]:
+    """Return the rows of samples as the sinks store them."""
+    return map(sample_to_row, samples)

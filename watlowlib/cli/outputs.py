@@ -1,0 +1,103 @@
+"""The outputs of a recording: the sinks, what they hold already, and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from watlowlib.cli.output import print_json, sample_rows
+from watlowlib.model import AcquisitionSummary, Sample, SinkReport
+from watlowlib.rig.values import Rig
+from watlowlib.sinks.base import FileSink, TableSink
+from watlowlib.sinks.choose import EXTENSIONS, open_sink
+from watlowlib.sinks.csv import CsvSink
+from watlowlib.sinks.postgres.sink import PostgresSink
+
+
+class StdoutRows:
+    """A sink that prints each row as a JSON object on its own line."""
+
+    def __repr__(self) -> str:
+        return "standard output"
+
+    def __enter__(self) -> StdoutRows:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Do nothing: it is always open."""
+
+    def write_many(self, samples: Sequence[Sample]) -> None:
+        """Print the rows."""
+        print_json(sample_rows(samples))
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+Output = TableSink | StdoutRows
+
+
+def open_outputs(paths: Sequence[str], rig: Rig | None, *, needed: bool) -> list[Output]:
+    """Return the sinks for `paths`, or those of the rig file; they are not opened.
+
+    Raises:
+        UsageError: There is none, although one is `needed`.
+        WatlowConfigurationError: A path is of no known format.
+    """
+    given = list(paths) or ([] if rig is None else [each.url for each in rig.record.sinks])
+    if needed and not given:
+        raise click.UsageError(
+            "give an output file, such as -o run.sqlite; known extensions: "
+            + ", ".join(EXTENSIONS),
+            click.get_current_context(silent=True),
+        )
+    return [_for_spreadsheets(open_sink(each)) for each in dict.fromkeys(given)]
+
+
+def _for_spreadsheets(sink: TableSink) -> TableSink:
+    return CsvSink(sink.path, spreadsheet_safe=True) if isinstance(sink, CsvSink) else sink
+
+
+def output_name(sink: Output) -> str:
+    """Return the sink as a user named it: the path of a file."""
+    return str(sink.path) if isinstance(sink, FileSink) else repr(sink)
+
+
+def waiting_place(sink: Output) -> str:
+    """Return where the rows of `sink` wait, and why."""
+    if not isinstance(sink, PostgresSink):
+        return ""
+    return f" in {sink.spool} ({sink.stats.last_error or 'they are not sent yet'})"
+
+
+def rows_waiting(sinks: Sequence[Output]) -> int:
+    """Return how many rows of all sinks are not in their final place."""
+    return sum(getattr(sink, "rows_waiting", 0) for sink in sinks)
+
+
+def format_summary(sinks: Sequence[Output], summary: AcquisitionSummary, controllers: int) -> str:
+    """Return the summary of a recording: a line for each sink, and two for all of it."""
+    reports = {report.name: report for report in summary.sinks}
+    lines = [_sink_line(sink, reports[repr(sink)]) for sink in sinks if repr(sink) in reports]
+    ticks = summary.samples_emitted
+    reads = summary.rows // ticks if ticks else 0
+    return "\n".join(
+        [
+            *lines,
+            f"{controllers} controllers, {ticks} ticks of {reads} reads, "
+            f"{summary.gaps} without a value",
+            f"{summary.duration_s:.1f} s, {summary.samples_late} ticks late, "
+            f"largest drift {summary.max_drift_ms:.1f} ms",
+        ]
+    )
+
+
+def _sink_line(sink: Output, report: SinkReport) -> str:
+    waiting = f", {report.rows_waiting} waiting{waiting_place(sink)}" * bool(report.rows_waiting)
+    return (
+        f"{output_name(sink)}: {report.rows_written} rows written{waiting}, {report.rows_lost} lost"
+    )
