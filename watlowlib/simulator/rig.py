@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from watlowlib.devices.factory import SETTINGS
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.rig.values import Rig
 from watlowlib.simulator.bus import Simulated, SimulatedBus
 from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.fleet import simulated_oven
 from watlowlib.simulator.series_sd import SimulatedSD
+from watlowlib.transport.settings import SerialSettings
 
 LOCAL = ("localhost", "127.0.0.1")
 
@@ -56,7 +56,7 @@ def simulated_ports(rig: Rig, *, speed: float = 1.0) -> list[SimulatedPort]:
             continue
         where, reason = _place(port.port)
         protocol = ProtocolKind.STDBUS if port.protocol is ProtocolKind.AUTO else port.protocol
-        settings = port.serial_settings or SETTINGS[protocol]
+        settings = port.serial_settings or SerialSettings.factory_for(protocol)
         bus = SimulatedBus(
             [_controller(given, numbers[each], protocol) for each, given in arguments.items()],
             baudrate=settings.baudrate,
