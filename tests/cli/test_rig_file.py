@@ -151,7 +151,7 @@ def test_init_writes_a_rig_for_the_controllers_found(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["init", bus.port, "--protocol", "stdbus", "--address", "1-3"]
+    words = ["init", bus.port, "--protocol", "stdbus", "--address", "1-3", "--parity", "E"]
     assert main(words) == 0
     rig = load_rig("rig.toml")
     assert [each.address for each in rig.controllers.values()] == [1, 2]

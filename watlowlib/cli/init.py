@@ -41,7 +41,8 @@ def command(probes: Callable[[], list[Probe]], output: str, overwrite: bool) -> 
     if not count:
         raise none_found(found)
     try:
-        path.write_text(rig_text(found), "utf-8")
+        parity = click.get_current_context().params["parity"]
+        path.write_text(rig_text(found, parity=parity), "utf-8")
     except OSError as error:
         raise CommandError(f"{shown(path)} could not be written: {error}", FAILED) from error
     print(f"{path}: {count} controllers; edit it, then run: watlowlib check {path}")
