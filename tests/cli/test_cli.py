@@ -365,7 +365,7 @@ def test_simulate_serves_modbus_masters(
         ("record /dev/ttyUSB77 -o run", 2, "'run': the file extension selects the format"),
         ("record /dev/ttyUSB77 --ratee 2 -o run.csv", 2, "no such option '--ratee'"),
         ("record /dev/ttyUSB77 --frob", 2, "no such option '--frob'"),
-        ("raed /dev/ttyUSB77", 2, "no such command 'raed'"),
+        ("raed /dev/ttyUSB77", 2, "no such command 'raed'. Did you mean 'read'?"),
         ("read /dev/ttyUSB77 --address 1 2", 2, "a list has commas"),
         ("read socket://localhost", 2, "the port number is missing, as in socket://host:4001"),
         ("discover /dev/ttyUSB77 --address 5-1", 2, "give a number, or a list such as 1-3,5"),

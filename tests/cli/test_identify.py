@@ -33,5 +33,5 @@ def test_identify_prints_json_for_those_that_reply(
     assert "1 of 2 did not reply" in output.err
 
 
-def test_identify_ends_with_3_when_nothing_answers(bus: SimulatedBus) -> None:
+def test_identify_ends_with_3_when_nothing_replies(bus: SimulatedBus) -> None:
     assert main(["identify", bus.port, "--address", "9", "--timeout", "0.05"]) == 3

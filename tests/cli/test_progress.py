@@ -77,7 +77,7 @@ def test_the_final_state_stays_on_the_screen(
     with (tmp_path / "run.csv").open(encoding="utf-8") as file:
         rows = len(file.readlines()) - 1
     assert f"run.csv: {rows} written, 0 unwritten, 0 waiting" in sink
-    below = screen[screen.index(status) :]  # above it are the answers of the controllers
+    below = screen[screen.index(status) :]  # above it are the replies of the controllers
     body = [line for line in below if line.startswith("oven_")]
     assert len(body) == lines
     for line in body:

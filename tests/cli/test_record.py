@@ -31,12 +31,12 @@ def test_each_controller_is_asked_first(
         assert [name, str(number), "PM3R1CA-AAAAAAA", "1", "75.00", "ok"] in lines
 
 
-def test_nothing_is_recorded_when_nothing_answers(
+def test_nothing_is_recorded_when_nothing_replies(
     bus: SimulatedBus, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = f"record {bus.port} --address 8,9 --timeout 0.05 --duration 0.2 -o run.csv".split()
     assert main(words) == 3
-    assert "no controller answers" in capsys.readouterr().err
+    assert "no controller replies" in capsys.readouterr().err
     assert list(folder.iterdir()) == []
     assert main([*words, "--anyway"]) == 0
     assert {row["value"] for row in read_samples("run.csv")} == {None}

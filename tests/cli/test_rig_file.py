@@ -123,7 +123,7 @@ def test_check_reports_each_problem_with_advice(
     bus.power_off(2)
     assert main(["check", "rig.toml"]) == 1
     output = capsys.readouterr()
-    assert "ok      oven_top: answers at 1: PM3R1CA-AAAAAAA" in output.out
+    assert "ok      oven_top: replies at address 1: PM3R1CA-AAAAAAA" in output.out
     assert "PROBLEM oven_bot: no reply; is the controller" in output.out
     assert "nowhere'; make it first" in output.out
     assert "2 problems found" in output.err
@@ -138,7 +138,7 @@ def test_check_accepts_a_rig_that_works(rig: Path, capsys: pytest.CaptureFixture
     assert sorted(path.name for path in rig.parent.iterdir()) == ["rig.toml"]
 
 
-def test_check_ends_with_3_when_nothing_answers(rig: Path, bus: SimulatedBus) -> None:
+def test_check_ends_with_3_when_nothing_replies(rig: Path, bus: SimulatedBus) -> None:
     bus.power_off(1)
     bus.power_off(2)
     assert main(["check", "rig.toml"]) == 3
@@ -162,7 +162,7 @@ def test_init_writes_a_rig_for_the_controllers_found(
     assert Path("rig.toml").read_bytes() == before
 
 
-def test_init_writes_nothing_when_nothing_answers(
+def test_init_writes_nothing_when_nothing_replies(
     bus: SimulatedBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from watlowlib import WatlowManager
-from watlowlib.manager.contact import ask_each
+from watlowlib.manager.contact import read_each_once
 from watlowlib.simulator import SimulatedBus
 
 
@@ -12,19 +12,19 @@ def test_each_controller_is_asked_once(bus: SimulatedBus) -> None:
     with WatlowManager() as manager:
         for address in (1, 2):
             manager.add(f"oven_{address}", bus.port, address=address, timeout_s=0.1, retries=0)
-        first, second = ask_each(manager, manager.prepare(["setpoint"]))
+        first, second = read_each_once(manager, manager.prepare(["setpoint"]))
     assert (first.name, first.address, first.port) == ("oven_1", 1, bus.port)
     assert (first.part_number, first.firmware_id) == ("PM3R1CA-AAAAAAA", 1)
-    assert (first.first.value, first.error, first.answers) == (75.0, None, True)
-    assert (second.part_number, second.firmware_id, second.answers) == (None, None, False)
+    assert (first.first.value, first.error, first.replies) == (75.0, None, True)
+    assert (second.part_number, second.firmware_id, second.replies) == (None, None, False)
     assert second.first.value is None
     assert "no reply" in str(second.error)
 
 
-def test_a_controller_that_refuses_the_parameter_answers(bus: SimulatedBus) -> None:
+def test_a_controller_that_refuses_the_parameter_replies(bus: SimulatedBus) -> None:
     with WatlowManager() as manager:
         manager.add("oven", bus.port)
-        (contact,) = ask_each(manager, manager.prepare(["setpoint"], instances=2))
-    assert contact.answers
+        (contact,) = read_each_once(manager, manager.prepare(["setpoint"], instances=2))
+    assert contact.replies
     assert contact.first.status == "no_such_instance"
     assert contact.part_number == "PM3R1CA-AAAAAAA"

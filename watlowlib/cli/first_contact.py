@@ -1,4 +1,4 @@
-"""What `record` checks before it starts: who answers, and whether the rate fits the lines."""
+"""What `record` checks before it starts: the replies, and whether the rate fits the lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from watlowlib.cli.exits import SILENT, CommandError
 from watlowlib.cli.output import NO_VALUE, format_value
-from watlowlib.manager.contact import Contact, ask_each
+from watlowlib.manager.contact import Contact, read_each_once
 from watlowlib.manager.line_load import LineLoad, line_loads, measure
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import RateReport
@@ -24,20 +24,20 @@ def check_first(
     *,
     anyway: bool,
 ) -> None:
-    """Ask every controller once, print the answers, and warn about what does not fit.
+    """Read every controller once, print the replies, and warn about what does not fit.
 
     Raises:
-        CommandError: No controller answers, unless `anyway`.
+        CommandError: No controller replies, unless `anyway`.
     """
     options = {name: arguments[name] for name in ("instances", "sensor_check") if name in arguments}
     poll = manager.prepare(list(arguments["parameters"]), **options)
-    contacts = ask_each(manager, poll)
+    contacts = read_each_once(manager, poll)
     screen.print(contact_table(contacts))
-    answering = [each.name for each in contacts if each.answers]
-    missing = [each.name for each in contacts if not each.answers]
-    if not answering and not anyway:
+    replying = [each.name for each in contacts if each.replies]
+    missing = [each.name for each in contacts if not each.replies]
+    if not replying and not anyway:
         raise CommandError(
-            "no controller answers; check power, wiring and addresses, or start with --anyway "
+            "no controller replies; check power, wiring and addresses, or start with --anyway "
             f"({contacts[0].error})",
             SILENT,
         )
@@ -47,7 +47,7 @@ def check_first(
             f"{', '.join(missing)}; their rows have no values until they do"
         )
     rates = recording.info.rates
-    loads = line_loads(manager, rates, names=answering, **options)
+    loads = line_loads(manager, rates, names=replying, **options)
     if not missing:
         loads = measure(poll, loads)
     for load in loads:

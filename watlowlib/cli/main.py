@@ -11,6 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -52,6 +53,18 @@ class _Commands(click.Group):
             return None
         command: click.Command = import_module(f"watlowlib.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            near = get_close_matches(args[0], COMMANDS, 1)
+            if not near:
+                raise
+            text = f"No such command {args[0]!r}. Did you mean {near[0]!r}?"
+            raise click.UsageError(text, ctx) from None
 
 
 COMMAND = _Commands(
@@ -116,7 +129,7 @@ def _advice(error: click.ClickException) -> str:
 
 
 def _lost_reader(error: BaseException) -> bool:
-    """Whether nobody reads the output any more: the pipe to another program is closed."""
+    """Whether the output was a pipe to another program that has closed it."""
     return isinstance(error.__cause__, BrokenPipeError)
 
 

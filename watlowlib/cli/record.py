@@ -73,7 +73,7 @@ from watlowlib.streaming.recorder import Recording, record
     metavar="FILE",
     help="A file or postgresql://...; may be repeated.  [default: the rig file's sinks]",
 )
-@click.option("--anyway", is_flag=True, help="Start also when no controller answers.")
+@click.option("--anyway", is_flag=True, help="Start also when no controller replies.")
 @click.option("--simulate", type=int, metavar="N", help="Record N simulated controllers.")
 @click.option(
     "--speed", type=float, default=1.0, metavar="X", help="Of simulated ovens.  [default: 1]"

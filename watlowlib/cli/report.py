@@ -61,7 +61,7 @@ class Reporter:
             if sample.status == BUSY:
                 continue
             if states.get(sample.device, "") != "ok":
-                # A controller with at least one value answers.
+                # A controller with at least one value replies.
                 states[sample.device] = sample.status if sample.value is None else "ok"
         summary = self._stream.summary
         for sink in self._sinks:

@@ -54,7 +54,7 @@ def identify(session: Session) -> DeviceInfo:
     )
     session.identity.note(session.driver, opening, identity)
     session.confirm()
-    session.settings.info = info
+    session.settings.info, session.settings.firmware_id = info, info.firmware_id
     return info
 
 
@@ -75,7 +75,7 @@ def known_identity(session: Session, name: str) -> dict[str, Any]:
         "family": family.value,
         "part_number": identity.part_number if part is None else part.text,
         "serial_number": identity.serial_number,
-        "firmware_id": known and known.firmware_id,
+        "firmware_id": session.settings.firmware_id,
         "software_revision": known and known.software_revision,
         "software_build": known and known.software_build,
         "temperature_unit": None if unit is None else unit.value,

@@ -14,11 +14,13 @@ class StoredSettings:
     Attributes:
         part: The part number; None also where the controller does not report it.
         part_is_known: Whether it was read.
+        firmware_id: 1002, if it was read.
         info: The identity as `identify` has read it.
         setpoint_limits: 7003 and 7004 of each loop.
     """
 
     part: PartNumber | None = None
     part_is_known: bool = False
+    firmware_id: int | None = None
     info: DeviceInfo | None = None
     setpoint_limits: dict[int, tuple[float | None, float | None]] = field(default_factory=dict)

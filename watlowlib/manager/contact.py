@@ -1,4 +1,4 @@
-"""Asks each controller of a fleet once: who answers, what it is, and its first value."""
+"""Reads each controller of a fleet once: whether it replies, what it is, and its first value."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from watlowlib.model import Sample
 
 log = logging.getLogger(__name__)
 
-NO_ANSWER = (WatlowTimeoutError, WatlowConnectionError)
+NO_REPLY = (WatlowTimeoutError, WatlowConnectionError)
 
 
 @dataclass(frozen=True)
 class Contact:
-    """What one controller has answered.
+    """The replies of one controller.
 
     Attributes:
         name: The controller's name.
@@ -28,7 +28,7 @@ class Contact:
         firmware_id: Its firmware ID (1002); None where it could not be read.
         first: The first sample; without a value if it could not be read.
         error: Why the first sample has no value; None if it has one.
-        answers: Whether it sent any reply.
+        replies: Whether it sent any reply.
     """
 
     name: str
@@ -38,25 +38,25 @@ class Contact:
     firmware_id: int | None
     first: Sample
     error: WatlowError | None
-    answers: bool
+    replies: bool
 
 
-def ask_each(manager: WatlowManager, poll: FleetPoll) -> list[Contact]:
-    """Read `poll` once, and the part number and firmware of each controller that answers."""
+def read_each_once(manager: WatlowManager, poll: FleetPoll) -> list[Contact]:
+    """Read `poll` once, and the part number and firmware of each controller that replies."""
     reads = poll.reads()
-    answering = [name for name, results in reads.items() if _has_answer(results)]
+    replying = [name for name, results in reads.items() if _has_reply(results)]
     identities = {}
-    if answering:
-        results = manager.execute_each(_identity, names=answering)
+    if replying:
+        results = manager.execute_each(_identity, names=replying)
         identities = {name: result.value for name, result in results.items()}
     return [
-        _contact(manager.get(name), results, *identities.get(name, (None, None)), name in answering)
+        _contact(manager.get(name), results, *identities.get(name, (None, None)), name in replying)
         for name, results in reads.items()
     ]
 
 
-def _has_answer(results: ReadResults) -> bool:
-    return any(not isinstance(error, NO_ANSWER) for _, error in results)
+def _has_reply(results: ReadResults) -> bool:
+    return any(not isinstance(error, NO_REPLY) for _, error in results)
 
 
 def _identity(controller: Controller) -> tuple[str | None, int | None]:
@@ -66,6 +66,7 @@ def _identity(controller: Controller) -> tuple[str | None, int | None]:
         part = controller.session.part_number()
         value = controller.read_parameter("firmware").value
         firmware = value if isinstance(value, int) else None
+        controller.session.settings.firmware_id = firmware  # for the metadata of recordings
     except WatlowError as error:
         log.info("%s: the identity is not known: %s", controller.name, error)
     return part.text if part else None, firmware
@@ -76,10 +77,10 @@ def _contact(
     results: ReadResults,
     part_number: str | None,
     firmware_id: int | None,
-    answers: bool,
+    replies: bool,
 ) -> Contact:
     sample, error = results[0]
     return Contact(
         controller.name, controller.port, controller.address, part_number, firmware_id, sample,
-        error, answers,
+        error, replies,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from watlowlib.errors import WatlowError
-from watlowlib.manager.contact import Contact, ask_each
+from watlowlib.manager.contact import Contact, read_each_once
 from watlowlib.manager.line_load import line_loads, measure
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import RateReport
@@ -50,10 +50,10 @@ def _check_controllers(manager: WatlowManager, rig: Rig) -> list[Finding]:
     arguments = rig.record_arguments()
     options = {name: arguments[name] for name in ("instances", "sensor_check")}
     poll = manager.prepare(list(arguments["parameters"]), **options)
-    contacts = ask_each(manager, poll)
-    answering = [each.name for each in contacts if each.answers]
-    loads = line_loads(manager, _rates(rig), names=answering, **options)
-    if len(answering) == len(contacts):
+    contacts = read_each_once(manager, poll)
+    replying = [each.name for each in contacts if each.replies]
+    loads = line_loads(manager, _rates(rig), names=replying, **options)
+    if len(replying) == len(contacts):
         loads = measure(poll, loads)
     return [_contact_finding(each) for each in contacts] + [
         Finding(
@@ -71,7 +71,8 @@ def _contact_finding(contact: Contact) -> Finding:
     part = contact.part_number or "no part number"
     if contact.error is not None:
         return Finding("controller", contact.name, False, str(contact.error))
-    return Finding("controller", contact.name, True, f"answers at {contact.address}: {part}")
+    reply = f"replies at address {contact.address}: {part}"
+    return Finding("controller", contact.name, True, reply)
 
 
 def _rates(rig: Rig) -> Sequence[RateReport]:
