@@ -12,8 +12,9 @@ with any kind of fault above the line in the table. Below the line, replies over
 or extra replies arrive while others are late; the protocols cannot tell these from correct ones.
 
 vary_source is watlowlib with `SerialSettings(vary_source=True)`, where each request comes from
-another source address. pywatlow (Standard Bus) and minimalmodbus (Modbus RTU) have the same
-timeout. watlowlib retries once, its default; the others have no such setting.
+another source address. pywatlow (Standard Bus; left out if it is not installed) and
+minimalmodbus (Modbus RTU) have the same timeout. watlowlib retries once, its default; the others
+have no such setting.
 `docs/limits.md` has tables of results, each with its command.
 
     python benchmarks/faults.py                      all kinds of fault
@@ -255,8 +256,6 @@ def parse_options() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_options()
-    if Watlow is None:
-        print("pywatlow is not installed and is left out (pip install pywatlow)")
     try:
         compare(options.kind or list(KINDS), options)
     except KeyboardInterrupt:

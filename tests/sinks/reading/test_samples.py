@@ -99,7 +99,7 @@ def test_a_pattern_finds_unfinished_parquet_files(tmp_path: Path) -> None:
     with open_sink(tmp_path / "run-1.parquet") as sink:
         sink.write_many(many(3))
         assert len(list(read_samples(tmp_path / "run-*.parquet"))) == 3
-        assert read_samples(tmp_path / "run-*.parquet").to_pandas().shape[0] == 3
+        assert read_samples(tmp_path / "run-*.parquet").to_arrow().num_rows == 3
     with pytest.raises(WatlowSinkError, match="no file matches"):
         read_samples(tmp_path / "other-*.parquet")
 
