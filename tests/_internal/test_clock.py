@@ -1,10 +1,12 @@
-"""`StepDetector`: steps of the wall clock against the monotonic clock."""
+"""`StepDetector` (steps of the wall clock against the monotonic clock) and `parse_time`."""
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
-from watlowlib._internal.clock import ManualClock, StepDetector
+from watlowlib._internal.clock import ManualClock, StepDetector, parse_time
 
 
 class InterruptedClock(ManualClock):
@@ -40,3 +42,17 @@ def test_an_interrupted_comparison_is_not_a_step() -> None:
     assert detector.step_s() == 0.0
     clock.step_wall(2.0)
     assert detector.step_s() == 2.0
+
+
+@pytest.mark.parametrize(
+    ("text", "microsecond"),
+    [
+        ("2026-03-01T12:00:00Z", 0),
+        ("2026-03-01T12:00:00.5+00:00", 500_000),
+        ("2026-03-01T12:00:00.123Z", 123_000),
+        ("2026-03-01T12:00:00.1234567+00:00", 123_456),
+    ],
+)
+def test_times_are_parsed_on_each_python(text: str, microsecond: int) -> None:
+    expected = datetime(2026, 3, 1, 12, 0, 0, microsecond, tzinfo=timezone.utc)
+    assert parse_time(text) == expected

@@ -6,13 +6,29 @@ The wall clock is only recorded and checked for steps, never used in calculation
 
 from __future__ import annotations
 
+import re
+import sys
 import threading
 import time
 from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
+_FRACTION = re.compile(r"\.[0-9]+")
+
 STEP_S = 1.0
 """A larger difference between the wall clock and the monotonic clock is a step."""
+
+
+def parse_time(text: str) -> datetime:
+    """Return an ISO 8601 time, also with the offset Z or a short fraction of a second.
+
+    Raises:
+        ValueError: It is not a time.
+    """
+    if sys.version_info < (3, 11):  # its `fromisoformat` knows neither
+        text = text.replace("Z", "+00:00")
+        text = _FRACTION.sub(lambda found: found[0][:7].ljust(7, "0"), text)
+    return datetime.fromisoformat(text)
 
 
 class Deadline:

@@ -21,6 +21,7 @@ from numbers import Integral, Real
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
+from watlowlib._internal.clock import parse_time
 from watlowlib.errors import WatlowSinkError
 from watlowlib.model import Sample
 
@@ -353,7 +354,7 @@ def _convert(type_: ColumnType, cell: Cell, convert_time: Callable[[datetime], A
 
 def _parse_time(name: str, text: str) -> datetime:
     try:
-        when = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        when = parse_time(text)
     except ValueError:
         raise WatlowSinkError(f"{name}={text!r}: give a datetime or ISO 8601 text") from None
     if when.tzinfo is None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
+from watlowlib._internal.clock import parse_time
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
@@ -108,7 +109,7 @@ def _first_time(reader: Reader) -> datetime:
         for row in reader.rows(Query(columns=("requested_at",))):
             when = row.get("requested_at")
             if isinstance(when, str):
-                when = datetime.fromisoformat(when)
+                when = parse_time(when)
             if when is not None:
                 return when
     return datetime.max.replace(tzinfo=timezone.utc)

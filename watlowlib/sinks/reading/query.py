@@ -14,6 +14,7 @@ from functools import cached_property, reduce
 from operator import and_
 from typing import Any, TypeAlias
 
+from watlowlib._internal.clock import parse_time
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
@@ -169,7 +170,7 @@ def _time(name: str, given: Any) -> datetime | None:
 
 
 def _parsed(text: str) -> datetime:
-    when = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    when = parse_time(text.strip())
     return when if when.tzinfo is not None else when.replace(tzinfo=timezone.utc)
 
 

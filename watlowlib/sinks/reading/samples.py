@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
+from watlowlib._internal.clock import parse_time
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowSinkError
@@ -58,7 +58,7 @@ class StoredSamples:
                         self._query.check(row, reader)
                     for name in TIMES:
                         if isinstance(cell := row.get(name), str):
-                            row[name] = datetime.fromisoformat(cell)
+                            row[name] = parse_time(cell)
                     if self._query.accepts(row):
                         yield self._projected(row)
 
