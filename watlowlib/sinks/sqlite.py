@@ -59,11 +59,16 @@ def insert_recording(
     database: sqlite3.Connection, table: str, recording: Mapping[str, Any]
 ) -> None:
     """Insert `recording`, a `RecordingInfo` as dict, unless it is there for `table`."""
-    id_, info = recording.get("id"), json.dumps(recording)
     database.execute(
-        f"INSERT INTO {RECORDINGS} (id, table_name, started_at, info) SELECT ?1, ?2, ?3, ?4 "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {RECORDINGS} WHERE id = ?1 AND table_name = ?2)",
-        (id_, table, recording.get("started_at"), info),
+        f"INSERT INTO {RECORDINGS} (id, table_name, started_at, info) "
+        "SELECT :id, :table, :started_at, :info WHERE NOT EXISTS "
+        f"(SELECT 1 FROM {RECORDINGS} WHERE id = :id AND table_name = :table)",
+        {
+            "id": recording.get("id"),
+            "table": table,
+            "started_at": recording.get("started_at"),
+            "info": json.dumps(recording),
+        },
     )
 
 
