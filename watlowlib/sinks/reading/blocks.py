@@ -16,8 +16,13 @@ from typing import TypeVar
 
 from watlowlib._internal.threads import make_pool
 from watlowlib.sinks.files import complete_lines
+from watlowlib.sinks.meta_file import recordings_beside
+from watlowlib.sinks.reading.reader import Recordings
 
 T = TypeVar("T")
+
+PARSED_TOGETHER = 1 << 20
+"""The bytes that pyarrow parses at a time."""
 
 BLOCK = 1 << 23
 """The bytes of a block; a row has 100 to 400."""
@@ -32,6 +37,21 @@ LONGEST_PARSE_S = 600.0
 """Limit for one block, which usually takes some milliseconds."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class TextFile:
+    """A text file with a row in each line; the base class of its readers."""
+
+    def __init__(self, path: Path) -> None:
+        self.source = str(path)
+        self._path = path
+
+    def __str__(self) -> str:
+        return self.source
+
+    def recordings(self) -> Recordings:
+        """Return the recordings in the file beside, `NAME.meta.json`."""
+        return recordings_beside(self._path)
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from watlowlib._internal.optional import import_optional
 from watlowlib.sinks.csv import csv_row
 from watlowlib.sinks.files import complete_lines
-from watlowlib.sinks.meta_file import recordings_beside
 from watlowlib.sinks.parquet.arrow import arrow, schema_of
-from watlowlib.sinks.reading.blocks import BYTE_ORDER_MARK, Block, parse_blocks
+from watlowlib.sinks.reading.blocks import (
+    BYTE_ORDER_MARK,
+    PARSED_TOGETHER,
+    Block,
+    TextFile,
+    parse_blocks,
+)
 from watlowlib.sinks.reading.query import Query
-from watlowlib.sinks.reading.reader import Recordings, Rows
+from watlowlib.sinks.reading.reader import Rows
 from watlowlib.sinks.reading.tables import rounded, table_of
 from watlowlib.sinks.reading.texts import inferred, split_texts
 from watlowlib.sinks.rows import COLUMN_TYPES, TEXTS, ColumnLayout, ColumnType
@@ -24,23 +28,9 @@ QUOTED_NUMBER = re.compile(
 )
 """A text that looks like a number: only the quotation marks tell, which pyarrow removes."""
 
-PARSED_TOGETHER = 1 << 20
-"""The bytes that pyarrow parses at a time."""
 
-
-class CsvFile:
+class CsvFile(TextFile):
     """A CSV file of `CsvSink`, or of another program with a header."""
-
-    def __init__(self, path: Path) -> None:
-        self.source = str(path)
-        self._path = path
-
-    def __str__(self) -> str:
-        return self.source
-
-    def recordings(self) -> Recordings:
-        """Return the recordings in the file beside, `NAME.meta.json`."""
-        return recordings_beside(self._path)
 
     def rows(self, query: Query) -> Rows:
         """Yield the rows as dicts."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from watlowlib._internal.optional import import_optional
 from watlowlib.sinks.files import complete_lines
-from watlowlib.sinks.meta_file import recordings_beside
 from watlowlib.sinks.parquet.arrow import arrow, schema_of
-from watlowlib.sinks.reading.blocks import Block, parse_blocks
+from watlowlib.sinks.reading.blocks import PARSED_TOGETHER, Block, TextFile, parse_blocks
 from watlowlib.sinks.reading.query import Query
-from watlowlib.sinks.reading.reader import Recordings, Rows
+from watlowlib.sinks.reading.reader import Rows
 from watlowlib.sinks.reading.tables import rounded, table_of
 from watlowlib.sinks.reading.texts import split_texts
 from watlowlib.sinks.rows import COLUMN_TYPES, TEXTS, ColumnLayout, ColumnType
@@ -25,23 +23,9 @@ MARK = "\x01"
 
 MARKED_TEXT = b'"value":"\\u0001'
 
-PARSED_TOGETHER = 1 << 20
-"""The bytes that pyarrow parses at a time."""
 
-
-class JsonlFile:
+class JsonlFile(TextFile):
     """A JSON Lines file of `JsonlSink`, or of another program."""
-
-    def __init__(self, path: Path) -> None:
-        self.source = str(path)
-        self._path = path
-
-    def __str__(self) -> str:
-        return self.source
-
-    def recordings(self) -> Recordings:
-        """Return the recordings in the file beside, `NAME.meta.json`."""
-        return recordings_beside(self._path)
 
     def rows(self, query: Query) -> Rows:
         """Yield the rows as dicts."""
