@@ -113,3 +113,8 @@ def test_the_second_loop_has_its_own_oven() -> None:
 def test_invalid_arguments_are_rejected(wrong: dict[str, int]) -> None:
     with pytest.raises(WatlowConfigurationError, match="address must be 1 to 16, loops 1 or 2"):
         SimulatedController(**wrong)
+
+
+def test_unknown_temperature_unit_is_refused() -> None:
+    with pytest.raises(WatlowConfigurationError, match="temperature_unit='K': give 'C' or 'F'"):
+        SimulatedController(temperature_unit="K")

@@ -95,15 +95,7 @@ def open_device(
     """
     source = _source(port)
     kind, product = _protocol_and_family(protocol, family)
-    if not isinstance(serial_settings, (SerialSettings, type(None))):
-        raise WatlowConfigurationError(
-            f"serial_settings={shown(serial_settings)}: give SerialSettings(baudrate=...)"
-        )
-    if serial_settings and serial_settings.vary_source and kind is not ProtocolKind.STDBUS:
-        raise WatlowConfigurationError(
-            f"vary_source=True with protocol={kind.value!r}: only Standard Bus has source "
-            "addresses; leave it out, or give protocol='stdbus'"
-        )
+    _check_settings(serial_settings, kind)
     most = ADDRESSES.get(kind, ADDRESSES[ProtocolKind.MODBUS_RTU])
     address = as_int("address", address, 1, most, f"on {kind.value} it is from 1 to {most}")
     policy = RetryPolicy(
@@ -139,6 +131,18 @@ def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
         raise WatlowConfigurationError(f"port={shown(port)}: give a name such as '/dev/ttyUSB0'")
     check_port("port", source if isinstance(source, str) else source.port)
     return source
+
+
+def _check_settings(settings: SerialSettings | None, kind: ProtocolKind) -> None:
+    if not isinstance(settings, (SerialSettings, type(None))):
+        raise WatlowConfigurationError(
+            f"serial_settings={shown(settings)}: give SerialSettings(baudrate=...)"
+        )
+    if settings and settings.vary_source and kind is not ProtocolKind.STDBUS:
+        raise WatlowConfigurationError(
+            f"vary_source=True with protocol={kind.value!r}: only Standard Bus has source "
+            "addresses; leave it out, or give protocol='stdbus'"
+        )
 
 
 def _protocol_and_family(

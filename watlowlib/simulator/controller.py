@@ -102,7 +102,7 @@ class SimulatedController:
         gaps: str = "refuse",
     ) -> None:
         _check_unit(address, loops)
-        self._scale = Unit.CELSIUS if temperature_unit == "C" else Unit.FAHRENHEIT
+        self._scale = _scale_of(temperature_unit)
         slave = address if modbus_address is None else modbus_address
         as_int("modbus_address", slave, SLAVES[0], SLAVES[-1], "give 1 to 247")
         protocol_code = _setting_code("protocol", ProtocolKind, protocol, PROTOCOLS)
@@ -123,19 +123,24 @@ class SimulatedController:
         self._lock = threading.RLock()
         self._clock: Ticking = SystemClock()
         self._updated_ns = self._clock.now_ns()
-        self._values: dict[tuple[int, int], Value] = {
+        codes = {17001: address, 17007: slave, 17009: protocol_code, 17043: order_code}
+        self._values = self._start_values(setpoint, shipped.identity(address) | codes)
+        self._values[1009, 1] = part_number or shipped.part_number(
+            loops, cooling, modbus=self.speaks is ProtocolKind.MODBUS_RTU
+        )
+
+    def _start_values(
+        self, setpoint: float, identity: Mapping[int, Value]
+    ) -> dict[tuple[int, int], Value]:
+        """Return the values of all parameters and instances at the start."""
+        values: dict[tuple[int, int], Value] = {
             (spec.number, instance): shipped.start_value(spec, self._scale)
             for spec in PARAMETERS
             for instance in range(1, self.instances_of(spec) + 1)
         }
-        self._values |= {(SETPOINT, n): float(setpoint) for n in range(1, loops + 1)}
-        self._values |= {(number, n): value for number, n, value in shipped.pointers(data_map)}
-        unit = shipped.identity(address)
-        unit |= {17001: address, 17007: slave, 17009: protocol_code, 17043: order_code}
-        self._values |= {(number, 1): value for number, value in unit.items()}
-        self._values[1009, 1] = part_number or shipped.part_number(
-            loops, cooling, modbus=self.speaks is ProtocolKind.MODBUS_RTU
-        )
+        values |= {(SETPOINT, n): float(setpoint) for n in range(1, self.loops + 1)}
+        values |= {(number, n): value for number, n, value in shipped.pointers(self.data_map)}
+        return values | {(number, 1): value for number, value in identity.items()}
 
     def __repr__(self) -> str:
         modbus = self.speaks is ProtocolKind.MODBUS_RTU
@@ -338,6 +343,12 @@ def _check_unit(address: int, loops: int) -> None:
         raise WatlowConfigurationError(
             f"address={address!r}, loops={loops!r}: address must be 1 to 16, loops 1 or 2"
         )
+
+
+def _scale_of(temperature_unit: str) -> Unit:
+    if temperature_unit not in ("C", "F"):
+        raise WatlowConfigurationError(f"temperature_unit={temperature_unit!r}: give 'C' or 'F'")
+    return Unit(temperature_unit)
 
 
 def _wire_tag(spec: ParameterSpec) -> Tag:
