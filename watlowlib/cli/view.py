@@ -180,7 +180,7 @@ def _parameter_lines(rows: Sequence[Row], width: int, glyphs: Glyphs) -> list[Te
 
 
 def _controller_lines(rows: Sequence[Row], width: int, room: int, glyphs: Glyphs) -> list[Text]:
-    """Return a line with headings, and at most `room` lines: controllers and what is not shown."""
+    """Return a heading and at most `room` lines of controllers; the last counts those left out."""
     found: dict[str, dict[Column, Row]] = {}
     for row in rows:
         found.setdefault(row.sample.device, {})[row.sample.parameter, row.sample.instance] = row

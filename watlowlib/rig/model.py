@@ -174,7 +174,7 @@ def table_at(place: Place) -> tuple[type[Table], str | None]:
 
 
 def check_tables(document: dict[str, Any], problems: Problems) -> RigTable:
-    """Return the tables of a file; what is not allowed in them is left out and in `problems`."""
+    """Return the tables of a file; entries that are not allowed move to `problems`."""
     document = deepcopy(document)
     first = True
     while True:

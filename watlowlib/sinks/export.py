@@ -229,7 +229,7 @@ def _write_parquet(
 
 def _sqlite(path: Path, spreadsheet_safe: bool) -> SqliteSink:
     del spreadsheet_safe
-    # Nobody reads the file before it is complete: it needs no journal on disk.
+    # No program reads the file before it is complete, so it needs no journal on disk.
     return SqliteSink(path, journal_mode="MEMORY", synchronous="OFF")
 
 

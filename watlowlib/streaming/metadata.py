@@ -27,7 +27,7 @@ class RecordingInfo:
         library_version: The version of this library.
         rates: The rates and their parameters, as the caller named them.
         controllers: For each controller its name, port, address, protocol, family, part and
-            serial number, firmware and declared unit; None for what is not known.
+            serial number, firmware and declared unit; an unknown value is None.
         metadata: The `metadata` given to `record`.
     """
 
