@@ -30,7 +30,7 @@ class Table:
         """Return the columns and their types; empty if the table does not exist."""
         found = connection.execute(
             "SELECT attname, typname FROM pg_attribute JOIN pg_type t ON t.oid = atttypid "
-            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
             [self.identifier.as_string(connection)],
         )
         return dict(found.fetchall())
