@@ -64,7 +64,7 @@ def test_without_auto_reconnect_the_rows_are_kept_and_the_error_is_raised(
     mgr: WatlowManager, tmp_path: Path
 ) -> None:
     faults = FaultPlan()
-    faults.next_are(*[None] * (2 + 5), Fault.CLOSE)  # two serial numbers, then five values
+    faults.next_are(*[None] * (2 * 3 + 5), Fault.CLOSE)  # two identities, then five values
     path = tmp_path / "run.csv"
     with SimulatedBus([1, 2], baudrate=None, faults=faults, transport="tcp") as bus:
         for address in (1, 2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timezone
 from decimal import Decimal
 from enum import Enum
@@ -13,6 +14,7 @@ import pytest
 
 import watlowlib
 from watlowlib import WatlowManager, record
+from watlowlib._internal.clock import ManualClock
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.simulator import SimulatedBus
 from watlowlib.streaming.metadata import as_metadata
@@ -128,6 +130,47 @@ def test_a_recording_knows_its_controllers_without_reading_them(bus: SimulatedBu
     }
     assert identity.serial_number is not None
     assert len(info.id) == 32
+
+
+@pytest.mark.parametrize("ports", [1, 2])
+def test_the_first_tick_finds_part_number_and_firmware_known(ports: int) -> None:
+    with ExitStack() as stack:
+        buses = [stack.enter_context(SimulatedBus([1, 2], baudrate=None)) for _ in range(ports)]
+        mgr = stack.enter_context(WatlowManager())
+        for number, line in enumerate(buses):
+            mgr.add(f"top_{number}", line.port, address=1)
+            mgr.add(f"bottom_{number}", line.port, address=2, timeout_s=0.05, retries=0)
+            line.power_off(2)
+        with record(mgr, parameters="pv", rate_hz=10.0, duration=0.1) as stream:
+            batches = list(stream)
+        known = {each["name"]: each for each in stream.info.controllers}
+        expected = {}
+        for number in range(ports):
+            identity = mgr.get(f"top_{number}").identify()
+            assert identity.part_number is not None
+            expected[f"top_{number}"] = (
+                identity.part_number.text,
+                identity.serial_number,
+                identity.firmware_id,
+            )
+            expected[f"bottom_{number}"] = (None, None, None)
+    fields = ("part_number", "serial_number", "firmware_id")
+    assert {name: tuple(each[f] for f in fields) for name, each in known.items()} == expected
+    assert {sample.status == "ok": sample.device[:3] for sample in batches[0]} == {
+        True: "top",
+        False: "bot",
+    }
+
+
+def test_identities_are_read_before_the_first_slot(bus: SimulatedBus) -> None:
+    clock = ManualClock()
+    with WatlowManager() as mgr:
+        ctl = mgr.add("oven", bus.port, address=1)
+        with record(ctl, parameters="pv", rate_hz=1.0, duration=1.0, clock=clock) as stream:
+            assert [len(batch) for batch in stream] == [1]
+        assert stream.summary.max_drift_ms == 0.0
+        # Word order aside, Standard Bus needs one exchange for each.
+        assert ctl.port_stats.exchanges == len(("serial", "part", "firmware", "value"))
 
 
 def test_a_recording_of_one_controller_knows_its_start(bus: SimulatedBus) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from watlowlib.devices.layout import HARDWARE_IDS
 from watlowlib.devices.replacement import Identity, read_identity
 from watlowlib.devices.session import Session
-from watlowlib.errors import WatlowCRCError, WatlowError, WatlowTimeoutError
+from watlowlib.errors import (
+    WatlowAbsentError,
+    WatlowConfigurationError,
+    WatlowCRCError,
+    WatlowDeviceError,
+    WatlowError,
+    WatlowTimeoutError,
+)
 from watlowlib.model import ControllerFamily, DeviceInfo, PartNumber, ProtocolKind
 
 T = TypeVar("T", int, str)
@@ -56,6 +64,23 @@ def identify(session: Session) -> DeviceInfo:
     session.confirm()
     session.settings.info, session.settings.firmware_id = info, info.firmware_id
     return info
+
+
+def read_description(session: Session) -> None:
+    """Read the part number and the firmware ID (1002), unless they are known; keep them.
+
+    What the controller does not report stays unknown.
+
+    Raises:
+        WatlowTimeoutError: No reply.
+        WatlowConnectionError: The port is lost.
+        WatlowError: The identity could not be confirmed, or a reply was not usable.
+    """
+    session.part_number()
+    if session.settings.firmware_id is None:
+        with suppress(WatlowDeviceError, WatlowConfigurationError, WatlowAbsentError):
+            value = session.read_parameter("firmware").value
+            session.settings.firmware_id = value if isinstance(value, int) else None
 
 
 def known_identity(session: Session, name: str) -> dict[str, Any]:

@@ -31,6 +31,12 @@ class Poll(NotCopied):
         """
         raise NotImplementedError
 
+    def identify(self, stop: Event) -> None:
+        """Read what identifies each controller, for the recording's metadata.
+
+        Nothing more is read once `stop` is set. A controller that does not reply never raises.
+        """
+
     def read_within(self, stop: Event | None, seconds: float | None) -> list[Sample]:
         """Read everything once, without waiting longer than `seconds` for a busy port."""
         return self(stop)

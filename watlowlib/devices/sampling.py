@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from threading import Event
 from typing import Any, TypeAlias
 
 from watlowlib.devices.driver import Target
-from watlowlib.devices.identity import known_identity
+from watlowlib.devices.identity import known_identity, read_description
 from watlowlib.devices.poll import Poll, StopCondition
 from watlowlib.devices.session import Session
 from watlowlib.devices.targets import Parameters
@@ -89,6 +90,11 @@ class Sampler(Poll):
     def last_probe_s(self) -> float:
         """Time of the last probe on the monotonic clock; 0 while the controller replies."""
         return self._session.availability.last_probe_s
+
+    def identify(self, stop: Event) -> None:
+        """Read the serial and part number and the firmware, as far as they are not known."""
+        with suppress(WatlowError):  # the first tick reports it
+            read_description(self._session)
 
     def __call__(self, stop: Event | None = None) -> list[Sample]:
         """Read everything once; end early when `stop` is set and a read has failed."""

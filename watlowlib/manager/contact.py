@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from watlowlib.devices.controller import Controller
+from watlowlib.devices.identity import read_description
 from watlowlib.errors import WatlowConnectionError, WatlowError, WatlowTimeoutError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.manager.polling import FleetPoll, ReadResults
@@ -61,15 +62,12 @@ def _has_reply(results: ReadResults) -> bool:
 
 def _identity(controller: Controller) -> tuple[str | None, int | None]:
     """Return the part number and the firmware ID; None for what cannot be read."""
-    part, firmware = None, None
     try:
-        part = controller.session.part_number()
-        value = controller.read_parameter("firmware").value
-        firmware = value if isinstance(value, int) else None
-        controller.session.settings.firmware_id = firmware  # for the metadata of recordings
+        read_description(controller.session)
     except WatlowError as error:
         log.info("%s: the identity is not known: %s", controller.name, error)
-    return part.text if part else None, firmware
+    known = controller.session.settings
+    return known.part.text if known.part else None, known.firmware_id
 
 
 def _contact(

@@ -48,6 +48,9 @@ NOT_SENT_ERRORS = (WatlowOfflineError, WatlowClosedError)
 DEFAULT_WAIT_S = 1.0
 """How long to wait for ports before the first poll, when no durations are known."""
 
+IDENTIFY_S = 1.0
+"""How long the first tick waits for the identities of all controllers."""
+
 WAIT_FACTOR, WAIT_MARGIN_S = 1.25, 0.02
 """The wait for a port is its usual duration times this factor, plus this margin in seconds."""
 
@@ -115,7 +118,8 @@ class _PortResult:
 class _Pending:
     """A poll in progress on one port."""
 
-    poll: FleetPoll
+    poll: FleetPoll | None
+    """None while the identities are read."""
     future: Future[_PortResult]
 
 
@@ -150,6 +154,31 @@ class FleetPoll(Poll, OneProcess):
     def __call__(self, stop: Event | None = None) -> list[Sample]:
         """Read everything once; end early if `stop` is set and a read has failed."""
         return [sample for reads in self.reads(stop).values() for sample, _ in reads]
+
+    def identify(self, stop: Event) -> None:
+        """Read the identities; wait at most `IDENTIFY_S` for the ports.
+
+        A port that takes longer is busy in the first ticks.
+        """
+        self.check_process()
+        if len(self._groups.groups) == 1:
+            self._identify_group(self._groups.groups[0], stop)
+            return
+        began_s = time.monotonic()
+        for number, group in enumerate(self._groups.groups):
+            future = self._groups.start(partial(self._identify_group, stop=stop), group)
+            self._pending[number] = _Pending(None, future)
+        self._wait(began_s + IDENTIFY_S)
+        for number, pending in list(self._pending.items()):
+            if pending.future.done():
+                pending.future.result()
+                del self._pending[number]
+
+    def _identify_group(self, group: PortGroup, stop: Event) -> _PortResult:
+        for name in group:
+            if not stop.is_set():
+                self._samplers[name].identify(stop)
+        return _PortResult({name: [] for name in group}, 0.0)
 
     def reads(self, stop: Event | None = None) -> dict[str, ReadResults]:
         """Read everything once, and return samples and errors by name."""

@@ -19,7 +19,7 @@ MAX_LEVELS = 20
 
 @dataclass(frozen=True)
 class RecordingInfo:
-    """What is known about a recording, without a request to its controllers.
+    """What is known about a recording.
 
     Attributes:
         id: The recording's own ID: 32 hexadecimal digits.
@@ -27,7 +27,8 @@ class RecordingInfo:
         library_version: The version of this library.
         rates: The rates and their parameters, as the caller named them.
         controllers: For each controller its name, port, address, protocol, family, part and
-            serial number, firmware and declared unit; an unknown value is None.
+            serial number, firmware and declared unit. What identifies it is read before the first
+            tick; a value that is not known is None.
         metadata: The `metadata` given to `record`.
     """
 

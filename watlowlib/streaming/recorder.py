@@ -11,6 +11,8 @@ happens when the queue is full. The schedule depends only on the monotonic clock
 wall clock changes only the times of requests and replies and those in the summary, which counts
 such steps. `scheduled_at` continues from the wall clock at the start: after a step it differs
 from `requested_at` by the step.
+
+Before the schedule starts, the thread reads what identifies each controller; see `Recording.info`.
 """
 
 from __future__ import annotations
@@ -187,6 +189,7 @@ class Recording(OneProcess):
 
     def _run(self) -> None:
         try:
+            self._plan.full_poll.identify(self._stop)
             self._run_schedule()
         except ShutDown:
             log.debug("the consumer has closed the queue")
