@@ -18,7 +18,7 @@ from watlowlib.devices.controller import Controller
 from watlowlib.model import Value
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController
 
-EXCHANGES = 2000
+EXCHANGES = 800
 FAULTS = (Fault.LATE, Fault.CORRUPT, Fault.DROP, Fault.ECHO)
 OTHER_FAULTS = (Fault.DUPLICATE, Fault.TRUNCATE, Fault.NOISE, Fault.FOREIGN, Fault.DELAY)
 TIMEOUT_S = 0.04

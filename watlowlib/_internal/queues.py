@@ -1,19 +1,29 @@
 """A bounded queue that can be shut down: `queue.Queue` of Python 3.13, also before it.
 
 After `shutdown`, `put` raises `ShutDown`, and so does `get` once the queue is empty. Both wake up
-when they are waiting. `put_waiting` and `get_waiting` wait in slices, since a wait without a
-timeout cannot be interrupted by Ctrl-C on Windows.
+when they are waiting. `put_waiting`, `get_waiting` and `wait_for_event` wait in slices: on Windows
+a wait without a timeout cannot be interrupted by Ctrl-C, and elsewhere a signal that comes in the
+moment before a wait does not end it.
 """
 
 from __future__ import annotations
 
 import queue
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import TypeVar
 
-__all__ = ["BoundedQueue", "ShutDown", "drain", "get_waiting", "put_dropping_oldest", "put_waiting"]
+__all__ = [
+    "BoundedQueue",
+    "ShutDown",
+    "drain",
+    "get_waiting",
+    "put_dropping_oldest",
+    "put_waiting",
+    "wait_for_event",
+]
 
 T = TypeVar("T")
 
@@ -120,3 +130,12 @@ def _pop(items: BoundedQueue[T]) -> list[T]:
         return [items.get_nowait()]
     except (queue.Empty, ShutDown):
         return []
+
+
+def wait_for_event(event: threading.Event, seconds: float) -> bool:
+    """Wait at most `seconds` until `event` is set; return whether it is."""
+    until_s = time.monotonic() + seconds
+    while (left_s := until_s - time.monotonic()) > 0:
+        if event.wait(min(left_s, SLICE_S)):
+            return True
+    return event.is_set()

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from watlowlib._internal.queues import wait_for_event
 from watlowlib.cli.base import define
 from watlowlib.cli.options import FAMILIES, PROTOCOLS
 from watlowlib.cli.output import console
@@ -73,7 +74,7 @@ def command(what: str, tcp: bool, speed: float, **options: Any) -> None:
             )
         console().print("Press Ctrl-C to end it.")
         never_set = threading.Event()
-        while not never_set.wait(3600.0):
+        while not wait_for_event(never_set, 3600.0):
             pass
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.process import NotCopied
+from watlowlib._internal.queues import wait_for_event
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.postgres.copy_format import split_rows
@@ -104,7 +105,7 @@ class Sender(NotCopied):
         self._last_batch = last_batch
         self._finishing.set()
         self._wake.set()
-        self._finished.wait(max(0.0, deadline_s - time.monotonic()))
+        wait_for_event(self._finished, deadline_s - time.monotonic())
 
     def close(self) -> None:
         """Stop the thread; close the server's connections and the spool."""
