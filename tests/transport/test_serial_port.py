@@ -21,6 +21,7 @@ from watlowlib.errors import (
     WatlowPortNotFoundError,
     WatlowPortPermissionError,
 )
+from watlowlib.model import ProtocolKind
 from watlowlib.simulator import SimulatedBus
 from watlowlib.transport.serial_port import SerialTransport, _open_error, _permission_hint
 from watlowlib.transport.settings import SerialSettings
@@ -124,6 +125,12 @@ def test_settings_may_have_the_names_of_another_library() -> None:
     assert SerialSettings.factory_for("modbus_rtu", port="COM3").baudrate == 9600
     with pytest.raises(WatlowConfigurationError, match="give a baud rate as baudrate="):
         SerialSettings(9600)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("protocol", ["auto", ProtocolKind.AUTO, "rs485"])
+def test_factory_settings_need_one_protocol(protocol: str) -> None:
+    with pytest.raises(WatlowConfigurationError, match="give one of stdbus, modbus_rtu"):
+        SerialSettings.factory_for(protocol)
 
 
 def test_flow_control_and_sharing_are_applied(bus: SimulatedBus) -> None:

@@ -60,6 +60,7 @@ def _facts(controller: Controller) -> Facts:
             facts[key] = value
     part = asdict(info.part_number) if info.part_number else {}
     facts["part_number"] = part.pop("text", None)
+    part.pop("modbus", None)  # also in the capabilities, as "modbus_rtu"
     facts |= {key: value for key, value in part.items() if key not in facts}
     facts |= info.capabilities
     unit = controller.temperature_unit

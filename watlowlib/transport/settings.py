@@ -90,7 +90,13 @@ class SerialSettings:
         Args:
             protocol: "stdbus" or "modbus_rtu".
             port: The port for which the settings are meant.
+
+        Raises:
+            WatlowConfigurationError: Another protocol, such as "auto".
         """
+        if protocol not in _FACTORY_BAUDRATES:
+            allowed = ", ".join(map(str, _FACTORY_BAUDRATES))
+            raise WatlowConfigurationError(f"protocol={protocol!s:.80}: give one of {allowed}")
         return cls(port=port, baudrate=_FACTORY_BAUDRATES[ProtocolKind(protocol)])
 
     @property
