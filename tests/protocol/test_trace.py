@@ -8,6 +8,7 @@ import re
 import pytest
 
 from watlowlib import Controller, WatlowTimeoutError, open_device
+from watlowlib.protocol import trace
 from watlowlib.simulator import SimulatedBus, SimulatedController
 
 
@@ -48,3 +49,16 @@ def test_no_frame_is_logged_above_debug(ctl: Controller, caplog: pytest.LogCaptu
     caplog.set_level(logging.INFO, "watlowlib.wire")
     ctl.read_pv()
     assert caplog.messages == []
+
+
+def test_the_lines_of_the_log_are_read_back(frames: pytest.LogCaptureFixture) -> None:
+    for call in (
+        lambda: trace.sent("/dev/ttyUSB0", 1, b"\x55\xff"),
+        lambda: trace.received("/dev/ttyUSB0", 1, b"\x55\xff", 0.0),
+        lambda: trace.unusable("/dev/ttyUSB0", 1, b"\x55\xff", 0.0),
+    ):
+        call()
+        assert trace.bytes_of(frames.messages[-1]) == b"\x55\xff"
+    trace.unusable("/dev/ttyUSB0", 1, b"", 0.0)
+    assert trace.bytes_of(frames.messages[-1]) == b""
+    assert trace.bytes_of("opened /dev/ttyUSB0") is None

@@ -48,7 +48,7 @@ def open_fleet(manager: WatlowManager, line: Line, rig: Rig | None) -> None:
         _open_port(manager, line)
         return
     for name in chosen(rig, line):
-        arguments = _with_options(line, dict(rig.open_arguments(name)))
+        arguments = with_options(line, dict(rig.open_arguments(name)))
         manager.add(name, arguments.pop("port"), **arguments)
 
 
@@ -82,10 +82,10 @@ def _open_port(manager: WatlowManager, line: Line) -> None:
             f"--name has {len(names)} names for {len(addresses)} addresses; give one for each"
         )
     for name, address in zip(names, addresses):
-        manager.add(name, port, address=address, **_with_options(line, {}))
+        manager.add(name, port, address=address, **with_options(line, {}))
 
 
-def _with_options(line: Line, arguments: dict[str, Any]) -> dict[str, Any]:
+def with_options(line: Line, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments for `open_device` with the options of the command line."""
     options = {
         "protocol": line.protocol,

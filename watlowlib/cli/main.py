@@ -39,6 +39,8 @@ COMMANDS = (
     "export",
     "recover",
     "parameters",
+    "decode",
+    "raw",
     "simulate",
 )
 """The subcommands; each is `command` in the module of its name, imported when it is needed."""

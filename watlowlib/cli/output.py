@@ -16,6 +16,8 @@ from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS
 from watlowlib.sinks.rows import TimeText, sample_to_row
 
 NO_VALUE = "-"
+MOST_COLUMNS = 10_000
+"""The widest table, in characters."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -43,7 +45,8 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     for row in rows:
         table.add_row(*(NO_VALUE if cell is None else str(cell) for cell in row))
     wide = console()
-    wide.print(table, width=max(wide.width, wide.measure(table).maximum), crop=False)
+    wide.width = MOST_COLUMNS  # a narrower terminal must not cut the cells
+    wide.print(table, crop=False)
 
 
 def sample_table(samples: Iterable[Sample]) -> Table:

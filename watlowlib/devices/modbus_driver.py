@@ -22,7 +22,7 @@ from watlowlib.devices.layout import (
     discover_layout,
 )
 from watlowlib.devices.read_planner import FRAMING_BYTES, Block, ReadPlanner, Span
-from watlowlib.devices.values import counts, of_counts, present
+from watlowlib.devices.values import counts, present
 from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowConnectionError,
@@ -38,7 +38,7 @@ from watlowlib.errors import (
 from watlowlib.model import WordOrder
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.client import ModbusClient
-from watlowlib.protocol.modbus.words import decode_words, encode_words, register_count
+from watlowlib.protocol.modbus.words import decode_words, encode_words, of_counts, register_count
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.registry.parameters import DataType, ParameterSpec
 

@@ -52,8 +52,12 @@ class StdBusDriver(Driver):
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; see `StdBusClient.read`."""
-        request = ReadRequest(spec.class_id, spec.member_id, instance)
-        return _decode(spec, self._client.read(self.address, request, self._policy))
+        return _decode(spec, self.read_object(spec.class_id, spec.member_id, instance))
+
+    def read_object(self, class_id: int, member_id: int, instance: int) -> Reply:
+        """Read any class, member and instance; the reply's content is a tag and its data."""
+        request = ReadRequest(class_id, member_id, instance)
+        return self._client.read(self.address, request, self._policy)
 
     def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:
         """Return the bytes of each exchange; the reply repeats the request and adds the value."""

@@ -11,7 +11,7 @@ from watlowlib._internal.validation import finite_or_none, shown
 from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, Reading, Unit, Value, WordOrder
 from watlowlib.protocol.exchange import Reply
-from watlowlib.protocol.modbus.words import encode_words
+from watlowlib.protocol.modbus.words import encode_words, of_counts
 from watlowlib.registry.parameters import DataType, Kind, ParameterSpec
 
 _UNITS = {
@@ -85,11 +85,6 @@ def as_stored(spec: ParameterSpec, value: float | int) -> float | int:
 def counts(spec: ParameterSpec, value: float | int) -> int:
     """Return `value` in counts of `spec.scale`."""
     return round(value / spec.scale)
-
-
-def of_counts(spec: ParameterSpec, number: int) -> float | int:
-    """Return the value of `number` counts, rounded to six decimals."""
-    return number if spec.scale == 1 else round(number * spec.scale, 6)
 
 
 def reading_of(

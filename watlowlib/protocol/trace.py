@@ -2,15 +2,21 @@
 
 Each line has the port, the address of the exchange, the bytes in hex and, for a received frame,
 the milliseconds since the request was sent. Callers test `enabled` first, so that tracing costs
-almost nothing while it is off.
+almost nothing while it is off. `bytes_of` reads a line back.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import time
 
 log = logging.getLogger("watlowlib.wire")
+
+_LINE = re.compile(
+    r" address \d+ (?:(?:sent|received) (?P<frame>[0-9a-f ]+?)(?: after [\d.]+ ms)?"
+    r"|no reply after [\d.]+ ms: (?:nothing|(?P<rest>[0-9a-f ]+)))$"
+)
 
 
 def enabled() -> bool:
@@ -34,3 +40,9 @@ def unusable(port: str, address: int, data: bytes, sent_s: float) -> None:
     elapsed_ms = 1e3 * (time.monotonic() - sent_s)
     shown = data.hex(" ") or "nothing"
     log.debug("%s address %d no reply after %.1f ms: %s", port, address, elapsed_ms, shown)
+
+
+def bytes_of(line: str) -> bytes | None:
+    """Return the bytes of a line of this log; None for another line."""
+    found = _LINE.search(line)
+    return bytes.fromhex(found["frame"] or found["rest"] or "") if found else None

@@ -97,11 +97,16 @@ def is_exception(payload: bytes) -> bool:
     return len(payload) == 2 and bool(payload[0] & EXCEPTION)
 
 
+def error_of_code(code: int) -> tuple[type[WatlowDeviceError], str]:
+    """Return the Python exception and the meaning of an exception code."""
+    unknown = WatlowModbusSlaveFailureError, "the meaning of this code is not known"
+    return _ERRORS.get(code, unknown)
+
+
 def error_from_exception(payload: bytes, context: ErrorContext) -> WatlowDeviceError:
     """Return the Python exception for a Modbus exception, also for an unknown code."""
     code = payload[1]
-    unknown = WatlowModbusSlaveFailureError, "the meaning of this code is not known"
-    kind, meaning = _ERRORS.get(code, unknown)
+    kind, meaning = error_of_code(code)
     operation = "write" if payload[0] ^ EXCEPTION == WRITE_MANY else "read"
     return kind(
         f"the controller replied to a {operation} with exception {code:02d}: {meaning}",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from watlowlib.errors import WatlowFrameError
 from watlowlib.model import Value, WordOrder
-from watlowlib.registry.parameters import DataType
+from watlowlib.registry.parameters import DataType, ParameterSpec
 
 _FORMATS = {
     DataType.U8: ">B",
@@ -23,13 +23,13 @@ _FORMATS = {
     DataType.S32: ">i",
     DataType.FLOAT: ">f",
 }
-_PAIRS = (DataType.POINTER, DataType.ANY)
+PAIRS = (DataType.POINTER, DataType.ANY)
 """Two registers that are not one number: their order never changes."""
 
 
 def register_count(data_type: DataType) -> int:
     """Return the number of registers of a value; 0 for a text, which has none."""
-    if data_type in _PAIRS:
+    if data_type in PAIRS:
         return 2
     return (struct.calcsize(_FORMATS[data_type]) + 1) // 2 if data_type in _FORMATS else 0
 
@@ -41,7 +41,7 @@ def encode_words(data_type: DataType, value: Value, order: WordOrder) -> tuple[i
         WatlowFrameError: The value does not fit the registers of this type.
     """
     try:
-        if data_type in _PAIRS:
+        if data_type in PAIRS:
             first, second = struct.unpack(">HH", struct.pack(">HH", *_as_pair(value)))
             return first, second
         data = struct.pack(_FORMATS[data_type], value)
@@ -61,7 +61,7 @@ def decode_words(data_type: DataType, words: Sequence[int], order: WordOrder) ->
     """
     if len(words) != register_count(data_type) or not words:
         raise WatlowFrameError(f"{len(words)} registers cannot hold a {data_type.value!r}")
-    if data_type in _PAIRS:
+    if data_type in PAIRS:
         return tuple(words)
     form = _FORMATS[data_type]
     data = struct.pack(f">{len(words)}H", *_in_order(tuple(words), order))
@@ -71,6 +71,11 @@ def decode_words(data_type: DataType, words: Sequence[int], order: WordOrder) ->
         data = data[1:]
     (value,) = struct.unpack(form, data)
     return float(value) if data_type is DataType.FLOAT else int(value)
+
+
+def of_counts(spec: ParameterSpec, number: int) -> float | int:
+    """Return the value of `number` counts, rounded to six decimals."""
+    return number if spec.scale == 1 else round(number * spec.scale, 6)
 
 
 def _in_order(words: tuple[int, ...], order: WordOrder) -> tuple[int, ...]:

@@ -102,9 +102,14 @@ def frame_write_request(address: int, request: WriteRequest, host: int = HOST_MA
     return StdBusRequest(frame, mac, WRITE_REPLY + bytes(request[:3]), host)
 
 
+def error_of_code(code: int) -> tuple[type[WatlowDeviceError], str]:
+    """Return the exception and the meaning of an error code."""
+    return _ERRORS.get(code, (WatlowDeviceError, "the meaning of this code is not known"))
+
+
 def error_from_reply(payload: bytes, context: ErrorContext) -> WatlowDeviceError:
     """Return the exception for an error reply, also for an unknown code."""
     code = payload[1]
-    kind, meaning = _ERRORS.get(code, (WatlowDeviceError, "the meaning of this code is not known"))
+    kind, meaning = error_of_code(code)
     message = f"the controller replied with error {code:02X}: {meaning}"
     return kind(message, code=code, context=context)

@@ -1,0 +1,141 @@
+"""Explains bytes of the wire: finds the frames, and explains each, and what is between them.
+
+    for frame in Explainer().explain(bytes.fromhex("55FF0510000006E8010301040101E399")):
+        print(frame.kind, [field.meaning for field in frame.fields])
+
+The decoders of the clients find the good frames. What they skip is a damaged frame or noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from watlowlib.model import ProtocolKind
+from watlowlib.protocol.explanation import Explanation, noise
+from watlowlib.protocol.modbus import explain as modbus
+from watlowlib.protocol.modbus.frames import (
+    LONGEST,
+    SHORTEST,
+    RtuDecoder,
+    crc16,
+    reply_sizes,
+)
+from watlowlib.protocol.modbus.requests import CRC_BYTES
+from watlowlib.protocol.stdbus import explain as stdbus
+from watlowlib.protocol.stdbus.frames import HEADER_SIZE, PREAMBLE, FrameDecoder
+
+
+class Explainer:
+    """Explains bytes in the order in which they were on the wire.
+
+    It keeps the last good frame: a reply may not name what the request before it named.
+
+    Args:
+        protocol: The protocol of all frames. AUTO: bytes with a preamble 55 FF are Standard Bus,
+            bytes with a valid Modbus CRC are Modbus RTU, and others have the protocol of the
+            frame before them.
+    """
+
+    def __init__(self, protocol: ProtocolKind = ProtocolKind.AUTO) -> None:
+        self._given = protocol
+        self._last_protocol: ProtocolKind | None = None
+        self._last_frame = b""
+
+    def explain(self, data: bytes, protocol: ProtocolKind | None = None) -> Iterator[Explanation]:
+        """Yield an explanation of each frame in `data`, and of the bytes that are no frame.
+
+        Args:
+            data: Any bytes; a frame does not continue in the next call.
+            protocol: The protocol of these bytes, where a file names it; the one given to the
+                explainer beats it.
+        """
+        kind = self._protocol_of(data, protocol)
+        if kind is None:
+            problem = "neither a preamble 55 FF nor a valid Modbus CRC; give the protocol"
+            yield noise(data, None, problem)
+            return
+        if kind is not self._last_protocol:
+            self._last_protocol, self._last_frame = kind, b""
+        codec = _CODECS[kind]
+        for part, found in _split(data, codec):
+            if found is Part.NOISE:
+                yield noise(part, kind, "no frame begins here")
+                continue
+            yield codec.explain_frame(part, self._last_frame)
+            if found is Part.FRAME:
+                self._last_frame = part
+
+    def _protocol_of(self, data: bytes, named: ProtocolKind | None) -> ProtocolKind | None:
+        if named is not None or self._given is not ProtocolKind.AUTO:
+            return named if self._given is ProtocolKind.AUTO else self._given
+        if data.startswith(PREAMBLE) or _stdbus_frames(data):
+            return ProtocolKind.STDBUS
+        if _modbus_frames(data):
+            return ProtocolKind.MODBUS_RTU
+        return ProtocolKind.STDBUS if PREAMBLE in data else self._last_protocol
+
+
+class Part(Enum):
+    """What a part of the bytes is: a frame with good checksums, a damaged one, or noise."""
+
+    FRAME, DAMAGED, NOISE = range(3)
+
+
+class _Codec(NamedTuple):
+    explain_frame: Callable[[bytes, bytes], Explanation]
+    frames: Callable[[bytes], list[bytes]]
+    """Returns the good frames in bytes, in order."""
+    rest: Callable[[bytes], Iterator[tuple[bytes, Part]]]
+    """Splits bytes without a good frame."""
+
+
+def _split(data: bytes, codec: _Codec) -> Iterator[tuple[bytes, Part]]:
+    at = 0
+    for frame in codec.frames(data):
+        start = data.index(frame, at)
+        yield from codec.rest(data[at:start])
+        yield frame, Part.FRAME
+        at = start + len(frame)
+    yield from codec.rest(data[at:])
+
+
+def _stdbus_frames(data: bytes) -> list[bytes]:
+    decoder = FrameDecoder()
+    frames = decoder.feed(data)
+    # A frame that is cut short may hide a whole one: the decoder waits for the rest of it.
+    while decoder.pending >= HEADER_SIZE:
+        rest = data[1 - decoder.pending :]
+        decoder = FrameDecoder()
+        frames += decoder.feed(rest)
+    return [frame.raw for frame in frames]
+
+
+def _stdbus_rest(data: bytes) -> Iterator[tuple[bytes, Part]]:
+    """Split at the preambles."""
+    before, *damaged = data.split(PREAMBLE)
+    if before:
+        yield before, Part.NOISE
+    for part in damaged:
+        yield PREAMBLE + part, Part.DAMAGED
+
+
+def _modbus_frames(data: bytes) -> list[bytes]:
+    whole = SHORTEST <= len(data) <= LONGEST and crc16(data[:-CRC_BYTES]) == data[-CRC_BYTES:]
+    return [data] if whole else [frame.raw for frame in RtuDecoder(reply_sizes).feed(data)]
+
+
+def _modbus_rest(data: bytes) -> Iterator[tuple[bytes, Part]]:
+    """Take bytes that begin like a frame for a damaged one."""
+    size = LONGEST if modbus.looks_like_frame(data) else 0
+    if data[:size]:
+        yield data[:size], Part.DAMAGED
+    if data[size:]:
+        yield data[size:], Part.NOISE
+
+
+_CODECS = {
+    ProtocolKind.STDBUS: _Codec(stdbus.explain_frame, _stdbus_frames, _stdbus_rest),
+    ProtocolKind.MODBUS_RTU: _Codec(modbus.explain_frame, _modbus_frames, _modbus_rest),
+}
