@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.captures import CAPTURES, FRAMES
@@ -95,13 +97,20 @@ def test_an_error_reply_names_what_the_request_before_it_was_for() -> None:
     assert code.matches[0].parameter == "process_value"
 
 
+def test_a_damaged_request_is_not_the_one_that_an_error_reply_answers() -> None:
+    _, reply = explain(READ_PV.replace("E399", "E398") + frame_of(REPLY, "0284"))
+    assert field(reply, "error code").matches == ()
+
+
 def test_an_error_reply_alone_names_no_parameter() -> None:
     (reply,) = explain(frame_of(REPLY, "0284"))
     assert field(reply, "error code").matches == ()
 
 
-def test_a_whole_frame_after_one_that_is_cut_short_is_found() -> None:
-    cut, whole = explain(READ_PV[:20] + READ_PV)
+@pytest.mark.parametrize("size", [10, 15])
+@pytest.mark.parametrize("frame", [FRAMES[0], FRAMES[-1]])
+def test_a_whole_frame_after_one_that_is_cut_short_is_found(frame: bytes, size: int) -> None:
+    cut, whole = explain(frame[:size].hex() + READ_PV)
     assert cut.problems
     assert (whole.kind, whole.problems) == ("read request", ())
 
@@ -116,6 +125,34 @@ def test_noise_around_a_frame_is_reported() -> None:
     assert (before.data, after.data) == (b"\x01\x02", b"\x03\x04")
 
 
+def test_an_error_reply_of_another_controller_names_no_parameter() -> None:
+    other = encode_frame(Frame(REPLY, 0, 0x11, b"\x02\x84")).hex()
+    _, reply = explain(READ_PV + other)
+    assert field(reply, "error code").matches == ()
+
+
+def test_a_value_of_an_unknown_type_is_not_damage() -> None:
+    (frame,) = explain(frame_of(REPLY, "0203010401017EABCD"))
+    assert frame.problems == ()
+    assert field(frame, "value").meaning == "of an unknown type"
+
+
+def test_a_value_that_does_not_fit_its_type_is_damage() -> None:
+    (frame,) = explain(frame_of(REPLY, "0203010401010842"))
+    assert frame.problems == ("value: tag 08 does not match the bytes 42",)
+
+
+def test_any_payload_is_explained() -> None:
+    source = random.Random(1)
+    starts = (b"", b"\x01\x03\x01", b"\x02\x03\x01", b"\x01\x04", b"\x02\x04", b"\x02")
+    explainer = Explainer()
+    for start in starts * 50:
+        payload = start + source.randbytes(source.randrange(12))
+        ends = source.choice([(0x10, 0), (0, 0x10)])
+        data = encode_frame(Frame(source.randrange(8), *ends, payload))
+        assert b"".join(each.data for each in explainer.explain(data)) == data
+
+
 def test_an_unknown_payload_is_not_damage() -> None:
     (frame,) = explain(frame_of(REQUEST, "010302040101"))
     assert frame.problems == ()
@@ -126,6 +163,12 @@ def test_bytes_of_no_known_protocol_ask_for_it() -> None:
     (found,) = explain("0102030405")
     assert found.protocol is None
     assert "give the protocol" in found.problems[0]
+
+
+@pytest.mark.parametrize("given", [ProtocolKind.AUTO, ProtocolKind.STDBUS])
+def test_the_protocol_of_the_explainer_beats_the_one_of_the_bytes(given: ProtocolKind) -> None:
+    (found,) = Explainer(given).explain(b"\x01\x03\x14", ProtocolKind.MODBUS_RTU)
+    assert found.protocol is (ProtocolKind.MODBUS_RTU if given == "auto" else given)
 
 
 def test_damaged_bytes_have_the_protocol_of_the_frame_before() -> None:

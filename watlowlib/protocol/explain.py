@@ -9,7 +9,6 @@ The decoders of the clients find the good frames. What they skip is a damaged fr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from enum import Enum
 from typing import NamedTuple
 
 from watlowlib.model import ProtocolKind
@@ -24,7 +23,7 @@ from watlowlib.protocol.modbus.frames import (
 )
 from watlowlib.protocol.modbus.requests import CRC_BYTES
 from watlowlib.protocol.stdbus import explain as stdbus
-from watlowlib.protocol.stdbus.frames import HEADER_SIZE, PREAMBLE, FrameDecoder
+from watlowlib.protocol.stdbus.frames import PREAMBLE, FrameDecoder
 
 
 class Explainer:
@@ -43,7 +42,9 @@ class Explainer:
         self._last_protocol: ProtocolKind | None = None
         self._last_frame = b""
 
-    def explain(self, data: bytes, protocol: ProtocolKind | None = None) -> Iterator[Explanation]:
+    def explain(
+        self, data: bytes, protocol: ProtocolKind = ProtocolKind.AUTO
+    ) -> Iterator[Explanation]:
         """Yield an explanation of each frame in `data`, and of the bytes that are no frame.
 
         Args:
@@ -59,17 +60,19 @@ class Explainer:
         if kind is not self._last_protocol:
             self._last_protocol, self._last_frame = kind, b""
         codec = _CODECS[kind]
-        for part, found in _split(data, codec):
-            if found is Part.NOISE:
+        for part, is_frame in _split(data, codec):
+            if not is_frame:
                 yield noise(part, kind, "no frame begins here")
                 continue
-            yield codec.explain_frame(part, self._last_frame)
-            if found is Part.FRAME:
+            frame = codec.explain_frame(part, self._last_frame)
+            if not frame.problems:
                 self._last_frame = part
+            yield frame
 
-    def _protocol_of(self, data: bytes, named: ProtocolKind | None) -> ProtocolKind | None:
-        if named is not None or self._given is not ProtocolKind.AUTO:
-            return named if self._given is ProtocolKind.AUTO else self._given
+    def _protocol_of(self, data: bytes, named: ProtocolKind) -> ProtocolKind | None:
+        for kind in (self._given, named):
+            if kind is not ProtocolKind.AUTO:
+                return kind
         if data.startswith(PREAMBLE) or _stdbus_frames(data):
             return ProtocolKind.STDBUS
         if _modbus_frames(data):
@@ -77,48 +80,35 @@ class Explainer:
         return ProtocolKind.STDBUS if PREAMBLE in data else self._last_protocol
 
 
-class Part(Enum):
-    """What a part of the bytes is: a frame with good checksums, a damaged one, or noise."""
-
-    FRAME, DAMAGED, NOISE = range(3)
-
-
 class _Codec(NamedTuple):
     explain_frame: Callable[[bytes, bytes], Explanation]
     frames: Callable[[bytes], list[bytes]]
     """Returns the good frames in bytes, in order."""
-    rest: Callable[[bytes], Iterator[tuple[bytes, Part]]]
-    """Splits bytes without a good frame."""
+    rest: Callable[[bytes], Iterator[tuple[bytes, bool]]]
+    """Splits bytes without a good frame; the flag says whether a damaged one begins there."""
 
 
-def _split(data: bytes, codec: _Codec) -> Iterator[tuple[bytes, Part]]:
+def _split(data: bytes, codec: _Codec) -> Iterator[tuple[bytes, bool]]:
     at = 0
     for frame in codec.frames(data):
         start = data.index(frame, at)
         yield from codec.rest(data[at:start])
-        yield frame, Part.FRAME
+        yield frame, True
         at = start + len(frame)
     yield from codec.rest(data[at:])
 
 
 def _stdbus_frames(data: bytes) -> list[bytes]:
-    decoder = FrameDecoder()
-    frames = decoder.feed(data)
-    # A frame that is cut short may hide a whole one: the decoder waits for the rest of it.
-    while decoder.pending >= HEADER_SIZE:
-        rest = data[1 - decoder.pending :]
-        decoder = FrameDecoder()
-        frames += decoder.feed(rest)
-    return [frame.raw for frame in frames]
+    return [frame.raw for frame in FrameDecoder().feed(data)]
 
 
-def _stdbus_rest(data: bytes) -> Iterator[tuple[bytes, Part]]:
+def _stdbus_rest(data: bytes) -> Iterator[tuple[bytes, bool]]:
     """Split at the preambles."""
     before, *damaged = data.split(PREAMBLE)
     if before:
-        yield before, Part.NOISE
+        yield before, False
     for part in damaged:
-        yield PREAMBLE + part, Part.DAMAGED
+        yield PREAMBLE + part, True
 
 
 def _modbus_frames(data: bytes) -> list[bytes]:
@@ -126,13 +116,13 @@ def _modbus_frames(data: bytes) -> list[bytes]:
     return [data] if whole else [frame.raw for frame in RtuDecoder(reply_sizes).feed(data)]
 
 
-def _modbus_rest(data: bytes) -> Iterator[tuple[bytes, Part]]:
+def _modbus_rest(data: bytes) -> Iterator[tuple[bytes, bool]]:
     """Take bytes that begin like a frame for a damaged one."""
     size = LONGEST if modbus.looks_like_frame(data) else 0
     if data[:size]:
-        yield data[:size], Part.DAMAGED
+        yield data[:size], True
     if data[size:]:
-        yield data[size:], Part.NOISE
+        yield data[size:], False
 
 
 _CODECS = {

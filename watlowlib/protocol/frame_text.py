@@ -21,10 +21,10 @@ _BYTES = re.compile(r"(?:[0-9a-f]{2})+", re.IGNORECASE)
 
 
 class FrameText(NamedTuple):
-    """Bytes from a line, and their protocol where the line names it."""
+    """Bytes from a line, and their protocol; AUTO where the line does not name it."""
 
     data: bytes
-    protocol: ProtocolKind | None = None
+    protocol: ProtocolKind = ProtocolKind.AUTO
 
 
 def frames_of(line: str) -> list[FrameText] | None:
@@ -57,7 +57,7 @@ def _from_json(line: str) -> list[FrameText] | None:
         found: dict[str, Any] = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    protocol = PROTOCOLS.get(str(found.get("protocol")))
+    protocol = PROTOCOLS.get(str(found.get("protocol")), ProtocolKind.AUTO)
     return [
         FrameText(each.data, protocol)
         for key in JSON_KEYS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
@@ -89,6 +91,11 @@ def test_an_exception_has_its_meaning_and_the_registers_of_the_request() -> None
     assert field(exception, "exception code").meaning == meaning
 
 
+def test_a_reply_is_not_taken_for_a_request() -> None:
+    *_, exception = explain("280301680002", "280304" + AS_FLOAT, "288302")
+    assert field(exception, "exception code").meaning == "it has no such register"
+
+
 def test_a_write_and_its_reply_are_told_apart() -> None:
     request, reply = explain("281008700002" + "04" + AS_FLOAT, "281008700002")
     assert (request.kind, reply.kind) == ("write request", "write reply")
@@ -109,6 +116,15 @@ def test_damaged_and_short_frames_are_explained_and_reported(body: str) -> None:
                 found = list(Explainer(ProtocolKind.MODBUS_RTU).explain(damaged))
                 assert any(each.problems for each in found)
                 assert b"".join(each.data for each in found) == damaged
+
+
+def test_any_frame_is_explained() -> None:
+    source = random.Random(1)
+    explainer = Explainer(ProtocolKind.MODBUS_RTU)
+    for function in (1, 3, 4, 6, 16, 0x83, 0x90) * 50:
+        body = bytes((source.randrange(256), function)) + source.randbytes(source.randrange(14))
+        data = body + crc16(body)
+        assert b"".join(each.data for each in explainer.explain(data)) == data
 
 
 def test_a_wrong_checksum_is_shown_with_the_expected_one() -> None:

@@ -32,7 +32,10 @@ from watlowlib.protocol.stdbus.payloads import (
     READ_REQUEST,
     WRITE_REPLY,
     WRITE_REQUEST,
+    ReadRequest,
     Tag,
+    WriteRequest,
+    decode_payload,
     decode_value,
 )
 from watlowlib.protocol.stdbus.requests import error_of_code, is_error_reply
@@ -74,7 +77,7 @@ def explain_frame(data: bytes, before: bytes = b"") -> Explanation:
         kind = _kind_of(payload, data[2])
         if length:
             reader.rest = payload
-            _take_payload(reader, length, before)
+            _take_payload(reader, length, _requested_by(before) if _answers(data, before) else b"")
             reader.rest = after
             if len(payload) == length:
                 reader.take_check("data CRC", crc16(payload))
@@ -119,13 +122,16 @@ def _kind_of(payload: bytes, frame_type: int) -> str:
     return next(named, _TYPES.get(frame_type, "frame") if not payload else "frame")
 
 
-def _take_payload(reader: FieldReader, length: int, before: bytes) -> None:
-    """Take a payload that should have `length` bytes, and may be cut short."""
+def _take_payload(reader: FieldReader, length: int, requested: bytes) -> None:
+    """Take a payload that should have `length` bytes, and may be cut short.
+
+    `requested` is the class, member and instance of the request that it answers, if any.
+    """
     payload = reader.rest
     start = next((each for each in _SERVICES if payload.startswith(each)), b"")
     with suppress(EndOfFrameError):
         if is_error_reply(payload):
-            _take_error(reader, length, before)
+            _take_error(reader, length, requested)
         elif start:
             reader.take("service", len(start), _SERVICES[start])
             _take_object(reader, length - len(start), value=start != READ_REQUEST)
@@ -134,30 +140,36 @@ def _take_payload(reader: FieldReader, length: int, before: bytes) -> None:
     reader.take_rest()
 
 
-def _take_error(reader: FieldReader, length: int, before: bytes) -> None:
+def _take_error(reader: FieldReader, length: int, requested: bytes) -> None:
     reader.take("service", 1, "error reply")
-    selected = _requested_by(before)
-    reader.take("error code", 1, lambda data: _error_field(data, selected))
+    reader.take("error code", 1, lambda data: _error_field(data, requested))
     if length > 2:
         reader.take("detail", length - 2, "of unknown meaning")
 
 
-def _error_field(data: bytes, selected: bytes) -> Field:
+def _error_field(data: bytes, requested: bytes) -> Field:
     meaning = error_of_code(data[0])[1]
-    if not selected:
+    if not requested:
         return Field("error code", data, meaning)
-    asked = _parameter_field(selected)
+    asked = _parameter_field(requested)
     meaning = f"{meaning}; the request before was for {asked.meaning}"
     return replace(asked, name="error code", data=data, meaning=meaning)
 
 
+def _answers(reply: bytes, before: bytes) -> bool:
+    """Whether `reply` goes from the destination to the source of the frame before it."""
+    return len(before) > HEADER_SIZE and before[3:5] == reply[4:2:-1]
+
+
 def _requested_by(frame: bytes) -> bytes:
     """Return the class, member and instance of a request; empty for another frame."""
-    payload = frame[HEADER_SIZE:-2]
-    for start in (READ_REQUEST, WRITE_REQUEST):
-        if payload.startswith(start):
-            return payload[len(start) : len(start) + 3]
-    return b""
+    try:
+        payload = decode_payload(frame[HEADER_SIZE:-2])
+    except WatlowFrameError:
+        return b""
+    if not isinstance(payload, (ReadRequest, WriteRequest)):
+        return b""
+    return bytes(payload[:3])
 
 
 def _take_object(reader: FieldReader, size: int, *, value: bool) -> None:
@@ -166,7 +178,7 @@ def _take_object(reader: FieldReader, size: int, *, value: bool) -> None:
     if not value:
         return
     tag = reader.take("data type", 1, lambda data: TAGS.get(data[0], "unknown"))[0]
-    reader.take("value", max(size - 4, 1), lambda data: _value_field(selected, tag, data))
+    reader.take("value", size - 4, lambda data: _value_field(selected, tag, data))
 
 
 def _parameter_field(data: bytes) -> Field:
@@ -181,6 +193,8 @@ def _parameter_field(data: bytes) -> Field:
 
 
 def _value_field(selected: bytes, tag: int, data: bytes) -> Field:
+    if tag not in TAGS:
+        return Field("value", data, "of an unknown type")
     try:
         value = decode_value(tag, data)
     except WatlowFrameError as error:
