@@ -233,3 +233,11 @@ def test_the_socket_of_a_reset_connection_is_closed() -> None:
         with pytest.raises(WatlowConnectionError):
             port.read(Deadline.after(5.0))
         assert connection.fileno() == -1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ptys of Linux have no parity")
+def test_settings_that_the_port_refuses_are_reported() -> None:
+    with SimulatedBus([1]) as bus:
+        transport = SerialTransport(bus.port, SerialSettings(parity="E"))
+        with pytest.raises(WatlowConfigurationError, match="with this name and these settings"):
+            transport.open()

@@ -38,6 +38,11 @@ from watlowlib.errors import (
 from watlowlib.transport.settings import SerialSettings
 from watlowlib.transport.usb import Adapter, Entry, adapter_at, find_device
 
+try:
+    from termios import error as TermiosError  # noqa: N812 - it is no OSError
+except ImportError:  # Windows
+    TermiosError = ValueError  # type: ignore[misc,assignment]
+
 log = logging.getLogger(__name__)
 
 SLICE_S = 0.01
@@ -84,19 +89,21 @@ class SerialTransport(OneProcess):
         device = self._find()
         try:
             self._serial = self._open_device(device)
-        except (ValueError, TypeError) as error:
+            self._fd = _descriptor(self._serial)
+            if self._fd is not None:
+                # `read` waits with select; pyserial only returns the bytes already received.
+                self._serial.timeout = 0
+        except (ValueError, TypeError, TermiosError) as error:
+            self.close()
             raise WatlowConfigurationError(
                 f"port {self._port!r} cannot be opened with this name and these settings: {error}"
             ) from error
         except OSError as error:  # SerialException is an OSError
+            self.close()
             raise _open_error(self._port, error, opened_before=self._opened_before) from error
         abandon_in_child(self._serial)
         self.device = device
         self._opened_before = True
-        self._fd = _descriptor(self._serial)
-        if self._fd is not None:
-            # `read` waits with select; pyserial only returns the bytes already received.
-            self._serial.timeout = 0
         if hasattr(self._serial, "set_low_latency_mode"):
             # Many drivers, and all ptys, have no such mode.
             with contextlib.suppress(OSError, ValueError, NotImplementedError):
