@@ -20,9 +20,11 @@ from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.devices.targets import as_list
 from watlowlib.errors import (
     WatlowConfigurationError,
+    WatlowCRCError,
     WatlowDeviceError,
     WatlowError,
     WatlowLineNotQuietError,
+    WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind
 from watlowlib.transport.serial_port import port_names
@@ -48,6 +50,7 @@ class Probe:
         address: Address; None where the port could not be used or its line is never quiet.
         info: The controller that replied, or None.
         reason: Why there is no controller, as far as known; empty where there is one.
+        garbled: Whether bytes were received that are neither a reply nor our own request.
     """
 
     port: str
@@ -56,6 +59,7 @@ class Probe:
     address: int | None
     info: DeviceInfo | None = None
     reason: str = ""
+    garbled: bool = False
 
 
 ProbeCallback: TypeAlias = Callable[[Probe], None]
@@ -177,7 +181,7 @@ class _Search:
         except WatlowLineNotQuietError:
             raise
         except WatlowError as error:
-            return replace(blank, reason=error.message)
+            return replace(blank, reason=error.message, garbled=_is_garbled(error))
         return replace(blank, info=info)
 
     def _open(
@@ -198,6 +202,12 @@ class _Search:
         if self.progress is not None:
             self.progress(probe)
         return probe
+
+
+def _is_garbled(error: WatlowError) -> bool:
+    if isinstance(error, WatlowTimeoutError):
+        return error.context.reply not in (b"", error.context.request)
+    return isinstance(error, WatlowCRCError)
 
 
 def _is_series_sd(ctl: Controller) -> bool:

@@ -51,14 +51,19 @@ def load_rig(path: str | os.PathLike[str]) -> Rig:
 
     file = Path(path).absolute()
     problems = Problems(file)
-    document = _expanded(_parsed(file), (), problems)
+    document = _expanded(read_toml(file), (), problems)
     rig = _rig(file, check_tables(document, problems))
     check_rig(rig, document, problems)
     problems.check()
     return rig
 
 
-def _parsed(file: Path) -> dict[str, Any]:
+def read_toml(file: Path) -> dict[str, Any]:
+    """Return the tables of a rig file as they are written.
+
+    Raises:
+        WatlowConfigurationError: The file cannot be read, or is not TOML.
+    """
     if sys.version_info >= (3, 11):
         import tomllib
     else:
