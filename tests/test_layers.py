@@ -27,6 +27,7 @@ LAYERS = [
     "sinks",
     "rig",
     "manager",
+    "diagnosis",
     "simulator",
     "sync",
     "_labview",
