@@ -33,6 +33,8 @@ COMMANDS = (
     "identify",
     "read",
     "set",
+    "configure",
+    "doctor",
     "record",
     "init",
     "check",

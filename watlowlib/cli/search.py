@@ -21,37 +21,41 @@ from watlowlib.devices.discovery import TIMEOUT_S, Probe, find_devices
 from watlowlib.errors import WatlowError
 from watlowlib.transport.serial_port import port_names
 
+ADDRESS = click.option(
+    "--address", type=Numbers(), metavar="N,...", help="Such as 1-3,5.  [default: 1-16]"
+)
+PROTOCOL = click.option(
+    "--protocol",
+    type=Names(),
+    default=",".join(PROTOCOLS),
+    metavar="NAME,...",
+    help=f"[default: {','.join(PROTOCOLS)}]",
+)
+BAUDRATE = click.option(
+    "--baudrate",
+    type=Numbers(),
+    metavar="BAUD,...",
+    help="On modbus_rtu; Standard Bus always uses 38400.  [default: 9600,19200,38400]",
+)
+TIMEOUT = click.option(
+    "--timeout",
+    type=float,
+    default=TIMEOUT_S,
+    metavar="S",
+    help=f"Seconds per reply.  [default: {TIMEOUT_S:g}]",
+)
 OPTIONS = (
     click.argument("ports", nargs=-1, metavar="[PORT]..."),
-    click.option(
-        "--address", type=Numbers(), metavar="N,...", help="Such as 1-3,5.  [default: 1-16]"
-    ),
-    click.option(
-        "--protocol",
-        type=Names(),
-        default=",".join(PROTOCOLS),
-        metavar="NAME,...",
-        help=f"[default: {','.join(PROTOCOLS)}]",
-    ),
-    click.option(
-        "--baudrate",
-        type=Numbers(),
-        metavar="BAUD,...",
-        help="On modbus_rtu; Standard Bus always uses 38400.  [default: 9600,19200,38400]",
-    ),
+    ADDRESS,
+    PROTOCOL,
+    BAUDRATE,
     click.option(
         "--parity",
         type=click.Choice(["N", "E", "O"]),
         default="N",
         help="On modbus_rtu.  [default: N]",
     ),
-    click.option(
-        "--timeout",
-        type=float,
-        default=TIMEOUT_S,
-        metavar="S",
-        help=f"Seconds per reply.  [default: {TIMEOUT_S:g}]",
-    ),
+    TIMEOUT,
 )
 
 

@@ -56,17 +56,13 @@ def command(words: tuple[str, ...], line: Line, instance: int, yes: bool, as_jso
     rig = load_config(line)
     with WatlowManager() as manager:
         open_fleet(manager, line, rig)
-        if len(manager.names) != 1:
-            raise WatlowConfigurationError(
-                f"select one controller with --name or --address: {', '.join(manager.names)}"
-            )
-        controller = manager.get(manager.names[0])
+        controller = one_controller(manager)
         write = controller.check_write(parameter, _number(value), instance=instance, confirm=True)
         check_own_limits(controller.session, write)
         old = _read(controller, write)
         if not yes:
             console(stderr=True).print(describe(controller, write, old))
-            _ask()
+            ask()
         reading = controller.write_parameter(
             write.spec.number, write.value, instance=instance, confirm=True
         )
@@ -85,6 +81,19 @@ def _split(words: tuple[str, ...], line: Line) -> tuple[str, str, Line]:
         )
     *port, parameter, value = words
     return parameter, value, replace(line, port=port[0] if port else None)
+
+
+def one_controller(manager: WatlowManager) -> Controller:
+    """Return the only controller of `manager`.
+
+    Raises:
+        WatlowConfigurationError: It has several.
+    """
+    if len(manager.names) != 1:
+        raise WatlowConfigurationError(
+            f"select one controller with --name or --address: {', '.join(manager.names)}"
+        )
+    return manager.get(manager.names[0])
 
 
 def _number(text: str) -> float | str:
@@ -143,7 +152,7 @@ def _range(controller: Controller, write: CheckedWrite, suffix: str) -> str:
     return f"{low:.7g} to {high:.7g}{suffix}"
 
 
-def _ask() -> None:
+def ask() -> None:
     """Ask for a yes.
 
     Raises:

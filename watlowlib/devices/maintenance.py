@@ -48,14 +48,23 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
     if address == ctl.address:
         return
     write = check_write(session, name, address, confirm=confirm, maintenance=True)
-    if any(session.replies_at(address) for _ in range(PROBES)):
-        raise WatlowConfigurationError(f"address={address}: another controller replies there")
+    check_free(ctl, address)
     # The echo may already come from the new address; the probe after it decides.
     with suppress(WatlowTimeoutError, WatlowCRCError, WatlowWriteError):
         send_write(session, write)
     if not session.replies_at(address):
         raise WatlowWriteError(f"the controller does not reply at its new address {address}")
     session.move_to(address)
+
+
+def check_free(ctl: Controller, address: int) -> None:
+    """Check that nothing replies at `address`, in the protocol of `ctl`.
+
+    Raises:
+        WatlowConfigurationError: Another controller replies there.
+    """
+    if any(ctl.session.replies_at(address) for _ in range(PROBES)):
+        raise WatlowConfigurationError(f"address={address}: another controller replies there")
 
 
 def set_modbus_baudrate(ctl: Controller, baudrate: int, *, confirm: bool = False) -> None:
@@ -104,7 +113,7 @@ def set_protocol(ctl: Controller, protocol: ProtocolKind | str, *, confirm: bool
     if kind is ProtocolKind.AUTO:
         raise WatlowConfigurationError("protocol='auto': give 'stdbus' or 'modbus_rtu'")
     if kind is ProtocolKind.MODBUS_RTU and ctl.protocol is not kind:
-        _check_modbus_option(ctl)
+        check_modbus_option(ctl)
     code = _MODBUS if kind is ProtocolKind.MODBUS_RTU else _STDBUS
     write = check_write(ctl.session, "protocol", code, confirm=confirm, maintenance=True)
     # On a line that is dead already, silence would prove nothing.
@@ -120,7 +129,12 @@ def set_protocol(ctl: Controller, protocol: ProtocolKind | str, *, confirm: bool
         raise WatlowWriteError(f"the controller's protocol setting is still {setting}")
 
 
-def _check_modbus_option(ctl: Controller) -> None:
+def check_modbus_option(ctl: Controller) -> None:
+    """Check that the part number of a controller on Standard Bus includes Modbus RTU.
+
+    Raises:
+        WatlowConfigurationError: It does not, or is not known.
+    """
     part = ctl.session.part_number()
     if part is None or not part.modbus:
         raise WatlowConfigurationError(

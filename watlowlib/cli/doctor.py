@@ -1,0 +1,139 @@
+"""`watlowlib doctor`: check a port and the controllers on it, with advice for each finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from watlowlib._internal.validation import masked, shown
+from watlowlib.cli.base import define, json_option
+from watlowlib.cli.exits import FAILED, CommandError
+from watlowlib.cli.options import PORT
+from watlowlib.cli.output import console, print_json
+from watlowlib.cli.read import availability_log_off
+from watlowlib.cli.search import ADDRESS, BAUDRATE, PROTOCOL, TIMEOUT, label_of
+from watlowlib.devices.discovery import Probe
+from watlowlib.diagnosis import Finding, Result, examine, longest_s, write_bundle
+from watlowlib.diagnosis.bundle import RunLog, check_bundle_path
+from watlowlib.diagnosis.examine import ALL_ADDRESSES
+from watlowlib.diagnosis.findings import text_of
+from watlowlib.rig.load import load_rig
+
+
+@define(
+    "doctor",
+    short_help="Check a port and its controllers, with advice.",
+    help="Check the port PORT, or each port of a rig file, and the controllers on it: permission, "
+    "programs that hold the port, latency timer, noise, echo, protocol, baud rate, parity, "
+    "addresses, replies, word order, data map and units. Each finding comes with advice. Only "
+    "reads are sent. A port without controllers takes about a minute. --bundle also packs "
+    "versions, settings, findings, identities, counters and the log, without passwords.",
+    examples=(
+        "watlowlib doctor /dev/ttyUSB0",
+        "watlowlib doctor --config rig.toml --bundle report.zip",
+    ),
+)
+@PORT
+@click.option("--config", metavar="FILE", help="A rig file, which is compared with the findings.")
+@ADDRESS
+@PROTOCOL
+@BAUDRATE
+@click.option(
+    "--parity",
+    type=click.Choice(["N", "E", "O"]),
+    help="On modbus_rtu.  [default: N, and the others if nothing replies]",
+)
+@click.option("--unit", type=click.Choice(["C", "F"]), help="Temperature scale as you know it.")
+@TIMEOUT
+@click.option("--bundle", metavar="FILE", help="Write a zip file for a bug report.")
+@json_option
+def command(
+    port: str | None, config: str | None, bundle: str | None, as_json: bool, **given: Any
+) -> None:
+    """Print the findings; raise `CommandError` if there is a problem."""
+    if (port is None) == (config is None):
+        raise click.UsageError(
+            "give a port, such as /dev/ttyUSB0, or --config rig.toml (one of them)",
+            click.get_current_context(),
+        )
+    options = _options(**given)
+    ports = _rig_ports(config, options) if config else {port or "": options}
+    if bundle is not None:
+        check_bundle_path(bundle)
+    findings: list[Finding] = []
+    with RunLog() if bundle else nullcontext() as log, availability_log_off():
+        for name, arguments in ports.items():
+            for finding in _examine(name, arguments):
+                if as_json:
+                    print_json([asdict(finding)])
+                else:
+                    console().print(text_of(finding, findings[-1] if findings else None))
+                findings.append(finding)
+    if bundle is not None:
+        settings = {"port": port, "config": config, **options}
+        lines = log.lines if log else ()
+        write_bundle(bundle, findings, log=lines, settings=settings, rig_file=config)
+        console(stderr=True).print(
+            f"{shown(bundle)} is written; look into it before you send it: it has the contents "
+            "of the rig file and the serial numbers of the controllers"
+        )
+    problems = sum(each.result is Result.PROBLEM for each in findings)
+    if problems:
+        raise CommandError(f"{problems} problem{'s' if problems > 1 else ''} found", FAILED)
+
+
+def _options(
+    *,
+    address: tuple[int, ...] | None,
+    protocol: tuple[str, ...],
+    baudrate: tuple[int, ...] | None,
+    parity: str | None,
+    unit: str | None,
+    timeout: float,
+) -> dict[str, Any]:
+    """Return the options as arguments of `examine`."""
+    return {
+        "protocols": protocol,
+        "baudrates": baudrate,
+        "addresses": address or ALL_ADDRESSES,
+        "parity": parity,
+        "timeout_s": timeout,
+        "temperature_unit": unit,
+    }
+
+
+def _rig_ports(config: str, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the arguments of `examine` for each port of the rig file."""
+    rig = load_rig(config)
+    ports: dict[str, dict[str, Any]] = {}
+    for name in rig.controllers:
+        given = {**rig.open_arguments(name), "name": name}
+        arguments = ports.setdefault(given["port"], {**options, "declared": {}})
+        arguments["declared"][given["address"]] = given
+    return ports
+
+
+def _examine(port: str, arguments: dict[str, Any]) -> Iterator[Finding]:
+    """Yield the findings, with progress on standard error."""
+    screen = console(stderr=True)
+    seen: set[str] = set()
+
+    def note(probe: Probe) -> None:
+        label = label_of(probe)
+        if label not in seen:
+            seen.add(label)
+            screen.print(masked(f"searching {label}"))
+
+    findings = examine(port, **arguments, progress=note)
+    timing = {
+        name: arguments[name]
+        for name in ("protocols", "baudrates", "addresses", "parity", "timeout_s")
+    }
+    screen.print(
+        f"examining {masked(port)} with reads only; this may take {longest_s(**timing):.0f} s"
+    )
+    yield from findings
