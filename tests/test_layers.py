@@ -17,6 +17,7 @@ PACKAGE = Path(watlowlib.__file__).parent
 LAYERS = [
     "_installation",
     "errors",
+    "units",
     "model",
     "_internal",
     "registry",

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias
+
+from watlowlib.units import TextEnum as TextEnum
+from watlowlib.units import Unit as Unit
 
 Value: TypeAlias = "float | int | str | tuple[int, ...]"
 """A parameter's value: a float, an integer or enumeration code, a text, or several
@@ -23,13 +25,6 @@ else:  # only type checkers need the default
     from typing import TypeVar
 
     V = TypeVar("V")
-
-
-class TextEnum(str, Enum):
-    """An enumeration whose members are equal to their text, and print as it."""
-
-    def __str__(self) -> str:
-        return str(self.value)
 
 
 class ProtocolKind(TextEnum):
@@ -46,23 +41,6 @@ class ControllerFamily(TextEnum):
     PM = "pm"
     SD = "sd"
     UNKNOWN = "unknown"
-
-
-class Unit(TextEnum):
-    """The unit of a value, as printed after the number."""
-
-    CELSIUS = "°C"
-    FAHRENHEIT = "°F"
-    PERCENT = "%"
-    SECOND = "s"
-    MILLISECOND = "ms"
-    MINUTE = "min"
-    HOUR = "h"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Unit | None:
-        """Return the scale for "C" or "F", the spelling of another library."""
-        return next((unit for unit in cls if value in ("C", "F") and unit == f"°{value}"), None)
 
 
 class WordOrder(TextEnum):
