@@ -31,8 +31,8 @@ from watlowlib.devices.sampling import make_sampler
 from watlowlib.devices.targets import Parameters, as_list, names_of
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.members import Members
-from watlowlib.manager.polling import FleetPoll, PortGroup, PortGroups, ReadResults
-from watlowlib.manager.results import DeviceResult, ErrorPolicy, FleetStats
+from watlowlib.manager.polling import FleetPoll, PortGroup, PortGroups
+from watlowlib.manager.results import DeviceResult, ErrorPolicy, FleetStats, call, result_of
 from watlowlib.model import (
     AcquisitionSummary,
     ControllerFamily,
@@ -188,7 +188,7 @@ class WatlowManager(NotCopied):
                 every read failed.
         """
         poll = self._plan(parameters, names, instances)
-        return self._apply_policy({name: _result(reads) for name, reads in poll.reads().items()})
+        return self._apply_policy({name: result_of(reads) for name, reads in poll.reads().items()})
 
     def execute_each(
         self, op: Callable[[Controller], T], names: str | Iterable[str] | None = None
@@ -212,7 +212,7 @@ class WatlowManager(NotCopied):
         """
 
         def call_group(group: PortGroup) -> dict[str, DeviceResult[T]]:
-            return {name: _call(op, controller) for name, controller in group.items()}
+            return {name: call(op, controller) for name, controller in group.items()}
 
         return self._apply_policy(self._port_groups(names).run(call_group))
 
@@ -382,18 +382,3 @@ def _enter_all(managers: list[AbstractContextManager[None]]) -> Iterator[None]:
         for manager in managers:
             stack.enter_context(manager)
         yield
-
-
-def _result(reads: ReadResults) -> DeviceResult[list[Sample]]:
-    protocol = reads[0][0].protocol
-    errors = [error for _, error in reads if error is not None]
-    if len(errors) == len(reads):
-        return DeviceResult.failure(errors[0], protocol)
-    return DeviceResult.success([sample for sample, _ in reads], protocol)
-
-
-def _call(op: Callable[[Controller], T], controller: Controller) -> DeviceResult[T]:
-    try:
-        return DeviceResult.success(op(controller), controller.protocol)
-    except Exception as error:  # noqa: BLE001 - any error is this controller's result
-        return DeviceResult.failure(error, controller.protocol)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from watlowlib.model import ProtocolKind
+from watlowlib.devices.controller import Controller
+from watlowlib.devices.sampling import SampleResult
+from watlowlib.model import ProtocolKind, Sample
 from watlowlib.protocol.stats import DeviceStats, PortStats
 
 T = TypeVar("T")
@@ -66,3 +69,20 @@ class FleetStats(NamedTuple):
     """By the controllers' names."""
     ports: dict[str, PortStats]
     """By the ports' names."""
+
+
+def result_of(reads: list[SampleResult]) -> DeviceResult[list[Sample]]:
+    """Return the result of a poll of one controller."""
+    protocol = reads[0][0].protocol
+    errors = [error for _, error in reads if error is not None]
+    if len(errors) == len(reads):
+        return DeviceResult.failure(errors[0], protocol)
+    return DeviceResult.success([sample for sample, _ in reads], protocol)
+
+
+def call(op: Callable[[Controller], T], controller: Controller) -> DeviceResult[T]:
+    """Return the result of calling `op`."""
+    try:
+        return DeviceResult.success(op(controller), controller.protocol)
+    except Exception as error:  # noqa: BLE001 - any error is this controller's result
+        return DeviceResult.failure(error, controller.protocol)
