@@ -344,6 +344,7 @@ RIG = """
 [ports.line]
 port = "{port}"
 timeout = 40
+temperature_unit = "F"
 [controllers.top]
 port = "line"
 [controllers.bottom]
@@ -352,6 +353,7 @@ address = 2
 [record]
 parameters = ["setpoint"]
 rate_hz = 50
+show_unit = "C"
 [[record.sinks]]
 url = "run.csv"
 [[record.sinks]]
@@ -372,8 +374,19 @@ def test_a_rig_file_is_opened_and_recorded_into_its_sinks(
     assert session.call("latest", recording)[2] == ["top setpoint 1", "bottom setpoint 1"]
     rows = session.call("stop_recording", recording)[4]
     assert len(read_rows(tmp_path / "run.csv")) == rows
-    assert len((tmp_path / "run.jsonl").read_text("utf-8").splitlines()) == rows
+    lines = (tmp_path / "run.jsonl").read_text("utf-8").splitlines()
+    assert len(lines) == rows
+    assert {json.loads(line)["unit"] for line in lines} == {"°C"}
     assert session.call("read", handles[1], "sp") == (80.0, "ok")
+
+
+NO_PORT = """
+[controllers.no]
+port = "no"
+temperature_unit = "F"
+[ports.no]
+port = "/no"
+"""
 
 
 def test_open_rig_leaves_no_port_open_after_an_error(
@@ -381,9 +394,7 @@ def test_open_rig_leaves_no_port_open_after_an_error(
 ) -> None:
     file = tmp_path / "rig.toml"
     text = RIG.format(port=line.port)
-    file.write_text(
-        text.replace("[record]", '[controllers.no]\nport="no"\n[ports.no]\nport="/no"\n[record]')
-    )
+    file.write_text(text.replace("[record]", f"{NO_PORT}[record]"))
     with pytest.raises(DialogError, match="watlowlib open_rig: there is no port '/no'"):
         session.call("open_rig", str(file))
     # The port is free: this process may open it.

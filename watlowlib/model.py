@@ -6,12 +6,14 @@ it succeeds or fails, and an `AcquisitionSummary` of the whole run. All objects 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
+from watlowlib.units import Quantity as Quantity
 from watlowlib.units import TextEnum as TextEnum
 from watlowlib.units import Unit as Unit
+from watlowlib.units import as_scale, converted
 
 Value: TypeAlias = "float | int | str | tuple[int, ...]"
 """A parameter's value: a float, an integer or enumeration code, a text, or several
@@ -198,6 +200,9 @@ class Reading(Generic[V]):
         label: For an enumeration, the meaning of the code in `value`, such as "PID".
         protocol: The wire protocol used.
         monotonic_ns: `time.monotonic_ns` when the reply was complete.
+        quantity: How the value is converted between °F and °C; None for another value.
+        scale: The scale that such a value is in, °F or °C; None when it is not known. For a rate
+            it is known without the unit: per minute or per hour is a setting of the controller.
     """
 
     value: V
@@ -213,6 +218,24 @@ class Reading(Generic[V]):
     label: str | None = None
     protocol: ProtocolKind | None = None
     monotonic_ns: int | None = None
+    quantity: Quantity | None = None
+    scale: Unit | None = None
+
+    def to(self, unit: Unit | str) -> Reading[V]:
+        """Return the reading in °C or °F; `raw` stays the reply in the scale of the wire.
+
+        Differences and rates are converted without the offset of 32.
+
+        Args:
+            unit: "C" or "F", or the `Unit`.
+
+        Raises:
+            WatlowConfigurationError: The value is not known to be a temperature, a difference or
+                a rate, or its scale is not known.
+        """
+        scale = as_scale("unit", unit)
+        value: Any = converted(self.parameter, self.value, self.quantity, self.scale, scale)
+        return replace(self, value=value, unit=self.unit and scale, scale=scale)
 
     def __float__(self) -> float:
         if self.label is None and isinstance(self.value, (int, float)):

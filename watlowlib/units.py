@@ -1,8 +1,10 @@
-"""The units of values."""
+"""Units, and the conversion of temperatures between °F and °C."""
 
 from __future__ import annotations
 
 from enum import Enum
+
+from watlowlib.errors import WatlowConfigurationError
 
 
 class TextEnum(str, Enum):
@@ -27,3 +29,59 @@ class Unit(TextEnum):
     def _missing_(cls, value: object) -> Unit | None:
         """Return the scale for "C" or "F", the spelling of another library."""
         return next((unit for unit in cls if value in ("C", "F") and unit == f"°{value}"), None)
+
+
+class Quantity(TextEnum):
+    """How a value is converted between the scales of temperatures."""
+
+    TEMPERATURE = "temperature"
+    DIFFERENCE = "temperature difference"
+    """Converts without the offset of 32, such as a hysteresis."""
+    RATE = "temperature rate"
+    """Converts like a difference; per minute or per hour is a setting of the controller."""
+
+
+DECLARE = "open the controller with temperature_unit='F' or 'C' (in a command: --unit)"
+"""What to do about a scale that is not known."""
+
+
+def as_scale(name: str, given: object) -> Unit:
+    """Return °C or °F for `given`: a `Unit`, or "C" or "F" in any case.
+
+    Raises:
+        WatlowConfigurationError: It is something else; the message names the argument `name`.
+    """
+    text = str(given).removeprefix("°").upper()
+    if text not in ("C", "F"):
+        raise WatlowConfigurationError(f"{name}={given!r:.60}: give 'C' or 'F'")
+    return Unit(text)
+
+
+def converted(
+    parameter: str,
+    value: object,
+    quantity: Quantity | None,
+    source: Unit | None,
+    target: Unit | None,
+) -> float:
+    """Return `value` of the scale `source` in the scale `target`, unrounded.
+
+    Raises:
+        WatlowConfigurationError: A scale is not known, or the value cannot be converted.
+    """
+    if quantity is None or not isinstance(value, (int, float)):
+        raise WatlowConfigurationError(
+            f"{parameter} is not known to be a temperature, a difference or a rate: it cannot be "
+            "converted; leave the unit out"
+        )
+    if source is None or target is None:
+        raise WatlowConfigurationError(
+            f"{parameter} cannot be converted: the scale of temperatures on the wire is not "
+            f"known; {DECLARE}"
+        )
+    if source is target:
+        return value
+    offset = 32.0 if quantity is Quantity.TEMPERATURE else 0.0
+    if target is Unit.CELSIUS:
+        return (value - offset) * 5.0 / 9.0
+    return value * 9.0 / 5.0 + offset

@@ -35,7 +35,7 @@ from watlowlib.transport.serial_port import SerialTransport
         ({"timeout_s": 0}, "timeout_s=0: give a number above 0"),
         ({"timeout_s": float("nan")}, "timeout_s=nan: give a number above 0"),
         ({"retries": -1}, "0 or a whole number"),
-        ({"temperature_unit": "K"}, "give 'C', 'F' or None"),
+        ({"temperature_unit": "K"}, "temperature_unit='K': give 'C' or 'F'"),
         ({"serial_settings": 9600}, "serial_settings=9600: give SerialSettings"),
         (
             {"name": "oven \udcff"},

@@ -141,9 +141,9 @@ def test_the_values_of_record_are_the_arguments_of_record(load: Load, tmp_path: 
         "duration": 60.0,
         "overflow": OverflowPolicy.DROP_OLDEST,
         "sensor_check": True,
+        "show_unit": "C",
     }
     assert set(arguments) < set(watlowlib.record.__kwdefaults__ | {"parameters": ()})
-    assert rig.record.show_unit == "C"
     urls = [sink.url for sink in rig.record.sinks]
     assert urls == [str(tmp_path / "data" / "ovens.parquet"), "postgresql:///lab"]
 
@@ -438,3 +438,14 @@ def test_the_example_of_the_page_is_valid(load: Load, monkeypatch: pytest.Monkey
     rig = load(text)
     assert list(rig.controllers) == ["oven_top", "oven_bot"]
     assert rig.record.metadata["operator"] == "Kim"
+
+
+@pytest.mark.parametrize("table", ["[ports.line]", "[controllers.oven]"])
+def test_a_shown_unit_needs_the_scale_of_each_controller(table: str, load: Load) -> None:
+    text = SMALL + '[record]\nshow_unit = "C"\n'
+    with pytest.raises(WatlowConfigurationError) as caught:
+        load(text)
+    assert "record.show_unit='C': the scale of controllers.oven on the wire" in str(caught.value)
+    load(text.replace(table, f'{table}\ntemperature_unit = "F"'))
+    modbus = text.replace('"/dev/ttyUSB0"', '"/dev/ttyUSB0"\nprotocol = "modbus_rtu"')
+    load(modbus.replace('port = "line"', 'port = "line"\nfamily = "sd"'))  # reports its scale

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from typing import Any
 
 from watlowlib._internal.validation import as_int, shown
 from watlowlib.devices.alarms import Alarm
@@ -24,7 +25,7 @@ from watlowlib.devices.targets import Parameters, check_instance, names_of
 from watlowlib.devices.values import as_number
 from watlowlib.devices.writing import CheckedWrite, check_write, send_write, set_persistent_writes
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import DeviceInfo, Reading, Sample, Value
+from watlowlib.model import DeviceInfo, Reading, Sample, Unit, Value
 
 
 class Controller(ControllerAttributes):
@@ -79,6 +80,7 @@ class Controller(ControllerAttributes):
         force: bool = False,
         verify: bool = False,
         timeout: float | None = None,
+        unit: Unit | str | None = None,
     ) -> Reading:
         """Write one parameter and confirm that the controller stored it.
 
@@ -96,9 +98,11 @@ class Controller(ControllerAttributes):
             force: Write a value that the controller holds already.
             verify: Read the value back, in addition to checking the echo.
             timeout: As in `read_parameter`.
+            unit: "C" or "F" for a value that is given in this scale: a temperature, a difference
+                or a rate. It is converted to the scale of the wire, which must be known.
 
         Returns:
-            The value that the controller holds now.
+            The value that the controller holds now; in `unit`, if that is given.
 
         Raises:
             WatlowConfigurationError: Unknown or read-only parameter, a value of the wrong
@@ -110,8 +114,9 @@ class Controller(ControllerAttributes):
             WatlowDeviceError: The controller sent an error reply or exception.
             WatlowConnectionError: The port is lost.
         """
-        write = self.check_write(parameter, value, instance=instance, confirm=confirm)
         with self._session.timeout(timeout):
+            options: Any = {"instance": instance, "confirm": confirm, "unit": unit}
+            write = self.check_write(parameter, value, **options)
             return send_write(self._session, write, force=force, verify=verify)
 
     def check_write(
@@ -122,12 +127,13 @@ class Controller(ControllerAttributes):
         instance: int = 1,
         confirm: bool = False,
         maintenance: bool = False,
+        unit: Unit | str | None = None,
     ) -> CheckedWrite:
-        """Check a write without sending it.
+        """Check a write without sending it; with `unit` the scale of a Series SD is read.
 
         `maintenance` allows communication settings; other arguments: see `write_parameter`.
         """
-        options = {"confirm": confirm, "maintenance": maintenance}
+        options: Any = {"confirm": confirm, "maintenance": maintenance, "unit": unit}
         return check_write(self._session, parameter, value, instance=instance, **options)
 
     def read_pv(self, *, instance: int = 1, timeout: float | None = None) -> Reading[float]:
@@ -154,6 +160,7 @@ class Controller(ControllerAttributes):
         force: bool = False,
         verify: bool = False,
         timeout: float | None = None,
+        unit: Unit | str | None = None,
     ) -> Reading[float]:
         """Write the set point (7001) of control loop `instance`; see `write_parameter`.
 
@@ -165,9 +172,11 @@ class Controller(ControllerAttributes):
             force: Write a value that the controller holds already.
             verify: Read the value back.
             timeout: As in `read_parameter`.
+            unit: "C" or "F" if `value` is in this scale; as in `write_parameter`.
         """
-        write = self.check_write("setpoint", value, instance=instance, confirm=confirm)
         with self._session.timeout(timeout):
+            options: Any = {"instance": instance, "confirm": confirm, "unit": unit}
+            write = self.check_write("setpoint", value, **options)
             return as_number(send_write(self._session, write, force=force, verify=verify))
 
     def loop(self, number: int) -> ControllerLoop:
@@ -234,7 +243,13 @@ class Controller(ControllerAttributes):
             return set_persistent_writes(self._session, on, confirm=confirm)
 
     def wait_until(
-        self, value: float, tolerance: float, timeout: float, *, instance: int = 1
+        self,
+        value: float,
+        tolerance: float,
+        timeout: float,
+        *,
+        instance: int = 1,
+        unit: Unit | str | None = None,
     ) -> Reading[float]:
         """Wait until the process value has settled.
 
@@ -243,6 +258,7 @@ class Controller(ControllerAttributes):
             tolerance: Largest distance from the goal, above 0.
             timeout: Longest wait in seconds, above 0.
             instance: Which input, from 1.
+            unit: "C" or "F" if `value` and `tolerance` are in this scale; None for the wire's.
 
         Returns:
             The last of three consecutive readings within the tolerance, taken a second apart.
@@ -250,10 +266,17 @@ class Controller(ControllerAttributes):
         Raises:
             WatlowTimeoutError: It has not settled in time; the message has the last value.
         """
-        return wait_until(self._session, value, tolerance, timeout, instance=instance)
+        options: Any = {"instance": instance, "unit": unit}
+        return wait_until(self._session, value, tolerance, timeout, **options)
 
     def ramp_to(
-        self, value: float, rate_per_minute: float, *, instance: int = 1, confirm: bool = False
+        self,
+        value: float,
+        rate_per_minute: float,
+        *,
+        instance: int = 1,
+        confirm: bool = False,
+        unit: Unit | str | None = None,
     ) -> Reading[float]:
         """Ramp the set point with the controller's own ramp: five writes instead of thousands.
 
@@ -265,11 +288,13 @@ class Controller(ControllerAttributes):
             rate_per_minute: Degrees per minute, above 0.
             instance: The control loop, from 1.
             confirm: Must be True: the settings are stored in EEPROM.
+            unit: "C" or "F" if `value` and the rate are in this scale; None for the wire's.
 
         Raises:
             WatlowTimeoutError: The ramp took more than twice its duration plus a minute.
         """
-        return ramp_to(self._session, value, rate_per_minute, instance=instance, confirm=confirm)
+        options: Any = {"instance": instance, "confirm": confirm, "unit": unit}
+        return ramp_to(self._session, value, rate_per_minute, **options)
 
     def poll(
         self,
@@ -298,11 +323,12 @@ class Controller(ControllerAttributes):
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,
         sensor_check: bool = False,
+        show_unit: Unit | None = None,
     ) -> Sampler:
         """Plan a poll for a recording; see `watlowlib.PollSource`."""
         self._session.check_open()
         self._check_names(names)
-        options = {"sensor_check": sensor_check}
+        options: Any = {"sensor_check": sensor_check, "show_unit": show_unit}
         return make_sampler(self._session, parameters, instances, self.name, **options)
 
     def assembly(

@@ -71,6 +71,17 @@ class Driver(NotCopied, ABC):
         """Scale of temperatures, where the controller itself reports it reliably."""
         return None
 
+    reports_scale = False
+    """Whether the controller reports the scale of temperatures reliably."""
+
+    def read_scale(self) -> Unit | None:
+        """Return the scale of temperatures that the controller reports; None if it does not.
+
+        Raises:
+            WatlowError: It could not be read.
+        """
+        return None
+
     @property
     @abstractmethod
     def stats(self) -> DeviceStats:

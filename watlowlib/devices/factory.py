@@ -31,11 +31,10 @@ from watlowlib.protocol.port_pool import Lease, acquire_lease
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.transport.base import Transport
 from watlowlib.transport.settings import SerialSettings
+from watlowlib.units import as_scale
 
 ADDRESSES = {ProtocolKind.STDBUS: 16, ProtocolKind.MODBUS_RTU: 247}
 """The highest address of each protocol; the lowest is 1."""
-
-_FAHRENHEIT_OR_CELSIUS = {"C": Unit.CELSIUS, "F": Unit.FAHRENHEIT}
 
 
 def open_device(
@@ -72,7 +71,8 @@ def open_device(
             supports only Modbus RTU.
         name: Name of the controller in samples; default such as `1@ttyUSB0`.
         temperature_unit: "C" or "F" where the scale of temperatures on the wire is known;
-            without it they have no unit. The factory default of the controllers is °F.
+            without it they have no unit. The factory default of the controllers is °F. It
+            converts nothing; `Reading.to` and `unit=` of a write do.
         timeout_s: Seconds to wait for a reply, above 0. A real controller mostly replies
             within 50 ms, rarely after 250; an adapter or network adds its own delay. Keep the
             timeout above the longest of these. A reply up to 30 s later than the timeout is
@@ -102,7 +102,7 @@ def open_device(
         as_positive("timeout_s", timeout_s, LONGEST_TIMEOUT_S, "seconds"),
         as_int("retries", retries, 0, 100, "give 0 or a whole number above"),
     )
-    unit = _temperature_unit(temperature_unit)
+    unit = None if temperature_unit is None else as_scale("temperature_unit", temperature_unit)
     layout = _given_layout(data_map, word_order)
     limit = as_int("registers_per_read", registers_per_read, 2, MOST_READ, "give 2 to 125")
     label = source if isinstance(source, str) else source.port
@@ -216,12 +216,3 @@ def _given_layout(data_map: int | str, word_order: WordOrder | str) -> RegisterL
         None if isinstance(data_map, str) else data_map,
         None if order is WordOrder.AUTO else order,
     )
-
-
-def _temperature_unit(given: Unit | str | None) -> Unit | None:
-    if given is None:
-        return None
-    unit = _FAHRENHEIT_OR_CELSIUS.get(str(given).removeprefix("°").upper())
-    if unit is None:
-        raise WatlowConfigurationError(f"temperature_unit={shown(given)}: give 'C', 'F' or None")
-    return unit

@@ -8,6 +8,7 @@ loop.write_pid(PidGains(time_integral=120.0), confirm=True)
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from watlowlib._internal.process import NotCopied
 from watlowlib.devices.session import Session
@@ -19,7 +20,7 @@ from watlowlib.errors import (
     WatlowDeviceError,
     WatlowError,
 )
-from watlowlib.model import PidGains, Reading
+from watlowlib.model import PidGains, Reading, Unit
 
 AUTOTUNE_ON, AUTOTUNE_OFF = 106, 59
 
@@ -50,10 +51,12 @@ class ControllerLoop(NotCopied):
         force: bool = False,
         verify: bool = False,
         timeout: float | None = None,
+        unit: Unit | str | None = None,
     ) -> Reading[float]:
         """Write the set point (7001); see `Controller.set_setpoint`."""
-        write = check_write(self._session, "setpoint", value, instance=self.number, confirm=confirm)
         with self._session.timeout(timeout):
+            options: Any = {"instance": self.number, "confirm": confirm, "unit": unit}
+            write = check_write(self._session, "setpoint", value, **options)
             return as_number(send_write(self._session, write, force=force, verify=verify))
 
     def read_output_power(self, *, timeout: float | None = None) -> Reading[float]:

@@ -12,7 +12,7 @@ from watlowlib._internal.process import NotCopied
 from watlowlib._internal.validation import shown
 from watlowlib.devices.targets import Parameters, as_list
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import Sample
+from watlowlib.model import Sample, Unit
 
 
 class Poll(NotCopied):
@@ -92,7 +92,8 @@ class PollSource(Protocol):
         """Check the request and plan its reads.
 
         A source that cannot check sensors may omit `sensor_check`: the argument is passed
-        only when it is True.
+        only when it is True. A source that can convert temperatures takes `show_unit` too, a
+        `Unit`, which is passed only when the caller of `record` gives it.
 
         Raises:
             WatlowConfigurationError: Something requested does not exist or cannot be read.
@@ -126,11 +127,13 @@ class SimpleSource:
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,
         sensor_check: bool = False,
+        show_unit: Unit | None = None,
     ) -> FunctionPoll:
         """Plan a poll.
 
         Raises:
-            WatlowConfigurationError: `poll` is a coroutine function, or cannot check sensors.
+            WatlowConfigurationError: `poll` is a coroutine function, or cannot check sensors or
+                convert temperatures.
         """
         poll = self._source.poll
         if inspect.iscoroutinefunction(poll):
@@ -140,6 +143,10 @@ class SimpleSource:
         if sensor_check:
             raise WatlowConfigurationError(
                 f"{shown(self._source)} cannot check sensors; leave sensor_check out"
+            )
+        if show_unit is not None:
+            raise WatlowConfigurationError(
+                f"{shown(self._source)} cannot convert temperatures; leave show_unit out"
             )
         wanted = as_list("parameters", parameters)
         devices = None if names is None else as_list("names", names)

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from watlowlib._internal.clock import Clock, SystemClock
 from watlowlib._internal.validation import as_positive, finite_or_none, shown
 from watlowlib.devices.session import Session
+from watlowlib.devices.shown_unit import check_convertible, shown_in
 from watlowlib.devices.writing import check_own_limits, check_write, send_write, write_parameter
 from watlowlib.errors import (
     WatlowConfigurationError,
@@ -18,7 +20,8 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowWriteError,
 )
-from watlowlib.model import Reading, Value
+from watlowlib.model import Reading, Unit, Value
+from watlowlib.units import as_scale
 
 MOST = 1e9
 INTERVAL_S = 1.0
@@ -38,14 +41,17 @@ def wait_until(
     timeout: float,
     *,
     instance: int = 1,
+    unit: Unit | str | None = None,
     clock: Clock | None = None,
 ) -> Reading[float]:
-    """Wait until the process value stays within `tolerance` of `value`."""
+    """Wait until the process value stays within `tolerance` of `value`, both in `unit`."""
     goal = finite_or_none(value)
     if goal is None:
         raise WatlowConfigurationError(f"value={shown(value)}: give a number")
     tolerance = as_positive("tolerance", tolerance, MOST, "degrees")
     timeout = as_positive("timeout", timeout, MOST, "seconds")
+    scale = None if unit is None else as_scale("unit", unit)
+    check_convertible(session, [session.registry.resolve("process_value")], scale)
     in_a_row = 0
 
     def settled(reading: Reading[float]) -> bool:
@@ -54,7 +60,9 @@ def wait_until(
         in_a_row = in_a_row + 1 if near else 0
         return in_a_row >= IN_A_ROW
 
-    return _read_until(session, "process_value", instance, settled, timeout, clock or SystemClock())
+    return _read_until(
+        session, "process_value", instance, settled, timeout, clock or SystemClock(), scale
+    )
 
 
 def ramp_to(
@@ -64,25 +72,25 @@ def ramp_to(
     *,
     instance: int = 1,
     confirm: bool = False,
+    unit: Unit | str | None = None,
     clock: Clock | None = None,
 ) -> Reading[float]:
     """Let the controller ramp its set point to `value`, then restore its ramp settings."""
     rate = as_positive("rate_per_minute", rate_per_minute, MOST, "degrees a minute")
-    settings = dict(zip(RAMP_SETTINGS, (PER_MINUTE, rate, AT_SETPOINT_CHANGE)))
-    ramp = [
-        check_write(session, name, setting, instance=instance, confirm=confirm)
-        for name, setting in settings.items()
-    ]
-    goal = check_write(session, "setpoint", value, instance=instance, confirm=confirm)
+    options: Any = {"instance": instance, "confirm": confirm}
+    per_minute = check_write(session, "ramp_scale", PER_MINUTE, **options)
+    slope = check_write(session, "ramp_rate", rate, unit=unit, **options)
+    action = check_write(session, "ramp_action", AT_SETPOINT_CHANGE, **options)
+    goal = check_write(session, "setpoint", value, unit=unit, **options)
     check_own_limits(session, goal)
-    before = {name: session.read_parameter(name, instance).value for name in settings}
+    before = {name: session.read_parameter(name, instance).value for name in RAMP_SETTINGS}
     start = session.read_parameter("setpoint_active", instance).value
     distance = abs(goal.value - start) if isinstance(start, float) else 0.0
     # Twice the duration of the ramp plus a minute: after that the controller does not ramp.
-    timeout_s = 120.0 * distance / rate + 60.0
+    timeout_s = 120.0 * distance / slope.value + 60.0
     setpoint_sent = False
     try:
-        for write in ramp:
+        for write in (per_minute, slope, action):
             send_write(session, write)
         setpoint_sent = True  # from here on it may be stored, with or without an echo
         send_write(session, goal)
@@ -100,7 +108,7 @@ def ramp_to(
         _restore(session, before, instance)
         raise
     _restore(session, before, instance)
-    return reading
+    return reading if unit is None else reading.to(unit)
 
 
 def _is_near(goal: float, reading: Reading[float]) -> bool:
@@ -130,6 +138,7 @@ def _read_until(
     done: Callable[[Reading[float]], bool],
     timeout_s: float,
     clock: Clock,
+    unit: Unit | None = None,
 ) -> Reading[float]:
     start_ns, never = clock.now_ns(), threading.Event()
     reads = 0
@@ -137,7 +146,7 @@ def _read_until(
     while True:
         # A single lost reading does not end a wait of hours.
         with suppress(WatlowTimeoutError, WatlowCRCError):
-            reading = session.read_number(name, instance)
+            reading = shown_in(unit, session.read_number(name, instance))
             last = reading.value
             if done(reading):
                 return reading

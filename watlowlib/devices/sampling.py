@@ -18,10 +18,11 @@ from watlowlib.devices.driver import Target
 from watlowlib.devices.identity import known_identity, read_description
 from watlowlib.devices.poll import Poll, StopCondition
 from watlowlib.devices.session import Session
+from watlowlib.devices.shown_unit import check_convertible, shown_in
 from watlowlib.devices.targets import Parameters
-from watlowlib.devices.values import unit_of
+from watlowlib.devices.values import quantity_of, unit_of
 from watlowlib.errors import WatlowError, WatlowPortBusyError
-from watlowlib.model import Reading, Sample
+from watlowlib.model import Reading, Sample, Unit
 from watlowlib.protocol.stats import DeviceStats
 
 SampleResult: TypeAlias = "tuple[Sample, WatlowError | None]"
@@ -41,15 +42,19 @@ def make_sampler(
     device: str,
     *,
     sensor_check: bool = False,
+    show_unit: Unit | None = None,
 ) -> Sampler:
     """Return a sampler that skips the controller while it is offline, and notices another one.
 
     Raises:
-        WatlowConfigurationError: The controller cannot read one of the parameters.
+        WatlowConfigurationError: The controller cannot read one of the parameters, or there is a
+            temperature among them, whose scale is not known, to be shown in `show_unit`.
     """
     targets = session.targets(parameters, instances)
+    check_convertible(session, (spec for spec, _ in targets), show_unit)
     session.identity.request()
-    return Sampler(session, targets, device=device, sensor_check=sensor_check, skip_offline=True)
+    options: Any = {"sensor_check": sensor_check, "show_unit": show_unit, "skip_offline": True}
+    return Sampler(session, targets, device=device, **options)
 
 
 class Sampler(Poll):
@@ -57,6 +62,7 @@ class Sampler(Poll):
 
     `device` is the controller's name in samples. With `sensor_check` the input error is read with
     each value from a sensor; with `skip_offline` nothing is read while the controller is offline.
+    Temperatures are converted to `show_unit`; None for the scale of the wire.
     """
 
     def __init__(
@@ -67,8 +73,10 @@ class Sampler(Poll):
         device: str,
         sensor_check: bool = False,
         skip_offline: bool = False,
+        show_unit: Unit | None = None,
     ) -> None:
         self._session = session
+        self._show_unit = show_unit
         self._targets = targets
         self._device = device
         self._skip_offline = skip_offline
@@ -152,6 +160,7 @@ class Sampler(Poll):
         return self._gap(target, error.status), error
 
     def _sample(self, reading: Reading) -> Sample:
+        reading = shown_in(self._show_unit, reading)
         return self._session.sample_type(
             device=self._device,
             address=reading.address,
@@ -172,6 +181,7 @@ class Sampler(Poll):
     def _gap(self, target: Target, status: str, elapsed_s: float = 0.0) -> Sample:
         """Return the sample of a read that failed after `elapsed_s`, or was not sent."""
         spec, instance = target
+        converted = self._show_unit if quantity_of(spec) is not None else None
         received_at = datetime.now(timezone.utc)
         return self._session.sample_type(
             device=self._device,
@@ -181,7 +191,7 @@ class Sampler(Poll):
             parameter_id=spec.number,
             instance=instance,
             value=None,
-            unit=unit_of(spec, self._session.temperature_unit),
+            unit=unit_of(spec, converted or self._session.temperature_unit),
             requested_at=received_at - timedelta(seconds=elapsed_s),
             received_at=received_at,
             midpoint_at=received_at - timedelta(seconds=elapsed_s / 2),

@@ -26,11 +26,20 @@ SCALES: dict[Value, Unit] = {0: Unit.FAHRENHEIT, 1: Unit.CELSIUS}
 class SeriesSdDriver(ModbusDriver):
     """A Series SD: one data map, high word first, the scale in register 18."""
 
+    reports_scale = True
     _scale: Unit | None = None
 
     @property
     def temperature_unit(self) -> Unit | None:
         """The scale on the wire, once it has been read."""
+        return self._scale
+
+    def read_scale(self) -> Unit | None:
+        """Read register 18."""
+        ((outcome,),) = super().read_each([SCALE])
+        no_scale = self._store_scale(outcome.result)
+        if no_scale is not None:
+            raise no_scale
         return self._scale
 
     def forget(self) -> None:
@@ -63,14 +72,11 @@ class SeriesSdDriver(ModbusDriver):
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
     ) -> DecodedReply:
         """Write a value; a temperature only if the scale is still the one read last."""
-        known = self._scale
-        ((outcome,),) = super().read_each([SCALE])
-        no_scale = self._store_scale(outcome.result)
-        if no_scale is not None:
-            raise no_scale
-        if spec.kind is Kind.TEMPERATURE and known not in (None, self._scale):
+        known = options.scale or self._scale
+        scale = self.read_scale()
+        if spec.kind is Kind.TEMPERATURE and known not in (None, scale):
             raise WatlowUncertainError(
-                f"register {SCALE_REGISTER} is {self._scale} now and was {known} before; "
+                f"register {SCALE_REGISTER} is {scale} now and was {known} before; "
                 "nothing was written: give the value in the present scale"
             )
         return super().write(spec, instance, value, options)

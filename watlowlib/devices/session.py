@@ -21,7 +21,7 @@ from watlowlib.devices.replacement import IdentityCheck
 from watlowlib.devices.session_attributes import SessionAttributes
 from watlowlib.devices.stored_settings import StoredSettings
 from watlowlib.devices.targets import Parameters, target_of, targets_of
-from watlowlib.devices.values import as_number, is_cool_side, reading_of, unit_of
+from watlowlib.devices.values import as_number, is_cool_side, reading_of
 from watlowlib.errors import (
     ErrorContext,
     WatlowAbsentError,
@@ -226,6 +226,17 @@ class Session(SessionAttributes):
             raise
         return self._reading(spec, instance, decoded)
 
+    def read_scale(self) -> Unit | None:
+        """Return the scale of temperatures on the wire; only a Series SD is asked for it.
+
+        Raises:
+            WatlowError: It could not be read.
+        """
+        if not self.driver.reports_scale:
+            return self.temperature_unit
+        self.confirm()
+        return self.repeat_if_interrupted(self.driver.read_scale)
+
     def part_number(self, *, refresh: bool = False) -> PartNumber | None:
         """Return the decoded part number (1009), read again if `refresh`; None if not reported."""
         self.confirm()
@@ -367,7 +378,7 @@ class Session(SessionAttributes):
         return error
 
     def _reading(self, spec: ParameterSpec, instance: int, decoded: DecodedReply) -> Reading:
-        unit = unit_of(spec, self.temperature_unit)
+        scale = self.temperature_unit
         return reading_of(
-            spec, instance, *decoded, unit=unit, address=self.address, protocol=self.protocol
+            spec, instance, *decoded, scale=scale, address=self.address, protocol=self.protocol
         )

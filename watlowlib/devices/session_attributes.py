@@ -35,6 +35,16 @@ class SessionAttributes(NotCopied):
         return self.driver.temperature_unit or self._temperature_unit
 
     @property
+    def declared_scale(self) -> Unit | None:
+        """Scale of temperatures on the wire as the user has declared it, or None."""
+        return self._temperature_unit
+
+    @property
+    def knows_scale(self) -> bool:
+        """Whether the scale is declared, or reported by the controller with each value."""
+        return self.driver.reports_scale or self._temperature_unit is not None
+
+    @property
     def closed(self) -> bool:
         """Whether the session has released its port."""
         return not self._lease.active

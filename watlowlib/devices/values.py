@@ -9,7 +9,7 @@ from typing import cast
 
 from watlowlib._internal.validation import finite_or_none, shown
 from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
-from watlowlib.model import ProtocolKind, Reading, Unit, Value, WordOrder
+from watlowlib.model import ProtocolKind, Quantity, Reading, Unit, Value, WordOrder
 from watlowlib.protocol.exchange import Reply
 from watlowlib.protocol.modbus.words import encode_words, of_counts
 from watlowlib.registry.parameters import DataType, Kind, ParameterSpec
@@ -21,6 +21,14 @@ _UNITS = {
     Kind.MINUTES: Unit.MINUTE,
     Kind.HOURS: Unit.HOUR,
 }
+_QUANTITIES = {
+    Kind.TEMPERATURE: Quantity.TEMPERATURE,
+    Kind.TEMPERATURE_DIFFERENCE: Quantity.DIFFERENCE,
+    Kind.TEMPERATURE_RATE: Quantity.RATE,
+}
+_AMBIGUOUS = frozenset({9001, 9002, 9020})
+"""The set points of an alarm: differences if the alarm type (9015) is deviation."""
+
 _UNWRITABLE = (DataType.STRING, DataType.POINTER, DataType.ANY)
 _UNINITIALISED: float = struct.unpack(">f", b"\xcd\xcd\xcd\xcd")[0]
 """A float that the controller never set, as on the cool side of a unit without cooling."""
@@ -52,6 +60,11 @@ def unit_of(spec: ParameterSpec, temperature_unit: Unit | None) -> Unit | None:
     if spec.kind in (Kind.TEMPERATURE, Kind.TEMPERATURE_DIFFERENCE):
         return temperature_unit
     return _UNITS.get(spec.kind)
+
+
+def quantity_of(spec: ParameterSpec) -> Quantity | None:
+    """Return how values of `spec` are converted between °F and °C; None for no conversion."""
+    return None if spec.number in _AMBIGUOUS else _QUANTITIES.get(spec.kind)
 
 
 def is_cool_side(spec: ParameterSpec) -> bool:
@@ -93,14 +106,18 @@ def reading_of(
     value: Value,
     reply: Reply,
     *,
-    unit: Unit | None,
+    scale: Unit | None,
     address: int,
     protocol: ProtocolKind,
 ) -> Reading:
-    """Return a value with the reply that contained it as a `Reading`."""
+    """Return a value with the reply that contained it as a `Reading`.
+
+    `scale` is that of temperatures on the wire; None if it is not known.
+    """
+    quantity = quantity_of(spec)
     return Reading(
         value=value,
-        unit=unit,
+        unit=unit_of(spec, scale),
         parameter=spec.recorded_as,
         parameter_id=spec.number,
         instance=instance,
@@ -112,6 +129,8 @@ def reading_of(
         label=label_of(spec, value),
         protocol=protocol,
         monotonic_ns=reply.monotonic_ns,
+        quantity=quantity,
+        scale=None if quantity is None else scale,
     )
 
 

@@ -231,6 +231,7 @@ class WatlowManager(NotCopied):
         flush_interval: float = 1.0,
         auto_reconnect: bool = True,
         sensor_check: bool = False,
+        show_unit: Unit | str | None = None,
         assembly: bool = False,
         confirm: bool = False,
         metadata: Mapping[str, Any] | None = None,
@@ -263,6 +264,7 @@ class WatlowManager(NotCopied):
             buffer_size=buffer_size,
             auto_reconnect=auto_reconnect,
             sensor_check=sensor_check,
+            show_unit=show_unit,
             assembly=assembly,
             confirm=confirm,
             metadata=metadata,
@@ -282,11 +284,13 @@ class WatlowManager(NotCopied):
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,
         sensor_check: bool = False,
+        show_unit: Unit | None = None,
     ) -> FleetPoll:
         """Plan a poll for a recording; see `watlowlib.devices.poll.PollSource`."""
         groups = self._port_groups(names)
+        options: Any = {"sensor_check": sensor_check, "show_unit": show_unit}
         samplers = {
-            name: make_sampler(ctl.session, parameters, instances, name, sensor_check=sensor_check)
+            name: make_sampler(ctl.session, parameters, instances, name, **options)
             for name, ctl in groups.fleet.items()
         }
         return FleetPoll(groups, samplers)

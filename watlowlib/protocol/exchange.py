@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import NamedTuple, Protocol, TypeVar
 
 from watlowlib._internal.clock import Deadline
+from watlowlib.model import Unit
 
 DEFAULT_TIMEOUT_S = 0.5
 """How long to wait for a reply by default."""
@@ -60,11 +61,13 @@ class WriteOptions(NamedTuple):
         readable: Whether the stored value can be read back.
         skip_unchanged: Whether to read first, and skip the write if the value is stored already.
         on_send: Called before each time the write is sent.
+        scale: The scale that a temperature was converted to; None if it was not.
     """
 
     readable: bool = True
     skip_unchanged: bool = False
     on_send: Callable[[], None] = lambda: None
+    scale: Unit | None = None
 
 
 class Reply(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from watlowlib._internal.validation import shown
 from watlowlib.devices.factory import ADDRESSES
 from watlowlib.devices.targets import target_of
 from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
@@ -106,6 +107,7 @@ def _check_record(rig: Rig, document: dict[str, Any], problems: Problems) -> Non
                     ("record", key), table[key], "record.rates has the rates; leave it out"
                 )
     _check_parameters(rig, problems)
+    _check_show_unit(rig, problems)
     urls = [sink.url for sink in record.sinks]
     for n, url in enumerate(urls):
         if url in urls[:n]:
@@ -116,6 +118,21 @@ def _check_record(rig: Rig, document: dict[str, Any], problems: Problems) -> Non
             as_metadata({key: value})
         except WatlowConfigurationError as error:
             problems.add(("record", "metadata", key), f"record.{error.message}")
+
+
+def _check_show_unit(rig: Rig, problems: Problems) -> None:
+    if rig.record.show_unit is None:
+        return
+    for name, controller in rig.controllers.items():
+        port = rig.ports.get(controller.port)
+        declared = controller.temperature_unit or (port and port.temperature_unit)
+        if not declared and controller.family is not ControllerFamily.SD:
+            problems.add(
+                ("record", "show_unit", name),
+                f"record.show_unit={shown(rig.record.show_unit)}: the scale of "
+                f"{key_text(('controllers', name))} on the wire is not known; give "
+                "temperature_unit for it or its port",
+            )
 
 
 def _check_parameters(rig: Rig, problems: Problems) -> None:

@@ -172,5 +172,6 @@ class Rig:
             "duration": record.duration,
             "overflow": record.overflow,
             "sensor_check": record.sensor_check,
+            "show_unit": record.show_unit,
             "metadata": dict(record.metadata),
         }

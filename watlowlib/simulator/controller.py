@@ -17,7 +17,7 @@ from typing import TypeVar
 from watlowlib._internal.clock import SystemClock, Ticking
 from watlowlib._internal.validation import as_enum, as_int
 from watlowlib.devices.stdbus_driver import tag_of
-from watlowlib.devices.values import SETPOINT, as_stored, is_cool_side
+from watlowlib.devices.values import SETPOINT, as_stored, is_cool_side, quantity_of
 from watlowlib.errors import WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, Unit, Value, WordOrder
 from watlowlib.protocol.modbus.frames import SLAVES
@@ -41,6 +41,7 @@ from watlowlib.simulator.loop import LoopSettings, SimulatedLoop
 from watlowlib.simulator.oven import Oven, Tuning
 from watlowlib.simulator.registers import ASSEMBLY, RegisterBank, Write
 from watlowlib.simulator.slave import ModbusSlave
+from watlowlib.units import as_scale, converted
 
 E = TypeVar("E", bound=Enum)
 
@@ -51,6 +52,8 @@ OPEN_SENSOR = 2531.8017578125
 YES, NO = 106, 59
 PROTOCOLS = {ProtocolKind.STDBUS: 1286, ProtocolKind.MODBUS_RTU: 1057}
 ORDERS = {WordOrder.HIGH_LOW: 1330, WordOrder.LOW_HIGH: 1331}
+DISPLAY_UNITS = 17050
+SCALE_CODES = {Unit.FAHRENHEIT: 30, Unit.CELSIUS: 15}
 SENSOR_GOOD, SENSOR_OPEN = 61, 65
 ALARMS = 4
 _CLASSES = frozenset(spec.class_id for spec in PARAMETERS)
@@ -75,7 +78,10 @@ class SimulatedController:
         data_map: The Modbus data map, 1 or 2.
         word_order: Word order of 32-bit values in two registers (17043).
         registers_per_read: Most registers of one Modbus read, 1 to 125; None for 125.
-        temperature_unit: The scale of temperatures on the wire, "F" or "C".
+        temperature_unit: The scale of temperatures on the wire at the start, "F" or "C"; also
+            that of the other arguments, of `get` and of `set`.
+        label_only: Whether 17050 changes nothing but its own value, as on one firmware; otherwise
+            it sets the scale on the wire.
         gaps: The reply to a Modbus read across unreadable registers: exception 02 with "refuse",
             0 for these registers with "zero".
 
@@ -99,10 +105,12 @@ class SimulatedController:
         word_order: WordOrder | str = WordOrder.LOW_HIGH,
         registers_per_read: int | None = None,
         temperature_unit: str = "F",
+        label_only: bool = True,
         gaps: str = "refuse",
     ) -> None:
         _check_unit(address, loops)
-        self._scale = _scale_of(temperature_unit)
+        self._scale = as_scale("temperature_unit", temperature_unit)
+        self._label_only = label_only
         slave = address if modbus_address is None else modbus_address
         as_int("modbus_address", slave, SLAVES[0], SLAVES[-1], "give 1 to 247")
         protocol_code = _setting_code("protocol", ProtocolKind, protocol, PROTOCOLS)
@@ -124,6 +132,7 @@ class SimulatedController:
         self._clock: Ticking = SystemClock()
         self._updated_ns = self._clock.now_ns()
         codes = {17001: address, 17007: slave, 17009: protocol_code, 17043: order_code}
+        codes[DISPLAY_UNITS] = SCALE_CODES[self._scale]
         self._values = self._start_values(setpoint, shipped.identity(address) | codes)
         self._values[1009, 1] = part_number or shipped.part_number(
             loops, cooling, modbus=self.speaks is ProtocolKind.MODBUS_RTU
@@ -170,6 +179,13 @@ class SimulatedController:
         high_first = self._values[17043, 1] == ORDERS[WordOrder.HIGH_LOW]
         return WordOrder.HIGH_LOW if high_first else WordOrder.LOW_HIGH
 
+    @property
+    def wire_scale(self) -> Unit:
+        """The scale of temperatures on the wire."""
+        celsius = self._values[DISPLAY_UNITS, 1] == SCALE_CODES[Unit.CELSIUS]
+        reported = Unit.CELSIUS if celsius else Unit.FAHRENHEIT
+        return self._scale if self._label_only else reported
+
     def instances_of(self, spec: ParameterSpec) -> int:
         """Return the number of instances of `spec` that this unit has."""
         # Instance 2 of an assembly class is the other data direction, not a second loop.
@@ -196,8 +212,9 @@ class SimulatedController:
             self._values[spec.number, instance] = value
 
     def held(self, spec: ParameterSpec, instance: int) -> Value:
-        """Return the value of `spec` for the registers."""
-        return self.get(spec.number, instance)
+        """Return the value of `spec` on the wire, for the registers and replies."""
+        value = self.get(spec.number, instance)
+        return self._converted(spec, value, self._scale, self.wire_scale)
 
     def open_sensor(self, instance: int = 1) -> None:
         """Simulate an open thermocouple at one input, until `close_sensor`."""
@@ -224,7 +241,7 @@ class SimulatedController:
         if not spec.readable:
             return ErrorReply(ErrorCode.ACCESS_DENIED)
         tag = _wire_tag(spec)
-        return ReadReply(*request, tag, encode_value(tag, self.get(spec.number, request.instance)))
+        return ReadReply(*request, tag, encode_value(tag, self.held(spec, request.instance)))
 
     def _handle_write(self, spec: ParameterSpec, request: WriteRequest) -> Payload:
         try:
@@ -239,7 +256,8 @@ class SimulatedController:
 
     def take(self, spec: ParameterSpec, instance: int, value: Value) -> None:
         """Store a value written over the line, and carry out its action."""
-        self.set(spec.number, value, instance)
+        inner = self._converted(spec, value, self.wire_scale, self._scale)
+        self.set(spec.number, inner, instance)
         self._run_action(spec.number, instance, value)
         self.writes.append(Write(spec.number, instance, value))
         self.eeprom_writes += spec.persistent and self._values[17051, 1] == YES
@@ -250,13 +268,23 @@ class SimulatedController:
             return isinstance(value, str)
         if spec.codes:
             return value in spec.codes
-        low, high = spec.limits(self._scale)
+        low, high = spec.limits(self.wire_scale)
         if spec.number == SETPOINT:
-            low, high = self._float(7003, instance), self._float(7004, instance)
+            low, high = (self._limit_on_wire(number, instance) for number in (7003, 7004))
         # Compare with the limit as the nearest 32-bit float, like the value on the wire.
         return (low is None or value >= as_stored(spec, low)) and (
             high is None or value <= as_stored(spec, high)
         )
+
+    def _limit_on_wire(self, number: int, instance: int) -> float:
+        value = self.held(_SPECS[number], instance)
+        return float(value) if isinstance(value, (int, float)) else 0.0
+
+    def _converted(self, spec: ParameterSpec, value: Value, source: Unit, target: Unit) -> Value:
+        quantity = quantity_of(spec)
+        if quantity is None or source is target or value == UNINITIALISED:
+            return value
+        return converted(spec.name, value, quantity, source, target)
 
     def _run_action(self, number: int, instance: int, value: Value) -> None:
         """Start the action of a written parameter: autotune, clear or silence an alarm."""
@@ -343,12 +371,6 @@ def _check_unit(address: int, loops: int) -> None:
         raise WatlowConfigurationError(
             f"address={address!r}, loops={loops!r}: address must be 1 to 16, loops 1 or 2"
         )
-
-
-def _scale_of(temperature_unit: str) -> Unit:
-    if temperature_unit not in ("C", "F"):
-        raise WatlowConfigurationError(f"temperature_unit={temperature_unit!r}: give 'C' or 'F'")
-    return Unit(temperature_unit)
 
 
 def _wire_tag(spec: ParameterSpec) -> Tag:

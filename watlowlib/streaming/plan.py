@@ -25,8 +25,9 @@ from watlowlib.devices.poll import (
 )
 from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import RateReport, Sample
+from watlowlib.model import RateReport, Sample, Unit
 from watlowlib.streaming.schedule import Slots
+from watlowlib.units import as_scale
 
 MAX_HZ, MAX_S = 1e6, 1e9
 MAX_RATES = 6
@@ -66,6 +67,7 @@ def make_plan(
     names: str | Iterable[str] | None,
     instances: int | Iterable[int],
     sensor_check: bool,
+    show_unit: Unit | str | None,
     assembly: bool,
     confirm: bool,
 ) -> Plan:
@@ -85,8 +87,10 @@ def make_plan(
     names, instances = _reusable(names), _reusable(instances)
     rates = list(dict.fromkeys(hz for _, hz in entries))
     numbers = range(len(rates))
-    # A user's own source need not accept `sensor_check`.
-    options = {"sensor_check": True} if sensor_check else {}
+    # A user's own source need not accept `sensor_check` and `show_unit`.
+    options: dict[str, Any] = {"sensor_check": True} if sensor_check else {}
+    if show_unit is not None:
+        options["show_unit"] = as_scale("show_unit", show_unit)
 
     def prepare(due: tuple[int, ...]) -> Poll:
         due_names = [name for name, hz in entries if rates.index(hz) in due]

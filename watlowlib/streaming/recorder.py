@@ -46,7 +46,7 @@ from watlowlib._internal.validation import as_enum, as_int
 from watlowlib.devices.poll import PollSource, SimplePollSource
 from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
-from watlowlib.model import AcquisitionSummary, Sample, SinkReport
+from watlowlib.model import AcquisitionSummary, Sample, SinkReport, Unit
 from watlowlib.streaming.counters import Batch, Counters
 from watlowlib.streaming.metadata import RecordingInfo, as_metadata
 from watlowlib.streaming.plan import Plan, Rates, make_plan
@@ -296,6 +296,7 @@ def record(
     buffer_size: int = 64,
     auto_reconnect: bool = True,
     sensor_check: bool = False,
+    show_unit: Unit | str | None = None,
     assembly: bool = False,
     confirm: bool = False,
     metadata: Mapping[str, Any] | None = None,
@@ -326,6 +327,10 @@ def record(
         sensor_check: Whether to read the input error (4002) with each process value. A value
             whose sensor has an error is kept, with the status "sensor_error"; if the input
             error could not be read, "sensor_unknown". Over Modbus one read brings both.
+        show_unit: "C" or "F" to convert temperatures, differences and rates to this scale; `raw`
+            stays as received, and other values as they are. None for the scale of the wire.
+            Nothing checks here that the declared scale is the controller's; `docs/units.md`
+            shows how to.
         assembly: Over Modbus, whether to read through the controllers' assemblies; see
             `Controller.assembly`. Needs `confirm=True`.
         confirm: Allows `assembly` to write the controllers' EEPROM.
@@ -352,6 +357,7 @@ def record(
             names=names,
             instances=instances,
             sensor_check=sensor_check,
+            show_unit=show_unit,
             assembly=assembly,
             confirm=confirm,
         ),

@@ -135,7 +135,7 @@ class SyncController(Controller):
         """Read one parameter; see `Controller.read_parameter`."""
         return self._entry(super().read_parameter(name_or_id, instance=instance, timeout=timeout))
 
-    def write_parameter(
+    def write_parameter(  # type: ignore[override]
         self,
         name_or_id: str | int,
         value: Value,
@@ -171,9 +171,11 @@ class SyncController(Controller):
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,
         sensor_check: bool = False,
+        show_unit: Unit | None = None,
     ) -> Sampler:
         """Plan a poll for a recording; `names` has no effect."""
-        return super().prepare(parameters, instances=instances, sensor_check=sensor_check)
+        options: Any = {"sensor_check": sensor_check, "show_unit": show_unit}
+        return super().prepare(parameters, instances=instances, **options)
 
     def read_comms_unit_label(self, *, timeout: float | None = None) -> Unit | None:
         """Read the scale of temperatures on the wire (17050)."""
