@@ -32,7 +32,8 @@ def command(file: str, as_json: bool) -> None:
         print_json(map(asdict, findings))
     else:
         for each in findings:
-            console().print(f"{'ok     ' if each.ok else 'PROBLEM'} {each.subject}: {each.text}")
+            mark = "PROBLEM" if not each.ok else "warning" if each.kind == "warning" else "ok     "
+            console().print(f"{mark} {each.subject}: {each.text}")
     problems = sum(not each.ok for each in findings)
     if problems:
         silent = not any(each.ok for each in findings if each.kind == "controller")

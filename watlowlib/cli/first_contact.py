@@ -12,7 +12,7 @@ from watlowlib.cli.output import NO_VALUE, format_value
 from watlowlib.manager.contact import Contact, read_each_once
 from watlowlib.manager.line_load import LineLoad, line_loads, measure
 from watlowlib.manager.manager import WatlowManager
-from watlowlib.model import RateReport
+from watlowlib.model import RateReport, Unit
 from watlowlib.streaming.recorder import Recording
 
 
@@ -30,7 +30,9 @@ def check_first(
         CommandError: No controller replies, unless `anyway`.
     """
     options = {name: arguments[name] for name in ("instances", "sensor_check") if name in arguments}
-    poll = manager.prepare(list(arguments["parameters"]), **options)
+    unit = arguments.get("show_unit")
+    shown: dict[str, Any] = {"show_unit": unit and Unit(unit)}
+    poll = manager.prepare(list(arguments["parameters"]), **options, **shown)
     contacts = read_each_once(manager, poll)
     screen.print(contact_table(contacts))
     replying = [each.name for each in contacts if each.replies]
@@ -46,6 +48,9 @@ def check_first(
             f"warning: {len(missing)} of {len(contacts)} controllers do not answer: "
             f"{', '.join(missing)}; their rows have no values until they do"
         )
+    for text in dict.fromkeys(each.warning for each in contacts if each.warning):
+        names = ", ".join(each.name for each in contacts if each.warning == text)
+        screen.print(f"warning: {names}: {text}")
     rates = recording.info.rates
     loads = line_loads(manager, rates, names=replying, **options)
     if not missing:

@@ -19,7 +19,7 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        kind: "controller", "line" or "output".
+        kind: "controller", "line", "output", or "warning": to be looked at, but usable.
         subject: What was checked: a controller's name, a port or an output.
         ok: Whether it can be used.
         text: What was found, or the problem and what to do.
@@ -55,7 +55,10 @@ def _check_controllers(manager: WatlowManager, rig: Rig) -> list[Finding]:
     loads = line_loads(manager, _rates(rig), names=replying, **options)
     if len(replying) == len(contacts):
         loads = measure(poll, loads)
-    return [_contact_finding(each) for each in contacts] + [
+    warnings = [
+        Finding("warning", each.name, True, each.warning) for each in contacts if each.warning
+    ]
+    return [*map(_contact_finding, contacts), *warnings] + [
         Finding(
             "line",
             load.port,
