@@ -146,6 +146,35 @@ def test_options_replace_the_rates_of_a_file(
     options: dict[str, Any], parameters: Any, rate_hz: float | None, folder: Path
 ) -> None:
     (folder / "rig.toml").write_text(RATES)
-    given = {"parameter": None, "instance": None, "rate": None, "duration": None} | options
+    names = ("parameter", "instance", "rate", "duration", "show_unit")
+    given: dict[str, Any] = dict.fromkeys(names) | options
     arguments = record_arguments(load_rig("rig.toml"), **given)
     assert (arguments["parameters"], arguments["rate_hz"]) == (parameters, rate_hz)
+
+
+def test_rows_have_the_shown_unit_and_a_contradicting_scale_is_named(
+    bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for unit in bus.controllers.values():
+        unit.set("setpoint", 86.0)
+    words = f"record {bus.port} --address 1,2 --name top,bot --duration 0.2 -o run.csv --unit F"
+    arguments = [*words.split(), "--parameter", "setpoint", "--show-unit", "C"]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "30.00 °C" in shown
+    assert "warning" not in shown
+    assert {(row["value"], row["unit"]) for row in read_samples("run.csv")} == {(30.0, "°C")}
+    for unit in bus.controllers.values():
+        unit.set(17050, 15)
+    assert main(arguments) == 0
+    assert (
+        capsys.readouterr().out.count("warning: top, bot: the scale of the wire is declared") == 1
+    )
+
+
+def test_nothing_is_converted_from_an_unknown_scale(
+    bus: SimulatedBus, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["record", bus.port, "-o", "run.csv", "--show-unit", "C"]) == 2
+    assert "is not known; open the controller with" in capsys.readouterr().err
+    assert list(folder.iterdir()) == []

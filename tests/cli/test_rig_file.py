@@ -168,3 +168,22 @@ def test_init_writes_nothing_when_nothing_replies(
     monkeypatch.chdir(tmp_path)
     assert main(["init", bus.port, "--protocol", "stdbus", "--address", "9"]) == 3
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_shown_unit_of_the_file_is_used(
+    rig: Path, bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bus.controllers[1].set("setpoint", 86.0)
+    bus.controllers[1].set("communications_display_units", 15)
+    rig.write_text(rig.read_text().replace("[record]", '[record]\nshow_unit = "C"'))
+    words = "read --config rig.toml --name oven_top --parameter sp --json".split()
+    for more, expected in (([], (30.0, "°C")), (["--show-unit", "F"], (86.0, "°F"))):
+        assert main([*words, *more]) == 0
+        (row,) = rows(capsys)
+        assert (row["value"], row["unit"]) == expected
+    assert main(["record", "--config", "rig.toml", "--name", "oven_top"]) == 0
+    assert "30.00 °C" in capsys.readouterr().out
+    units = {row["unit"] for row in read_samples("run.jsonl") if row["parameter"] == "setpoint"}
+    assert units == {"°C"}
+    assert main(["check", "rig.toml"]) == 0
+    assert "\nwarning oven_top: the scale of the wire is declared as °F" in capsys.readouterr().out

@@ -37,6 +37,39 @@ def test_set_shows_the_change_and_asks(
     assert [bus.controllers[n].get("setpoint") for n in (1, 2)] == [75.0, held]
 
 
+def test_a_value_with_a_scale_is_converted(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bus.controllers[1].set("setpoint", 77.0)
+    answer(monkeypatch, "y\n")
+    assert main(["set", bus.port, "setpoint", "30C", "--unit", "F"]) == 0
+    output = capsys.readouterr()
+    assert "old     77 °F, which is 25 °C\n" in output.err
+    assert "new     30 °C, which is 86 °F on the wire\n" in output.err
+    assert output.out.endswith(": 30 °C (setpoint, instance 1)\n")
+    assert main(["set", bus.port, "setpoint", "-5.5 °c", "--unit", "F", "--yes", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["value"], row["unit"], row["old_value"]) == (pytest.approx(-5.5), "°C", 30.0)
+    assert bus.controllers[1].get("setpoint") == pytest.approx(22.1)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("setpoint 30C", "setpoint cannot be converted"),
+        ("setpoint 9000C --unit F", "9000 °C is 16232 °F on the wire"),
+        ("manual_power 5C --unit F", "manual_power is not known to be a temperature"),
+        ("setpoint 30K --unit F", "setpoint (7001) = '30K'"),
+    ],
+)
+def test_a_value_that_cannot_be_converted_asks_nothing(
+    words: str, message: str, bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["set", bus.port, *words.split()]) == 2
+    assert message in capsys.readouterr().err
+    assert bus.controllers[1].writes == []
+
+
 def test_yes_writes_without_a_question(
     bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,7 +61,9 @@ LINE_OPTIONS = (
     click.option("--parity", type=click.Choice(["N", "E", "O"]), help="[default: N]"),
     click.option("--family", type=click.Choice(FAMILIES), help="sd: a Series SD."),
     click.option(
-        "--unit", type=click.Choice(["C", "F"]), help="Temperature scale on the wire, if known."
+        "--unit",
+        type=click.Choice(["C", "F"]),
+        help="The scale of temperatures on the wire. It converts nothing.",
     ),
     click.option("--timeout", type=float, metavar="S", help="Seconds per reply.  [default: 0.5]"),
     click.option("--retries", type=int, metavar="N", help="Per request.  [default: 1]"),
@@ -76,6 +78,12 @@ PARAMETERS = click.option(
 )
 INSTANCES = click.option(
     "--instance", type=Numbers(), metavar="N,...", help="Instances of each.  [default: 1]"
+)
+SHOW_UNIT = click.option(
+    "--show-unit",
+    type=click.Choice(["C", "F"]),
+    help="Convert temperatures to this scale, from that of --unit.  "
+    "[default: that of the wire; with a rig file: its show_unit]",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.exits import FAILED, SILENT, CommandError
@@ -14,6 +15,7 @@ from watlowlib.cli.options import (
     INSTANCES,
     PARAMETERS,
     PORT,
+    SHOW_UNIT,
     Line,
     line_options,
 )
@@ -21,6 +23,7 @@ from watlowlib.cli.output import console, print_json, sample_rows, sample_table
 from watlowlib.devices import availability
 from watlowlib.errors import WatlowTimeoutError
 from watlowlib.manager.manager import WatlowManager
+from watlowlib.model import Unit
 from watlowlib.rig.values import Rig
 
 
@@ -38,16 +41,23 @@ from watlowlib.rig.values import Rig
 @line_options
 @PARAMETERS
 @INSTANCES
+@SHOW_UNIT
 @json_option
 def command(
-    line: Line, parameter: tuple[str, ...] | None, instance: tuple[int, ...] | None, as_json: bool
+    line: Line,
+    parameter: tuple[str, ...] | None,
+    instance: tuple[int, ...] | None,
+    show_unit: str | None,
+    as_json: bool,
 ) -> None:
     """Read the parameters and print them; raise `WatlowError` if every read failed."""
     rig = load_config(line)
     with WatlowManager() as manager, availability_log_off():
         open_fleet(manager, line, rig)
         wanted = parameter or recorded_parameters(rig)
-        poll = manager.prepare(wanted, instances=instance or (1,))
+        scale = show_unit or (rig.record.show_unit if rig else None)
+        options: Any = {"instances": instance or (1,), "show_unit": scale and Unit(scale)}
+        poll = manager.prepare(wanted, **options)
         reads = [read for device_reads in poll.reads().values() for read in device_reads]
     samples = [sample for sample, _ in reads]
     if as_json:

@@ -17,6 +17,7 @@ from watlowlib.cli.options import (
     INSTANCES,
     PARAMETERS,
     PORT,
+    SHOW_UNIT,
     Line,
     line_options,
 )
@@ -59,6 +60,7 @@ from watlowlib.streaming.recorder import Recording, record
 @line_options
 @PARAMETERS
 @INSTANCES
+@SHOW_UNIT
 @click.option(
     "--rate", type=float, metavar="HZ", help="Ticks per second.  [default: 2, or the rig file's]"
 )
@@ -115,6 +117,7 @@ def record_arguments(
     instance: tuple[int, ...] | None,
     rate: float | None,
     duration: float | None,
+    show_unit: str | None,
 ) -> dict[str, Any]:
     """Return the arguments of `record`: those of the rig file, then the options."""
     arguments: dict[str, Any] = {"parameters": list(DEFAULT_PARAMETERS), "rate_hz": 2.0}
@@ -129,6 +132,8 @@ def record_arguments(
         arguments["instances"] = list(instance)
     if duration is not None:
         arguments["duration"] = duration
+    if show_unit is not None:
+        arguments["show_unit"] = show_unit
     return arguments
 
 

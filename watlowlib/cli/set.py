@@ -38,10 +38,10 @@ class SetCommand(Command):
     short_help="Write a parameter, after a question.",
     help="Write VALUE to PARAMETER of one controller. The old and the new value are shown with "
     "unit, range and the use of the EEPROM, and nothing is written without a yes. VALUE is a "
-    "number in the unit of the wire, or the code or label of an enumeration. With --config, leave "
-    "out PORT.",
+    "number in the unit of the wire, a temperature with its scale, such as 30C, which is converted "
+    "to that of the wire, or the code or label of an enumeration. With --config, leave out PORT.",
     examples=(
-        "watlowlib set /dev/ttyUSB0 setpoint 80 --address 2 --unit F",
+        "watlowlib set /dev/ttyUSB0 setpoint 30C --address 2 --unit F",
         "watlowlib set --config rig.toml --name oven_top heat_algorithm off --yes",
     ),
 )
@@ -57,15 +57,17 @@ def command(words: tuple[str, ...], line: Line, instance: int, yes: bool, as_jso
     with WatlowManager() as manager:
         open_fleet(manager, line, rig)
         controller = one_controller(manager)
-        write = controller.check_write(parameter, _number(value), instance=instance, confirm=True)
+        number, unit = _number(value)
+        options: Any = {"instance": instance, "confirm": True, "unit": unit}
+        write = controller.check_write(parameter, number, **options)
         check_own_limits(controller.session, write)
         old = _read(controller, write)
         if not yes:
             console(stderr=True).print(describe(controller, write, old))
             ask()
-        reading = controller.write_parameter(
-            write.spec.number, write.value, instance=instance, confirm=True
-        )
+        reading = controller.write_parameter(write.spec.number, number, **options)
+    if old is not None and unit is not None:
+        old = old.to(unit)
     if as_json:
         print_json([_row(controller, reading, old)])
     else:
@@ -96,12 +98,15 @@ def one_controller(manager: WatlowManager) -> Controller:
     return manager.get(manager.names[0])
 
 
-def _number(text: str) -> float | str:
+def _number(text: str) -> tuple[float | str, str | None]:
+    """Return the value, and the scale of a number with C or F behind it."""
+    scale = re.fullmatch(r"(.*[\d.]) *°?([CF])", text, re.IGNORECASE)
     try:
-        number = float(text)
+        number = float(scale[1] if scale else text)
     except ValueError:
-        return text
-    return int(number) if number.is_integer() else number
+        return text, None
+    unit = scale[2] if scale else None
+    return (int(number) if number.is_integer() else number), unit
 
 
 def _read(controller: Controller, write: CheckedWrite) -> Reading | None:
@@ -116,16 +121,20 @@ def _read(controller: Controller, write: CheckedWrite) -> Reading | None:
 
 def describe(controller: Controller, write: CheckedWrite, old: Reading | None) -> str:
     """Return what the write would change, as lines of text."""
-    spec, instance, value = write
+    spec, instance, value, given = write
     unit = unit_of(spec, controller.temperature_unit)
     suffix = "" if unit is None else f" {unit}"
     before = "not readable" if old is None else f"{_value(spec, old.value)}{suffix}"
+    after = f"{_value(spec, value)}{suffix}"
+    if given is not None and given.unit is not given.scale:
+        after = f"{given.value:.7g} {given.unit}, which is {after} on the wire"
+        before += "" if old is None else f", which is {old.to(given.unit).value:.6g} {given.unit}"
     eeprom = "yes: the value survives a power cut, and each write wears the EEPROM"
     return "\n".join(
         [
             f"{spec.name} ({spec.number}) of {controller.name}, instance {instance}",
             f"  old     {before}",
-            f"  new     {_value(spec, value)}{suffix}",
+            f"  new     {after}",
             f"  range   {_range(controller, write, suffix)}",
             f"  EEPROM  {eeprom if spec.persistent else 'no'}",
         ]
