@@ -53,7 +53,9 @@ def as_scale(name: str, given: object) -> Unit:
     """
     text = str(given).removeprefix("°").upper()
     if text not in ("C", "F"):
-        raise WatlowConfigurationError(f"{name}={given!r:.60}: give 'C' or 'F'")
+        # A long text is not shown: it may be a URL with a password.
+        what = f"{name}={str(given)!r}" if len(text) <= 8 else name
+        raise WatlowConfigurationError(f"{what}: give 'C' or 'F'")
     return Unit(text)
 
 
