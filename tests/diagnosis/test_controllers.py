@@ -117,7 +117,7 @@ def test_the_displayed_scale_is_compared_with_the_declared_one(
     finding = check_units(ctl, "oven", declared)
     assert finding.result is result
     assert f"the setting is {'°F' if code == 30 else '°C'}" in finding.found
-    assert ("compare the value on the display" in finding.advice) == (result is not Result.OK)
+    assert ("compare a reading without conversion" in finding.advice) == (result is not Result.OK)
 
 
 def test_the_scale_of_a_series_sd_is_certain(bus: SimulatedBus) -> None:

@@ -13,6 +13,12 @@ log = logging.getLogger(__name__)
 DISPLAY_UNITS = "communications_display_units"
 """17050 of an EZ-ZONE PM; register 18 of a Series SD."""
 
+HOW_TO_FIND_OUT = (
+    "on most firmware 17050 sets the scale of the wire, on some it is a label only. To find out, "
+    "compare a reading without conversion with the display: where it shows 25 °C or 77 °F, a wire "
+    "in °C has 25 and a wire in °F has 77; the page 'Units' of the documentation has more"
+)
+
 
 def scale_warning(session: Session) -> str:
     """Return a warning if 17050 contradicts the declared scale; empty if it does not.
@@ -20,7 +26,7 @@ def scale_warning(session: Session) -> str:
     Sends one read if a scale is declared. No warning if 17050 cannot be read.
     """
     declared = session.declared_scale
-    reported = None if declared is None else _reported(session)
+    reported = None if declared is None else reported_scale(session)
     if reported in (None, declared):
         return ""
     if session.driver.reports_scale:
@@ -30,15 +36,12 @@ def scale_warning(session: Session) -> str:
         )
     return (
         f"the scale of the wire is declared as {declared}, but 17050 (communications display "
-        f"units) is {reported}; on most firmware 17050 sets the scale of the wire, on some it is "
-        "a label only. To find out, compare a reading without conversion with the display: where "
-        "it shows 25 °C or 77 °F, a wire in °C has 25 and a wire in °F has 77; the page 'Units' of "
-        "the documentation has more"
+        f"units) is {reported}; {HOW_TO_FIND_OUT}"
     )
 
 
-def _reported(session: Session) -> Unit | None:
-    """Return the scale that the controller reports; None if it cannot be read."""
+def reported_scale(session: Session) -> Unit | None:
+    """Return the scale that the controller reports (17050); None if it cannot be read."""
     try:
         if session.driver.reports_scale:
             return session.read_scale()
