@@ -237,6 +237,10 @@ class Reading(Generic[V]):
         value: Any = converted(self.parameter, self.value, self.quantity, self.scale, scale)
         return replace(self, value=value, unit=self.unit and scale, scale=scale)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types: times as ISO 8601 text, `raw` as hexadecimal text."""
+        return {name: _as_json(value) for name, value in vars(self).items()}
+
     def __float__(self) -> float:
         if self.label is None and isinstance(self.value, (int, float)):
             return float(self.value)
@@ -255,6 +259,16 @@ class Reading(Generic[V]):
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """Print the text that IPython and notebooks show."""
         printer.text(str(self))
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds")
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Enum):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,28 @@ class Controller(ControllerAttributes):
         with self._session.timeout(timeout):
             return self._session.read_parameter(parameter, instance)
 
+    def read(
+        self, parameters: Parameters, *, instance: int = 1, timeout: float | None = None
+    ) -> dict[str | int, Reading]:
+        """Read several parameters, in as few requests as the protocol allows.
+
+        Args:
+            parameters: Names, aliases or numbers: `["pv", "sp", 8033]`.
+            instance: Which instance of each, from 1.
+            timeout: As in `read_parameter`, for each reply.
+
+        Returns:
+            One reading per parameter, under the name or number given here, in the given order.
+
+        Raises:
+            WatlowConfigurationError: No parameter is given, or one does not exist; nothing was
+                sent.
+            WatlowError: A read failed: the first error, as in `read_parameter`. For the other
+                values in spite of it use `poll`.
+        """
+        with self._session.timeout(timeout):
+            return self._session.read_named(parameters, instance)
+
     def write_parameter(
         self,
         parameter: str | int,

@@ -20,7 +20,7 @@ from watlowlib.devices.eeprom import EepromCounter
 from watlowlib.devices.replacement import IdentityCheck
 from watlowlib.devices.session_attributes import SessionAttributes
 from watlowlib.devices.stored_settings import StoredSettings
-from watlowlib.devices.targets import Parameters, target_of, targets_of
+from watlowlib.devices.targets import Parameters, as_list, target_of, targets_of
 from watlowlib.devices.values import as_number, is_cool_side, reading_of
 from watlowlib.errors import (
     ErrorContext,
@@ -128,6 +128,17 @@ class Session(SessionAttributes):
     def read_parameter(self, parameter: str | int, instance: int = 1) -> Reading:
         """Read one parameter by name, alias or number; see `Controller.read_parameter`."""
         return self.read(*self.target(parameter, instance))
+
+    def read_named(self, parameters: Parameters, instance: int = 1) -> dict[str | int, Reading]:
+        """Read several parameters, by the names given; see `Controller.read`."""
+        named = {name: self.target(name, instance) for name in as_list("parameters", parameters)}
+        readings: dict[Target, Reading] = {}
+        for results in self.read_each(self.targets(named, instance)):
+            for target, result in results.items():
+                if isinstance(result, WatlowError):
+                    raise result
+                readings[target] = result
+        return {name: readings[target] for name, target in named.items()}
 
     def read_number(self, parameter: str | int, instance: int = 1) -> Reading[float]:
         """Read one parameter whose value is a number, such as a temperature.
