@@ -10,9 +10,9 @@ error when the controller or the line fails; `poll` returns a sample without a v
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from watlowlib._internal.validation import as_int, shown
 from watlowlib.devices.alarms import Alarm
@@ -26,6 +26,9 @@ from watlowlib.devices.values import as_number
 from watlowlib.devices.writing import CheckedWrite, check_write, send_write, set_persistent_writes
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import DeviceInfo, Reading, Sample, Unit, Value
+
+if TYPE_CHECKING:
+    from watlowlib.devices.snapshot import Snapshot
 
 
 class Controller(ControllerAttributes):
@@ -231,6 +234,25 @@ class Controller(ControllerAttributes):
         """
         with self._session.timeout(timeout):
             return identify(self._session)
+
+    def read_all(self, progress: Callable[[int, int], object] | None = None) -> Snapshot:
+        """Read every readable parameter, with all its instances: from seconds to a minute.
+
+        Args:
+            progress: Called after each reply with the number of finished reads and of all
+                reads. The second one falls where the controller has fewer instances.
+
+        Returns:
+            The values, the controller's identity, and the parameters that it does not have; see
+            `watlowlib.snapshots`.
+
+        Raises:
+            WatlowError: The controller or the line fails, as in `read_parameter`.
+            WatlowUncertainError: Over Modbus, the data map or the word order is not known.
+        """
+        from watlowlib.devices.snapshot import read_all  # only few programs need it
+
+        return read_all(self._session, progress)
 
     def accept_replacement(self) -> DeviceInfo:
         """Continue with the controller that has taken this one's place; return its identity.
