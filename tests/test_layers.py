@@ -30,6 +30,7 @@ LAYERS = [
     "manager",
     "diagnosis",
     "simulator",
+    "snapshots",
     "sync",
     "_labview",
     "labview",

@@ -19,7 +19,8 @@ from watlowlib.errors import (
 from watlowlib.model import ControllerFamily, DeviceInfo, PartNumber, ProtocolKind
 
 T = TypeVar("T", int, str)
-_PROTOCOLS = {1286: ProtocolKind.STDBUS, 1057: ProtocolKind.MODBUS_RTU}
+PROTOCOLS = {1286: ProtocolKind.STDBUS, 1057: ProtocolKind.MODBUS_RTU}
+"""The protocols by the code of 17009."""
 
 
 def identify(session: Session) -> DeviceInfo:
@@ -56,7 +57,7 @@ def identify(session: Session) -> DeviceInfo:
         software_build=_read(session, "software_build_number", int),
         serial_number=identity.serial_number,
         device_name=_read(session, "device_name", str),
-        configured_protocol=_PROTOCOLS.get(_read(session, "protocol", int) or 0),
+        configured_protocol=PROTOCOLS.get(_read(session, "protocol", int) or 0),
         data_map=layout.data_map,
         word_order=layout.word_order,
     )

@@ -105,6 +105,21 @@ def replace(new: Path, old: Path) -> None:
             os.close(folder)
 
 
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` to `path`, or replace the file; it is complete or unchanged.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    new = path.with_name(f"_{path.name}.new")
+    try:
+        new.write_text(text, "utf-8")
+        replace(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
 def complete_lines(path: Path, *, quotes: bool) -> Iterator[str]:
     """Yield the complete lines of a UTF-8 file with their ends.
 

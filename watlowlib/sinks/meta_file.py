@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from watlowlib.sinks.files import replace
+from watlowlib.sinks.files import write_atomically
 from watlowlib.streaming.metadata import RecordingInfo
 
 KEY = "recordings"
@@ -43,14 +43,7 @@ def write_recordings(path: Path, recordings: Sequence[dict[str, Any]]) -> None:
         OSError: The file cannot be written.
     """
     text = json.dumps({KEY: recordings}, indent=2, ensure_ascii=False)
-    meta = meta_path(path)
-    new = meta.with_name(f"_{meta.name}.new")
-    try:
-        new.write_text(text + "\n", "utf-8")
-        replace(new, meta)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
+    write_atomically(meta_path(path), text + "\n")
 
 
 def recordings_beside(path: Path) -> list[dict[str, Any]]:

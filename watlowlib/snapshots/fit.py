@@ -1,0 +1,95 @@
+"""Whether a snapshot may be restored to a controller: the same kind of unit, scale and idle."""
+
+from __future__ import annotations
+
+from watlowlib.devices.controller import Controller
+from watlowlib.devices.snapshot import Snapshot, read_targets
+from watlowlib.errors import WatlowConfigurationError
+from watlowlib.model import Reading, Value
+from watlowlib.snapshots.kinds import registry_of
+
+SCALE = "communications_display_units"
+IDLE = {22002: "Off", 8026: "No"}
+"""Profile state and autotune request of a controller that runs neither."""
+
+
+def check_fits(ctl: Controller, snapshot: Snapshot, *, other_unit: bool) -> None:
+    """Refuse a snapshot of another unit, and a controller that is busy.
+
+    Raises:
+        WatlowConfigurationError: The message says what differs and what to do.
+        WatlowError: The controller or the line fails.
+    """
+    if registry_of(snapshot.identity.get("family")) is not ctl.registry:
+        raise WatlowConfigurationError(
+            f"the snapshot is of the family {snapshot.identity.get('family')}, which has other "
+            "parameters than this controller; open the controller with family= if it is wrong"
+        )
+    _check_declared_scale(ctl, snapshot)
+    part = ctl.session.part_number()
+    before = snapshot.identity.get("part_number")
+    if part is not None and before not in (None, part.text) and not other_unit:
+        raise WatlowConfigurationError(
+            f"the snapshot is of a {before}, this controller is a {part.text}; pass "
+            "other_unit=True (--other-unit) to restore what both have"
+        )
+    _check_scale_setting(ctl, snapshot)
+    _check_idle(ctl)
+
+
+def _check_declared_scale(ctl: Controller, snapshot: Snapshot) -> None:
+    now, before = ctl.temperature_unit, snapshot.identity.get("temperature_unit")
+    if now == before:
+        return
+    if before is None:
+        raise WatlowConfigurationError(
+            f"the snapshot does not say the scale of its temperatures, and the controller was "
+            f"opened with {now}; open it without temperature_unit (--unit) if the snapshot was "
+            "taken from it, or take the snapshot with the scale"
+        )
+    raise WatlowConfigurationError(
+        f"the temperatures of the snapshot are in {before}, the controller was opened with "
+        f"{now or 'no scale'}; open it with temperature_unit={before[-1]!r} "
+        f"(--unit {before[-1]}) if this is the scale on its line"
+    )
+
+
+def _check_scale_setting(ctl: Controller, snapshot: Snapshot) -> None:
+    """Compare 17050; with no declared scale it must be known."""
+    spec = ctl.registry.resolve(SCALE)
+    before = next((each.value for each in snapshot.entries if each.key == (spec.number, 1)), None)
+    now = _read(ctl, spec.number, 1)
+    unknown = None in (before, now)
+    if before == now and not unknown:
+        return
+    if unknown and ctl.temperature_unit is not None:
+        return
+    told = [
+        "unknown" if value is None else spec.codes.get(int(value), str(value))
+        for value in (before, now)
+        if value is None or isinstance(value, (int, float))
+    ]
+    raise WatlowConfigurationError(
+        f"{spec.name} ({spec.number}) is {told[0]} in the snapshot and {told[-1]} in the "
+        "controller: its temperatures may have another scale; set the controller's first, or "
+        "give the scale of both with temperature_unit (--unit) if it is unknown"
+    )
+
+
+def _check_idle(ctl: Controller) -> None:
+    """Refuse a controller that runs a profile or autotune, which a Series SD does not report."""
+    busy = [spec for spec in ctl.registry if spec.number in IDLE]
+    targets = [(spec, n) for spec in busy for n in range(1, spec.instances + 1)]
+    for (spec, instance), result in read_targets(ctl.session, targets).items():
+        if isinstance(result, Reading) and result.label != IDLE[spec.number]:
+            raise WatlowConfigurationError(
+                f"{spec.name} ({spec.number}) instance {instance} is {result.label}: end the "
+                "profile or autotune before a snapshot is restored"
+            )
+
+
+def _read(ctl: Controller, number: int, instance: int) -> Value | None:
+    """Return a value; None if the controller has none."""
+    target = ctl.registry.resolve(number), instance
+    result = read_targets(ctl.session, [target])[target]
+    return result.value if isinstance(result, Reading) else None
