@@ -35,6 +35,7 @@ COMMANDS = (
     "set",
     "configure",
     "doctor",
+    "snapshot",
     "record",
     "init",
     "check",

@@ -37,14 +37,16 @@ def _json_cell(cell: object) -> object:
     return cell.value if isinstance(cell, Enum) else str(cell)
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, stderr: bool = False
+) -> None:
     """Print a table without borders; None is a dash."""
     table = Table(box=None, pad_edge=False)
     for heading in headings:
         table.add_column(heading, no_wrap=True)
     for row in rows:
         table.add_row(*(NO_VALUE if cell is None else str(cell) for cell in row))
-    wide = console()
+    wide = console(stderr=stderr)
     wide.width = MOST_COLUMNS  # a narrower terminal must not cut the cells
     wide.print(table, crop=False)
 

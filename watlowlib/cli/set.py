@@ -161,13 +161,13 @@ def _range(controller: Controller, write: CheckedWrite, suffix: str) -> str:
     return f"{low:.7g} to {high:.7g}{suffix}"
 
 
-def ask() -> None:
+def ask(question: str = "Write it?") -> None:
     """Ask for a yes.
 
     Raises:
         CommandError: The answer is no, or there is no answer.
     """
-    print("Write it? [y/N] ", end="", flush=True, file=sys.stderr)
+    print(f"{question} [y/N] ", end="", flush=True, file=sys.stderr)
     try:
         answer = input()
     except EOFError:
