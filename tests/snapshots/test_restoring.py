@@ -114,8 +114,10 @@ def test_after_ctrl_c_the_same_call_writes_the_rest(
 def test_a_lost_port_ends_it_and_the_same_call_writes_the_rest(
     bus: SimulatedBus, unit: SimulatedController, ctl: Controller
 ) -> None:
+    interruption = Interrupted(3, bus)
     with pytest.raises(WatlowError):
-        snapshots.restore(ctl, SETTINGS, confirm=True, on_write=Interrupted(3, bus))
+        snapshots.restore(ctl, SETTINGS, confirm=True, on_write=interruption)
+    assert interruption.left == 0  # the rest was not tried
     assert written(unit, ctl) == IN_ORDER[:3]
     bus.replug()
     with open_device(bus.port) as again:
@@ -145,6 +147,15 @@ def test_refusals_are_listed_and_the_rest_is_written(
     others = [name for name, _ in IN_ORDER if name != "heat_proportional_band"]
     assert [each.name for each in report.written] == others
     assert sorted(told) == sorted([(name, name in others) for name, _ in IN_ORDER])
+
+
+def test_a_value_that_was_confirmed_but_not_stored_is_a_refusal(
+    unit: SimulatedController, ctl: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit, "take", lambda spec, instance, value: None)
+    report = snapshots.restore(ctl, snapshot(entry("input_filter", 2.5)), confirm=True)
+    assert report.written == ()
+    assert "read back after the write" in report.refused[0].reason
 
 
 def test_a_write_that_needs_another_of_its_kind_is_tried_again(
