@@ -69,6 +69,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     [
         lambda file: file.pop("entries"),
         lambda file: file.update(identity=None),
+        lambda file: file["identity"].update(temperature_unit=5),
         lambda file: file.update(taken_at="yesterday"),
         lambda file: file["entries"][0].pop("value"),
         lambda file: file["entries"][0].update(value=None),

@@ -14,7 +14,6 @@ from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowConfirmationError,
     WatlowError,
-    WatlowUnknownParameterError,
 )
 from watlowlib.model import ProtocolKind, Value
 from watlowlib.registry.parameters import ParameterSpec
@@ -230,16 +229,24 @@ def test_calibration_lock_and_communication_are_written_only_if_named(
         "modbus_address",
         "non_volatile_save",
     ]
-    snapshots.restore(ctl, NAMED, confirm=True, include=["calibration_offset", 3010, "address"])
-    assert written(unit, ctl) == [("input_calibration_offset", 1.5), ("display_read_lock", 3)]
+    snapshots.restore(ctl, NAMED, confirm=True, include=["calibration_offset", 3010, 17007])
+    assert written(unit, ctl) == [
+        ("input_calibration_offset", 1.5),
+        ("display_read_lock", 3),
+        ("modbus_address", 7),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("name", "error"),
-    [("setpoint", WatlowConfigurationError), ("protocoll", WatlowUnknownParameterError)],
+    ("name", "message"),
+    [
+        ("setpoint", "none of the calibration"),
+        ("protocoll", "did you mean 'protocol'"),
+        ("display_write_security", "the snapshot has no value of display_write_security"),
+    ],
 )
-def test_another_name_is_refused(ctl: Controller, name: str, error: type[Exception]) -> None:
-    with pytest.raises(error):
+def test_another_name_is_refused(ctl: Controller, name: str, message: str) -> None:
+    with pytest.raises(WatlowConfigurationError, match=message):
         snapshots.plan(ctl, NAMED, include=name)
 
 

@@ -72,8 +72,10 @@ def load(path: str | os.PathLike[str]) -> Snapshot:
 
 
 def _snapshot(document: dict[str, Any]) -> Snapshot:
+    identity = dict(document["identity"])
+    _unit(identity["temperature_unit"])
     return Snapshot(
-        identity=dict(document["identity"]),
+        identity=identity,
         taken_at=parse_time(document["taken_at"]),
         library_version=_checked(document["library_version"], str),
         entries=tuple(_entry(**each) for each in document["entries"]),
@@ -90,7 +92,7 @@ def _entry(
         _checked(instance, int),
         _value(value),
         None if label is None else _checked(label, str),
-        None if unit is None else Unit(_checked(unit, str)),
+        _unit(unit),
     )
 
 
@@ -98,6 +100,10 @@ def _refusal(number: object, name: object, instance: object, status: object) -> 
     return Refusal(
         _checked(number, int), _checked(name, str), _checked(instance, int), _checked(status, str)
     )
+
+
+def _unit(given: object) -> Unit | None:
+    return None if given is None else Unit(_checked(given, str))
 
 
 def _value(given: object) -> Value:

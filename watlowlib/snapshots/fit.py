@@ -5,7 +5,7 @@ from __future__ import annotations
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.snapshot import Snapshot, read_targets
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import Reading, Value
+from watlowlib.model import Reading
 from watlowlib.snapshots.kinds import registry_of
 
 SCALE = "communications_display_units"
@@ -55,24 +55,21 @@ def _check_declared_scale(ctl: Controller, snapshot: Snapshot) -> None:
 
 
 def _check_scale_setting(ctl: Controller, snapshot: Snapshot) -> None:
-    """Compare 17050; with no declared scale it must be known."""
+    """Compare 17050; if no scale was declared, both values must be known."""
     spec = ctl.registry.resolve(SCALE)
-    before = next((each.value for each in snapshot.entries if each.key == (spec.number, 1)), None)
-    now = _read(ctl, spec.number, 1)
-    unknown = None in (before, now)
-    if before == now and not unknown:
+    before = next((each for each in snapshot.entries if each.key == (spec.number, 1)), None)
+    found = read_targets(ctl.session, [(spec, 1)])[spec, 1]
+    now = found if isinstance(found, Reading) else None
+    if before is None or now is None:
+        if ctl.temperature_unit is not None:
+            return
+    elif before.value == now.value:
         return
-    if unknown and ctl.temperature_unit is not None:
-        return
-    told = [
-        "unknown" if value is None else spec.codes.get(int(value), str(value))
-        for value in (before, now)
-        if value is None or isinstance(value, (int, float))
-    ]
+    then, today = ("unknown" if each is None else each.label for each in (before, now))
     raise WatlowConfigurationError(
-        f"{spec.name} ({spec.number}) is {told[0]} in the snapshot and {told[-1]} in the "
-        "controller: its temperatures may have another scale; set the controller's first, or "
-        "give the scale of both with temperature_unit (--unit) if it is unknown"
+        f"{spec.name} ({spec.number}) is {then} in the snapshot and {today} in the controller: "
+        "its temperatures may have another scale; set the controller's first, or give the scale "
+        "of both with temperature_unit (--unit) if it is unknown"
     )
 
 
@@ -83,13 +80,7 @@ def _check_idle(ctl: Controller) -> None:
     for (spec, instance), result in read_targets(ctl.session, targets).items():
         if isinstance(result, Reading) and result.label != IDLE[spec.number]:
             raise WatlowConfigurationError(
-                f"{spec.name} ({spec.number}) instance {instance} is {result.label}: end the "
-                "profile or autotune before a snapshot is restored"
+                f"{spec.name} ({spec.number}) instance {instance} is "
+                f"{result.label or result.value}: end the profile or autotune before a snapshot is "
+                "restored"
             )
-
-
-def _read(ctl: Controller, number: int, instance: int) -> Value | None:
-    """Return a value; None if the controller has none."""
-    target = ctl.registry.resolve(number), instance
-    result = read_targets(ctl.session, [target])[target]
-    return result.value if isinstance(result, Reading) else None

@@ -68,10 +68,10 @@ def plan(
     Raises:
         WatlowConfigurationError: The snapshot is of another family, part number or temperature
             scale; a profile or autotune is running; or a name in `include` is none of these
-            parameters.
+            parameters, or not in the snapshot.
         WatlowError: The controller or the line fails.
     """
-    named = _named(ctl, include)
+    named = _named(ctl, snapshot, include)
     check_fits(ctl, snapshot, other_unit=other_unit)
     return make_plan(ctl, snapshot, named, progress)
 
@@ -101,13 +101,17 @@ def is_link_setting(ctl: Controller, change: Change) -> bool:
     return change.number in settings and change.instance == 1
 
 
-def _named(ctl: Controller, include: object) -> frozenset[int]:
+def _named(ctl: Controller, snapshot: Snapshot, include: object) -> frozenset[int]:
     specs = [ctl.registry.resolve(name) for name in as_list("include", include)]
     for spec in specs:
         if kind_of(spec) not in NAMED_ONLY:
             raise WatlowConfigurationError(
                 f"{spec.name} ({spec.number}) is none of the calibration, communication and lock "
                 "parameters, which must be named; leave it out"
+            )
+        if all(each.number != spec.number for each in snapshot.entries):
+            raise WatlowConfigurationError(
+                f"the snapshot has no value of {spec.name} ({spec.number}); leave it out"
             )
     return frozenset(spec.number for spec in specs)
 
