@@ -286,6 +286,7 @@ def test_dir_lists_exactly_the_public_names(ctl: Controller) -> None:
         *("address", "closed", "eeprom_writes", "family", "name", "persistent_writes", "port"),
         *("port_stats", "protocol", "registry", "session", "stats", "temperature_unit"),
         *("read_parameter", "write_parameter", "check_write", "set_persistent_writes"),
+        *("read", "read_all"),
         *("read_pv", "read_setpoint", "set_setpoint", "loop", "alarm", "identify"),
         *("accept_replacement", "wait_until", "ramp_to", "poll", "prepare", "assembly", "close"),
     }
