@@ -266,7 +266,7 @@ def _as_json(value: Any) -> Any:
         return value.isoformat(timespec="microseconds")
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, Enum):
+    if isinstance(value, TextEnum):
         return value.value
     return list(value) if isinstance(value, tuple) else value
 
