@@ -40,6 +40,14 @@ def arrow_threads() -> None:
         csv.read_csv(BufferReader(b"a\n1\n"))
 
 
+@pytest.fixture(scope="session")
+def fonts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Open the fonts, whose files matplotlib keeps open until the program ends."""
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    figure.text(0.5, 0.5, "text")
+    figure.savefig(tmp_path_factory.mktemp("fonts") / "fonts.png")
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail a test that leaves a thread of the library, a pooled port or a descriptor open."""

@@ -31,6 +31,7 @@ LAYERS = [
     "diagnosis",
     "simulator",
     "snapshots",
+    "views",
     "sync",
     "_labview",
     "labview",

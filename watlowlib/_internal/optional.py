@@ -8,7 +8,10 @@ from typing import Any
 from watlowlib.errors import WatlowSinkDependencyError
 
 REQUIREMENTS = {
+    "matplotlib": "matplotlib",
+    "numpy": "numpy",
     "pandas": "pandas",
+    "plotly": "plotly",
     "polars": "polars",
     "psycopg": "'psycopg[binary]'",
     "psycopg_pool": "psycopg_pool",

@@ -183,6 +183,17 @@ class StoredSamples:
         import_optional("pandas")
         return describe(self._only(DESCRIBED).to_arrow())
 
+    def narrowed(
+        self, columns: tuple[str, ...], parameters: tuple[str | int, ...]
+    ) -> StoredSamples:
+        """Return the same rows with `columns`, and of `parameters` if none are selected yet.
+
+        Texts in tables are dictionaries if the format has them.
+        """
+        selected = self._query.parameters or parameters or None
+        query = replace(self._query, columns=columns, parameters=selected, dictionaries=True)
+        return StoredSamples(self._readers, query, self._name)
+
     def _only(self, columns: tuple[str, ...]) -> StoredSamples:
         return StoredSamples(self._readers, replace(self._query, columns=columns), self._name)
 

@@ -1,0 +1,29 @@
+"""Views of recordings: `plot` draws them, `step_response` measures them.
+
+Names are imported on first use: numpy and matplotlib are optional.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from watlowlib._internal.optional import import_optional
+
+if TYPE_CHECKING:
+    from watlowlib.views.plotting import plot, step_response
+
+__all__ = ["plot", "step_response"]
+
+_MODULES = {"plot": "plotting", "step_response": "plotting"}
+_PACKAGES = {"plotting": ("numpy", "pyarrow")}
+"""The optional packages that a module needs to be imported."""
+
+if not TYPE_CHECKING:  # with `__getattr__`, a type checker would accept any misspelt name
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        for package in _PACKAGES.get(_MODULES[name], ()):
+            import_optional(package)
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
