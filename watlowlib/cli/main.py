@@ -40,6 +40,7 @@ COMMANDS = (
     "init",
     "check",
     "export",
+    "plot",
     "recover",
     "parameters",
     "decode",

@@ -60,6 +60,21 @@ class Duration(click.ParamType):  # type: ignore[type-arg] # in old versions it 
         return float(match[1]) * SECONDS[match[2]]
 
 
+class Size(click.ParamType):  # type: ignore[type-arg] # in old versions it has none
+    """A width and a height in pixels: `1280x800`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the width and the height."""
+        if not isinstance(value, str):
+            return value
+        match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", value.strip().lower())
+        if match is None:
+            raise click.BadParameter(f"{masked(value)!r}: give pixels, such as 1280x800")
+        return int(match[1]), int(match[2])
+
+
 class Parameter(Names):
     """Names of parameters separated by commas, completed by the shell."""
 
