@@ -16,6 +16,7 @@ from typing import Any
 
 from watlowlib._internal.validation import as_bool
 from watlowlib.errors import WatlowSinkError
+from watlowlib.sinks.rotation.policy import Limits
 from watlowlib.sinks.rows import COLUMNS, Column, ColumnLayout
 from watlowlib.sinks.text import TextSink
 
@@ -92,6 +93,13 @@ class CsvSink(TextSink):
             take as a formula: those that begin with =, +, -, @, TAB or CR. Numbers and the
             header stay as they are. The apostrophe stays when the file is read back, because
             a text may also begin with one itself. Files may be continued with the other setting.
+        rotate: When the file becomes a finished part with another name, and a new file is begun:
+            "1 day" or "6 hours" (from midnight in UTC, or "1 day local"), "100 MB", or both as a
+            tuple. `docs/rotation.md` describes this and the next options.
+        keep: Which finished parts are kept: "90 days", "20 GB", or both as a tuple; None for all.
+        compress: Whether finished parts are compressed with gzip.
+        min_free: The free space, such as "1 GB", below which a warning is logged, and with
+            `keep` the oldest parts are removed. Default: "500 MB".
     """
 
     _quotes = True
@@ -105,8 +113,21 @@ class CsvSink(TextSink):
         columns: Sequence[str] | None = None,
         on_replaced: str = "raise",
         spreadsheet_safe: bool = False,
+        rotate: Limits = None,
+        keep: Limits = None,
+        compress: bool = False,
+        min_free: str | None = None,
     ) -> None:
-        super().__init__(path, fsync=fsync, columns=columns, on_replaced=on_replaced)
+        super().__init__(
+            path,
+            fsync=fsync,
+            columns=columns,
+            on_replaced=on_replaced,
+            rotate=rotate,
+            keep=keep,
+            compress=compress,
+            min_free=min_free,
+        )
         if as_bool("spreadsheet_safe", spreadsheet_safe):
             self._format_cell = spreadsheet_safe_cell
 

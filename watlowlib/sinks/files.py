@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from typing import IO, cast
 
 from watlowlib._internal.process import abandon_in_child
 from watlowlib.errors import WatlowSinkError
@@ -15,6 +18,13 @@ try:
     import fcntl
 except ImportError:  # Windows refuses to rename or truncate a file that two programs have open
     fcntl = None  # type: ignore[assignment]
+
+
+PACKED = ".gz"
+"""What the name of a compressed part ends with."""
+
+DAMAGED = (EOFError, zlib.error)
+"""The errors of a compressed file that is incomplete or damaged, besides OSError."""
 
 
 def lock(file: FileIO, name: object) -> None:
@@ -97,12 +107,34 @@ def replace(new: Path, old: Path) -> None:
     with new.open("rb+") as file:
         os.fsync(file.fileno())
     new.replace(old)
+    sync_folder(old.absolute().parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of the files in `folder` are on the disk."""
     with suppress(OSError):  # Windows cannot open a folder
-        folder = os.open(old.absolute().parent, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(descriptor)
         finally:
-            os.close(folder)
+            os.close(descriptor)
+
+
+def packed_of(path: Path) -> Path:
+    """Return the name of `path` when it is compressed with gzip."""
+    return path.with_name(path.name + PACKED)
+
+
+def open_text(path: Path, buffering: int = -1) -> IO[bytes]:
+    """Open a text file for reading, also a compressed one, or one compressed since it was found."""
+    try:
+        if path.suffix.lower() != PACKED:
+            return path.open("rb", buffering)
+    except FileNotFoundError:
+        if not packed_of(path).exists():
+            raise
+        path = packed_of(path)
+    return cast("IO[bytes]", gzip.open(path))
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -134,7 +166,7 @@ def complete_lines(path: Path, *, quotes: bool) -> Iterator[str]:
     parts: list[bytes] = []
     inside_quotes = False
     first = 0
-    with path.open("rb") as file:
+    with open_text(path) as file:
         for number, part in enumerate(file, start=1):
             first = first if parts else number
             parts.append(part)

@@ -39,6 +39,13 @@ class JsonlSink(TextSink):
             of a Sample.
         on_replaced: What to do when another program moves, deletes, replaces or truncates the
             file: "raise" an error, or "reopen": continue in a file of the same name.
+        rotate: When the file becomes a finished part with another name, and a new file is begun:
+            "1 day" or "6 hours" (from midnight in UTC, or "1 day local"), "100 MB", or both as a
+            tuple. `docs/rotation.md` describes this and the next options.
+        keep: Which finished parts are kept: "90 days", "20 GB", or both as a tuple; None for all.
+        compress: Whether finished parts are compressed with gzip.
+        min_free: The free space, such as "1 GB", below which a warning is logged, and with
+            `keep` the oldest parts are removed. Default: "500 MB".
     """
 
     _format_cell = staticmethod(json_cell)

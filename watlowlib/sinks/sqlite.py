@@ -9,10 +9,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from watlowlib.errors import WatlowSinkError, WatlowSinkSchemaError
-from watlowlib.sinks.base import FileSink
+from watlowlib.errors import WatlowConfigurationError, WatlowSinkError, WatlowSinkSchemaError
 from watlowlib.sinks.database import (
     NAME,
     check_pattern,
@@ -22,6 +22,8 @@ from watlowlib.sinks.database import (
     transaction,
 )
 from watlowlib.sinks.files import FileIdentity, replaced_error
+from watlowlib.sinks.rotation.policy import Limits
+from watlowlib.sinks.rotation.sink import RotatingSink
 from watlowlib.sinks.rows import Column, ColumnLayout, ColumnType, Row, TimeText
 from watlowlib.streaming.metadata import RecordingInfo
 
@@ -72,7 +74,7 @@ def insert_recording(
     )
 
 
-class SqliteSink(FileSink):
+class SqliteSink(RotatingSink):
     """A table in a SQLite file; the first rows create it if it does not exist.
 
     A new table has an index on `device` and `requested_at`, for fast queries of one device
@@ -91,6 +93,13 @@ class SqliteSink(FileSink):
             columns of a Sample.
         on_replaced: What to do when another program moves, deletes or replaces the file:
             "raise" an error, or "reopen": continue in a file of the same name.
+        rotate: When the file becomes a finished part with another name, and a new file is begun:
+            "1 day" or "6 hours" (from midnight in UTC, or "1 day local"), "100 MB", or both as a
+            tuple. `docs/rotation.md` describes this and the next options.
+        keep: Which finished parts are kept: "90 days", "20 GB", or both as a tuple; None for all.
+        compress: Not for this format.
+        min_free: The free space, such as "1 GB", below which a warning is logged, and with
+            `keep` the oldest parts are removed. Default: "500 MB".
 
     Raises:
         WatlowConfigurationError: An invalid table name, mode or timeout.
@@ -107,13 +116,22 @@ class SqliteSink(FileSink):
         busy_timeout_ms: int = 5000,
         columns: Sequence[str] | None = None,
         on_replaced: str = "raise",
+        rotate: Limits = None,
+        keep: Limits = None,
+        compress: bool = False,
+        min_free: str | None = None,
     ) -> None:
-        super().__init__(path, columns=columns)
+        super().__init__(path, columns, rotate, keep, compress, min_free)
         check_pattern("table", table, NAME, "letters, digits and underscores")
         check_pattern("journal_mode", journal_mode, "WAL|DELETE|TRUNCATE|PERSIST|MEMORY|OFF", None)
         check_pattern("synchronous", synchronous, "OFF|NORMAL|FULL|EXTRA", None)
         check_pattern("on_replaced", on_replaced, "raise|reopen", None)
         check_pattern("busy_timeout_ms", str(busy_timeout_ms), r"\d+", "milliseconds, 0 or more")
+        if self._policy is not None and journal_mode != "WAL":
+            # Another program that has the old file open would use the journal of the new one.
+            raise WatlowConfigurationError(
+                f"journal_mode={journal_mode!r}: with rotate, allowed is WAL; leave it out"
+            )
         self._table_name = table
         self._table = quote_identifier(table)  # it may be an SQL keyword, such as order
         self._index = quote_identifier(f"{table}_device_requested_at")
@@ -130,16 +148,8 @@ class SqliteSink(FileSink):
         """The name of the table."""
         return self._table_name
 
-    def open(self) -> None:
-        """Open the file and check the columns of an existing table.
-
-        Raises:
-            WatlowSinkError: The folder does not exist, permission is denied, the file is
-                not a SQLite file, or the table has other columns.
-        """
-        self.check_process()
-        if self._database is not None:
-            return
+    def _open_file(self) -> None:
+        """Open the file and check the columns of an existing table."""
         self._check_folder()
         try:
             database = connect(self.path, self._busy_timeout_s)
@@ -163,13 +173,9 @@ class SqliteSink(FileSink):
         resolved = self.path.resolve()
         self._identity = FileIdentity(resolved) if resolved.exists() else None  # None: in memory
 
-    def write_many(self, samples: Sequence[Row]) -> None:
+    def _append_rows(self, samples: Sequence[Row]) -> None:
         """Insert `samples` in one transaction."""
-        self.check_process()
-        if self._database is None:
-            raise self._not_open()
-        if not samples:
-            return
+        assert self._database is not None
         database = self._check_in_place(self._database)
         try:
             with transaction(database):
@@ -200,10 +206,7 @@ class SqliteSink(FileSink):
                 f"{self}: {error}; the metadata needs this table: {CREATE_RECORDINGS}"
             ) from error
 
-    def close(self) -> None:
-        """Close the file."""
-        if self.in_other_process:
-            return
+    def _close(self) -> None:
         database, self._database = self._database, None
         self._layout = self._recording = self._pid = None
         if database is not None:
@@ -212,6 +215,35 @@ class SqliteSink(FileSink):
                 database.close()
             except sqlite3.Error as error:
                 raise self._failed("closed", error) from error
+
+    def _files(self, path: Path) -> list[Path]:
+        return [path, path.with_name(path.name + "-wal")]
+
+    def _size(self) -> int:
+        if self._database is None or self._layout is None:
+            return 0
+        pages, page_bytes = (
+            self._database.execute(f"PRAGMA {name}").fetchall()[0][0]
+            for name in ("page_count", "page_size")
+        )
+        return int(pages * page_bytes)
+
+    def _prepare_part(self, part: Path) -> None:
+        """Move all rows from the write-ahead log into the file, and delete the log.
+
+        Raises:
+            WatlowSinkError: Another program has the file open. It would take the log of the next
+                file for the one of the file that it has open.
+        """
+        del part
+        assert self._database is not None
+        try:
+            set_journal_mode(self._database, "DELETE", 0.0)
+        except sqlite3.OperationalError as error:
+            raise WatlowSinkError(f"another program has it open ({error})") from error
+
+    def _release(self) -> None:
+        self._close()
 
     def _check_in_place(self, database: sqlite3.Connection) -> sqlite3.Connection:
         """Return the database, opened again if another program has replaced its file.
@@ -228,8 +260,8 @@ class SqliteSink(FileSink):
             raise replaced_error(self.path)
         log.warning("%s was moved by another program; it is opened again", self)
         recording = self._recording
-        self.close()
-        self.open()
+        self._close()
+        self._open_file()
         self._restore_recording(recording)
         assert self._database is not None
         return self._database

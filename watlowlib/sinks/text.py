@@ -9,15 +9,25 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from io import FileIO
+from pathlib import Path
 from typing import Any
 
 from watlowlib.errors import WatlowSinkError, WatlowSinkSchemaError
-from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.database import check_pattern
-from watlowlib.sinks.files import FileIdentity, lock, replaced_error, write_all
-from watlowlib.sinks.meta_file import add_recording, meta_path
+from watlowlib.sinks.files import FileIdentity, lock, packed_of, replaced_error, write_all
+from watlowlib.sinks.meta_file import (
+    add_recording,
+    meta_path,
+    recordings_beside,
+    write_recordings,
+)
+from watlowlib.sinks.rotation.compress import compress as compress_file
+from watlowlib.sinks.rotation.policy import Limits
+from watlowlib.sinks.rotation.sink import RotatingSink
 from watlowlib.sinks.rows import Cache, Column, ColumnLayout, ColumnType, Row, TimeText
 from watlowlib.sinks.torn_line import (
     ROW_LIMIT,
@@ -31,8 +41,10 @@ from watlowlib.streaming.metadata import RecordingInfo
 log = logging.getLogger(__name__)
 
 
-class TextSink(FileSink):
+class TextSink(RotatingSink):
     """Base class of `CsvSink` and `JsonlSink`, which describe the arguments."""
+
+    _compresses = True
 
     _quotes = False
     _format_cell: Callable[[Any], str]
@@ -44,8 +56,12 @@ class TextSink(FileSink):
         fsync: bool = False,
         columns: Sequence[str] | None = None,
         on_replaced: str = "raise",
+        rotate: Limits = None,
+        keep: Limits = None,
+        compress: bool = False,
+        min_free: str | None = None,
     ) -> None:
-        super().__init__(path, columns=columns)
+        super().__init__(path, columns, rotate, keep, compress, min_free)
         check_pattern("on_replaced", on_replaced, "raise|reopen", None)
         self._fsync = fsync
         self._on_replaced = on_replaced
@@ -54,17 +70,6 @@ class TextSink(FileSink):
         self._end = 0
         self._write_failed = False
         self._caches: dict[ColumnType, Cache[str]] = {}
-
-    def open(self) -> None:
-        """Open the file for appending; create it if it does not exist.
-
-        Raises:
-            WatlowSinkError: The folder does not exist, permission is denied, the file has
-                another format, other columns or damage, or another sink is writing to it.
-        """
-        self.check_process()
-        if self._file is None:
-            self._open()
 
     def repair(self) -> int:
         """Move a torn last line to the file beside; return its length, 0 for a complete file.
@@ -78,14 +83,9 @@ class TextSink(FileSink):
         finally:
             self._close_file()
 
-    def write_many(self, samples: Sequence[Row]) -> None:
-        """Append `samples`, all or none, and pass them to the operating system."""
-        self.check_process()
-        if self._file is None:
-            raise self._not_open()
-        if not samples:
-            return
+    def _append_rows(self, samples: Sequence[Row]) -> None:
         self._check_in_place()
+        assert self._file is not None
         layout = self._layout or ColumnLayout.infer(samples)
         lines = self._lines(layout, layout.columns(samples, TimeText()))
         if self._end == 0:
@@ -105,13 +105,42 @@ class TextSink(FileSink):
                 f"{meta_path(self.path)} could not be written: {error}"
             ) from error
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Close the file; if all writes succeeded, delete the file with its torn lines."""
-        if self.in_other_process:
-            return
         if self._file is not None and not self._write_failed:
             torn_path(self.path).unlink(missing_ok=True)
         self._close_file()
+
+    def _open_file(self) -> None:
+        self._open()
+
+    def _size(self) -> int:
+        return self._end
+
+    def _prepare_part(self, part: Path) -> None:
+        """Cut off what a failed write has left, and give the part its own metadata."""
+        assert self._file is not None
+        self._cut_off_part(self._file)
+        if recordings := recordings_beside(self.path):
+            write_recordings(part, recordings)
+
+    def _release(self) -> None:
+        self._close_file()
+
+    def _reopen(self, layout: ColumnLayout | None, recording: RecordingInfo | None) -> None:
+        begun = not self.path.exists()
+        self._open_file()
+        if begun:
+            with suppress(OSError):  # an entry of the part's metadata too many does no harm
+                meta_path(self.path).unlink(missing_ok=True)
+        self._layout = self._layout or layout
+        self._restore_recording(recording)
+
+    def _finish(self, part: Path, stop: threading.Event) -> None:
+        """Compress a part; delete one that was compressed before."""
+        assert self._policy is not None
+        if part.exists() and (self._policy.compress or packed_of(part).exists()):
+            compress_file(part, stop)
 
     def _open(self) -> int:
         """Open and check the file; return the length of the torn line that was set aside."""

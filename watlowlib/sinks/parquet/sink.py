@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +18,12 @@ from typing import Any
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import as_int, as_positive, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
-from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.parquet.arrow import arrow, layout_of, schema_of, to_batch
 from watlowlib.sinks.parquet.finalize import ROW_GROUP, Finalized, ParquetOptions, finalize
 from watlowlib.sinks.parquet.journal import SUFFIX, Journal, journal_of, parquet_of
+from watlowlib.sinks.rotation import steps
+from watlowlib.sinks.rotation.policy import Limits
+from watlowlib.sinks.rotation.sink import RotatingSink
 from watlowlib.sinks.rows import COLUMN_TYPES, REQUIRED_COLUMNS, ColumnLayout, Row
 from watlowlib.streaming.metadata import RecordingInfo
 
@@ -32,7 +35,7 @@ FIRST_GROUPS = 8
 COMPRESSIONS = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
 
 
-class ParquetSink(FileSink):
+class ParquetSink(RotatingSink):
     """A sink for a Parquet file; with rotation, for a folder of files that is read as one.
 
     Times are timestamps in UTC. `value` holds the numbers and `value_text` the texts; an
@@ -52,6 +55,14 @@ class ParquetSink(FileSink):
         rotate_s: Start a new file this many seconds after the first row of the current one.
         columns: Names of the columns that an existing file must have, by default those of
             a Sample.
+        rotate: When the file becomes a finished part with another name, and a new file is begun:
+            "1 day" or "6 hours" (from midnight in UTC, or "1 day local"), "100 MB", or both as a
+            tuple. The size is that of
+            the journal. `docs/rotation.md` describes this and the next options.
+        keep: Which finished parts are kept: "90 days", "20 GB", or both as a tuple; None for all.
+        compress: Not for this format.
+        min_free: The free space, such as "1 GB", below which a warning is logged, and with
+            `keep` the oldest parts are removed. Default: "500 MB".
 
     Raises:
         WatlowConfigurationError: An option is out of range.
@@ -67,8 +78,12 @@ class ParquetSink(FileSink):
         rotate_bytes: int | None = None,
         rotate_s: float | None = None,
         columns: Sequence[str] | None = None,
+        rotate: Limits = None,
+        keep: Limits = None,
+        compress: bool = False,
+        min_free: str | None = None,
     ) -> None:
-        super().__init__(path, columns=columns)
+        super().__init__(path, columns, rotate, keep, compress, min_free)
         if compression not in COMPRESSIONS:
             raise WatlowConfigurationError(
                 f"compression={shown(compression)}: allowed are {', '.join(COMPRESSIONS)}"
@@ -83,6 +98,11 @@ class ParquetSink(FileSink):
         if rotate_s is not None:
             self._max_age_s = as_positive("rotate_s", rotate_s, 1e9, "seconds")
         self._rotates = rotate_bytes is not None or rotate_s is not None
+        if self._rotates and self._policy is not None:
+            raise WatlowConfigurationError(
+                "give rotate for a file with finished parts beside it, or rotate_bytes and "
+                "rotate_s for a folder, not both"
+            )
         self._journal: Journal | None = None
         self._target = self.path
         self._schema: Any = None
@@ -100,16 +120,8 @@ class ParquetSink(FileSink):
         """How the file is compressed."""
         return self._options.compression
 
-    def open(self) -> None:
-        """Finish the journals that a crash has left, and create a journal.
-
-        Raises:
-            WatlowSinkError: pyarrow is not installed, the folder does not exist, there is no
-                permission, the file is of another kind, or another sink is writing to it.
-        """
-        self.check_process()
-        if self._journal is not None:
-            return
+    def _open_file(self) -> None:
+        """Finish the journals that a crash has left, and create a journal."""
         pa = arrow()
         self._check_folder()
         self._target = self.path.absolute()  # the program may change its working directory
@@ -122,13 +134,9 @@ class ParquetSink(FileSink):
             raise self._failed("opened", error) from error
         self._pid = os.getpid()
 
-    def write_many(self, samples: Sequence[Row]) -> None:
+    def _append_rows(self, samples: Sequence[Row]) -> None:
         """Append `samples` to the journal, unbuffered; all of them or none."""
-        self.check_process()
-        if self._journal is None:
-            raise self._not_open()
-        if not samples:
-            return
+        assert self._journal is not None
         layout = (self._layout or ColumnLayout.infer(samples)).fitting(samples)
         widen = self._layout not in (None, layout)
         schema = schema_of(layout) if widen or self._schema is None else self._schema
@@ -155,7 +163,7 @@ class ParquetSink(FileSink):
             raise self._not_open()
         self._recording, self._recording_is_stored = info, False
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Make the Parquet file from the journal, in about a second for a million rows.
 
         Raises:
@@ -163,7 +171,7 @@ class ParquetSink(FileSink):
                 says where the rows are.
         """
         journal = self._journal
-        if journal is not None and not self.in_other_process:
+        if journal is not None:
             try:
                 if self._layout is None and not self._rotates:
                     journal.begin(schema_of(ColumnLayout(COLUMN_TYPES)))
@@ -177,6 +185,45 @@ class ParquetSink(FileSink):
                 journal.close()
                 self._journal = self._layout = self._schema = None
                 self._recording = self._pid = None
+
+    def _files(self, path: Path) -> list[Path]:
+        return [path, journal_of(path)]
+
+    def _size(self) -> int:
+        journal = self._journal.size if self._journal is not None else 0
+        return journal + (self._target.stat().st_size if self._target.exists() else 0)
+
+    def _prepare_part(self, part: Path) -> None:
+        del part
+        assert self._journal is not None
+        self._journal.finish()
+
+    def _release(self) -> None:
+        assert self._journal is not None
+        self._journal.close_or_remove()
+        self._pid = None
+
+    def _reopen(self, layout: ColumnLayout | None, recording: RecordingInfo | None) -> None:
+        """Begin a new journal, or continue the one that could not be renamed."""
+        old, self._journal = self._journal, None
+        assert old is not None
+        try:
+            if old.path.exists():
+                self._journal = Journal(old.path)
+                self._journal.size = old.size
+            else:
+                self._begin(self._target)
+                self._recording_is_stored, self._rows_waiting = False, 0
+        except (OSError, arrow().ArrowException) as error:
+            raise self._failed("opened", error) from error
+        self._pid = os.getpid()
+
+    def _finish(self, part: Path, stop: threading.Event) -> None:
+        """Make the Parquet file of a part from its journal."""
+        del stop
+        if journal_of(part).exists():
+            steps.reached("journal renamed")
+            finish_journal(journal_of(part), self._options)
 
     def _is_full(self, journal: Journal) -> bool:
         full = journal.size >= self._max_bytes or time.monotonic() >= self._until_s
@@ -247,9 +294,13 @@ def _units(path: Path) -> list[object]:
 def _finish_leftover(journal: Journal, path: Path, options: ParquetOptions) -> Finalized:
     """Add the rows that a crash has left in `journal` to `path`."""
     done = finalize(journal, path, options)
+    _log_recovered(path, done)
+    return done
+
+
+def _log_recovered(path: Path, done: Finalized) -> None:
     if done.rows:
         log.warning("%s: %d rows of an interrupted recording have been recovered", path, done.rows)
-    return done
 
 
 def recover_folder(folder: Path, options: ParquetOptions) -> Finalized:
@@ -259,16 +310,27 @@ def recover_folder(folder: Path, options: ParquetOptions) -> Finalized:
 
 
 def recover_file(path: Path, options: ParquetOptions) -> Finalized:
-    """Finish the journal `path`.
+    """Finish the journal `path` that a crash has left.
 
     Raises:
         WatlowSinkError: A sink is writing to the journal, or the Parquet file cannot be made.
+    """
+    done = finish_journal(path, options)
+    _log_recovered(parquet_of(path), done)
+    return done
+
+
+def finish_journal(path: Path, options: ParquetOptions) -> Finalized:
+    """Add the rows of the journal `path` to its Parquet file, and delete it.
+
+    Raises:
+        WatlowSinkError: As for `recover_file`.
     """
     parquet = parquet_of(path)
     try:
         journal = Journal(path)
         try:
-            done = _finish_leftover(journal, parquet, options)
+            done = finalize(journal, parquet, options)
         except BaseException:
             journal.close()
             raise

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from watlowlib._internal.threads import make_pool
-from watlowlib.sinks.files import complete_lines
+from watlowlib.sinks.files import PACKED, complete_lines, open_text
 from watlowlib.sinks.meta_file import recordings_beside
 from watlowlib.sinks.reading.reader import Recordings
 
@@ -51,7 +51,8 @@ class TextFile:
 
     def recordings(self) -> Recordings:
         """Return the recordings in the file beside, `NAME.meta.json`."""
-        return recordings_beside(self._path)
+        plain = self._path.name.removesuffix(PACKED)
+        return recordings_beside(self._path.with_name(plain))
 
 
 @dataclass(frozen=True)
@@ -122,23 +123,24 @@ def complete_blocks(
         ValueError: A quotation mark is not closed.
     """
     buffers = cycle([bytearray(size) for _ in range(BUFFERS)])
-    with path.open("rb", buffering=0) as file:
+    with open_text(path, buffering=0) as file:
         mark = len(BYTE_ORDER_MARK)
         start = mark if file.read(mark) == BYTE_ORDER_MARK else 0  # some editors add it
-        start += skip
-        data = next(buffers)
+        file.seek(start + skip)
+        data, length = next(buffers), 0
         while True:
-            file.seek(start)
-            length = file.readinto(data) or 0
+            length += file.readinto(memoryview(data)[length:]) or 0  # type: ignore[attr-defined]
             end = _end_of_lines(data, length, quotes)
+            if not end and length < len(data):
+                break
+            rest = data[end:length]  # not read again: a compressed file cannot go back
             if end:
                 yield Block(data, end)
-                start += end
                 data = next(buffers)
-            elif length < len(data):
-                break
-            else:  # a row that is longer than a block
-                data = bytearray(2 * len(data))
+            length = len(rest)
+            if length >= len(data):  # a row that is longer than a block
+                data = bytearray(2 * length)
+            data[:length] = rest
     if quotes and data.find(b"\n", 0, length) >= 0:
         for _ in complete_lines(path, quotes=True):  # raises the error with the line's number
             pass

@@ -16,6 +16,7 @@ from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.choose import URLS, resembles_url
+from watlowlib.sinks.files import DAMAGED, PACKED, packed_of
 from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of
 from watlowlib.sinks.reading.csv import CsvFile
 from watlowlib.sinks.reading.jsonl import JsonlFile
@@ -52,11 +53,18 @@ def readers_of(source: str | os.PathLike[str], table: str) -> list[Reader]:
         raise WatlowConfigurationError(
             f"{shown(source)}: give a file, a folder, a pattern or {URLS[0]}user@host/database"
         )
-    return [READERS[path.suffix.lower()](path, table) for path in _paths(Path(text))]
+    return [READERS[_format(path)](path, table) for path in _paths(Path(text))]
+
+
+def _format(path: Path) -> str:
+    """Return the extension that selects the reader, without the one of a compressed part."""
+    suffixes = [each.lower() for each in path.suffixes]
+    packed = suffixes[-1:] == [PACKED] and suffixes[-2:-1] in ([".csv"], [".jsonl"])
+    return suffixes[-2] if packed else path.suffix.lower()
 
 
 def _paths(path: Path) -> list[Path]:
-    known = path.suffix.lower() in READERS
+    known = _format(path) in READERS
     if known and (path.is_file() or journal_of(path).exists()):
         return [path]
     if path.is_dir():
@@ -82,8 +90,10 @@ def _of_one_format(source: Path, paths: Iterable[Path]) -> list[Path]:
         for path in paths
         if path.name.endswith(SUFFIX) or not path.name.startswith(("_", "."))
     }
-    found = {path for path in found if path.suffix.lower() in READERS and not path.is_dir()}
-    if len({READERS[path.suffix.lower()] for path in found}) > 1:
+    found = {path for path in found if _format(path) in READERS and not path.is_dir()}
+    # A part beside its compressed file has the same rows: it is about to be deleted.
+    found = {path for path in found if packed_of(path) not in found}
+    if len({READERS[_format(path)] for path in found}) > 1:
         example = min(found)
         pattern = str(source if source.is_dir() else source.parent) + f"{os.sep}*{example.suffix}"
         raise WatlowConfigurationError(
@@ -105,7 +115,8 @@ def in_time_order(readers: list[Reader]) -> list[Reader]:
 
 
 def _first_time(reader: Reader) -> datetime:
-    with suppress(OSError, ValueError, TypeError, AttributeError, sqlite3.Error):  # raised later
+    # Errors are raised later.
+    with suppress(*DAMAGED, OSError, ValueError, TypeError, AttributeError, sqlite3.Error):
         for row in reader.rows(Query(columns=("requested_at",))):
             when = row.get("requested_at")
             if isinstance(when, str):

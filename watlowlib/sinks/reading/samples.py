@@ -14,6 +14,7 @@ from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.database import NAME, check_pattern
+from watlowlib.sinks.files import DAMAGED
 from watlowlib.sinks.meta_file import distinct
 from watlowlib.sinks.parquet.arrow import arrow
 from watlowlib.sinks.reading.describe import DESCRIBED, describe
@@ -236,7 +237,7 @@ class StoredSamples:
 def _errors(reader: Reader) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, TypeError, NotImplementedError, sqlite3.Error) as error:
+    except (*DAMAGED, OSError, ValueError, TypeError, NotImplementedError, sqlite3.Error) as error:
         raise WatlowSinkError(f"{reader} could not be read: {error}") from error
 
 
