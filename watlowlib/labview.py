@@ -291,7 +291,7 @@ def start_rig_recording(path: str, handles: Sequence[int]) -> int:
     """
     controllers = [_controllers.get(each) for each in distinct_handles(handles)]
     rig = load_rig(path)
-    sinks = [open_sink(sink.url) for sink in rig.record.sinks]
+    sinks = [open_sink(sink.url, **sink.rotation) for sink in rig.record.sinks]
     return _recordings.add(start_background(controllers, sinks, rig.record_arguments()))
 
 

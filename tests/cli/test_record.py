@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from watlowlib import load_rig, open_sink, read_samples
+from watlowlib import CsvSink, load_rig, open_sink, read_samples
 from watlowlib.cli.main import main
+from watlowlib.cli.outputs import open_outputs
 from watlowlib.cli.record import record_arguments
 from watlowlib.simulator import SimulatedBus
 
@@ -178,3 +180,31 @@ def test_nothing_is_converted_from_an_unknown_scale(
     assert main(["record", bus.port, "-o", "run.csv", "--show-unit", "C"]) == 2
     assert "is not known; open the controller with" in capsys.readouterr().err
     assert list(folder.iterdir()) == []
+
+
+def test_the_options_of_a_rotation_apply_to_the_outputs(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["record", "--simulate", "1", "--duration", "0.2", "--compress"]
+    for _ in range(2):  # the second one finds a file of this size
+        assert main([*words, "--rotate", "1 B", "--rotate", "1 day", "-o", "roll.csv"]) == 0
+    (part,) = folder.glob("roll-*.csv.gz")
+    written = re.findall(r"roll\.csv: (\d+) rows written", capsys.readouterr().out)
+    assert [len(list(read_samples(each))) for each in (part, "roll.csv")] == list(map(int, written))
+    assert len(list(read_samples("roll*.csv*"))) == sum(map(int, written)) > 0
+    assert main([*words, "--keep", "1 day", "-o", "roll.csv"]) == 2
+    assert "give rotate too" in capsys.readouterr().err
+    assert main([*words, "--rotate", "1 dya", "-o", "roll.csv"]) == 2
+    assert "rotate='1 dya': give a time" in capsys.readouterr().err
+
+
+def test_the_options_of_a_rotation_replace_those_of_the_rig_file(folder: Path) -> None:
+    Path("rig.toml").write_text(
+        '[ports.line]\nport = "/dev/ttyUSB0"\n[controllers.oven]\nport = "line"\n'
+        '[[record.sinks]]\nurl = "roll.csv"\nrotate = "1 day"\nkeep = "90 days"\n'
+    )
+    (sink,) = open_outputs([], load_rig("rig.toml"), needed=True, rotation={"rotate": ("1 B",)})
+    assert isinstance(sink, CsvSink)
+    policy = sink._policy
+    assert policy is not None
+    assert (policy.period, policy.most_bytes, policy.keep_age) == (None, 1, timedelta(days=90))

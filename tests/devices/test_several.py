@@ -15,7 +15,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowUnknownParameterError,
 )
-from watlowlib.model import ProtocolKind, Reading, Unit
+from watlowlib.model import Quantity, ProtocolKind, Reading, Unit
 from watlowlib.simulator import SimulatedBus, SimulatedController
 
 
@@ -88,7 +88,7 @@ def test_a_reading_becomes_a_dict_of_json_types() -> None:
     when = datetime(2026, 5, 4, 3, 2, 1, tzinfo=timezone.utc)
     reading = Reading(
         (1, 2), Unit.CELSIUS, "pv", 4001, 1, 2, when, when, 0.25, b"\x01\xff", None,
-        ProtocolKind.STDBUS, 7,
+        ProtocolKind.STDBUS, 7, Quantity.TEMPERATURE, Unit.CELSIUS,
     )  # fmt: skip
     document = reading.to_dict()
     assert (
@@ -108,6 +108,8 @@ def test_a_reading_becomes_a_dict_of_json_types() -> None:
             "label": None,
             "protocol": "stdbus",
             "monotonic_ns": 7,
+            "quantity": "temperature",
+            "scale": "°C",
         }
     )
     assert {type(each) for each in document.values()} <= {list, str, int, float, type(None)}

@@ -14,7 +14,7 @@ import pytest
 
 import watlowlib
 from tests.test_import import modules_after, run_script
-from watlowlib import Rig, SerialSettings, WatlowConfigurationError, load_rig
+from watlowlib import Rig, SerialSettings, WatlowConfigurationError, load_rig, open_sink
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.streaming.recorder import OverflowPolicy
 
@@ -148,6 +148,25 @@ def test_the_values_of_record_are_the_arguments_of_record(load: Load, tmp_path: 
     assert urls == [str(tmp_path / "data" / "ovens.parquet"), "postgresql:///lab"]
 
 
+def test_the_options_of_a_sink_are_those_of_open_sink(load: Load, tmp_path: Path) -> None:
+    rig = load(
+        SMALL + '[[record.sinks]]\nurl = "roll.csv"\nrotate = ["1 day", "10 MB"]\n'
+        'keep = "90 days"\ncompress = true\nmin_free = "1 GB"'
+    )
+    (sink,) = rig.record.sinks
+    assert sink.rotation == {
+        "rotate": ("1 day", "10 MB"),
+        "keep": "90 days",
+        "compress": True,
+        "min_free": "1 GB",
+    }
+    with open_sink(sink.url, **sink.rotation):
+        assert (tmp_path / "roll.csv").exists()
+    (plain,) = load(SMALL + '[[record.sinks]]\nurl = "run.csv"').record.sinks
+    assert plain.rotation == {"rotate": None, "keep": None, "compress": False, "min_free": None}
+    assert repr(plain) == f"RigSink(url='{tmp_path / 'run.csv'}')"
+
+
 def test_rates_replace_parameters_and_rate_hz(load: Load) -> None:
     arguments = load(
         SMALL + "[record.rates]\nprocess_value = 10\nsetpoint = 0.2"
@@ -218,11 +237,32 @@ PROBLEMS = {
     "record.sinks\\[0\\].url='run.xls': give a file with the extension .csv, .*": (
         '[[record.sinks]]\nurl = "run.xls"'
     ),
-    "record.sinks\\[0\\].password: unknown key; known are url": (
+    "record.sinks\\[0\\].password: unknown key; known are url, rotate, .*": (
         '[[record.sinks]]\nurl = "run.csv"\npassword = "geheim"'
     ),
     "record.sinks\\[1\\].url: is also that of another sink; .*": (
         '[[record.sinks]]\nurl = "run.csv"\n[[record.sinks]]\nurl = "./run.csv"'
+    ),
+    "record.sinks\\[0\\].rotate='1 dya': give a time .*": (
+        '[[record.sinks]]\nurl = "run.csv"\nrotate = "1 dya"'
+    ),
+    "record.sinks\\[0\\].rotate=1: give a time .*": (
+        '[[record.sinks]]\nurl = "run.csv"\nrotate = 1'
+    ),
+    "record.sinks\\[0\\].keep=\\['1 day', '2 days'\\]: give a time .*": (
+        '[[record.sinks]]\nurl = "run.csv"\nrotate = "1 day"\nkeep = ["1 day", "2 days"]'
+    ),
+    "record.sinks\\[0\\].min_free='5 %': give a size .*": (
+        '[[record.sinks]]\nurl = "run.csv"\nrotate = "1 day"\nmin_free = "5 %"'
+    ),
+    "record.sinks\\[1\\].keep='90 days': give rotate too, .*": (
+        '[[record.sinks]]\nurl = "a.csv"\n[[record.sinks]]\nurl = "b.csv"\nkeep = "90 days"'
+    ),
+    "record.sinks\\[0\\].compress=true: .parquet files are not compressed .*": (
+        '[[record.sinks]]\nurl = "run.parquet"\nrotate = "1 day"\ncompress = true'
+    ),
+    "record.sinks\\[0\\].rotate='1 day': only files are rotated, .*": (
+        '[[record.sinks]]\nurl = "postgresql://me:geheim@host/lab"\nrotate = "1 day"'
     ),
     "record.sinks\\[0\\].url='\\${NO_SUCH}.csv': the environment variable NO_SUCH is not set; .*": (
         '[[record.sinks]]\nurl = "${NO_SUCH}.csv"'

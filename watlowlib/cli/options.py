@@ -87,6 +87,42 @@ SHOW_UNIT = click.option(
 )
 
 
+ROTATION_OPTIONS = (
+    click.option(
+        "--rotate",
+        multiple=True,
+        metavar="WHEN",
+        help='Begin a new file: "1 day", "6 hours", "1 day local", "100 MB"; may be given twice.',
+    ),
+    click.option(
+        "--keep",
+        multiple=True,
+        metavar="HOW",
+        help='Finished files to keep: "90 days", "20 GB"; may be given twice.  [default: all]',
+    ),
+    click.option("--compress", is_flag=True, help="Compress finished .csv and .jsonl files."),
+    click.option(
+        "--min-free", metavar="SIZE", help="Free space that is watched.  [default: 500 MB]"
+    ),
+)
+
+
+def rotation_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a rotation; the command gets those given as its argument `rotation`."""
+
+    @wraps(function)
+    def packed(**given: Any) -> None:
+        rotation = {name: given.pop(name) for name in ("rotate", "keep", "compress", "min_free")}
+        for name in ("rotate", "keep"):
+            if len(rotation[name]) == 1:
+                rotation[name] = rotation[name][0]
+        function(rotation={name: each for name, each in rotation.items() if each}, **given)
+
+    for option in reversed(ROTATION_OPTIONS):
+        packed = option(packed)
+    return packed
+
+
 def line_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options of `Line` to a command, which gets them as its argument `line`."""
 

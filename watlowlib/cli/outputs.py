@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -41,25 +42,41 @@ class StdoutRows:
 Output = TableSink | StdoutRows
 
 
-def open_outputs(paths: Sequence[str], rig: Rig | None, *, needed: bool) -> list[Output]:
+def open_outputs(
+    paths: Sequence[str],
+    rig: Rig | None,
+    *,
+    needed: bool,
+    rotation: Mapping[str, Any] | None = None,
+) -> list[Output]:
     """Return the sinks for `paths`, or those of the rig file; they are not opened.
+
+    Args:
+        paths: The paths and URLs.
+        rig: The rig file.
+        needed: Whether no output is an error.
+        rotation: Options of `open_sink`; they replace those of the rig file.
 
     Raises:
         UsageError: There is none, although one is `needed`.
         WatlowConfigurationError: A path is of no known format.
     """
-    given = list(paths) or ([] if rig is None else [each.url for each in rig.record.sinks])
+    stored = [] if paths or rig is None else rig.record.sinks
+    given = dict.fromkeys(paths, rotation or {})
+    given |= {each.url: each.rotation | dict(rotation or {}) for each in stored}
     if needed and not given:
         raise click.UsageError(
             "give an output file, such as -o run.sqlite; known extensions: "
             + ", ".join(EXTENSIONS),
             click.get_current_context(silent=True),
         )
-    return [_for_spreadsheets(open_sink(each)) for each in dict.fromkeys(given)]
+    return [_for_spreadsheets(open_sink(url, **each), each) for url, each in given.items()]
 
 
-def _for_spreadsheets(sink: TableSink) -> TableSink:
-    return CsvSink(sink.path, spreadsheet_safe=True) if isinstance(sink, CsvSink) else sink
+def _for_spreadsheets(sink: TableSink, rotation: Mapping[str, Any]) -> TableSink:
+    if isinstance(sink, CsvSink):
+        return CsvSink(sink.path, spreadsheet_safe=True, **rotation)
+    return sink
 
 
 def output_name(sink: Output) -> str:

@@ -20,6 +20,7 @@ from watlowlib.cli.options import (
     SHOW_UNIT,
     Line,
     line_options,
+    rotation_options,
 )
 from watlowlib.cli.output import console
 from watlowlib.cli.outputs import (
@@ -75,6 +76,7 @@ from watlowlib.streaming.recorder import Recording, record
     metavar="FILE",
     help="A file or postgresql://...; may be repeated.  [default: the rig file's sinks]",
 )
+@rotation_options
 @click.option("--anyway", is_flag=True, help="Start also when no controller replies.")
 @click.option("--simulate", type=int, metavar="N", help="Record N simulated controllers.")
 @click.option(
@@ -84,6 +86,7 @@ from watlowlib.streaming.recorder import Recording, record
 def command(
     line: Line,
     outputs: tuple[str, ...],
+    rotation: dict[str, Any],
     anyway: bool,
     simulate: int | None,
     speed: float,
@@ -95,7 +98,7 @@ def command(
     arguments = record_arguments(rig, **options)
     if simulate is not None and (line.port or line.config):
         raise click.UsageError("give --simulate, or a port or --config, not both")
-    sinks = open_outputs(outputs, rig, needed=not as_json)
+    sinks = open_outputs(outputs, rig, needed=not as_json, rotation=rotation)
     screen = console(stderr=as_json)
     with ExitStack() as stack:
         manager = stack.enter_context(WatlowManager())

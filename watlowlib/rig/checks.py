@@ -12,6 +12,7 @@ from watlowlib.model import ControllerFamily, ProtocolKind
 from watlowlib.registry.parameters import PARAMETERS
 from watlowlib.rig.problems import Problems, key_text, nearest
 from watlowlib.rig.values import Rig, RigController, RigPort, RigRecord
+from watlowlib.sinks.choose import check_sink
 from watlowlib.streaming.metadata import as_metadata
 
 
@@ -113,6 +114,13 @@ def _check_record(rig: Rig, document: dict[str, Any], problems: Problems) -> Non
         if url in urls[:n]:
             place = ("record", "sinks", n, "url")
             problems.add(place, f"{key_text(place)}: is also that of another sink; give each once")
+    for n, sink in enumerate(record.sinks):
+        try:
+            check_sink(sink.url, **sink.rotation)
+        except WatlowConfigurationError as error:
+            name = error.message.partition("=")[0]
+            what = error.message.partition(": ")[2]
+            problems.add_value(("record", "sinks", n, name), sink.rotation[name], what)
     for key, value in record.metadata.items():
         try:
             as_metadata({key: value})

@@ -30,7 +30,7 @@ from watlowlib.rig.values import (
 from watlowlib.sinks.choose import URLS
 
 if TYPE_CHECKING:
-    from watlowlib.rig.model import RecordTable, RigTable
+    from watlowlib.rig.model import RecordTable, RigTable, SinkTable
 
 _VARIABLE = re.compile(r"\$\$|\$\{(?:(\w+)\})?")
 
@@ -126,11 +126,14 @@ def _record(file: Path, table: RecordTable) -> RigRecord:
     values = {key: _frozen(value) for key, value in table}
     if table.rates:
         values |= {"parameters": (), "rate_hz": None}
-    sinks = [each.url for each in table.sinks]
-    values["sinks"] = tuple(
-        RigSink(url if url.startswith(URLS) else str(file.parent / url)) for url in sinks
-    )
+    values["sinks"] = tuple(_sink(file.parent, each) for each in table.sinks)
     return RigRecord(**values)
+
+
+def _sink(folder: Path, table: SinkTable) -> RigSink:
+    values = {key: _frozen(value) for key, value in table}
+    url = table.url if table.url.startswith(URLS) else str(folder / table.url)
+    return RigSink(**values | {"url": url})
 
 
 def _frozen(value: Any) -> Any:

@@ -12,13 +12,21 @@ from contextlib import suppress
 from copy import deepcopy
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from watlowlib._internal.validation import check_port
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.protocol.modbus.frames import MOST_READ
 from watlowlib.rig.problems import Place, Problems, key_text, nearest
 from watlowlib.sinks.choose import EXTENSIONS, check_sink
+from watlowlib.sinks.rotation.policy import (
+    KEEP,
+    ROTATE,
+    SIZE,
+    check_keep,
+    check_min_free,
+    check_rotate,
+)
 from watlowlib.streaming.plan import MAX_HZ, MAX_RATES, MAX_S
 from watlowlib.streaming.recorder import OverflowPolicy
 from watlowlib.transport.settings import BAUDRATES
@@ -55,6 +63,7 @@ Overflow = Annotated[OverflowPolicy, Lenient]
 Scale = Literal["C", "F"]
 Parameter = Annotated[Any, _checked(_parameter)]
 Instance = Annotated[int, Field(ge=1)]
+TextOrList = WithJsonSchema({"type": "string"})
 Rate = Annotated[float, Field(gt=0, le=MAX_HZ)]
 
 
@@ -114,6 +123,16 @@ class SinkTable(Table):
         description=f"a file with the extension {', '.join(EXTENSIONS)}, "
         "or postgresql://user@host/database"
     )
+    rotate: Annotated[Any, _checked(check_rotate), TextOrList] = Field(
+        None, description=f"{ROTATE} in a list; only for files"
+    )
+    keep: Annotated[Any, _checked(check_keep), TextOrList] = Field(
+        None, description=f"{KEEP} in a list; only with rotate"
+    )
+    compress: bool = Field(False, description="true for .csv and .jsonl with rotate only, or false")
+    min_free: Annotated[str, _checked(check_min_free)] | None = Field(
+        None, description=f"{SIZE}; only with rotate"
+    )
 
 
 class RecordTable(Table):
@@ -146,7 +165,9 @@ class RecordTable(Table):
         description="a table of texts, finite numbers, times, true, false, and lists and "
         "tables of these",
     )
-    sinks: list[SinkTable] = Field([], description="tables [[record.sinks]] with the key url")
+    sinks: list[SinkTable] = Field(
+        [], description="tables [[record.sinks]] with the key url and those of the rotation"
+    )
 
 
 class RigTable(Table):

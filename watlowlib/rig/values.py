@@ -96,12 +96,22 @@ class RigController:
 
 @dataclass(frozen=True)
 class RigSink:
-    """A sink of the recording: `[[record.sinks]]`; `open_sink(sink.url)` returns it."""
+    """A sink: `[[record.sinks]]`; `open_sink(sink.url, **sink.rotation)` returns it."""
 
     url: str
+    rotate: str | tuple[str, ...] | None = None
+    keep: str | tuple[str, ...] | None = None
+    compress: bool = False
+    min_free: str | None = None
+
+    @property
+    def rotation(self) -> dict[str, Any]:
+        """The options of `open_sink`."""
+        return {name: getattr(self, name) for name in ("rotate", "keep", "compress", "min_free")}
 
     def __repr__(self) -> str:
-        return f"RigSink(url={shown(self.url)})"  # without its password
+        options = (f", {name}={each!r}" for name, each in self.rotation.items() if each)
+        return f"RigSink(url={shown(self.url)}{''.join(options)})"  # without its password
 
 
 @dataclass(frozen=True)
