@@ -15,7 +15,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowUnknownParameterError,
 )
-from watlowlib.model import Quantity, ProtocolKind, Reading, Unit
+from watlowlib.model import ProtocolKind, Quantity, Reading, Unit
 from watlowlib.simulator import SimulatedBus, SimulatedController
 
 
