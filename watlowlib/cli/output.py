@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from watlowlib.model import Sample
-from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS
+from watlowlib.registry.codes import codes_of
 from watlowlib.sinks.rows import TimeText, sample_to_row
 
 NO_VALUE = "-"
@@ -80,14 +80,7 @@ def label_of(sample: Sample) -> str | None:
     """Return the meaning of a code, such as "PID"; None for another kind of value."""
     if not isinstance(sample.value, int):
         return None
-    for registry in (PARAMETERS, SD_PARAMETERS):
-        try:
-            spec = registry.resolve(sample.parameter_id)
-        except LookupError:
-            continue
-        if spec.name == sample.parameter:
-            return spec.codes.get(sample.value)
-    return None
+    return codes_of(sample.parameter_id, sample.parameter).get(sample.value)
 
 
 def sample_rows(samples: Iterable[Sample]) -> Iterable[dict[str, Any]]:

@@ -10,12 +10,10 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import NamedTuple
 
-from watlowlib.errors import WatlowUnknownParameterError
 from watlowlib.model import Sample
-from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS
+from watlowlib.registry.codes import codes_of
 
 TREND_POINTS = 64
 """The number of points that a track keeps, hence the widest trend."""
@@ -116,26 +114,13 @@ def format_value(sample: Sample) -> str:
         text = f"{value:.2f}"
         text = text if len(text) <= NUMBER_WIDTH else f"{value:.2e}"
     elif isinstance(value, int):
-        label = _codes(sample.parameter_id, sample.parameter).get(value)
+        label = codes_of(sample.parameter_id, sample.parameter).get(value)
         text = str(value) if label is None else label
     else:
         text = str(value)
     if len(text) > NUMBER_WIDTH:
         return f"{text} {unit}".rstrip()
     return f"{text:>{NUMBER_WIDTH}} {unit if text != '-' else '':<{UNIT_WIDTH}}"
-
-
-@lru_cache(maxsize=1024)
-def _codes(number: int, name: str) -> dict[int, str]:
-    """Return the meanings of the codes of a parameter, of the family that has it."""
-    for registry in (PARAMETERS, SD_PARAMETERS):
-        try:
-            spec = registry.resolve(number)
-        except WatlowUnknownParameterError:
-            continue
-        if spec.name == name:
-            return spec.codes
-    return {}
 
 
 def format_trend(values: Sequence[float | None], width: int, blocks: str) -> str:
