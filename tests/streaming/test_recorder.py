@@ -17,6 +17,7 @@ from tests.ctrl_c import CtrlC
 from watlowlib import OverflowPolicy, WatlowManager, record
 from watlowlib._internal import threads
 from watlowlib._internal.clock import ManualClock
+from watlowlib._internal.queues import ShutDown, drain
 from watlowlib._internal.threads import Worker
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.poll import FunctionPoll, Poll
@@ -148,6 +149,23 @@ def test_parameters_of_several_rates_share_one_count_of_ticks(clock: ManualClock
     with record_manually(source, clock, **options) as stream:
         ticks = ticks_of(run_with_clock(stream, clock, step_s=0.5))
     assert ticks == [(n, n / 2) for n in range(6)]
+
+
+def test_who_watches_gets_the_newest_ticks_and_the_end(clock: ManualClock) -> None:
+    stream = record(CountingSource(clock), parameters="p", rate_hz=1.0, duration=5.0, clock=clock)
+    narrow, wide, closed = stream.watch(2), stream.watch(10), stream.watch(1)
+    closed.shutdown()
+    with stream:
+        for _ in range(4):
+            assert clock.waiting.wait(PATIENCE_S)
+            clock.advance(1.0)
+        batches = list(stream)
+    assert list(drain(wide)) == batches
+    assert len(batches) == 5
+    assert list(drain(narrow)) == batches[-2:]
+    with pytest.raises(ShutDown):
+        narrow.get(timeout=PATIENCE_S)
+    assert stream.summary.ticks_dropped == 0
 
 
 def test_latest_holds_the_samples_of_the_last_tick(clock: ManualClock) -> None:

@@ -23,7 +23,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -103,6 +103,7 @@ class Recording(OneProcess):
         self._queue: BoundedQueue[Batch] = BoundedQueue(buffer_size)
         self.latest: list[Sample] = []
         """The samples of the last tick, before any sink has them; empty before the first."""
+        self._watching: list[BoundedQueue[list[Sample]]] = []
         self._stop = threading.Event()
         self._counters = Counters(plan.rates, plan.full_poll.ports)
         self._step_detector = StepDetector(clock)
@@ -165,6 +166,16 @@ class Recording(OneProcess):
         self.stop()
         self._queue.shutdown()
 
+    def watch(self, size: int) -> BoundedQueue[list[Sample]]:
+        """Return a queue that gets the samples of each later tick, before any sink has them.
+
+        While `size` lists wait in it, a new one replaces the oldest: it never delays a tick. It
+        is shut down when the recorder ends; shut it down earlier to get no more samples.
+        """
+        watching: BoundedQueue[list[Sample]] = BoundedQueue(size)
+        self._watching.append(watching)
+        return watching
+
     def note_sinks(self, reports: Sequence[Callable[[], SinkReport]]) -> None:
         """Set the functions that return the sink reports of the summary; called by `pipe`."""
         self._counters.sinks = tuple(reports)
@@ -198,6 +209,8 @@ class Recording(OneProcess):
             self._counters.finished_at = self._clock.utc()
             self._check_wall_clock()
             self._queue.shutdown()
+            for each in self._watching:
+                each.shutdown()
             self._log_drops(dropped=False, has_room=True)
             # A busy port may still be read; wait until the reads have ended.
             self._stop.set()
@@ -229,6 +242,9 @@ class Recording(OneProcess):
         self._counters.durations.add(self._clock.now_ns() - began_ns)
         samples = [replace(each, tick=number, scheduled_at=scheduled_at) for each in read]
         self.latest = samples
+        for each in self._watching:
+            with suppress(ShutDown):
+                put_dropping_oldest(each, samples)
         disconnected = self._counters.count_disconnects(samples)
         self._deliver(Batch(samples, rates))
         if disconnected is not None and not self._auto_reconnect:
