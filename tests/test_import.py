@@ -18,6 +18,7 @@ from watlowlib.simulator import SimulatedBus
 SOURCE = Path(watlowlib.__file__).read_text("utf-8")
 OPTIONAL = {"pyarrow", "psycopg", "rich", "click", "numpy", "pandas", "sqlite3", "minimalmodbus"}
 OPTIONAL |= {"pydantic", "tomllib", "tomli", "matplotlib", "plotly"}
+OPTIONAL |= {"bottle", "cheroot"}
 PATIENCE_S = 50.0
 
 

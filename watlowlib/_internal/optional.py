@@ -8,6 +8,8 @@ from typing import Any
 from watlowlib.errors import WatlowSinkDependencyError
 
 REQUIREMENTS = {
+    "bottle": "bottle",
+    "cheroot": "cheroot",
     "matplotlib": "matplotlib",
     "numpy": "numpy",
     "pandas": "pandas",

@@ -42,6 +42,7 @@ COMMANDS = (
     "export",
     "plot",
     "recover",
+    "serve",
     "parameters",
     "decode",
     "raw",

@@ -33,9 +33,10 @@ from watlowlib.cli.outputs import (
 )
 from watlowlib.cli.progress import Progress, WatchedSink
 from watlowlib.cli.report import Reporter
-from watlowlib.cli.types import Duration
+from watlowlib.cli.types import TCP_PORT, Duration
 from watlowlib.errors import WatlowSinkError
 from watlowlib.manager.manager import WatlowManager
+from watlowlib.model import AcquisitionSummary
 from watlowlib.rig.values import Rig
 from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.fleet import simulated_fleet
@@ -43,6 +44,8 @@ from watlowlib.sinks.choose import EXTENSIONS
 from watlowlib.sinks.count import describe_existing
 from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.recorder import Recording, record
+from watlowlib.views.web.live import LiveFeed, SinkState, live_board
+from watlowlib.views.web.page import DEFAULT_HOST, WebPage
 
 
 @define(
@@ -78,6 +81,13 @@ from watlowlib.streaming.recorder import Recording, record
 )
 @rotation_options
 @click.option("--anyway", is_flag=True, help="Start also when no controller replies.")
+@click.option("--web", type=TCP_PORT, metavar="PORT", help="Serve a live page on this port.")
+@click.option(
+    "--web-host",
+    metavar="HOST",
+    help="The address of the page; others than this machine's own need a token, which is "
+    "printed.  [default: 127.0.0.1]",
+)
 @click.option("--simulate", type=int, metavar="N", help="Record N simulated controllers.")
 @click.option(
     "--speed", type=float, default=1.0, metavar="X", help="Of simulated ovens.  [default: 1]"
@@ -88,6 +98,8 @@ def command(
     outputs: tuple[str, ...],
     rotation: dict[str, Any],
     anyway: bool,
+    web: int | None,
+    web_host: str | None,
     simulate: int | None,
     speed: float,
     as_json: bool,
@@ -101,6 +113,7 @@ def command(
     sinks = open_outputs(outputs, rig, needed=not as_json, rotation=rotation)
     screen = console(stderr=as_json)
     with ExitStack() as stack:
+        page = _open_page(web, web_host, sinks, screen, stack)
         manager = stack.enter_context(WatlowManager())
         if simulate is None:
             open_fleet(manager, line, rig)
@@ -110,7 +123,7 @@ def command(
         check_first(manager, recording, arguments, screen, anyway=anyway)
         if as_json:
             sinks.append(StdoutRows())
-        _record(recording, sinks, screen, len(manager.names))
+        _record(recording, sinks, screen, len(manager.names), page)
 
 
 def record_arguments(
@@ -149,7 +162,31 @@ def _add_simulated(
         manager.add(f"oven_{address}", bus.port, address=address, temperature_unit=unit)
 
 
-def _record(recording: Recording, sinks: list[Output], screen: Console, controllers: int) -> None:
+def _open_page(
+    port: int | None,
+    host: str | None,
+    sinks: list[Output],
+    screen: Console,
+    stack: ExitStack,
+) -> WebPage | None:
+    """Begin to serve the live page and print its address; None if it was not asked for."""
+    if port is None:
+        if host is not None:
+            raise click.UsageError("--web-host needs --web PORT, such as --web 8080")
+        return None
+    board = live_board(", ".join(map(output_name, sinks)))
+    page = stack.enter_context(WebPage(board, host=host or DEFAULT_HOST, port=port))
+    screen.print(f"live page: {page.url}")
+    return page
+
+
+def _record(
+    recording: Recording,
+    sinks: list[Output],
+    screen: Console,
+    controllers: int,
+    page: WebPage | None,
+) -> None:
     """Write the recording into the sinks, with a display, and print the summary."""
     stream: Recording | None = None
     try:
@@ -158,13 +195,17 @@ def _record(recording: Recording, sinks: list[Output], screen: Console, controll
                 if existing := describe_existing(sink):
                     screen.print(f"{output_name(sink)}: appending to {existing}")
                 stack.enter_context(sink)
+            watched: list[WatchedSink] = []
+            if page is not None:
+                stack.enter_context(_feed(page, recording, watched))
             stream = stack.enter_context(recording)
             progress: Progress | Reporter
             if screen.is_terminal:
                 progress = stack.enter_context(Progress(screen, stream))
             else:
                 progress = stack.enter_context(Reporter(screen, stream))
-            pipe(stream, *(WatchedSink(sink, progress) for sink in sinks))
+            watched += [WatchedSink(sink, progress) for sink in sinks]
+            pipe(stream, *watched)
     except WatlowSinkError as error:
         if (
             stream is not None
@@ -178,3 +219,22 @@ def _record(recording: Recording, sinks: list[Output], screen: Console, controll
             screen.print(format_summary(sinks, stream.summary, controllers))
     if rows_waiting(sinks):
         raise CommandError("rows are waiting; 'watlowlib recover' delivers them", WAITING)
+
+
+def _feed(page: WebPage, recording: Recording, watched: list[WatchedSink]) -> LiveFeed:
+    """Return what puts the recording on the page, with the sinks that will be in `watched`."""
+
+    def states(summary: AcquisitionSummary) -> list[SinkState]:
+        return [
+            SinkState(
+                report.name,
+                report.rows_written,
+                report.rows_waiting + unwritten,
+                report.rows_lost,
+                report.error or sink.problem,
+            )
+            for sink in watched
+            for report, unwritten in [sink.output(summary)]
+        ]
+
+    return LiveFeed(page, recording, states)

@@ -90,3 +90,7 @@ class Parameter(Names):
             for spec in PARAMETERS
             if spec.name.startswith(begun)
         ]
+
+
+TCP_PORT = click.IntRange(1, 65535)
+"""A TCP port."""

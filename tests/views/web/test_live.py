@@ -1,0 +1,103 @@
+"""A recording on the page: its samples, its health and its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.views.web.viewer import events
+from watlowlib import InMemorySink, pipe, record
+from watlowlib._internal.clock import ManualClock
+from watlowlib.devices.controller import Controller
+from watlowlib.model import AcquisitionSummary
+from watlowlib.simulator import SimulatedBus
+from watlowlib.views.web.live import LiveFeed, SinkState, live_board
+from watlowlib.views.web.page import WebPage
+
+pytest.importorskip("bottle")
+pytest.importorskip("cheroot")
+
+
+@pytest.fixture
+def page() -> Iterator[WebPage]:
+    with WebPage(live_board("run.csv"), port=0) as serving:
+        yield serving
+
+
+def no_sinks(summary: AcquisitionSummary) -> list[SinkState]:
+    return []
+
+
+def test_a_tick_is_on_the_page_before_any_sink_has_its_rows(page: WebPage, ctl: Controller) -> None:
+    clock = ManualClock()
+    recording = record(ctl, parameters=["setpoint"], rate_hz=1.0, clock=clock)
+    with events(page.url) as viewer, LiveFeed(page, recording, no_sinks), recording:
+        state = viewer.until(ticks=1)
+        (series,) = state["series"]
+        assert (series["device"], series["parameter"]) == (ctl.name, "setpoint")
+        assert (series["number"], series["text"], series["status"]) == (75.0, "75.00", "ok")
+        assert 0 <= series["age"] < 20
+        assert clock.waiting.wait(20.0)
+        clock.advance(1.0)
+        assert viewer.until(ticks=2)["series"][0]["at"] == series["at"] + 1.0
+
+
+def test_a_gap_has_its_reason_and_the_age_of_the_value_before(
+    page: WebPage, bus: SimulatedBus, ctl: Controller
+) -> None:
+    clock = ManualClock()
+    recording = record(ctl, parameters=["setpoint"], rate_hz=1.0, clock=clock)
+    with events(page.url) as viewer, LiveFeed(page, recording, no_sinks), recording:
+        viewer.until(ticks=1)
+        bus.controllers.clear()
+        assert clock.waiting.wait(20.0)
+        clock.advance(1.0)
+        (series,) = viewer.until(ticks=2)["series"]
+        assert (series["number"], series["last"], series["status"]) == (None, "75.00", "timeout")
+        assert series["age"] > 0.2  # at least the timeout
+
+
+def test_health_has_the_counters_of_the_recording_and_its_sinks(
+    page: WebPage, ctl: Controller
+) -> None:
+    recording = record(ctl, parameters=["setpoint"], rate_hz=100.0, duration=0.05)
+    sinks = [SinkState("run.csv", 3, 2, 1, "the disk is full")]
+    with events(page.url) as viewer:
+        with LiveFeed(page, recording, lambda summary: sinks), recording as stream:
+            with InMemorySink() as sink:
+                pipe(stream, sink)
+        health = viewer.until(ended=True)["health"]
+        page.close()
+    summary = stream.summary
+    assert health["ticks"] + health["late"] == 5
+    assert health["ticks"] == summary.ticks_emitted
+    assert health["rows"] == summary.rows
+    assert health["drift_ms"] == round(summary.max_drift_ms, 1)
+    assert health["sinks"] == [
+        {"name": "run.csv", "written": 3, "waiting": 2, "lost": 1, "problem": "the disk is full"}
+    ]
+
+
+def test_an_event_arrives_soon_after_its_tick(page: WebPage, ctl: Controller) -> None:
+    recording = record(ctl, parameters=["setpoint"], rate_hz=5.0)
+    with events(page.url) as viewer, LiveFeed(page, recording, no_sinks), recording:
+        for ticks in (1, 2, 3):
+            viewer.until(ticks=ticks)
+            at_ns = recording.latest[0].monotonic_ns
+            assert at_ns is not None
+            assert time.monotonic_ns() - at_ns < 5e9  # 0.5 s by benchmarks/web.py
+
+
+def test_a_page_that_stands_still_delays_no_tick(
+    page: WebPage, ctl: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = record(ctl, parameters=["setpoint"], rate_hz=1000.0, duration=0.5)
+    monkeypatch.setattr("watlowlib.views.web.live.WAITING_TICKS", 2)
+    feed = LiveFeed(page, recording, no_sinks)  # never entered: it takes nothing from its queue
+    with recording as stream:
+        batches = sum(1 for _ in stream)
+    assert batches == stream.summary.ticks_emitted > 2
+    assert stream.summary.ticks_dropped == 0
+    assert feed._ticks.qsize() <= 2

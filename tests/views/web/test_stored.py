@@ -1,0 +1,144 @@
+"""Stored rows on the page, also those that are added meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sinks.samples import EVERY_KIND, FIRST, START
+from tests.views.web.viewer import events
+from watlowlib import Sample, open_sink
+from watlowlib.views.web.page import WebPage
+from watlowlib.views.web.stored import StoredFeed, stored_board
+
+pytest.importorskip("bottle")
+pytest.importorskip("cheroot")
+FORMATS = ("csv", "jsonl", "sqlite", "parquet")
+
+
+@pytest.fixture(params=FORMATS)
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param == "parquet":
+        pytest.importorskip("pyarrow")
+    return tmp_path / f"run.{request.param}"
+
+
+@pytest.fixture
+def page() -> Iterator[WebPage]:
+    with WebPage(stored_board("run"), port=0) as serving:
+        yield serving
+
+
+def write(path: Path, *samples: Sample) -> None:
+    with open_sink(path) as sink:
+        sink.write_many(samples)
+
+
+def at(second: float, value: float | None, status: str = "ok") -> Sample:
+    when = START + timedelta(seconds=second)
+    return replace(FIRST, value=value, status=status, requested_at=when, received_at=when)
+
+
+def buckets(page: WebPage, window_s: int = 300) -> list[Any]:
+    (track,) = page.board._tracks.values()
+    return track.history.buckets(window_s)
+
+
+def test_rows_of_every_format_are_shown(page: WebPage, path: Path) -> None:
+    write(path, at(0, 1.0), at(2, None, "timeout"), at(4, 3.5))
+    feed = StoredFeed(page, str(path))
+    feed.look()
+    start = START.timestamp()
+    assert buckets(page) == [
+        [start, 1.0, 1.0, False],
+        [start + 2, None, None, True],
+        [start + 4, 3.5, 3.5, False],
+    ]
+
+
+def test_rows_that_are_added_appear(page: WebPage, path: Path) -> None:
+    write(path, at(0, 1.0))
+    feed = StoredFeed(page, str(path))
+    feed.look()
+    write(path, at(30, 2.0))
+    feed.look()
+    assert [low for _, low, *_ in buckets(page)] == [1.0, 2.0]
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(
+    page: WebPage, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(path, at(0, 1.0))
+    feed = StoredFeed(page, str(path))
+    feed.look()
+    reads: list[object] = []
+    monkeypatch.setattr(feed, "_read", lambda: reads.append(1))
+    feed.look()
+    assert reads == []
+    write(path, at(1, 1.0))
+    feed.look()
+    assert reads == [1]
+
+
+def test_only_the_last_day_of_a_recording_that_is_running_is_kept(
+    page: WebPage, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.csv"
+    write(path, at(0, 1.0), at(2 * 86400, 2.0))
+    now = START + timedelta(days=2, seconds=5)
+    StoredFeed(page, str(path), utc=lambda: now).look()
+    assert [low for _, low, *_ in buckets(page, 86400)] == [2.0]
+
+
+def test_rows_with_texts_odd_names_and_gaps_are_shown(page: WebPage, path: Path) -> None:
+    write(path, *EVERY_KIND)
+    StoredFeed(page, str(path)).look()
+    names = {(point.device, point.parameter) for point in _latest(page)}
+    assert names == {(each.device, each.parameter) for each in EVERY_KIND}
+
+
+def _latest(page: WebPage) -> list[Any]:
+    return [track.latest for track in page.board._tracks.values()]
+
+
+def test_a_file_that_disappears_is_a_problem_on_the_page(page: WebPage, tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    write(path, at(0, 1.0))
+    with events(page.url) as viewer:
+        feed = StoredFeed(page, str(path))
+        feed.look()
+        path.unlink()
+        feed.look()
+        page.publish(feed._health)
+        state = viewer.next()
+        assert state is not None
+        while "problem" not in state["health"]:
+            state = viewer.next()
+            assert state is not None
+        assert "there is no file" in state["health"]["problem"]
+        assert len(state["series"]) == 1
+
+
+def test_a_folder_gets_new_files(page: WebPage, tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", at(0, 1.0))
+    feed = StoredFeed(page, str(tmp_path))
+    feed.look()
+    write(tmp_path / "b.csv", at(30, 2.0))
+    feed.look()
+    assert [low for _, low, *_ in buckets(page)] == [1.0, 2.0]
+
+
+def test_the_page_gets_the_rows_from_a_thread_which_ends(page: WebPage, tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", at(0, 1.0))
+    with events(page.url) as viewer, StoredFeed(page, str(tmp_path / "a.csv")):
+        while (state := viewer.next()) is not None and not state["series"]:
+            pass
+        assert state is not None
+        (series,) = state["series"]
+        assert series["age"] > 86400
+        assert not state["live"]

@@ -1,0 +1,131 @@
+"""The replies of the web server: the page, the events and the trends."""
+
+from __future__ import annotations
+
+import queue
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from importlib import resources
+from typing import Any
+
+import bottle
+
+from watlowlib._internal.queues import ShutDown
+from watlowlib.views.web.board import Board
+from watlowlib.views.web.guard import Guard
+from watlowlib.views.web.history import WINDOWS
+from watlowlib.views.web.hub import Hub, TooManyViewersError
+
+STILL_HERE_S = 15.0
+"""The longest time without a byte for a viewer: a lost one is noticed when bytes are sent."""
+
+KINDS = {
+    "index.html": "text/html; charset=utf-8",
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "chart.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+"""The files of the page and their content types."""
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""The headers of every reply."""
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def make_app(board: Board, hub: Hub, guard: Guard) -> Wsgi:
+    """Return the WSGI application, which asks `guard` first."""
+    inner = _routes(board, hub)
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        headers = dict(HEADERS)
+        if refusal := guard.refuse(environ):
+            text = f"{refusal.text}\n".encode()
+            headers |= {"Content-Type": "text/plain", "Content-Length": str(len(text))}
+            if refusal.status.startswith("405"):
+                headers["Allow"] = "GET, HEAD"
+            start_response(refusal.status, list(headers.items()))
+            return [text] if environ["REQUEST_METHOD"] != "HEAD" else []
+        if guard.token is not None and guard.has_token(environ):
+            headers["Set-Cookie"] = (
+                f"{guard.cookie}={guard.token}; HttpOnly; SameSite=Strict; Path=/"
+            )
+
+        def start(status: str, given: list[tuple[str, str]], *more: Any) -> Any:
+            return start_response(status, [*given, *headers.items()], *more)
+
+        reply: Iterable[bytes] = inner(environ, start)
+        return reply
+
+    return app
+
+
+def _routes(board: Board, hub: Hub) -> Any:
+    app = bottle.Bottle()
+    app.default_error_handler = _plain_error
+    folder = resources.files(__package__) / "static"
+    files = {name: (folder / name).read_bytes() for name in KINDS}
+
+    @app.get("/")  # type: ignore[untyped-decorator]
+    @app.get("/<name>")  # type: ignore[untyped-decorator]
+    def _file(name: str = "index.html") -> bytes:
+        if name not in files:
+            bottle.abort(404, "There is no such page.")
+        bottle.response.content_type = KINDS[name]
+        return files[name]
+
+    @app.get("/events")  # type: ignore[untyped-decorator]
+    def _events() -> Iterator[bytes]:
+        if bottle.request.method == "HEAD":
+            return iter(())
+        bottle.response.content_type = "text/event-stream"
+        return _stream(hub)
+
+    @app.get("/history/<window:int>")  # type: ignore[untyped-decorator]
+    def _history(window: int) -> Iterator[bytes]:
+        if window not in WINDOWS:
+            bottle.abort(404, f"Windows have {', '.join(map(str, WINDOWS))} seconds.")
+        bottle.response.content_type = "application/json"
+        if "gzip" not in bottle.request.get_header("Accept-Encoding", ""):
+            return board.history(window)
+        bottle.response.set_header("Content-Encoding", "gzip")
+        return _compressed(board.history(window))
+
+    return app
+
+
+def _stream(hub: Hub) -> Iterator[bytes]:
+    """Yield the events for one viewer, until the server ends."""
+    try:
+        with hub.viewer() as events:
+            yield b"retry: 1000\n\n"
+            while True:
+                try:
+                    yield events.get(timeout=STILL_HERE_S)
+                except queue.Empty:
+                    yield b": still here\n\n"
+    except TooManyViewersError:
+        yield b"retry: 10000\nevent: full\ndata: {}\n\n"
+    except ShutDown:
+        return
+
+
+def _compressed(parts: Iterator[bytes]) -> Iterator[bytes]:
+    gzip = zlib.compressobj(level=1, wbits=31)
+    for part in parts:
+        yield gzip.compress(part)
+    yield gzip.flush()
+
+
+def _plain_error(error: Any) -> str:
+    bottle.response.content_type = "text/plain"
+    return f"{error.body}\n"
