@@ -99,7 +99,9 @@ def test_all_viewers_get_each_event_and_the_end(page: WebPage) -> None:
             assert each.next() is None
 
 
-def test_a_viewer_that_does_not_read_delays_no_one(page: WebPage) -> None:
+def test_a_viewer_that_does_not_read_delays_no_one(
+    page: WebPage, caplog: pytest.LogCaptureFixture
+) -> None:
     parts = urlsplit(page.url)
     with socket.create_connection((parts.hostname, parts.port)) as stuck, events(page.url) as other:
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -108,7 +110,8 @@ def test_a_viewer_that_does_not_read_delays_no_one(page: WebPage) -> None:
         for number in range(40):
             page.publish({"ticks": number, "long": "x" * 200_000})
             other.until(ticks=number)
-        page.close()  # ends also the connection that waits for its viewer
+        page.close()
+    assert "has not ended" not in caplog.text  # nor the thread that waits for its viewer
 
 
 def test_another_address_needs_the_token_of_its_url(caplog: pytest.LogCaptureFixture) -> None:

@@ -61,12 +61,13 @@ def test_rows_of_every_format_are_shown(page: WebPage, path: Path) -> None:
     ]
 
 
-def test_rows_that_are_added_appear(page: WebPage, path: Path) -> None:
-    write(path, at(0, 1.0))
-    feed = StoredFeed(page, str(path))
-    feed.look()
-    write(path, at(30, 2.0))
-    feed.look()
+def test_rows_of_an_open_sink_appear(page: WebPage, path: Path) -> None:
+    with open_sink(path) as sink:
+        sink.write_many([at(0, 1.0)])
+        feed = StoredFeed(page, str(path))
+        feed.look()
+        sink.write_many([at(30, 2.0)])
+        feed.look()
     assert [low for _, low, *_ in buckets(page)] == [1.0, 2.0]
 
 

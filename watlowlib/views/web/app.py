@@ -85,8 +85,6 @@ def _routes(board: Board, hub: Hub) -> Any:
 
     @app.get("/events")  # type: ignore[untyped-decorator]
     def _events() -> Iterator[bytes]:
-        if bottle.request.method == "HEAD":
-            return iter(())
         bottle.response.content_type = "text/event-stream"
         return _stream(hub)
 
