@@ -143,3 +143,13 @@ def test_the_page_gets_the_rows_from_a_thread_which_ends(page: WebPage, tmp_path
         (series,) = state["series"]
         assert series["age"] > 86400
         assert not state["live"]
+
+
+def test_an_odd_cell_of_another_program_is_a_problem_on_the_page(
+    page: WebPage, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("device,parameter,instance,value,requested_at\na,b,first,1,2026-03-01T12:00Z\n")
+    feed = StoredFeed(page, str(path))
+    feed.look()
+    assert "first" in feed._health["problem"]

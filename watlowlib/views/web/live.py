@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -14,6 +15,8 @@ from watlowlib.model import AcquisitionSummary, Sample
 from watlowlib.streaming.recorder import Recording
 from watlowlib.views.web.board import Board, Point
 from watlowlib.views.web.page import WebPage
+
+log = logging.getLogger(__name__)
 
 EVENT_S = 0.1
 """The shortest time between two events; ticks in between are in the next one."""
@@ -75,6 +78,8 @@ class LiveFeed:
     def __exit__(self, *error: object) -> None:
         self._stop()
         self._worker.join(JOIN_S)
+        if self._worker.failure is not None:  # which does not concern the recording
+            log.warning("the live page ended early: %r", self._worker.failure)
         self._publish(ended=True)
 
     def _stop(self) -> None:

@@ -106,7 +106,7 @@ class StoredFeed:
                 self._read()
                 self._seen = seen
             self._health = {"read_at": self._utc().timestamp()}
-        except WatlowError as error:
+        except (WatlowError, OSError, ValueError, TypeError) as error:  # also another file's cells
             self._health = {"problem": masked(str(error))}
 
     def _read(self) -> None:
