@@ -39,8 +39,6 @@ JOIN_S = 5.0
 class Connections:
     """A thread for each connection in use; it takes the place of cheroot's pool."""
 
-    min = qsize = 0
-
     def __init__(self, server: Server) -> None:
         self._server = server
         self._active: dict[Any, Worker] = {}

@@ -120,7 +120,7 @@ class StoredFeed:
             self._add(self._stored(None))
 
     def _stored(self, since: datetime | None) -> StoredSamples:
-        return read_samples(self._source, table=self._table, since=since)
+        return read_samples(self._source, table=self._table, since=since, columns=COLUMNS)
 
     def _add(self, rows: Iterable[dict[str, Any]]) -> None:
         points: list[Point] = []
