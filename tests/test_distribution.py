@@ -52,7 +52,7 @@ def test_the_distribution_does_not_have_the_name_of_another_library() -> None:
 def test_the_extra_all_has_every_user_extra() -> None:
     development = {"test", "judges", "docs", "lint", "all"}
     user_extras = set(setup_options()["options.extras_require"]) - development
-    assert user_extras == {"parquet", "postgres", "pandas", "polars", "web", "xlsx"}
+    assert user_extras == {"parquet", "postgres", "pandas", "plot", "polars", "web", "xlsx"}
     assert set().union(*map(extra, user_extras)) == extra("all")
 
 
