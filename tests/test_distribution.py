@@ -73,7 +73,8 @@ def test_hint_names_the_missing_package_itself(
     with pytest.raises(WatlowSinkError) as caught:
         import_optional(module)
     _, _, requirement = str(caught.value).partition("pip install ")
-    assert re.split(r"[\[\]']+", requirement.strip("'"))[0] == package
+    installed_as = {"dateutil": "python-dateutil"}.get(package, package)
+    assert re.split(r"[\[\]']+", requirement.strip("'"))[0] == installed_as
     assert "watlowlib" not in requirement
 
 

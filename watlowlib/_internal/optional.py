@@ -10,6 +10,7 @@ from watlowlib.errors import WatlowSinkDependencyError
 REQUIREMENTS = {
     "bottle": "bottle",
     "cheroot": "cheroot",
+    "dateutil": "python-dateutil",
     "matplotlib": "matplotlib",
     "numpy": "numpy",
     "pandas": "pandas",

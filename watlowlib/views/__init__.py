@@ -16,14 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["plot", "step_response"]
 
 _MODULES = {"plot": "plotting", "step_response": "plotting"}
-_PACKAGES = {"plotting": ("numpy", "pyarrow")}
-"""The optional packages that a module needs to be imported."""
 
 if not TYPE_CHECKING:  # with `__getattr__`, a type checker would accept any misspelt name
 
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        for package in _PACKAGES.get(_MODULES[name], ()):
-            import_optional(package)
+        import_optional("numpy")
+        import_optional("pyarrow")
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
