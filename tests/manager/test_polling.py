@@ -152,14 +152,14 @@ def test_the_first_poll_waits_for_a_default_time(
 
 
 def test_the_wait_limit_follows_the_fastest_port() -> None:
-    assert wait_limit_s({0: [9.0, 8.0, 7.0], 1: [0.5, 0.1, 9.0], 2: []}) == pytest.approx(
+    assert wait_limit_s({"a": [9.0, 8.0, 7.0], "b": [0.5, 0.1, 9.0], "c": []}) == pytest.approx(
         polling.WAIT_FACTOR * 0.5 + polling.WAIT_MARGIN_S
     )
 
 
 def test_the_default_wait_applies_only_to_the_first_poll() -> None:
     assert wait_limit_s({}) == polling.DEFAULT_WAIT_S
-    assert wait_limit_s({0: [], 1: []}) == polling.WAIT_MARGIN_S
+    assert wait_limit_s({"a": [], "b": []}) == polling.WAIT_MARGIN_S
 
 
 @pytest.mark.parametrize(
@@ -273,3 +273,49 @@ def test_closing_a_manager_with_a_pending_port_leaves_no_thread(
         assert statuses(poll, 0.0)["slow"] == "busy"
     assert [each.name for each in threading.enumerate() if "poll" in each.name] == []
     slow.resume()
+
+
+def test_a_new_poll_takes_over_the_reads_in_progress(
+    slow: SimulatedBus, good: SimulatedBus
+) -> None:
+    with WatlowManager() as mgr, WatlowManager() as later:
+        first = mgr.add("slow", slow.port, timeout_s=LONG_S)
+        fast = mgr.add("good", good.port)
+        old = mgr.prepare(["setpoint"])
+        assert statuses(old, LONG_S) == {"slow": "ok", "good": "ok"}
+        slow.stall()
+        assert statuses(old, 0.0) == {"slow": "busy", "good": "ok"}
+        later.add("slow", first)
+        later.add("good", fast)
+        new = later.prepare(["setpoint", "process_value"])
+        new.continue_from(old)
+        assert statuses(new, 0.0)["slow"] == "busy"
+        assert new._pending is old._pending
+        assert set(new._durations_s) == {first.session.port_key, fast.session.port_key}
+        slow.resume()
+        poll_until_all_ok(new)
+
+
+def test_reads_in_progress_are_not_those_of_another_controller_with_the_name(
+    slow: SimulatedBus, good: SimulatedBus
+) -> None:
+    slow.controllers[1].set("setpoint", 11.0)
+    slow.controllers[2].set("setpoint", 22.0)
+    with WatlowManager() as mgr, WatlowManager() as later:
+        mgr.add("slow", slow.port, address=1, timeout_s=LONG_S)
+        fast = mgr.add("good", good.port)
+        old = mgr.prepare(["setpoint"])
+        statuses(old, LONG_S)
+        slow.stall()
+        statuses(old, 0.0)
+        later.add("slow", slow.port, address=2, timeout_s=LONG_S)
+        later.add("good", fast)
+        new = later.prepare(["setpoint"])
+        new.continue_from(old)
+        slow.resume()
+        values = set()
+        deadline = Deadline.after(LONG_S)
+        while 22.0 not in values:
+            values |= {each.value for each in new.read_within(None, 0.05) if each.device == "slow"}
+            assert not deadline.passed()
+        assert values <= {None, 22.0}

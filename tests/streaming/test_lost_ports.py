@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from watlowlib import CsvSink, Recording, WatlowManager, read_samples, record
+from watlowlib import CsvSink, Recording, WatlowManager, open_device, read_samples, record
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowConnectionError
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus
@@ -95,3 +96,26 @@ def test_a_port_reopened_for_another_controller_counts_as_a_reconnect(
         assert top.port_stats.reconnects == 1
         assert [each.error for each in mgr.poll("setpoint").values()] == [None, None]
         assert top.port_stats.reconnects == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no ptys")
+def test_a_port_that_does_not_exist_yet_is_opened_once_it_does(
+    mgr: WatlowManager, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = tmp_path / "usb-FTDI_RS485-if00"
+    with ExitStack() as stack:
+        for address in (1, 2):
+            waiting = open_device(link, address=address, timeout_s=0.25, wait_for_port=True)
+            mgr.add(f"oven_{address}", stack.enter_context(waiting))
+        stream = stack.enter_context(record(mgr, parameters="setpoint", rate_hz=50.0))
+        read_until(stream, oven_1="disconnected", oven_2="disconnected")
+        stack.enter_context(SimulatedBus([1, 2], link=link, baudrate=None, turnaround_s=0.0))
+        read_until(stream, oven_1="ok", oven_2="ok")
+        stream.stop()
+    texts = [each.message for each in caplog.records if "port" in each.message]
+    assert [text.split(str(link))[1][:15] for text in texts] == [" is waited for:", " is open"]
+
+
+def test_a_port_that_does_not_exist_is_an_error_unless_it_is_waited_for(tmp_path: Path) -> None:
+    with pytest.raises(WatlowConnectionError):
+        open_device(tmp_path / "none")

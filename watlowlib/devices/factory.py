@@ -51,6 +51,7 @@ def open_device(
     word_order: WordOrder | str = WordOrder.AUTO,
     data_map: int | str = "auto",
     registers_per_read: int = 32,
+    wait_for_port: bool = False,
 ) -> Controller:
     """Open a controller.
 
@@ -83,6 +84,8 @@ def open_device(
         data_map: Over Modbus, the data map: 1, 2, or "auto" to discover it, with reads only.
         registers_per_read: Over Modbus, the most registers per read, 2 to 125. The limit of
             the controllers is not published; a refused read is split and the limit remembered.
+        wait_for_port: Whether to return also if the port cannot be opened yet. Reads then raise
+            `WatlowConnectionError`, and try again to open it, with a back-off.
 
     Raises:
         WatlowConfigurationError: An argument is out of range, no file can store the name, or the
@@ -110,7 +113,8 @@ def open_device(
     check_storable("name", label)
 
     def open_as(kind: ProtocolKind) -> Controller:
-        lease = acquire_lease(source, serial_settings or SerialSettings.factory_for(kind), kind)
+        settings = serial_settings or SerialSettings.factory_for(kind)
+        lease = acquire_lease(source, settings, kind, wait_for_port=wait_for_port)
         session = Session(
             lease,
             _driver(lease, address, policy, product, layout, limit),

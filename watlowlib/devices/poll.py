@@ -44,6 +44,9 @@ class Poll(NotCopied):
     def share_ports_with(self, other: Poll) -> None:
         """Send nothing on a port that `other`, a poll of the same source, is still reading."""
 
+    def continue_from(self, earlier: Poll) -> None:
+        """Take over the reads in progress of `earlier`, a poll that is not called any more."""
+
     def finish(self) -> None:
         """Wait until no read is in progress."""
 

@@ -64,10 +64,9 @@ class PortGroups(NotCopied):
     def __init__(self, fleet: Mapping[str, Controller], pool: ThreadPoolExecutor) -> None:
         self.fleet = dict(fleet)
         self._pool = pool
-        by_port: dict[str, PortGroup] = {}
+        self.by_port: dict[str, PortGroup] = {}
         for name, controller in fleet.items():
-            by_port.setdefault(controller.session.port_key, {})[name] = controller
-        self.groups = list(by_port.values())
+            self.by_port.setdefault(controller.session.port_key, {})[name] = controller
         self.ports = {name: controller.session.port_key for name, controller in fleet.items()}
         """The port of each controller, by name."""
 
@@ -77,7 +76,7 @@ class PortGroups(NotCopied):
         The first port is read in this thread. Each wait in `task` has its own deadline; therefore
         this method has none.
         """
-        first, *others = self.groups
+        first, *others = self.by_port.values()
         running = [self.start(task, group) for group in others]
         results = task(first)
         for future in running:
@@ -132,8 +131,8 @@ class FleetPoll(Poll, OneProcess):
         self._pid = os.getpid()
         self._groups = groups
         self._samplers = samplers
-        self._pending: dict[int, _Pending] = {}
-        self._durations_s: dict[int, deque[float]] = {}
+        self._pending: dict[str, _Pending] = {}
+        self._durations_s: dict[str, deque[float]] = {}
 
     @property
     def ports(self) -> Mapping[str, str]:
@@ -190,6 +189,16 @@ class FleetPoll(Poll, OneProcess):
         if isinstance(other, FleetPoll):
             self._pending = other._pending
 
+    def continue_from(self, earlier: Poll) -> None:
+        """Take over the reads in progress, and how long the ports usually take."""
+        if isinstance(earlier, FleetPoll):
+            self._pending = earlier._pending
+            self._durations_s = {
+                port: deque(durations, maxlen=RECENT_POLLS)
+                for port, durations in earlier._durations_s.items()
+                if port in self._groups.by_port
+            }
+
     def read_within(self, stop: Event | None, seconds: float | None) -> list[Sample]:
         """Read everything once, without waiting for busy ports.
 
@@ -202,19 +211,19 @@ class FleetPoll(Poll, OneProcess):
             One sample per read. The samples of a busy port have the status "busy".
         """
         self.check_process()
-        groups = self._groups.groups
+        groups = self._groups.by_port
         if len(groups) == 1:
             return self(stop)
         began_s = time.monotonic()
-        for number, group in enumerate(groups):
-            if number not in self._pending:
+        for port, group in groups.items():
+            if port not in self._pending:
                 future = self._groups.start(partial(self._timed_read, stop=stop), group)
-                self._pending[number] = _Pending(self, future)
+                self._pending[port] = _Pending(self, future)
         wait_s = None if seconds is None else max(seconds, wait_limit_s(self._durations_s))
         self._wait(None if wait_s is None else began_s + wait_s)
         results: dict[str, ReadResults] = {}
-        for number, group in enumerate(groups):
-            results.update(self._collect(number, group))
+        for port, group in groups.items():
+            results.update(self._collect(port, group))
         return [sample for name in self._groups.fleet for sample, _ in results[name]]
 
     def finish(self) -> None:
@@ -242,23 +251,27 @@ class FleetPoll(Poll, OneProcess):
                 return
             wait(running, min(left_s, SLICE_S), FIRST_COMPLETED)
 
-    def _collect(self, number: int, group: PortGroup) -> dict[str, ReadResults]:
+    def _collect(self, port: str, group: PortGroup) -> dict[str, ReadResults]:
         """Return the results of a port for this poll; "busy" for reads without a result."""
-        durations_s = self._durations_s.setdefault(number, deque(maxlen=RECENT_POLLS))
-        pending = self._pending[number]
+        durations_s = self._durations_s.setdefault(port, deque(maxlen=RECENT_POLLS))
+        pending = self._pending[port]
         if not pending.future.done():
             return {name: self._samplers[name].busy() for name in group}
-        del self._pending[number]
+        del self._pending[port]
         result = pending.future.result()
         if pending.poll is not self:
-            reads = result.reads
-            return {name: _matching(self._samplers[name].busy(), reads[name]) for name in group}
+            earlier = pending.poll._groups.fleet
+            # After a reload, another controller may have the name.
+            reads = {name: result.reads[name] for name in group if earlier.get(name) is group[name]}
+            return {
+                name: _matching(self._samplers[name].busy(), reads.get(name, [])) for name in group
+            }
         if result.is_typical:
             durations_s.append(result.duration_s)
         return result.reads
 
 
-def wait_limit_s(durations_s: Mapping[int, Sequence[float]]) -> float:
+def wait_limit_s(durations_s: Mapping[str, Sequence[float]]) -> float:
     """Return how long to wait for all ports: a little over the fastest port's usual duration.
 
     Args:

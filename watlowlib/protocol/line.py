@@ -64,7 +64,7 @@ class Line(NotCopied):
         self._quiet_until_s = 0.0
         self._backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
         self._last_error = "the port was lost"
-        self._was_open = False
+        self._was_open = self._awaited = False
 
     def open(self) -> None:
         """Open the port if it is not open, without regard to the back-off.
@@ -76,6 +76,17 @@ class Line(NotCopied):
             self._open_again()
         self.transport.open()
         self._was_open = True
+
+    def open_or_wait(self) -> None:
+        """Open the port; if that fails, later requests try it again, with a back-off."""
+        try:
+            self.open()
+        except WatlowConnectionError as error:
+            if not self._backoff.failures:
+                log.warning("port %s is waited for: %s", self.transport.port, error.message)
+                self._awaited = True
+            self._backoff.failed()
+            self._last_error = error.message
 
     def prepare(self, opening: int | None = None) -> bytes:
         """Open the port if it was lost, and wait until the line is quiet.
@@ -137,7 +148,8 @@ class Line(NotCopied):
             if first:
                 log.warning("port %s was lost: %s", self.transport.port, error.message)
             raise
-        log.warning("port %s is open again", self.transport.port)
+        log.warning("port %s is open%s", self.transport.port, "" if self._awaited else " again")
+        self._awaited = False
         self._last_error = "the port was lost"
         self._stats.reconnects += 1
         self.require_silence()

@@ -77,11 +77,14 @@ class Port(OneProcess):
         self.offline.discard(address)
         self.last_outage = (offline_since_s, time.monotonic())
 
-    def open(self) -> None:
-        """Open the port if it is not open."""
+    def open(self, *, wait_for_port: bool = False) -> None:
+        """Open the port if it is not open; `wait_for_port` leaves a failure to later requests."""
         try:
             self.acquire(urgent=True)
-            self.line.open()
+            if wait_for_port:
+                self.line.open_or_wait()
+            else:
+                self.line.open()
         finally:
             self.release()
 

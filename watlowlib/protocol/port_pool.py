@@ -110,7 +110,11 @@ def release_later(lease: Lease) -> None:
 
 
 def acquire_lease(
-    source: str | Transport, settings: SerialSettings, protocol: ProtocolKind
+    source: str | Transport,
+    settings: SerialSettings,
+    protocol: ProtocolKind,
+    *,
+    wait_for_port: bool = False,
 ) -> Lease:
     """Return a lease of the port `source`; open the port if it is not in use.
 
@@ -118,6 +122,7 @@ def acquire_lease(
         source: A port name, a pyserial URL, or a transport.
         settings: The serial settings; all users of a port must give the same.
         protocol: The wire protocol; all users of a port must give the same.
+        wait_for_port: Whether a port that cannot be opened yet is left to be opened later.
 
     Raises:
         WatlowConfigurationError: The port is in use here with other settings or another
@@ -129,7 +134,7 @@ def acquire_lease(
             _abandoned.popleft().release()
     lease = Lease(_find_or_add(source, settings, protocol))
     try:
-        lease.client.port.open()
+        lease.client.port.open(wait_for_port=wait_for_port)
     except BaseException:
         lease.release()
         raise

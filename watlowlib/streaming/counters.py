@@ -20,10 +20,10 @@ NOT_REQUESTED = frozenset({"stopped", "closed", "offline", "busy"})
 
 
 class Batch(NamedTuple):
-    """The samples of one tick, and the indices of the rates that were due."""
+    """The samples of one tick, and the rates in Hz that were due."""
 
     samples: list[Sample]
-    rates: tuple[int, ...]
+    rates: tuple[float, ...]
 
 
 class Counters:
@@ -40,8 +40,8 @@ class Counters:
         self.dropped = 0
         self.clock_steps = 0
         self.sinks: tuple[Callable[[], SinkReport], ...] = ()
-        self._rates = list(rates)
-        self._ports = ports
+        self._rates: dict[float, RateReport] = {}
+        self.continue_with(rates, ports)
         self._lost_ports: set[str] = set()
         self._disconnects = 0
         self._rows = 0
@@ -50,12 +50,19 @@ class Counters:
         self.durations = Histogram()
         """The durations of the reads of each tick."""
 
-    def skip(self, slots: Sequence[int]) -> None:
+    def continue_with(self, rates: Sequence[RateReport], ports: Mapping[str, str]) -> None:
+        """Count these rates and ports from now on; rates that had been counted are kept."""
+        self._ports = ports
+        for rate in rates:
+            before = self._rates.get(rate.rate_hz, rate)
+            self._rates[rate.rate_hz] = replace(before, parameters=rate.parameters)
+
+    def skip(self, slots: Mapping[float, int]) -> None:
         """Add the number of skipped slots of each rate."""
-        for number, skipped in enumerate(slots):
+        for hz, skipped in slots.items():
             if skipped:
-                rate = self._rates[number]
-                self._rates[number] = replace(rate, skipped=rate.skipped + skipped)
+                rate = self._rates[hz]
+                self._rates[hz] = replace(rate, skipped=rate.skipped + skipped)
 
     def add_drift(self, drift_ns: int) -> None:
         """Record the delay of a tick behind its slot."""
@@ -83,21 +90,21 @@ class Counters:
         self.emitted += times
         self._rows += times * len(batch.samples)
         self._gaps += times * sum(sample.value is None for sample in batch.samples)
-        for number in batch.rates:
-            rate = self._rates[number]
-            self._rates[number] = replace(rate, emitted=rate.emitted + times)
+        for hz in batch.rates:
+            rate = self._rates[hz]
+            self._rates[hz] = replace(rate, emitted=rate.emitted + times)
 
     def drop(self, batch: Batch) -> None:
         """Count a batch as dropped instead of delivered."""
         self.emit(batch, -1)
         self.dropped += 1
-        for number in batch.rates:
-            rate = self._rates[number]
-            self._rates[number] = replace(rate, dropped=rate.dropped + 1)
+        for hz in batch.rates:
+            rate = self._rates[hz]
+            self._rates[hz] = replace(rate, dropped=rate.dropped + 1)
 
     def summary(self, now: datetime, duration_ns: int) -> AcquisitionSummary:
         """Return the summary at `now`, `duration_ns` after the start; the final one if ended."""
-        rates = tuple(self._rates)
+        rates = tuple(list(self._rates.values()))
         skipped, dropped = (sum(r.skipped for r in rates), sum(r.dropped for r in rates))
         return AcquisitionSummary(
             started_at=self.started_at or now,

@@ -8,11 +8,12 @@ read in one poll, in the order in which they were given.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import combinations
 from threading import Event
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from watlowlib._internal.validation import as_positive, shown
 from watlowlib.devices.poll import (
@@ -52,10 +53,34 @@ class Plan:
         """Read what is due; a fleet waits at most `seconds` for a busy port."""
         return self.polls[rates].read_within(stop, seconds)
 
+    def hz(self, due: tuple[int, ...]) -> tuple[float, ...]:
+        """Return the rates of these numbers in Hz."""
+        return tuple(self.rates[number].rate_hz for number in due)
+
+    @property
+    def ticks(self) -> int | None:
+        """The number of slots of all rates together; None for no end."""
+        counts = [slots.count for slots in self.slots]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    def continue_from(self, earlier: Plan) -> None:
+        """Take over the reads in progress of a plan that is not used any more."""
+        polls = {earlier.hz(due): poll for due, poll in earlier.polls.items()}
+        for due, poll in self.polls.items():
+            poll.continue_from(polls.get(self.hz(due), earlier.full_poll))
+
     @property
     def full_poll(self) -> Poll:
         """The poll of all rates."""
         return self.polls[tuple(range(len(self.rates)))]
+
+
+class NextPlan(NamedTuple):
+    """A plan to continue with, its metadata, and the result: None once it is in use."""
+
+    plan: Plan
+    metadata: Mapping[str, Any]
+    used: Future[None]
 
 
 def make_plan(

@@ -23,10 +23,11 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Any
 from uuid import uuid4
 
@@ -39,34 +40,31 @@ from watlowlib._internal.queues import (
     drain,
     get_waiting,
     put_dropping_oldest,
-    put_waiting,
 )
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import as_enum, as_int
 from watlowlib.devices.poll import PollSource, SimplePollSource
 from watlowlib.devices.targets import Parameters
-from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
+from watlowlib.errors import (
+    WatlowClosedError,
+    WatlowConfigurationError,
+    WatlowConnectionError,
+    WatlowPortBusyError,
+)
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport, Unit
 from watlowlib.streaming.counters import Batch, Counters
 from watlowlib.streaming.metadata import RecordingInfo, as_metadata
-from watlowlib.streaming.plan import Plan, Rates, make_plan
+from watlowlib.streaming.overflow import DropLog, OverflowPolicy, put
+from watlowlib.streaming.plan import NextPlan, Plan, Rates, make_plan
 from watlowlib.streaming.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
+REPLACE_S = 60.0
+"""Seconds that `replace_plan` waits for the end of the tick that is being read."""
+
 JOIN_S = 15.0
 """Seconds a stopped recorder may take to end: its current read, and the wait for the port."""
-
-
-class OverflowPolicy(str, Enum):
-    """What a recording does when its consumer does not keep up."""
-
-    BLOCK = "block"
-    """Wait for the consumer; slots that pass meanwhile are skipped and counted."""
-    DROP_NEWEST = "drop_newest"
-    """Drop the batch just read, and count it."""
-    DROP_OLDEST = "drop_oldest"
-    """Drop the oldest batch in the queue, and count it."""
 
 
 class Recording(OneProcess):
@@ -89,9 +87,6 @@ class Recording(OneProcess):
         clock: Clock,
     ) -> None:
         self._pid = os.getpid()
-        counts = [slots.count for slots in plan.slots]
-        self.ticks = None if None in counts else sum(count or 0 for count in counts)
-        """The number of slots of all rates together; None for no end."""
         self.id = uuid4().hex
         """The recording's own ID: 32 hexadecimal digits."""
         self._metadata = metadata
@@ -105,10 +100,13 @@ class Recording(OneProcess):
         """The samples of the last tick, before any sink has them; empty before the first."""
         self._watching: list[BoundedQueue[list[Sample]]] = []
         self._stop = threading.Event()
+        self._wake = threading.Event()
+        """Set with `_stop`, and when there is another plan."""
+        self._next_plans: BoundedQueue[NextPlan] = BoundedQueue(1)
         self._counters = Counters(plan.rates, plan.full_poll.ports)
         self._step_detector = StepDetector(clock)
         self._start_ns = clock.now_ns()
-        self._dropped_before: int | None = None
+        self._drop_log = DropLog()
         self._setup = ExitStack()
         self._worker = Worker("recorder", self._run, self._abort)
         self._entered = False
@@ -160,6 +158,42 @@ class Recording(OneProcess):
         """End the schedule; batches in the queue can still be taken."""
         self.check_process()
         self._stop.set()
+        self._wake.set()
+
+    def replace_plan(self, plan: Plan, metadata: Mapping[str, Any]) -> None:
+        """Continue with another plan from the next tick on; return when it is in use.
+
+        Rates that stay keep all their slots. Slots of new rates are due at the same instants as
+        if they had been recorded from the start. The numbers of the ticks continue. The recording
+        gets a new `id`, because `info` is another one from now on.
+
+        Args:
+            plan: The plan; its `setup` is not entered.
+            metadata: The notes that replace those given to `record`, as JSON types.
+
+        Raises:
+            WatlowClosedError: The recording has ended.
+            WatlowPortBusyError: The tick that is being read has not ended within `REPLACE_S`, or
+                another plan waits for its end; the recording continues as before.
+        """
+        self.check_process()
+        new = NextPlan(plan, metadata, Future())
+        try:
+            self._next_plans.put_nowait(new)
+        except ShutDown:
+            raise WatlowClosedError("the recording has ended") from None
+        except queue.Full:
+            raise WatlowPortBusyError("another change waits for the end of the tick") from None
+        self._wake.set()
+        try:
+            new.used.result(REPLACE_S)
+        except FutureTimeoutError:
+            if new.used.cancel():
+                raise WatlowPortBusyError(
+                    f"the tick that is being read has not ended within {REPLACE_S:g} s; the "
+                    "recording continues as before"
+                ) from None
+            new.used.result(REPLACE_S)
 
     def _abort(self) -> None:
         """End without a consumer: close the queue, which wakes a recorder that waits for room."""
@@ -179,6 +213,11 @@ class Recording(OneProcess):
     def note_sinks(self, reports: Sequence[Callable[[], SinkReport]]) -> None:
         """Set the functions that return the sink reports of the summary; called by `pipe`."""
         self._counters.sinks = tuple(reports)
+
+    @property
+    def ticks(self) -> int | None:
+        """The number of slots of all rates together; None for no end."""
+        return self._plan.ticks
 
     @property
     def info(self) -> RecordingInfo:
@@ -211,7 +250,11 @@ class Recording(OneProcess):
             self._queue.shutdown()
             for each in self._watching:
                 each.shutdown()
-            self._log_drops(dropped=False, has_room=True)
+            self._next_plans.shutdown()
+            for new in drain(self._next_plans):
+                if new.used.set_running_or_notify_cancel():
+                    new.used.set_exception(WatlowClosedError("the recording has ended"))
+            self._drop_log.note(0, has_room=True)
             # A busy port may still be read; wait until the reads have ended.
             self._stop.set()
             self._plan.full_poll.finish()
@@ -224,14 +267,32 @@ class Recording(OneProcess):
         self._counters.started_at = started_at = self._clock.utc()
         schedule = Schedule(self._start_ns, self._plan.slots)
         while (due_ns := schedule.next_ns()) is not None:
-            if self._clock.wait_until(due_ns, self._stop):
-                return
+            if self._clock.wait_until(due_ns, self._wake):
+                self._wake.clear()
+                if self._stop.is_set():
+                    return
+                schedule = self._take_plan(schedule)
+                continue
             rates, drift_ns = schedule.take(self._clock.now_ns())
             self._counters.add_drift(drift_ns)
             self._check_wall_clock()
             scheduled_at = started_at + timedelta(microseconds=(due_ns - self._start_ns) // 1000)
             self._tick(rates, schedule.number(due_ns), scheduled_at, schedule.next_ns())
-            self._counters.skip(schedule.skip(self._clock.now_ns()))
+            skipped = schedule.skip(self._clock.now_ns())
+            self._counters.skip({r.rate_hz: n for r, n in zip(self._plan.rates, skipped)})
+
+    def _take_plan(self, schedule: Schedule) -> Schedule:
+        """Use the next plan, if there is one; return the schedule to continue with."""
+        for plan, metadata, used in drain(self._next_plans):
+            if used.set_running_or_notify_cancel():
+                following = Schedule(self._start_ns, plan.slots)
+                following.continue_from(schedule, self._clock.now_ns())
+                plan.continue_from(self._plan)
+                self._counters.continue_with(plan.rates, plan.full_poll.ports)
+                self._plan, self._metadata, self.id = plan, metadata, uuid4().hex
+                schedule = following
+                used.set_result(None)
+        return schedule
 
     def _tick(
         self, rates: tuple[int, ...], number: int, scheduled_at: datetime, next_ns: int | None
@@ -246,7 +307,7 @@ class Recording(OneProcess):
             with suppress(ShutDown):
                 put_dropping_oldest(each, samples)
         disconnected = self._counters.count_disconnects(samples)
-        self._deliver(Batch(samples, rates))
+        self._deliver(Batch(samples, self._plan.hz(rates)))
         if disconnected is not None and not self._auto_reconnect:
             raise WatlowConnectionError(
                 f"the port of {disconnected!r} was lost and auto_reconnect is off; "
@@ -269,35 +330,12 @@ class Recording(OneProcess):
         has_room = 2 * self._queue.qsize() < self._buffer_size
         dropped = [batch]
         try:
-            dropped = self._put(batch)
+            dropped = put(self._queue, batch, self._overflow)
         finally:
             self._counters.emit(batch)
             for each in dropped:
                 self._counters.drop(each)
-        self._log_drops(bool(dropped), has_room)
-
-    def _put(self, batch: Batch) -> list[Batch]:
-        """Put `batch` into the queue; return what was dropped because the queue was full."""
-        if self._overflow is OverflowPolicy.DROP_OLDEST:
-            return put_dropping_oldest(self._queue, batch)
-        try:
-            if self._overflow is OverflowPolicy.BLOCK:
-                put_waiting(self._queue, batch)
-            else:
-                self._queue.put_nowait(batch)
-        except queue.Full:
-            return [batch]
-        return []
-
-    def _log_drops(self, dropped: bool, has_room: bool) -> None:
-        """Log the first dropped batch of a series, and the end of the series."""
-        if dropped and self._dropped_before is None:
-            self._dropped_before = self._counters.dropped - 1
-            log.warning("the consumer does not keep up: batches are being dropped")
-        elif self._dropped_before is not None and not dropped and has_room:
-            count = self._counters.dropped - self._dropped_before
-            self._dropped_before = None
-            log.warning("no more batches are being dropped; %d were", count)
+        self._drop_log.note(len(dropped), has_room)
 
 
 def record(

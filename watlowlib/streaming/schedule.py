@@ -65,6 +65,7 @@ class Schedule:
         self._next = [0] * len(rates)
         self._due_ns: list[int | None] = [start_ns] * len(rates)
         self._periods_ns = _signed_periods(rates)
+        self._numbers_before = 0
 
     def next_ns(self) -> int | None:
         """Return when the next tick is due; None if there is none."""
@@ -73,7 +74,8 @@ class Schedule:
     def number(self, due_ns: int) -> int:
         """Return the number of the tick that is due at `due_ns`."""
         elapsed_ns = due_ns - self._start_ns
-        return sum(sign * count_until(elapsed_ns, each) for sign, each in self._periods_ns) - 1
+        count = sum(sign * count_until(elapsed_ns, each) for sign, each in self._periods_ns)
+        return self._numbers_before + count - 1
 
     def take(self, now_ns: int) -> tuple[tuple[int, ...], int]:
         """Advance each rate whose next slot is due at `now_ns`.
@@ -105,6 +107,20 @@ class Schedule:
                 skipped[number] = current - self._next[number]
                 self._go_to(number, current)
         return skipped
+
+    def continue_from(self, earlier: Schedule, now_ns: int) -> None:
+        """Go on after `earlier`, a schedule with the same start.
+
+        A rate that both have goes on with its next slot there; another one with its first slot
+        that is due at `now_ns` or later. The next tick has the number that it would have there.
+        """
+        slots = dict(zip((rate.period_ns for rate in earlier._rates), earlier._next))
+        for number, rate in enumerate(self._rates):
+            first = count_until(now_ns - 1 - self._start_ns, rate.period_ns)
+            self._go_to(number, slots.get(rate.period_ns, first))
+        next_ns, before_ns = self.next_ns(), earlier.next_ns()
+        if next_ns is not None and before_ns is not None:
+            self._numbers_before = earlier.number(before_ns) - self.number(next_ns)
 
     def _go_to(self, number: int, slot: int) -> None:
         rate = self._rates[number]
