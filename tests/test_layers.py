@@ -32,6 +32,7 @@ LAYERS = [
     "simulator",
     "snapshots",
     "views",
+    "service",
     "sync",
     "_labview",
     "labview",

@@ -37,6 +37,7 @@ COMMANDS = (
     "doctor",
     "snapshot",
     "record",
+    "run",
     "init",
     "check",
     "export",

@@ -14,7 +14,7 @@ from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 class BatchStream:
     """Counts the batches of an iterable, and can be stopped between two of them."""
 
-    info = None
+    id = info = None
     """Nothing is known about a recording."""
 
     def __init__(self, batches: Iterable[Sequence[Sample]]) -> None:

@@ -57,9 +57,10 @@ class SinkWriter:
         self._batch_size = batch_size
         self._flush_interval = flush_interval
         self._queue: BoundedQueue[list[Sample]] = BoundedQueue(WAITING_BATCHES)
-        self._offered = 0
+        self._offered = self._refused = 0
         self._written = 0
         self._behind = False
+        self._stored_id: str | None = None
         role = type(sink).__name__.removesuffix("Sink").lower() or "sink"
         self.worker = Worker(f"writer-{role}", self._run, self._queue.shutdown)
 
@@ -75,8 +76,10 @@ class SinkWriter:
             else:
                 self._queue.put(batch, timeout=0.0 if self._behind else GRACE_S)
         except ShutDown:
+            self._refused += len(batch)
             return
         except queue.Full:
+            self._refused += len(batch)
             if not self._behind:
                 log.warning("%s falls behind: rows are being lost", self.name)
             self._behind = True
@@ -128,7 +131,8 @@ class SinkWriter:
             return None
 
     def _write(self, samples: list[Sample]) -> None:
-        if not self._written:
+        if self._stored_id != self._stream.id:
+            self._stored_id = self._stream.id
             self._store_info()
         self._sink.write_many(samples)
         self._written += len(samples)

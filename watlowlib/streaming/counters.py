@@ -104,7 +104,7 @@ class Counters:
 
     def summary(self, now: datetime, duration_ns: int) -> AcquisitionSummary:
         """Return the summary at `now`, `duration_ns` after the start; the final one if ended."""
-        rates = tuple(list(self._rates.values()))
+        rates = (*self._rates.values(),)
         skipped, dropped = (sum(r.skipped for r in rates), sum(r.dropped for r in rates))
         return AcquisitionSummary(
             started_at=self.started_at or now,

@@ -54,7 +54,8 @@ from watlowlib.errors import (
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport, Unit
 from watlowlib.streaming.counters import Batch, Counters
 from watlowlib.streaming.metadata import RecordingInfo, as_metadata
-from watlowlib.streaming.overflow import DropLog, OverflowPolicy, put
+from watlowlib.streaming.overflow import DropLog, put
+from watlowlib.streaming.overflow import OverflowPolicy as OverflowPolicy
 from watlowlib.streaming.plan import NextPlan, Plan, Rates, make_plan
 from watlowlib.streaming.schedule import Schedule
 

@@ -16,7 +16,6 @@ import logging
 import os
 import re
 import sqlite3
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -24,6 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from watlowlib._internal.folders import state_folder
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import as_int, as_positive
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
@@ -298,11 +298,7 @@ class PostgresSink(TableSink):
 
 
 def _default_spool(config: PostgresConfig) -> Path:
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
-    else:
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
     target = config.target()
     readable = re.sub(r"[^A-Za-z0-9_.]+", "-", target)[-60:].strip("-")
     digest = hashlib.sha256(target.encode()).hexdigest()[:8]
-    return base / "watlowlib" / f"{readable}-{digest}.spool"
+    return state_folder() / f"{readable}-{digest}.spool"

@@ -1,0 +1,141 @@
+"""`watlowlib run`: record what a rig file says until it is stopped, with access meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import PurePath
+from queue import SimpleQueue
+
+import click
+
+from watlowlib._internal.threads import Worker
+from watlowlib.cli.base import StderrHandler, define
+from watlowlib.errors import WatlowError
+from watlowlib.service.recorder import RigService
+from watlowlib.service.report import PeriodicReport, report_lines
+
+PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
+"""The levels of syslog, which journald reads from the beginning of a line."""
+
+JOIN_S = 60.0
+
+
+@define(
+    "run",
+    short_help="Record a rig file until it is stopped.",
+    help="Record what the rig file FILE says until Ctrl-C or SIGTERM. Ports that do not exist yet "
+    "are waited for, and sinks that fail are opened again. Meanwhile read, set, status and latest "
+    "go through the running recorder, and 'watlowlib reload FILE' lets it continue with the "
+    "changed file.",
+    examples=("watlowlib run rig.toml", "watlowlib run rig.toml --service"),
+)
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--service",
+    "as_service",
+    is_flag=True,
+    help="For systemd and Docker: SIGHUP loads the file again, and the log has no display.",
+)
+def command(file: str, as_service: bool) -> None:
+    """Record until a signal, and print a summary."""
+    service = RigService(file)
+    display = not as_service and sys.stdout.isatty()
+    if not display:
+        log_everything()
+    with ExitStack() as stack:
+        stack.callback(_print_summary, service)
+        stack.enter_context(service)
+        if as_service:
+            stack.enter_context(reload_on_hangup(service))
+        if display:
+            stack.enter_context(_display(service))
+        else:
+            service.observers.append(PeriodicReport(service))
+        service.wait()
+
+
+def log_everything() -> None:
+    """Print the log from INFO on, for journald without times and with priorities."""
+    log = logging.getLogger("watlowlib")
+    log.setLevel(min(log.level or logging.INFO, logging.INFO))
+    if "JOURNAL_STREAM" in os.environ:
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, StderrHandler):
+                handler.setFormatter(JournalFormatter())
+
+
+class JournalFormatter(logging.Formatter):
+    """One line of journald for each line of a record: `<4>the text`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines."""
+        prefix = f"<{PRIORITIES.get(record.levelno, 6)}>"
+        return "\n".join(prefix + line for line in super().format(record).splitlines())
+
+
+@contextmanager
+def reload_on_hangup(service: RigService) -> Iterator[None]:
+    """Load the file again on SIGHUP, in a thread, so that no other signal interrupts it."""
+    number = getattr(signal, "SIGHUP", None)
+    if number is None:
+        yield
+        return
+    wanted: SimpleQueue[bool] = SimpleQueue()  # a handler may not wait for a lock
+
+    def reload() -> None:
+        while wanted.get():
+            with suppress(WatlowError):  # it is in the log
+                service.reload()
+
+    def note(number: int, frame: object) -> None:
+        if wanted.empty():
+            wanted.put(True)
+
+    worker = Worker("reloader", reload, lambda: wanted.put(False))
+    before = signal.signal(number, note)
+    try:
+        worker.start()
+        yield
+    finally:
+        signal.signal(number, before)
+        worker.stop()
+        worker.join(JOIN_S)
+
+
+@contextmanager
+def _display(service: RigService) -> Iterator[None]:
+    # rich is loaded only for a terminal.
+    from watlowlib.cli.output import console
+    from watlowlib.cli.progress import Progress
+    from watlowlib.cli.view import Output, ViewState
+
+    class Display(Progress):
+        """The display of `record`, for sinks and controllers that change."""
+
+        def _state(self) -> ViewState:
+            now = {(each.device, each.parameter, each.instance) for each in service.latest.all()}
+            with self._lock:
+                rows = [track.row() for key, track in self._tracks.items() if key in now]
+            outputs = [
+                Output(replace(report, name=PurePath(label).name))
+                for label, report in service.outputs()
+            ]
+            return ViewState(service.summary, rows, outputs, service.recording.ticks)
+
+    with Display(console(), service.recording) as display:
+        service.observers.append(display.add_written)
+        try:
+            yield
+        finally:
+            service.observers.remove(display.add_written)
+
+
+def _print_summary(service: RigService) -> None:
+    if service.started:
+        print("\n".join(report_lines(service)), file=sys.stderr)

@@ -1,0 +1,42 @@
+"""The latest sample of each parameter that a service records."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from watlowlib.devices.targets import target_of
+from watlowlib.model import Sample
+from watlowlib.rig.values import Rig
+
+
+class Latest:
+    """The latest samples, in the order in which they came first."""
+
+    def __init__(self) -> None:
+        self._samples: dict[tuple[str, int, int], Sample] = {}
+        self._lock = threading.Lock()
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        """Replace the samples of the same parameters."""
+        with self._lock:
+            for each in samples:
+                self._samples[each.device, each.parameter_id, each.instance] = each
+
+    def keep(self, rig: Rig) -> None:
+        """Forget the samples of what `rig` does not record."""
+        record = rig.record
+        recorded = {
+            (name, target_of(controller.registry, parameter, instance)[0].number, instance)
+            for name, controller in rig.controllers.items()
+            for parameter in record.rates or record.parameters
+            for instance in record.instances
+        }
+        with self._lock:
+            for key in self._samples.keys() - recorded:
+                del self._samples[key]
+
+    def all(self) -> list[Sample]:
+        """Return the samples."""
+        with self._lock:
+            return list(self._samples.values())

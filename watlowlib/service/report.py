@@ -1,0 +1,49 @@
+"""What a service reports about itself, in lines of text."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from watlowlib.model import Sample, SinkReport
+from watlowlib.service.recorder import RigService
+
+log = logging.getLogger(__name__)
+
+REPORT_S = 3600.0
+"""Seconds between two reports in the log."""
+
+
+def report_lines(service: RigService) -> list[str]:
+    """Return the counters: a line for each sink, and one for the recording."""
+    summary = service.summary
+    sinks = [_sink_line(label, report) for label, report in service.outputs()]
+    return [
+        *sinks,
+        f"{len(service.rig.controllers)} controllers, {summary.duration_s:.0f} s, "
+        f"{summary.ticks_emitted:,} ticks, {summary.samples_late:,} late, "
+        f"{summary.gaps:,} of {summary.rows:,} reads without a value",
+    ]
+
+
+def _sink_line(label: str, report: SinkReport) -> str:
+    waiting = f", {report.rows_waiting:,} waiting" * bool(report.rows_waiting)
+    error = f" ({report.error})" * bool(report.error)
+    return (
+        f"{label}: {report.rows_written:,} rows written{waiting}, {report.rows_lost:,} lost{error}"
+    )
+
+
+class PeriodicReport:
+    """Writes the counters to the log every `REPORT_S`; called after each tick."""
+
+    def __init__(self, service: RigService) -> None:
+        self._service = service
+        self._due_s = time.monotonic() + REPORT_S
+
+    def __call__(self, samples: list[Sample]) -> None:
+        """Write them if it is time."""
+        if time.monotonic() >= self._due_s:
+            self._due_s = time.monotonic() + REPORT_S
+            for line in report_lines(self._service):
+                log.info("%s", line)
