@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
     from watlowlib.rig.load import load_rig
     from watlowlib.rig.values import Rig
+    from watlowlib.service.client import ServiceClient, attach
     from watlowlib.sinks.base import SampleSink
     from watlowlib.sinks.choose import open_sink
     from watlowlib.sinks.csv import CsvSink
@@ -178,6 +179,7 @@ __all__ = [
     "Sample",
     "SampleSink",
     "SerialSettings",
+    "ServiceClient",
     "SinkReport",
     "SpoolStats",
     "SqliteSink",
@@ -232,6 +234,7 @@ __all__ = [
     "WatlowValidationError",
     "WatlowWriteError",
     "WordOrder",
+    "attach",
     "classify_family",
     "find_devices",
     "load_rig",
@@ -260,6 +263,7 @@ _NAMES_BY_MODULE = {
     "registry.parameters": "PARAMETERS ParameterSpec",
     "rig.load": "load_rig",
     "rig.values": "Rig",
+    "service.client": "ServiceClient attach",
     "manager.results": "DeviceResult ErrorPolicy FleetStats",
     "sinks.base": "SampleSink",
     "sinks.choose": "open_sink",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,10 @@ from watlowlib.transport.settings import SerialSettings
 
 if TYPE_CHECKING:
     from watlowlib.rig.values import Rig
+    from watlowlib.service.client import ServiceClient
+
+LINE_SETTINGS = ("protocol", "baudrate", "parity", "family", "unit", "timeout", "retries")
+"""The options that decide how a controller is opened."""
 
 BAUDRATES = {str(ProtocolKind.STDBUS): 38400, str(ProtocolKind.MODBUS_RTU): 9600}
 
@@ -40,6 +45,31 @@ def load_config(line: Line) -> Rig | None:
             "give a port, such as /dev/ttyUSB0, or --config rig.toml", _context()
         )
     return None
+
+
+def running_service(line: Line, rig: Rig | None) -> ServiceClient | None:
+    """Return a client of the service that records the rig file; None if none runs.
+
+    The service has the ports open: requests go through it, which is said on standard error.
+
+    Raises:
+        UsageError: An option is given that the service cannot obey.
+    """
+    if rig is None:
+        return None
+    from watlowlib.service.client import find_service
+
+    client = find_service(rig)
+    if client is None:
+        return None
+    for name in LINE_SETTINGS:
+        if getattr(line, name) is not None:
+            raise click.UsageError(
+                f"a service records {rig.path} and has its ports open: leave out --{name}",
+                _context(),
+            )
+    print(f"through the service that records {rig.path}", file=sys.stderr)
+    return client
 
 
 def open_fleet(manager: WatlowManager, line: Line, rig: Rig | None) -> None:

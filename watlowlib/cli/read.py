@@ -9,7 +9,7 @@ from typing import Any
 
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.exits import FAILED, SILENT, CommandError
-from watlowlib.cli.fleet import load_config, open_fleet
+from watlowlib.cli.fleet import chosen, load_config, open_fleet, running_service
 from watlowlib.cli.options import (
     DEFAULT_PARAMETERS,
     INSTANCES,
@@ -52,13 +52,17 @@ def command(
 ) -> None:
     """Read the parameters and print them; raise `WatlowError` if every read failed."""
     rig = load_config(line)
-    with WatlowManager() as manager, availability_log_off():
-        open_fleet(manager, line, rig)
-        wanted = parameter or recorded_parameters(rig)
-        scale = show_unit or (rig.record.show_unit if rig else None)
-        options: Any = {"instances": instance or (1,), "show_unit": scale and Unit(scale)}
-        poll = manager.prepare(wanted, **options)
-        reads = [read for device_reads in poll.reads().values() for read in device_reads]
+    wanted = parameter or recorded_parameters(rig)
+    scale = show_unit or (rig.record.show_unit if rig else None)
+    options: Any = {"instances": instance or (1,), "show_unit": scale and Unit(scale)}
+    service = running_service(line, rig)
+    if rig is not None and service is not None:
+        reads = service.read_each(chosen(rig, line), wanted, **options)
+    else:
+        with WatlowManager() as manager, availability_log_off():
+            open_fleet(manager, line, rig)
+            poll = manager.prepare(wanted, **options)
+            reads = [read for device_reads in poll.reads().values() for read in device_reads]
     samples = [sample for sample, _ in reads]
     if as_json:
         print_json(sample_rows(samples))

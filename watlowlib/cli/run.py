@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePath
 from queue import SimpleQueue
 
@@ -17,8 +18,11 @@ import click
 from watlowlib._internal.threads import Worker
 from watlowlib.cli.base import StderrHandler, define
 from watlowlib.errors import WatlowError
+from watlowlib.service.endpoint import Endpoint
 from watlowlib.service.recorder import RigService
 from watlowlib.service.report import PeriodicReport, report_lines
+from watlowlib.service.requests import carry_out
+from watlowlib.service.server import RequestServer
 
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 """The levels of syslog, which journald reads from the beginning of a line."""
@@ -49,8 +53,10 @@ def command(file: str, as_service: bool) -> None:
     if not display:
         log_everything()
     with ExitStack() as stack:
+        endpoint = stack.enter_context(closing(Endpoint(service.path)))
         stack.callback(_print_summary, service)
         stack.enter_context(service)
+        stack.enter_context(RequestServer(endpoint, partial(carry_out, service)))
         if as_service:
             stack.enter_context(reload_on_hangup(service))
         if display:

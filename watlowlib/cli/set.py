@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,16 +12,14 @@ import click
 
 from watlowlib.cli.base import Command, define, json_option
 from watlowlib.cli.exits import FAILED, CommandError
-from watlowlib.cli.fleet import load_config, open_fleet
+from watlowlib.cli.fleet import chosen, load_config, open_fleet, running_service
 from watlowlib.cli.options import Line, line_options
 from watlowlib.cli.output import console, print_json
+from watlowlib.devices.change import Change, propose_change
 from watlowlib.devices.controller import Controller
-from watlowlib.devices.values import SETPOINT, unit_of
-from watlowlib.devices.writing import CheckedWrite, check_own_limits
-from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowDeviceError
+from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import Reading
-from watlowlib.registry.parameters import ParameterSpec
 
 
 class SetCommand(Command):
@@ -52,26 +51,34 @@ class SetCommand(Command):
 @json_option
 def command(words: tuple[str, ...], line: Line, instance: int, yes: bool, as_json: bool) -> None:
     """Ask and write."""
-    parameter, value, line = _split(words, line)
+    parameter, text, line = _split(words, line)
     rig = load_config(line)
-    with WatlowManager() as manager:
-        open_fleet(manager, line, rig)
-        controller = one_controller(manager)
-        number, unit = _number(value)
-        options: Any = {"instance": instance, "confirm": True, "unit": unit}
-        write = controller.check_write(parameter, number, **options)
-        check_own_limits(controller.session, write)
-        old = _read(controller, write)
-        if not yes:
-            console(stderr=True).print(describe(controller, write, old))
-            ask()
-        reading = controller.write_parameter(write.spec.number, number, **options)
-    if old is not None and unit is not None:
-        old = old.to(unit)
-    if as_json:
-        print_json([_row(controller, reading, old)])
+    value, unit = _number(text)
+    options: Any = {"instance": instance, "unit": unit}
+    service = running_service(line, rig)
+    if rig is not None and service is not None:
+        name = _single(chosen(rig, line))
+        given = {"controller": name, "parameter": parameter, "value": value}
+        change = Change(**service.request("propose", **given, **options))
+        _confirm(change, yes)
+        reading = service.write_parameter(name, change.parameter, value, confirm=True, **options)
     else:
-        console().print(f"{controller.name}: {reading}")
+        with WatlowManager() as manager:
+            open_fleet(manager, line, rig)
+            controller = one_controller(manager)
+            change = propose_change(controller, parameter, value, **options)
+            _confirm(change, yes)
+            reading = controller.write_parameter(change.parameter, value, confirm=True, **options)
+    if as_json:
+        print_json([_row(change, reading)])
+    else:
+        console().print(f"{change.controller}: {reading}")
+
+
+def _confirm(change: Change, yes: bool) -> None:
+    if not yes:
+        console(stderr=True).print(change.text)
+        ask()
 
 
 def _split(words: tuple[str, ...], line: Line) -> tuple[str, str, Line]:
@@ -91,11 +98,15 @@ def one_controller(manager: WatlowManager) -> Controller:
     Raises:
         WatlowConfigurationError: It has several.
     """
-    if len(manager.names) != 1:
+    return manager.get(_single(manager.names))
+
+
+def _single(names: Sequence[str]) -> str:
+    if len(names) != 1:
         raise WatlowConfigurationError(
-            f"select one controller with --name or --address: {', '.join(manager.names)}"
+            f"select one controller with --name or --address: {', '.join(names)}"
         )
-    return manager.get(manager.names[0])
+    return names[0]
 
 
 def _number(text: str) -> tuple[float | str, str | None]:
@@ -107,58 +118,6 @@ def _number(text: str) -> tuple[float | str, str | None]:
         return text, None
     unit = scale[2] if scale else None
     return (int(number) if number.is_integer() else number), unit
-
-
-def _read(controller: Controller, write: CheckedWrite) -> Reading | None:
-    """Return the value that the controller holds now; None if it cannot be read."""
-    if not write.spec.readable:
-        return None
-    try:
-        return controller.read_parameter(write.spec.number, instance=write.instance)
-    except (WatlowAbsentError, WatlowDeviceError):
-        return None
-
-
-def describe(controller: Controller, write: CheckedWrite, old: Reading | None) -> str:
-    """Return what the write would change, as lines of text."""
-    spec, instance, value, given = write
-    unit = unit_of(spec, controller.temperature_unit)
-    suffix = "" if unit is None else f" {unit}"
-    before = "not readable" if old is None else f"{_value(spec, old.value)}{suffix}"
-    after = f"{_value(spec, value)}{suffix}"
-    if given is not None and given.unit is not given.scale:
-        after = f"{given.value:.7g} {given.unit}, which is {after} on the wire"
-        before += "" if old is None else f", which is {old.to(given.unit).value:.6g} {given.unit}"
-    eeprom = "yes: the value survives a power cut, and each write wears the EEPROM"
-    return "\n".join(
-        [
-            f"{spec.name} ({spec.number}) of {controller.name}, instance {instance}",
-            f"  old     {before}",
-            f"  new     {after}",
-            f"  range   {_range(controller, write, suffix)}",
-            f"  EEPROM  {eeprom if spec.persistent else 'no'}",
-        ]
-    )
-
-
-def _value(spec: ParameterSpec, value: Any) -> str:
-    text = f"{value:.7g}" if isinstance(value, float) else str(value)
-    label = spec.codes.get(value) if isinstance(value, int) else None
-    return text if label is None else f"{label} ({text})"
-
-
-def _range(controller: Controller, write: CheckedWrite, suffix: str) -> str:
-    """Return the values allowed; for a set point also by the controller's own limits."""
-    spec = write.spec
-    if spec.codes:
-        return ", ".join(f"{label} ({code})" for code, label in spec.codes.items())
-    low, high = spec.limits(controller.temperature_unit)
-    if spec.number == SETPOINT:
-        own = controller.session.settings.setpoint_limits.get(write.instance, (None, None))
-        low, high = (limit if mine is None else mine for limit, mine in zip((low, high), own))
-    if low is None or high is None:
-        return spec.data_type.value
-    return f"{low:.7g} to {high:.7g}{suffix}"
 
 
 def ask(question: str = "Write it?") -> None:
@@ -177,12 +136,12 @@ def ask(question: str = "Write it?") -> None:
         raise CommandError("nothing was written; --yes writes without a question", FAILED)
 
 
-def _row(controller: Controller, reading: Reading, old: Reading | None) -> dict[str, Any]:
+def _row(change: Change, reading: Reading) -> dict[str, Any]:
     """Return the row of a reading, with the columns of a sample and the value before."""
     return {
-        "device": controller.name,
+        "device": change.controller,
         "address": reading.address,
-        "protocol": controller.protocol,
+        "protocol": change.protocol,
         "parameter": reading.parameter,
         "parameter_id": reading.parameter_id,
         "instance": reading.instance,
@@ -191,5 +150,5 @@ def _row(controller: Controller, reading: Reading, old: Reading | None) -> dict[
         "requested_at": reading.requested_at,
         "received_at": reading.received_at,
         "latency_s": reading.latency_s,
-        "old_value": None if old is None else old.value,
+        "old_value": None if change.old is None else change.old.value,
     }

@@ -160,18 +160,19 @@ class FleetPoll(Poll, OneProcess):
         A port that takes longer is busy in the first ticks.
         """
         self.check_process()
-        if len(self._groups.groups) == 1:
-            self._identify_group(self._groups.groups[0], stop)
+        groups = self._groups.by_port
+        if len(groups) == 1:
+            self._identify_group(self._groups.fleet, stop)
             return
         began_s = time.monotonic()
-        for number, group in enumerate(self._groups.groups):
+        for port, group in groups.items():
             future = self._groups.start(partial(self._identify_group, stop=stop), group)
-            self._pending[number] = _Pending(None, future)
+            self._pending[port] = _Pending(None, future)
         self._wait(began_s + IDENTIFY_S)
-        for number, pending in list(self._pending.items()):
+        for port, pending in list(self._pending.items()):
             if pending.future.done():
                 pending.future.result()
-                del self._pending[number]
+                del self._pending[port]
 
     def _identify_group(self, group: PortGroup, stop: Event) -> _PortResult:
         for name in group:
@@ -260,8 +261,8 @@ class FleetPoll(Poll, OneProcess):
         del self._pending[port]
         result = pending.future.result()
         if pending.poll is not self:
-            earlier = pending.poll._groups.fleet
-            # After a reload, another controller may have the name.
+            earlier = {} if pending.poll is None else pending.poll._groups.fleet
+            # In a continued recording, another controller may have the name.
             reads = {name: result.reads[name] for name in group if earlier.get(name) is group[name]}
             return {
                 name: _matching(self._samplers[name].busy(), reads.get(name, [])) for name in group

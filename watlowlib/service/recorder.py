@@ -141,18 +141,9 @@ class RigService(NotCopied):
             fleet = Fleet(rig, old_fleet)
             undo.callback(fleet.close, keep=old_fleet)
             options = rig.record_arguments()
-            metadata = as_metadata(options["metadata"])
-            plan = make_plan(
-                fleet.manager,
-                options["parameters"],
-                options["rate_hz"],
-                options["duration"],
-                names=None,
-                instances=options["instances"],
-                sensor_check=options["sensor_check"],
-                assembly=False,
-                confirm=False,
-            )
+            metadata = as_metadata(options.pop("metadata"))
+            del options["overflow"]  # the queue stays
+            plan = make_plan(fleet.manager, **options, names=None, assembly=False, confirm=False)
             stay = [find_writer(old_writers, each) for each in rig.record.sinks]
             added = self._open_writers(
                 [each for each, writer in zip(rig.record.sinks, stay) if writer is None]
@@ -161,6 +152,7 @@ class RigService(NotCopied):
                 undo.callback(writer.close)
             undo.callback(setattr, self, "_writers", old_writers)
             self._writers = old_writers + added
+            plan.full_poll.identify(threading.Event())  # for the description of the recording
             self._recording.replace_plan(plan, metadata)
             undo.pop_all()
         self._fleet = fleet

@@ -64,6 +64,7 @@ log = logging.getLogger(__name__)
 REPLACE_S = 60.0
 """Seconds that `replace_plan` waits for the end of the tick that is being read."""
 
+ENDED = "the recording has ended"
 JOIN_S = 15.0
 """Seconds a stopped recorder may take to end: its current read, and the wait for the port."""
 
@@ -166,11 +167,8 @@ class Recording(OneProcess):
 
         Rates that stay keep all their slots. Slots of new rates are due at the same instants as
         if they had been recorded from the start. The numbers of the ticks continue. The recording
-        gets a new `id`, because `info` is another one from now on.
-
-        Args:
-            plan: The plan; its `setup` is not entered.
-            metadata: The notes that replace those given to `record`, as JSON types.
+        gets a new `id`, because `info` is another one from now on. `plan.setup` is not entered,
+        and `metadata` has JSON types.
 
         Raises:
             WatlowClosedError: The recording has ended.
@@ -182,7 +180,7 @@ class Recording(OneProcess):
         try:
             self._next_plans.put_nowait(new)
         except ShutDown:
-            raise WatlowClosedError("the recording has ended") from None
+            raise WatlowClosedError(ENDED) from None
         except queue.Full:
             raise WatlowPortBusyError("another change waits for the end of the tick") from None
         self._wake.set()
@@ -254,7 +252,7 @@ class Recording(OneProcess):
             self._next_plans.shutdown()
             for new in drain(self._next_plans):
                 if new.used.set_running_or_notify_cancel():
-                    new.used.set_exception(WatlowClosedError("the recording has ended"))
+                    new.used.set_exception(WatlowClosedError(ENDED))
             self._drop_log.note(0, has_room=True)
             # A busy port may still be read; wait until the reads have ended.
             self._stop.set()

@@ -1,0 +1,109 @@
+"""`watlowlib run` and the commands that reach it while it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from watlowlib import attach, read_samples
+from watlowlib._internal.clock import Deadline
+from watlowlib.cli.main import main
+from watlowlib.errors import WatlowConnectionError
+from watlowlib.simulator import SimulatedBus
+
+PATIENCE_S = 60.0
+
+RIG = """
+[ports.line1]
+port = "./line1"
+[controllers.top]
+port = "line1"
+[record]
+rate_hz = 20.0
+parameters = ["setpoint"]
+[[record.sinks]]
+url = "run.csv"
+"""
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tempfile.mkdtemp(prefix="wl-")  # its path is short enough for a socket
+    monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    path = tmp_path / "rig.toml"
+    path.write_text(RIG, "utf-8")
+    yield path
+    shutil.rmtree(folder)
+
+
+def wait_until_recorded(rig: Path, process: subprocess.Popen[str], text: str) -> None:
+    """Wait until the status of the service contains `text`."""
+    deadline = Deadline.after(PATIENCE_S)
+    while True:
+        try:
+            if text in json.dumps(attach(rig).status()["controllers"]):
+                return
+        except WatlowConnectionError:
+            assert process.poll() is None, process.communicate()
+        assert not deadline.passed()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no ptys and no SIGHUP")
+def test_a_service_records_reloads_answers_and_ends_with_a_flush(
+    rig: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [sys.executable, "-m", "watlowlib", "run", str(rig), "--service"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until_recorded(rig, process, '"top": "disconnected"')
+            with SimulatedBus([1, 2], baudrate=None, turnaround_s=0.0, link=tmp_path / "line1"):
+                wait_until_recorded(rig, process, '"top": "ok"')
+                more = RIG.replace(
+                    "[record]", '[controllers.new]\nport = "line1"\naddress = 2\n[record]'
+                )
+                rig.write_text(more, "utf-8")
+                process.send_signal(signal.SIGHUP)
+                wait_until_recorded(rig, process, '"new": "ok"')
+
+                assert main(["read", "--config", str(rig), "--name", "new"]) == 0
+                assert (
+                    main(["set", "--config", str(rig), "--name", "new", "setpoint", "80", "--yes"])
+                    == 0
+                )
+                output = capsys.readouterr()
+                assert "through the service" in output.err
+                assert output.out.splitlines()[-1].startswith("new: 80 (setpoint")
+                assert main(["latest", str(rig), "--json"]) == 0
+                rows = map(json.loads, capsys.readouterr().out.splitlines())
+                assert {each["device"] for each in rows} == {"top", "new"}
+                assert main(["status", str(rig)]) == 0
+                assert f"pid {process.pid} records {rig}" in capsys.readouterr().out
+                assert main(["run", str(rig)]) == 1
+                assert f"pid {process.pid}" in capsys.readouterr().err
+                rig.write_text(RIG.replace("setpoint", "setpiont"), "utf-8")
+                assert main(["reload", str(rig)]) == 2
+                assert "did you mean" in capsys.readouterr().err
+                assert main(["read", "--config", str(tmp_path / "none.toml")]) == 2
+                process.send_signal(signal.SIGTERM)
+                _, errors = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
+    assert process.returncode == 143
+    assert "rows written, 0 lost" in errors
+    rows = list(read_samples(tmp_path / "run.csv"))
+    numbers = [each["tick"] for each in rows if each["device"] == "top"]
+    assert (
+        len(numbers) == len(set(numbers)) == len([each for each in rows if each["device"] == "top"])
+    )
+    assert f"run.csv: {len(rows)} rows written" in errors
+    assert main(["status", str(rig)]) == 1

@@ -1,0 +1,38 @@
+"""`watlowlib status`: what a running service does."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from watlowlib.cli.base import define, json_option
+from watlowlib.cli.output import console, print_json
+from watlowlib.service.client import attach
+
+
+@define(
+    "status",
+    short_help="Show what a running recorder does.",
+    help="Show the state of each controller, and the counters, of the 'watlowlib run FILE' that "
+    "runs.",
+    examples=("watlowlib status rig.toml", "watlowlib status rig.toml --json"),
+)
+@click.argument("file", metavar="FILE")
+@json_option
+def command(file: str, as_json: bool) -> None:
+    """Ask the service and print its reply."""
+    found = attach(file).status()
+    if as_json:
+        sinks = [{**asdict(report), "name": label} for label, report in found["sinks"]]
+        summary = asdict(found["summary"]) | {"sinks": sinks}
+        given = {name: found[name] for name in ("pid", "version", "file", "reloads", "controllers")}
+        print_json([{**given, "summary": summary}])
+        return
+    screen = console()
+    reloads = f", loaded again {found['reloads']} times" * bool(found["reloads"])
+    screen.print(f"pid {found['pid']} records {found['file']}{reloads}")
+    for name, state in found["controllers"].items():
+        screen.print(f"{name}: {state}")
+    for line in found["lines"]:
+        screen.print(line)
