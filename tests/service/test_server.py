@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -112,6 +113,21 @@ def test_reads_and_writes_go_through_the_service(
             assert (sample.value, error) == (81.0, None)
         with pytest.raises(WatlowClosedError):
             client.latest()
+
+
+def test_the_example_of_the_page_runs(
+    serve: Serve, rig_file: RigFile, line1: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "service.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(rig_file.folder)
+    line1.controllers[1].set("setpoint", 70.0)
+    clock = ManualClock()
+    with RigService("rig.toml", clock=clock) as service:
+        advance(clock, 1.0)
+        serve(partial(carry_out, service))
+        exec(code, {})
+    assert line1.controllers[1].get("setpoint") == 75.0
 
 
 def test_a_reload_through_the_socket_raises_what_is_wrong(

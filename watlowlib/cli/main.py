@@ -41,6 +41,7 @@ COMMANDS = (
     "reload",
     "status",
     "latest",
+    "service",
     "init",
     "check",
     "export",

@@ -19,6 +19,7 @@ from watlowlib._internal.threads import Worker
 from watlowlib.cli.base import StderrHandler, define
 from watlowlib.errors import WatlowError
 from watlowlib.service.endpoint import Endpoint
+from watlowlib.service.notify import Notifier
 from watlowlib.service.recorder import RigService
 from watlowlib.service.report import PeriodicReport, report_lines
 from watlowlib.service.requests import carry_out
@@ -48,7 +49,7 @@ JOIN_S = 60.0
 )
 def command(file: str, as_service: bool) -> None:
     """Record until a signal, and print a summary."""
-    service = RigService(file)
+    service = RigService(file, notifier=Notifier(os.environ))
     display = not as_service and sys.stdout.isatty()
     if not display:
         log_everything()

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from watlowlib.devices.targets import target_of
 from watlowlib.model import Sample
 from watlowlib.rig.values import Rig
+
+Key: TypeAlias = "tuple[str, int, int]"
+"""The name of a controller, the number of a parameter, and the instance."""
 
 
 class Latest:
     """The latest samples, in the order in which they came first."""
 
     def __init__(self) -> None:
-        self._samples: dict[tuple[str, int, int], Sample] = {}
+        self._recorded: set[Key] = set()
+        self._samples: dict[Key, Sample] = {}
         self._lock = threading.Lock()
 
     def add(self, samples: Iterable[Sample]) -> None:
-        """Replace the samples of the same parameters."""
+        """Replace the samples of the same parameters; ignore those of others."""
         with self._lock:
             for each in samples:
-                self._samples[each.device, each.parameter_id, each.instance] = each
+                key = (each.device, each.parameter_id, each.instance)
+                if key in self._recorded:
+                    self._samples[key] = each
 
     def keep(self, rig: Rig) -> None:
-        """Forget the samples of what `rig` does not record."""
+        """Have only samples of what `rig` records from now on."""
         record = rig.record
         recorded = {
             (name, target_of(controller.registry, parameter, instance)[0].number, instance)
@@ -33,6 +40,7 @@ class Latest:
             for instance in record.instances
         }
         with self._lock:
+            self._recorded = recorded
             for key in self._samples.keys() - recorded:
                 del self._samples[key]
 

@@ -18,6 +18,7 @@ from watlowlib.rig.load import load_rig
 from watlowlib.rig.values import Rig, RigSink
 from watlowlib.service.fleet import Fleet
 from watlowlib.service.latest import Latest
+from watlowlib.service.notify import Notifier, watchdog_s
 from watlowlib.service.writers import LastingWriter, find_writer, sink_of
 from watlowlib.streaming.metadata import as_metadata
 from watlowlib.streaming.plan import make_plan
@@ -31,7 +32,7 @@ class RigService(NotCopied):
 
     Args:
         path: The rig file.
-        observers: Called after each tick with its samples, in the thread that feeds the sinks.
+        notifier: Reports to systemd.
         clock: Replaces the machine's clock, for tests.
 
     Raises:
@@ -43,11 +44,13 @@ class RigService(NotCopied):
         self,
         path: str | os.PathLike[str],
         *,
-        observers: Sequence[Callable[[list[Sample]], object]] = (),
+        notifier: Notifier | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.path = Path(path).absolute()
-        self.observers = list(observers)
+        self.observers: list[Callable[[list[Sample]], object]] = []
+        """Called after each tick with its samples, in the thread that feeds the sinks."""
+        self._notifier = notifier or Notifier()
         self.latest = Latest()
         self.reloads = 0
         self.started = False
@@ -87,6 +90,7 @@ class RigService(NotCopied):
             self._fleet = Fleet(rig)
             stack.callback(lambda: self._fleet.close())
             arguments = rig.record_arguments()
+            self.latest.keep(rig)
             recording = record(self._fleet.manager, **arguments, clock=self._clock)
             self._recording = recording
             stack.callback(self._close_writers)
@@ -100,6 +104,7 @@ class RigService(NotCopied):
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._notifier.stopping()
         self._stack.__exit__(None, None, None)
 
     def wait(self) -> None:
@@ -126,7 +131,8 @@ class RigService(NotCopied):
         """
         with self._reload_lock:
             try:
-                self._reload()
+                with self._notifier.reloading():
+                    self._reload()
             except WatlowError as error:
                 log.error("%s is not loaded again, recording continues as before: %s",
                           self.path, error)  # fmt: skip
@@ -153,12 +159,14 @@ class RigService(NotCopied):
             undo.callback(setattr, self, "_writers", old_writers)
             self._writers = old_writers + added
             plan.full_poll.identify(threading.Event())  # for the description of the recording
+            self._notifier.raise_watchdog(watchdog_s(rig))
+            undo.callback(self.latest.keep, old_fleet.rig)
+            self.latest.keep(rig)
             self._recording.replace_plan(plan, metadata)
             undo.pop_all()
         self._fleet = fleet
         self._writers = tuple(each for each in stay if each is not None) + added
         self._note_sinks()
-        self.latest.keep(rig)
         for writer in old_writers:
             if writer not in self._writers:
                 writer.close()
@@ -189,6 +197,14 @@ class RigService(NotCopied):
                 writer.offer(batch, alone=False)
             for observer in tuple(self.observers):
                 observer(batch)
+            self._notifier.slot_handled(self._status)
+
+    def _status(self) -> str:
+        summary = self._recording.summary
+        return (
+            f"{summary.ticks_emitted:,} ticks, {summary.samples_late:,} late, "
+            f"{summary.gaps:,} of {summary.rows:,} reads without a value"
+        )
 
     def _end_feeder(self) -> None:
         self.stop()

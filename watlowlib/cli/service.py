@@ -1,0 +1,83 @@
+"""`watlowlib service`: a systemd unit that runs the recorder."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import sys
+
+import click
+
+from watlowlib.cli.base import define
+from watlowlib.cli.exits import FAILED, CommandError
+from watlowlib.rig import load_rig
+from watlowlib.service.client import find_service
+from watlowlib.service.unit import Unit, serial_group
+
+
+@define(
+    "service",
+    short_help="Let systemd run the recorder.",
+    help="Write (install), remove (uninstall) or look at (status) a systemd unit that runs "
+    "'watlowlib run FILE --service' from the start of the machine on.",
+    examples=(
+        "watlowlib service install rig.toml --user --dry-run",
+        "watlowlib service install /etc/watlowlib/ovens.toml --system --run-as watlow",
+    ),
+)
+@click.argument("action", type=click.Choice(["install", "uninstall", "status"]))
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--system/--user",
+    default=None,
+    help="A unit of the machine, or of this user.  [default: of the machine for root]",
+)
+@click.option("--run-as", metavar="USER", help="User of a system unit.  [default: the one of sudo]")
+@click.option("--name", help="The unit is watlowlib-NAME.service.  [default: that of FILE]")
+@click.option("--dry-run", is_flag=True, help="Print the unit and change nothing.")
+def command(
+    action: str, file: str, system: bool | None, run_as: str | None, name: str | None, dry_run: bool
+) -> None:
+    """Carry out the action and print what to do next."""
+    if not sys.platform.startswith("linux"):
+        raise CommandError(
+            "systemd exists only on Linux; the page 'A recorder that runs for months' shows the "
+            "Task Scheduler of Windows, and Docker",
+            FAILED,
+        )
+    if system is None:
+        system = os.geteuid() == 0
+    if run_as is not None and not system:
+        raise click.UsageError("--run-as is for --system", click.get_current_context())
+    rig = load_rig(file)
+    name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", rig.path.stem)
+    user = run_as or os.environ.get("SUDO_USER") or getpass.getuser()
+    unit = Unit(rig, name, *((user, serial_group()) if system else ()))
+    if action == "status":
+        _print_status(unit)
+    elif dry_run:
+        print(f"# {unit.path}\n{unit.text()}", end="")
+    elif action == "install":
+        unit.install()
+        print(f"{unit.path} is written. To start it now and at each start of the machine:")
+        print(f"  {unit.systemctl} daemon-reload")
+        print(f"  {unit.systemctl} enable --now {unit.file_name}")
+        if not system:
+            print("  loginctl enable-linger  # without it, it ends when you log out")
+    else:
+        unit.uninstall()
+        print(f"{unit.path} is removed. To end what still runs:")
+        print(f"  {unit.systemctl} stop {unit.file_name}")
+        print(f"  {unit.systemctl} daemon-reload")
+
+
+def _print_status(unit: Unit) -> None:
+    """Print whether the unit is installed, and whether its service answers."""
+    installed = unit.path.exists()
+    print(f"{unit.path}: {'installed' if installed else 'not installed'}")
+    service = find_service(unit.rig)
+    if service is None:
+        print(f"no service of this user answers; see '{unit.systemctl} status {unit.file_name}'")
+        raise CommandError("it does not run, or runs as another user", FAILED)
+    print(f"running: pid {service.status()['pid']}")
