@@ -101,6 +101,7 @@ def test_a_small_file_has_the_defaults_of_open_device_and_the_command(load: Load
     assert list(rig.ports) == ["line"]
     defaults = dict(watlowlib.open_device.__kwdefaults__)
     assert defaults.pop("name") is None
+    assert defaults.pop("wait_for_port") is False
     assert rig.open_arguments("oven") == {"port": "/dev/ttyUSB0", **defaults}
     arguments = rig.record_arguments()
     assert (arguments["parameters"], arguments["rate_hz"]) == (["process_value", "setpoint"], 2.0)

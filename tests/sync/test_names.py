@@ -188,7 +188,8 @@ def test_open_has_the_parameters_of_open_device() -> None:
     for name, default in (added | {"identify": True}).items():
         assert mirrored.pop(name).default == default
     assert mirrored.pop("protocol").default is None  # by default that of the family
-    assert mirrored == {name: each for name, each in native.items() if name != "protocol"}
+    ours = ("protocol", "wait_for_port")
+    assert mirrored == {name: each for name, each in native.items() if name not in ours}
 
 
 def test_policies_have_the_expected_members() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -25,12 +26,15 @@ from watlowlib.devices.poll import (
     SimpleSource,
 )
 from watlowlib.devices.targets import Parameters
-from watlowlib.errors import WatlowConfigurationError
+from watlowlib.errors import WatlowConfigurationError, WatlowPortBusyError
 from watlowlib.model import RateReport, Sample, Unit
 from watlowlib.streaming.schedule import Slots
 from watlowlib.units import as_scale
 
 MAX_HZ, MAX_S = 1e6, 1e9
+REPLACE_S = 60.0
+"""Seconds that a change of the plan waits for the end of the tick that is being read."""
+
 MAX_RATES = 6
 """The number of different rates in one recording; 6 rates have 2 ** 6 - 1 sets."""
 
@@ -81,6 +85,24 @@ class NextPlan(NamedTuple):
     plan: Plan
     metadata: Mapping[str, Any]
     used: Future[None]
+
+    def wait(self) -> None:
+        """Wait until it is in use.
+
+        Raises:
+            WatlowClosedError: The recording has ended.
+            WatlowPortBusyError: The tick that is being read has not ended within `REPLACE_S`;
+                the plan is withdrawn.
+        """
+        try:
+            self.used.result(REPLACE_S)
+        except FutureTimeoutError:
+            if self.used.cancel():
+                raise WatlowPortBusyError(
+                    f"the tick that is being read has not ended within {REPLACE_S:g} s; the "
+                    "recording continues as before"
+                ) from None
+            self.used.result(REPLACE_S)
 
 
 def make_plan(

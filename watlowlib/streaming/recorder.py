@@ -24,7 +24,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -60,9 +59,6 @@ from watlowlib.streaming.plan import NextPlan, Plan, Rates, make_plan
 from watlowlib.streaming.schedule import Schedule
 
 log = logging.getLogger(__name__)
-
-REPLACE_S = 60.0
-"""Seconds that `replace_plan` waits for the end of the tick that is being read."""
 
 ENDED = "the recording has ended"
 JOIN_S = 15.0
@@ -172,7 +168,7 @@ class Recording(OneProcess):
 
         Raises:
             WatlowClosedError: The recording has ended.
-            WatlowPortBusyError: The tick that is being read has not ended within `REPLACE_S`, or
+            WatlowPortBusyError: The tick that is being read has not ended within a minute, or
                 another plan waits for its end; the recording continues as before.
         """
         self.check_process()
@@ -184,15 +180,7 @@ class Recording(OneProcess):
         except queue.Full:
             raise WatlowPortBusyError("another change waits for the end of the tick") from None
         self._wake.set()
-        try:
-            new.used.result(REPLACE_S)
-        except FutureTimeoutError:
-            if new.used.cancel():
-                raise WatlowPortBusyError(
-                    f"the tick that is being read has not ended within {REPLACE_S:g} s; the "
-                    "recording continues as before"
-                ) from None
-            new.used.result(REPLACE_S)
+        new.wait()
 
     def _abort(self) -> None:
         """End without a consumer: close the queue, which wakes a recorder that waits for room."""
