@@ -62,7 +62,9 @@ def serve(rig_file: RigFile) -> Iterator[Serve]:
 
         def start(handler: Handler, *, unix: bool = True) -> ServiceClient:
             endpoint = stack.enter_context(closing(Endpoint(rig_file.path, unix=unix)))
-            stack.enter_context(RequestServer(endpoint, handler))
+            server = RequestServer(endpoint, handler)
+            stack.callback(server.wait)
+            stack.enter_context(server)
             return ServiceClient(rig_file.path, unix=unix)
 
         yield start
@@ -92,6 +94,8 @@ def test_reads_and_writes_go_through_the_service(
             reading = client.read_parameter("top", "pv")
             assert isinstance(reading, Reading)
             assert reading.parameter == "process_value"
+            snapshot = client.read_all("top")
+            assert (snapshot.identity["address"], len(snapshot.entries) > 10) == (1, True)
             assert client.set_setpoint("top", 81.0, confirm=True).value == 81.0
             assert line1.controllers[1].get("setpoint") == 81.0
             assert (
@@ -271,6 +275,28 @@ def test_a_client_that_sends_nothing_does_not_stay(
         connection.connect(str(path))
         connection.sendall(b'{"v": 1')
         assert connection.recv(100) == b""
+
+
+def test_the_end_does_not_wait_for_a_request(rig_file: RigFile) -> None:
+    begun, end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def handler(command: str, arguments: dict[str, object]) -> None:
+        begun.set()
+        ended.wait(PATIENCE_S)
+
+    with closing(Endpoint(rig_file.path)) as endpoint:
+        requests = RequestServer(endpoint, handler)
+        with requests:
+            client = ServiceClient(rig_file.path)
+            asking = threading.Thread(target=lambda: (client.request("x"), end.set()))
+            asking.start()
+            assert begun.wait(PATIENCE_S)
+        with pytest.raises(WatlowConnectionError):
+            client.request("x")
+        ended.set()
+        requests.wait()
+    asking.join(PATIENCE_S)
+    assert end.is_set()  # it was answered
 
 
 def test_a_service_that_does_not_reply_is_a_timeout(

@@ -44,7 +44,8 @@ class Source:
 def plan_of(rates: dict[str, float], source: Source | None = None) -> Plan:
     return make_plan(
         source or Source(), rates, None, None,
-        names=None, instances=(1,), sensor_check=False, assembly=False, confirm=False,
+        names=None, instances=(1,), sensor_check=False, show_unit=None, assembly=False,
+        confirm=False,
     )  # fmt: skip
 
 

@@ -55,9 +55,11 @@ def command(file: str, as_service: bool) -> None:
         log_everything()
     with ExitStack() as stack:
         endpoint = stack.enter_context(closing(Endpoint(service.path)))
+        server = RequestServer(endpoint, partial(carry_out, service))
+        stack.callback(server.wait)
         stack.callback(_print_summary, service)
         stack.enter_context(service)
-        stack.enter_context(RequestServer(endpoint, partial(carry_out, service)))
+        stack.enter_context(server)
         if as_service:
             stack.enter_context(reload_on_hangup(service))
         if display:

@@ -57,7 +57,7 @@ def command(words: tuple[str, ...], line: Line, instance: int, yes: bool, as_jso
     options: Any = {"instance": instance, "unit": unit}
     service = running_service(line, rig)
     if rig is not None and service is not None:
-        name = _single(chosen(rig, line))
+        name = single(chosen(rig, line))
         given = {"controller": name, "parameter": parameter, "value": value}
         change = Change(**service.request("propose", **given, **options))
         _confirm(change, yes)
@@ -98,10 +98,11 @@ def one_controller(manager: WatlowManager) -> Controller:
     Raises:
         WatlowConfigurationError: It has several.
     """
-    return manager.get(_single(manager.names))
+    return manager.get(single(manager.names))
 
 
-def _single(names: Sequence[str]) -> str:
+def single(names: Sequence[str]) -> str:
+    """Return the only one of the names of controllers; several are an error."""
     if len(names) != 1:
         raise WatlowConfigurationError(
             f"select one controller with --name or --address: {', '.join(names)}"

@@ -15,10 +15,10 @@ from watlowlib import snapshots
 from watlowlib._internal.validation import shown
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.exits import FAILED, CommandError
-from watlowlib.cli.fleet import load_config, open_fleet
+from watlowlib.cli.fleet import chosen, load_config, open_fleet, running_service
 from watlowlib.cli.options import PORT, Line, line_options
 from watlowlib.cli.output import console, print_json, print_table
-from watlowlib.cli.set import ask, one_controller
+from watlowlib.cli.set import ask, one_controller, single
 from watlowlib.cli.types import Parameter
 from watlowlib.devices.controller import Controller
 from watlowlib.manager.manager import WatlowManager
@@ -88,16 +88,21 @@ def _take(line: Line, path: Path, *, overwrite: bool, as_json: bool) -> None:
     if not path.absolute().parent.is_dir():
         raise CommandError(f"{shown(path)}: there is no such folder; make it first", FAILED)
     rig = load_config(line)
-    with WatlowManager() as manager, _progress("reading", console(stderr=True)) as progress:
-        open_fleet(manager, line, rig)
-        controller = one_controller(manager)
-        taken = controller.read_all(progress)
+    service = running_service(line, rig)
+    if rig is not None and service is not None:
+        name = single(chosen(rig, line))
+        taken = service.read_all(name)
+    else:
+        with WatlowManager() as manager, _progress("reading", console(stderr=True)) as progress:
+            open_fleet(manager, line, rig)
+            controller = one_controller(manager)
+            name, taken = controller.name, controller.read_all(progress)
     snapshots.save(taken, path)
     if as_json:
         print_json([{"file": str(path), "values": len(taken.entries), **taken.identity}])
         return
     console().print(
-        f"{path}: {len(taken.entries)} values of {controller.name}, "
+        f"{path}: {len(taken.entries)} values of {name}, "
         f"{taken.identity['part_number'] or 'part number not known'}; "
         f"{len(taken.refusals)} parameters have none"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from watlowlib._internal.validation import shown
+from watlowlib.devices.snapshot import Snapshot
 from watlowlib.errors import (
     WatlowClosedError,
     WatlowConfigurationError,
@@ -25,6 +26,9 @@ from watlowlib.service.wire import dump, load
 CONNECT_S = 5.0
 ANSWER_S = 150.0
 """How long to wait for a reply: a request waits for the port for a minute at most, then reads."""
+
+READ_ALL_S = 1800.0
+"""How long to wait for all parameters: each waits for its turn between the recorded ones."""
 
 MOST_REPLY = 1 << 26
 
@@ -113,6 +117,11 @@ class ServiceClient:
             )
         )
 
+    def read_all(self, controller: str) -> Snapshot:
+        """Read all parameters of a controller, in a minute or more; see `Controller.read_all`."""
+        snapshot: Snapshot = self.request("read_all", READ_ALL_S, controller=controller)
+        return snapshot
+
     def write_parameter(
         self, controller: str, parameter: str | int, value: Value, **options: Any
     ) -> Reading:
@@ -129,12 +138,12 @@ class ServiceClient:
         )
         return reading
 
-    def request(self, command: str, **arguments: Any) -> Any:
-        """Send a request and return its result.
+    def request(self, command: str, answer_s: float | None = None, /, **arguments: Any) -> Any:
+        """Send a request and return its result; wait `answer_s` seconds for it.
 
         Raises:
             WatlowConnectionError: No service runs for the file, or it ended meanwhile.
-            WatlowTimeoutError: It has not replied within `ANSWER_S`.
+            WatlowTimeoutError: It has not replied in time; by default within `ANSWER_S`.
             WatlowError: The request failed.
         """
         if self._closed:
@@ -148,7 +157,7 @@ class ServiceClient:
             with connection:
                 with suppress(BrokenPipeError):  # it was refused, and the reply says why
                     connection.sendall(dump(message))
-                reply = load(receive_line(connection, ANSWER_S, MOST_REPLY))
+                reply = load(receive_line(connection, answer_s or ANSWER_S, MOST_REPLY))
         except TimeoutError as error:
             raise WatlowTimeoutError(f"the service has not replied: {error}") from error
         except OSError as error:

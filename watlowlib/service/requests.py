@@ -11,6 +11,7 @@ from watlowlib import __version__
 from watlowlib._internal.validation import shown
 from watlowlib.devices.change import propose_change
 from watlowlib.devices.controller import Controller
+from watlowlib.devices.snapshot import Snapshot
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.model import AcquisitionSummary, Reading, Sample, Unit, Value
 from watlowlib.service.recorder import RigService
@@ -117,6 +118,12 @@ def read_each(
         parameters, instances=instances, names=names, show_unit=show_unit
     )
     return [read for reads in poll.reads().values() for read in reads]
+
+
+@command
+def read_all(service: RigService, controller: str) -> Snapshot:
+    """Read all parameters of a controller."""
+    return _controller(service, controller).read_all()
 
 
 @command

@@ -36,7 +36,11 @@ Handler = Callable[[str, "dict[str, Any]"], object]
 
 
 class RequestServer(NotCopied):
-    """Answers requests in its own threads within a `with` statement."""
+    """Answers requests in its own threads within a `with` statement.
+
+    The end of the statement does not wait for requests in progress, which may take long; `wait`
+    does, once the controllers are closed.
+    """
 
     def __init__(self, endpoint: Endpoint, handler: Handler) -> None:
         self._endpoint = endpoint
@@ -60,8 +64,12 @@ class RequestServer(NotCopied):
             for connection in self._connections:
                 with suppress(OSError):  # requests that have been received are answered
                     connection.shutdown(socket.SHUT_RD)
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(wait=False)
         self._wake.close()
+
+    def wait(self) -> None:
+        """Wait for the requests in progress."""
+        self._pool.shutdown(wait=True)
 
     def _accept_all(self) -> None:
         listener = self._endpoint.listener

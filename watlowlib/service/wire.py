@@ -8,6 +8,7 @@ are objects with one key that starts with "$"; only the classes listed here are 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
@@ -16,6 +17,7 @@ from typing import Any
 from watlowlib import errors
 from watlowlib._internal.clock import parse_time
 from watlowlib._internal.validation import shown
+from watlowlib.devices.snapshot import Refusal, Snapshot, SnapshotEntry
 from watlowlib.errors import ErrorContext, WatlowConfigurationError, WatlowError
 from watlowlib.model import (
     AcquisitionSummary,
@@ -31,7 +33,17 @@ VERSION = 1
 
 CLASSES: dict[str, Any] = {
     each.__name__: each
-    for each in (AcquisitionSummary, ErrorContext, RateReport, Reading, Sample, SinkReport)
+    for each in (
+        AcquisitionSummary,
+        ErrorContext,
+        RateReport,
+        Reading,
+        Refusal,
+        Sample,
+        SinkReport,
+        Snapshot,
+        SnapshotEntry,
+    )
 }
 ENUMS: dict[str, Any] = {each.__name__: each for each in (ProtocolKind, Unit)}
 ERROR_ATTRIBUTES = ("code", "expected", "found")
@@ -87,7 +99,7 @@ def encode(value: Any) -> Any:
         return {"$tuple": [encode(each) for each in value]}
     if isinstance(value, list):
         return [encode(each) for each in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): encode(each) for key, each in value.items()}
     return value
 
