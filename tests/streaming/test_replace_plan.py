@@ -16,7 +16,7 @@ from watlowlib._internal.clock import ManualClock
 from watlowlib.devices.poll import FunctionPoll
 from watlowlib.devices.targets import Parameters
 from watlowlib.model import Sample
-from watlowlib.streaming import plan
+from watlowlib.streaming import changes
 from watlowlib.streaming.plan import Plan, make_plan
 from watlowlib.streaming.recorder import Recording
 
@@ -145,7 +145,7 @@ def test_a_recording_that_has_ended_takes_no_plan() -> None:
 
 
 def test_a_plan_is_withdrawn_when_the_tick_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "REPLACE_S", 0.05)
+    monkeypatch.setattr(changes, "USE_S", 0.05)
     reading, end = threading.Event(), threading.Event()
 
     def tick() -> None:

@@ -98,8 +98,10 @@ class LastingWriter(SinkWriter):
 
 def sink_of(rig_sink: RigSink) -> TableSink:
     """Return the sink that an entry of the rig file describes; it is not open."""
-    sink = open_sink(rig_sink.url)
-    return CsvSink(sink.path, spreadsheet_safe=True) if isinstance(sink, CsvSink) else sink
+    sink = open_sink(rig_sink.url, **rig_sink.rotation)
+    if isinstance(sink, CsvSink):
+        return CsvSink(sink.path, spreadsheet_safe=True, **rig_sink.rotation)
+    return sink
 
 
 def find_writer(writers: Sequence[LastingWriter], rig_sink: RigSink) -> LastingWriter | None:

@@ -8,13 +8,11 @@ read in one poll, in the order in which they were given.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import combinations
 from threading import Event
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from watlowlib._internal.validation import as_positive, shown
 from watlowlib.devices.poll import (
@@ -26,15 +24,12 @@ from watlowlib.devices.poll import (
     SimpleSource,
 )
 from watlowlib.devices.targets import Parameters
-from watlowlib.errors import WatlowConfigurationError, WatlowPortBusyError
+from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import RateReport, Sample, Unit
 from watlowlib.streaming.schedule import Slots
 from watlowlib.units import as_scale
 
 MAX_HZ, MAX_S = 1e6, 1e9
-REPLACE_S = 60.0
-"""Seconds that a change of the plan waits for the end of the tick that is being read."""
-
 MAX_RATES = 6
 """The number of different rates in one recording; 6 rates have 2 ** 6 - 1 sets."""
 
@@ -77,32 +72,6 @@ class Plan:
     def full_poll(self) -> Poll:
         """The poll of all rates."""
         return self.polls[tuple(range(len(self.rates)))]
-
-
-class NextPlan(NamedTuple):
-    """A plan to continue with, its metadata, and the result: None once it is in use."""
-
-    plan: Plan
-    metadata: Mapping[str, Any]
-    used: Future[None]
-
-    def wait(self) -> None:
-        """Wait until it is in use.
-
-        Raises:
-            WatlowClosedError: The recording has ended.
-            WatlowPortBusyError: The tick that is being read has not ended within `REPLACE_S`;
-                the plan is withdrawn.
-        """
-        try:
-            self.used.result(REPLACE_S)
-        except FutureTimeoutError:
-            if self.used.cancel():
-                raise WatlowPortBusyError(
-                    f"the tick that is being read has not ended within {REPLACE_S:g} s; the "
-                    "recording continues as before"
-                ) from None
-            self.used.result(REPLACE_S)
 
 
 def make_plan(

@@ -19,11 +19,9 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -44,23 +42,18 @@ from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import as_enum, as_int
 from watlowlib.devices.poll import PollSource, SimplePollSource
 from watlowlib.devices.targets import Parameters
-from watlowlib.errors import (
-    WatlowClosedError,
-    WatlowConfigurationError,
-    WatlowConnectionError,
-    WatlowPortBusyError,
-)
+from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport, Unit
+from watlowlib.streaming.changes import Changes
 from watlowlib.streaming.counters import Batch, Counters
 from watlowlib.streaming.metadata import RecordingInfo, as_metadata
 from watlowlib.streaming.overflow import DropLog, put
 from watlowlib.streaming.overflow import OverflowPolicy as OverflowPolicy
-from watlowlib.streaming.plan import NextPlan, Plan, Rates, make_plan
+from watlowlib.streaming.plan import Plan, Rates, make_plan
 from watlowlib.streaming.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
-ENDED = "the recording has ended"
 JOIN_S = 15.0
 """Seconds a stopped recorder may take to end: its current read, and the wait for the port."""
 
@@ -100,7 +93,7 @@ class Recording(OneProcess):
         self._stop = threading.Event()
         self._wake = threading.Event()
         """Set with `_stop`, and when there is another plan."""
-        self._next_plans: BoundedQueue[NextPlan] = BoundedQueue(1)
+        self._changes = Changes(self._wake)
         self._counters = Counters(plan.rates, plan.full_poll.ports)
         self._step_detector = StepDetector(clock)
         self._start_ns = clock.now_ns()
@@ -172,15 +165,7 @@ class Recording(OneProcess):
                 another plan waits for its end; the recording continues as before.
         """
         self.check_process()
-        new = NextPlan(plan, metadata, Future())
-        try:
-            self._next_plans.put_nowait(new)
-        except ShutDown:
-            raise WatlowClosedError(ENDED) from None
-        except queue.Full:
-            raise WatlowPortBusyError("another change waits for the end of the tick") from None
-        self._wake.set()
-        new.wait()
+        self._changes.ask(plan, metadata)
 
     def _abort(self) -> None:
         """End without a consumer: close the queue, which wakes a recorder that waits for room."""
@@ -237,10 +222,7 @@ class Recording(OneProcess):
             self._queue.shutdown()
             for each in self._watching:
                 each.shutdown()
-            self._next_plans.shutdown()
-            for new in drain(self._next_plans):
-                if new.used.set_running_or_notify_cancel():
-                    new.used.set_exception(WatlowClosedError(ENDED))
+            self._changes.close()
             self._drop_log.note(0, has_room=True)
             # A busy port may still be read; wait until the reads have ended.
             self._stop.set()
@@ -270,15 +252,14 @@ class Recording(OneProcess):
 
     def _take_plan(self, schedule: Schedule) -> Schedule:
         """Use the next plan, if there is one; return the schedule to continue with."""
-        for plan, metadata, used in drain(self._next_plans):
-            if used.set_running_or_notify_cancel():
-                following = Schedule(self._start_ns, plan.slots)
-                following.continue_from(schedule, self._clock.now_ns())
-                plan.continue_from(self._plan)
-                self._counters.continue_with(plan.rates, plan.full_poll.ports)
-                self._plan, self._metadata, self.id = plan, metadata, uuid4().hex
-                schedule = following
-                used.set_result(None)
+        for plan, metadata, used in self._changes.take():
+            following = Schedule(self._start_ns, plan.slots)
+            following.continue_from(schedule, self._clock.now_ns())
+            plan.continue_from(self._plan)
+            self._counters.continue_with(plan.rates, plan.full_poll.ports)
+            self._plan, self._metadata, self.id = plan, metadata, uuid4().hex
+            schedule = following
+            used.set_result(None)
         return schedule
 
     def _tick(
