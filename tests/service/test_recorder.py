@@ -17,9 +17,11 @@ from watlowlib import (
     read_samples,
 )
 from watlowlib._internal.clock import ManualClock
+from watlowlib.rig.values import RigSink
 from watlowlib.service import writers
 from watlowlib.service.recorder import RigService
 from watlowlib.simulator import SimulatedBus
+from watlowlib.sinks.base import TableSink
 from watlowlib.sinks.csv import CsvSink
 
 
@@ -103,6 +105,38 @@ def test_a_controller_at_another_address_is_opened_with_its_old_name(
         advance(clock, 1.0)
     rows = list(read_samples(rig_file.folder / "run.csv"))
     assert [each["value"] for each in rows if each["device"] == "top"] == [11.0, 11.0, 22.0]
+
+
+def test_other_keys_of_a_sink_that_stays_are_used_without_losing_a_row(
+    rig_file: RigFile, line1: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add_rotation(size: str) -> None:
+        rig_file.write()
+        text = rig_file.path.read_text("utf-8")
+        rig_file.path.write_text(f'{text}rotate = "{size}"\n', "utf-8")
+
+    clock = ManualClock()
+    with RigService(rig_file.path, clock=clock) as service:
+        (writer,) = service._writers
+        advance(clock, 1.0)
+        add_rotation("500 MB")
+        service.reload()
+        assert service._writers == (writer,)
+        assert writer.rig_sink.rotate == "500 MB"
+        advance(clock, 1.0)
+
+        def refuse(rig_sink: RigSink) -> TableSink:
+            return FailingSink(rig_sink.url)
+
+        monkeypatch.setattr(writers, "sink_of", refuse)
+        FailingSink.broken.set()
+        add_rotation("600 MB")
+        with pytest.raises(WatlowSinkError, match="disk is full"):
+            service.reload()
+        assert writer.rig_sink.rotate == "500 MB"
+        advance(clock, 1.0)
+        assert writer.report().error is None
+    assert [number for number, _ in ticks(rig_file.folder / "run.csv", "top")] == [0, 1, 2, 3]
 
 
 def test_a_new_port_that_does_not_exist_is_waited_for(

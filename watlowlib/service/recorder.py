@@ -156,6 +156,11 @@ class RigService(NotCopied):
             )
             for writer in added:
                 undo.callback(writer.close)
+            for kept, rig_sink in zip(stay, rig.record.sinks):
+                if kept is not None and kept.rig_sink != rig_sink:
+                    before = kept.rig_sink
+                    kept.exchange(rig_sink)
+                    undo.callback(kept.exchange, before)
             undo.callback(setattr, self, "_writers", old_writers)
             self._writers = old_writers + added
             plan.full_poll.identify(threading.Event())  # for the description of the recording

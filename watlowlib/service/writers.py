@@ -8,13 +8,14 @@ while its server is down; its rows wait.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
 from watlowlib._internal.backoff import Backoff
 from watlowlib.model import Sample, SinkReport
 from watlowlib.rig.values import RigSink
-from watlowlib.sinks.base import FileSink, TableSink
+from watlowlib.sinks.base import FileSink, SampleSink, TableSink
 from watlowlib.sinks.choose import open_sink
 from watlowlib.sinks.csv import CsvSink
 from watlowlib.sinks.pipe import JOIN_S, SinkWriter
@@ -38,6 +39,8 @@ class LastingWriter(SinkWriter):
         """The sink as the user named it: the path of a file."""
         self._problem: str | None = None
         self._failed = 0
+        self._lock = threading.Lock()
+        """Held while rows are written, or while the sink is exchanged."""
         self._backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
 
     def report(self) -> SinkReport:
@@ -50,6 +53,25 @@ class LastingWriter(SinkWriter):
             report, rows_lost=self._refused + self._failed, error=report.error or self._problem
         )
 
+    def exchange(self, rig_sink: RigSink) -> None:
+        """Write the next rows with the other keys of `rig_sink`, which has the same URL.
+
+        Rows that come meanwhile wait.
+
+        Raises:
+            WatlowSinkError: The sink cannot be opened with them; the old one stays.
+        """
+        with self._lock:
+            old, new = self._sink, sink_of(rig_sink)
+            self._close_sink()
+            try:
+                new.open()
+            except BaseException:
+                self._open_again(old)
+                raise
+            self._sink, self.rig_sink, self._stored_id = new, rig_sink, None
+            self._note_success()
+
     def close(self) -> None:
         """Write the remaining rows, and close the sink."""
         self.end()
@@ -57,6 +79,10 @@ class LastingWriter(SinkWriter):
         self._close_sink()
 
     def _write(self, samples: list[Sample]) -> None:
+        with self._lock:
+            self._try_to_write(samples)
+
+    def _try_to_write(self, samples: list[Sample]) -> None:
         if self._problem is not None and self._backoff.left_s():
             self._failed += len(samples)
             return
@@ -80,6 +106,14 @@ class LastingWriter(SinkWriter):
             )  # fmt: skip
         self._problem = str(error) or repr(error)
         self._close_sink()
+
+    def _open_again(self, sink: SampleSink) -> None:
+        """Open a sink that was closed to be exchanged; one that had failed waits for its turn."""
+        if self._problem is None:
+            try:
+                sink.open()
+            except Exception as error:  # noqa: BLE001 - of any sink: the next attempt may succeed
+                self._note_failure(error)
 
     def _note_success(self) -> None:
         if self._problem is not None:
@@ -105,5 +139,5 @@ def sink_of(rig_sink: RigSink) -> TableSink:
 
 
 def find_writer(writers: Sequence[LastingWriter], rig_sink: RigSink) -> LastingWriter | None:
-    """Return the writer for an entry of the rig file, with all its keys; None if there is none."""
-    return next((each for each in writers if each.rig_sink == rig_sink), None)
+    """Return the writer for the URL of an entry of the rig file; None if there is none."""
+    return next((each for each in writers if each.rig_sink.url == rig_sink.url), None)
