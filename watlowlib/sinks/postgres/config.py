@@ -35,6 +35,13 @@ class PostgresConfig:
         create_table: Whether to create the table if it does not exist.
         use_copy: Whether to send rows by binary COPY, or else by INSERT, which is slower,
             for servers and proxies without COPY.
+        partition: The length of a part of a table partitioned by time, "1 day", "1 week" (from
+            Monday) or "1 month", in UTC; None for a table that is not partitioned. Parts are
+            created when needed and ahead.
+        keep: How long rows are kept, such as "90 days" or "2 years"; None for ever. Parts with
+            only older rows are dropped, by the server's clock; needs `partition`.
+        detach: Whether parts are detached instead of dropped: they stay as tables of their own.
+        hypertable: Whether a table that is created becomes a hypertable of TimescaleDB.
 
     Raises:
         WatlowConfigurationError: A setting is missing or out of range.
@@ -54,6 +61,10 @@ class PostgresConfig:
     command_timeout_s: float = 10.0
     create_table: bool = False
     use_copy: bool = True
+    partition: str | None = None
+    keep: str | None = None
+    detach: bool = False
+    hypertable: bool = False
 
     def __post_init__(self) -> None:
         if self.dsn is None and None in (self.host, self.user, self.database):
@@ -68,6 +79,29 @@ class PostgresConfig:
         as_int("pool_max_size", self.pool_max_size, minimum, None, f"give {minimum} or more")
         as_int("statement_timeout_ms", self.statement_timeout_ms, 0, None, "give 0 or more")
         as_positive("command_timeout_s", self.command_timeout_s, 86_400.0, "seconds")
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        """Check the options about parts."""
+        if self.partition is not None:
+            allowed = "'1 day', '1 week' and '1 month'"
+            check_pattern("partition", self.partition, "1 (day|week|month)", allowed)
+            # The name of a part is longer, and the server would shorten it.
+            check_pattern("table", self.table, ".{,53}", "53 characters with partition")
+        if self.keep is not None:
+            allowed = "a number of days, weeks, months or years, such as '90 days' or '2 years'"
+            pattern = "[1-9][0-9]{,3} (day|week|month)s?|[1-9][0-9]{,2} years?"
+            check_pattern("keep", self.keep, pattern, allowed)
+        if self.detach and self.keep is None:
+            raise WatlowConfigurationError("detach=True needs keep: give keep, such as '2 years'")
+        if self.keep is not None and self.partition is None:
+            raise WatlowConfigurationError(
+                f"keep={self.keep!r} needs partition: give partition, such as '1 month'"
+            )
+        if self.hypertable and self.partition is not None:
+            raise WatlowConfigurationError(
+                "give partition or hypertable, not both: TimescaleDB makes its own parts"
+            )
 
     def table_id(self) -> str:
         """Return database.schema.table, which does not depend on the server's host."""

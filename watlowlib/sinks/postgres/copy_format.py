@@ -150,6 +150,13 @@ def unpack(layout: ColumnLayout, data: bytes) -> Iterator[list[Any]]:
         yield row
 
 
+def times_of(layout: ColumnLayout, data: bytes) -> Iterator[datetime]:
+    """Yield the `requested_at` of each row of `data`."""
+    column = list(columns_of(layout)).index("requested_at")
+    for cells in _split_cells(data):
+        yield _READERS[ColumnType.TIME](cells[column][4:])
+
+
 def split_rows(data: bytes) -> list[bytes]:
     """Return each row of `data`, packed."""
     return [_count.pack(len(cells)) + b"".join(cells) for cells in _split_cells(data)]

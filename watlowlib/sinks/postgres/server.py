@@ -34,7 +34,14 @@ from watlowlib.sinks.postgres.connection import (
     secrets_of,
     without_password,
 )
-from watlowlib.sinks.postgres.copy_format import HEADER, TRAILER, unpack, without_columns
+from watlowlib.sinks.postgres.copy_format import (
+    HEADER,
+    TRAILER,
+    times_of,
+    unpack,
+    without_columns,
+)
+from watlowlib.sinks.postgres.partitions import Partitions
 from watlowlib.sinks.postgres.recordings import add_recording
 from watlowlib.sinks.postgres.spool import (
     RowsRefusedError,
@@ -142,6 +149,9 @@ class Server(NotCopied):
             name=config.target(),
         )
         abandon_in_child(self._pool)
+        self._partitions: Partitions | None = None
+        if config.partition is not None:
+            self._partitions = Partitions(config, self._table, self._pool.connection)
         # Without `close`, the pool would wait for its threads while the interpreter ends, when they
         # no longer run.
         weakref.finalize(self, _close_pool, self._pool, os.getpid())
@@ -216,6 +226,8 @@ class Server(NotCopied):
             types = self._table.types(connection)
             if types or not self._config.create_table:
                 self._table.check(connection, types, columns)
+            elif self._config.hypertable:
+                self._table.check_extension(connection)
 
     def _insert_nothing(self, layout: ColumnLayout) -> None:
         plan = self._plan(layout)
@@ -232,6 +244,19 @@ class Server(NotCopied):
     def _send(self, spooled: SpooledRows) -> None:
         plan = self._plan(spooled.layout)
         spooled = plan.fitted(spooled)
+        if self._partitions is None:
+            self._store(spooled, plan)
+            return
+        self._partitions.maintain()
+        try:
+            self._store(spooled, plan)
+        except errors.CheckViolation as error:
+            if error.diag.constraint_name is not None:
+                raise  # a constraint of the table; a missing part has no name
+            self._partitions.create_for(times_of(spooled.layout, spooled.data))
+            self._store(spooled, plan)
+
+    def _store(self, spooled: SpooledRows, plan: _InsertPlan) -> None:
         if not plan.binary:
             with self._pool.connection() as connection:
                 self._insert(connection, spooled, plan.keys)

@@ -66,9 +66,9 @@ class PostgresSink(TableSink):
     r"""A sink for a PostgreSQL table, a partitioned table or a TimescaleDB hypertable.
 
     Times are `timestamptz`. `value` holds the numbers (`double precision`) and
-    `value_text` the texts; an integer is in both. The table has a unique index on `run_id`
-    and `seq`, and on its time column too if it is partitioned. Several recorders on several
-    computers may write to one table.
+    `value_text` the texts; an integer is in both. The table has a unique index on `run_id`,
+    `seq` and, if it has one, `requested_at`. Several recorders on several computers may write to
+    one table. `PostgresConfig` has the options of a partitioned table; see `docs/scale.md`.
 
     `write_many` stores rows in the spool, where they survive a crash, whatever the server says.
     It raises an error only when the spool is full or cannot be written to. Rows that the server

@@ -37,10 +37,13 @@ class Table:
 
     def create(self, connection: psycopg.Connection[Any], columns: dict[str, ColumnType]) -> None:
         """Create the table and its indexes, unless another recorder has just done so."""
-        name = f"{self._config.schema}.{self._config.table}"
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
+        self.lock(connection)
         if self.types(connection):
             return
+        if self._config.partition and "requested_at" not in columns:
+            raise WatlowSinkSchemaError(
+                f"partition={self._config.partition!r} needs rows with requested_at; leave it out"
+            )
         definitions: list[sql.Composable] = [
             sql.SQL("{} {}").format(
                 sql.Identifier(name),
@@ -49,13 +52,41 @@ class Table:
             for name, type_ in columns.items()
         ]
         definitions.append(sql.SQL("run_id uuid NOT NULL, seq bigint NOT NULL"))
-        self.run(connection, "CREATE TABLE IF NOT EXISTS {} ({})", sql.SQL(", ").join(definitions))
+        by_time = " PARTITION BY RANGE (requested_at)" if self._config.partition else ""
+        command = "CREATE TABLE IF NOT EXISTS {} ({})" + by_time
+        self.run(connection, command, sql.SQL(", ").join(definitions))
         # Hypertables and partitioned tables need the time column in each unique index.
         time_column = ", requested_at" if "requested_at" in columns else ""
         # The server names the indexes: with a long table name, our own might be too long.
         self.run(connection, "CREATE UNIQUE INDEX ON {0} (run_id, seq" + time_column + ")")
         if {"device", "requested_at"} <= set(columns):
             self.run(connection, "CREATE INDEX ON {0} (device, requested_at)")
+        if self._config.hypertable:
+            self.check_extension(connection)
+            connection.execute(
+                "SELECT create_hypertable(%s::regclass, 'requested_at', "
+                "create_default_indexes => false)",
+                [self.identifier.as_string(connection)],
+            )
+
+    def lock(self, connection: psycopg.Connection[Any]) -> None:
+        """Wait until no other recorder creates the table or parts of it; until the commit."""
+        name = f"{self._config.schema}.{self._config.table}"
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
+
+    def check_extension(self, connection: psycopg.Connection[Any]) -> None:
+        """Check that the database has TimescaleDB.
+
+        Raises:
+            WatlowSinkSchemaError: It has not.
+        """
+        found = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'")
+        if not found.fetchall():
+            raise WatlowSinkSchemaError(
+                f"hypertable=True: the database of {self._config.target()} has no extension "
+                "timescaledb; install it and run CREATE EXTENSION timescaledb, or give "
+                "partition='1 month' instead"
+            )
 
     def check(
         self, connection: psycopg.Connection[Any], types: dict[str, str], columns: tuple[str, ...]
@@ -95,7 +126,33 @@ class Table:
                 f"CREATE UNIQUE INDEX ON {self.identifier.as_string(connection)} "
                 "(run_id, seq, requested_at)"
             )
+        if self._config.partition:
+            self._check_partitioned(connection)
         return min(keys, key=len)
+
+    def _check_partitioned(self, connection: psycopg.Connection[Any]) -> None:
+        """Check that the table is partitioned by range of `requested_at`, without a DEFAULT part.
+
+        Raises:
+            WatlowSinkSchemaError: It is not.
+        """
+        target = self._config.target()
+        found = connection.execute(
+            "SELECT partdefid::regclass::text, partstrat = 'r' AND partnatts = 1 AND attname = "
+            "'requested_at' FROM pg_partitioned_table LEFT JOIN pg_attribute "
+            "ON attrelid = partrelid AND attnum = partattrs[0] WHERE partrelid = to_regclass(%s)",
+            [self.identifier.as_string(connection)],
+        ).fetchone()
+        if found is None or not found[1]:
+            raise WatlowSinkSchemaError(
+                f"{target} exists and is not partitioned by range of requested_at; it is left as "
+                "it is: leave partition out, give another table, or rename this one"
+            )
+        if found[0] not in (None, "-"):
+            raise WatlowSinkSchemaError(
+                f"{target} has the DEFAULT part {found[0]}, which would prevent that parts are "
+                "created; detach it, or leave partition out"
+            )
 
     def run(
         self, connection: psycopg.Connection[Any], command: str, *parts: sql.Composable
