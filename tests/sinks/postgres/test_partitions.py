@@ -1,9 +1,11 @@
-"""Tests of tables that are partitioned by time: each row is in the part of its time, once."""
+"""Partitioned tables: each row is in the part of its time, once; the examples of docs/scale.md."""
 
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -28,8 +30,11 @@ from watlowlib import (
     WatlowSinkError,
     read_samples,
 )
+from watlowlib.simulator import SimulatedBus
 from watlowlib.sinks.postgres import partitions
+from watlowlib.sinks.postgres.table import Table
 
+PAGE = (Path(__file__).parents[3] / "docs" / "scale.md").read_text("utf-8")
 MAY = datetime(2024, 5, 31, 23, 59, 59, 999_999, tzinfo=timezone.utc)
 JUNE = datetime(2024, 6, 1, tzinfo=timezone.utc)
 
@@ -108,35 +113,36 @@ def test_a_commit_whose_reply_is_lost_gives_no_duplicates_in_parts(
 ) -> None:
     store(monthly, spool, JUNE)  # creates the table
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        proxy = Proxy(postgres, Path(folder), lose=6)
+        proxy = Proxy(postgres, Path(folder), lose=3)
         stack.callback(proxy.close)
         url = postgres.url.replace(str(postgres.socket_folder), folder)
         with PostgresSink(
             replace(monthly, dsn=url), spool=spool, close_timeout_s=TIMEOUT_S
         ) as sink:
-            for start in range(1, 9):
+            for start in range(1, 6):
                 later = JUNE + timedelta(days=31 * start)
                 sink.write_many([replace(FIRST, value=float(start), requested_at=later)])
-        assert proxy.lost == 6
-    assert values(postgres, monthly.table) == float_range(9)
+        assert proxy.lost == 3
+    assert values(postgres, monthly.table) == float_range(6)
 
 
 def test_recorders_that_need_the_same_part_at_the_same_time_share_it(
-    postgres: PostgresServer, monthly: PostgresConfig, tmp_path: Path
+    postgres: PostgresServer, monthly: PostgresConfig, spool: Path
 ) -> None:
-    store(monthly, tmp_path / "first.spool", JUNE)
-    patient = replace(monthly, command_timeout_s=TIMEOUT_S)
-    with ExitStack() as stack:
+    store(monthly, spool, JUNE)
+    recorders = [
+        partitions.Partitions(monthly, Table(monthly), lambda: psycopg.connect(postgres.url))
+        for _ in range(4)
+    ]
+    with ThreadPoolExecutor() as pool:
         with psycopg.connect(postgres.url) as other:
             lock = "SELECT pg_advisory_xact_lock(hashtext(%s))"
             other.execute(lock, [f"public.{monthly.table}"])
-            sinks = [PostgresSink(patient, spool=tmp_path / f"{n}.spool") for n in range(4)]
-            for sink in sinks:
-                stack.enter_context(sink).write_many(samples_at(MAY))
+            done = [pool.submit(each.create_for, [MAY, JUNE]) for each in recorders]
             waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
-            wait_for(lambda: len(postgres.query(waiting)) == len(sinks))
-    assert [sink.stats.failures for sink in sinks] == [0] * len(sinks)
-    assert values(postgres, monthly.table) == [0.0] * 5
+            wait_for(lambda: len(postgres.query(waiting)) == len(done))
+        for each in done:
+            each.result(TIMEOUT_S)
     assert old_parts(postgres, monthly.table) == {"p20240501", "p20240601"}
 
 
@@ -155,7 +161,7 @@ def test_keep_drops_parts_with_only_older_rows(
     postgres: PostgresServer, monthly: PostgresConfig, spool: Path
 ) -> None:
     now = datetime.now(timezone.utc)
-    store(monthly, spool, MAY, JUNE, now - timedelta(days=20), now)
+    store(monthly, spool, MAY, JUNE, now - timedelta(days=59), now)
     kept = parts(postgres, monthly.table).keys() - {"p20240501", "p20240601"}
     store(replace(monthly, keep="2 months"), spool, now)
     assert parts(postgres, monthly.table).keys() == kept
@@ -256,6 +262,44 @@ def test_a_role_that_may_not_create_parts_fills_those_that_exist(
         store(guest, spool, JUNE, MAY)
     assert caplog.text.count("parts can be neither created ahead nor removed") == 1
     assert values(postgres, monthly.table) == [0.0, 0.0]
+
+
+def test_the_example_records_into_a_partitioned_table(
+    postgres: PostgresServer, table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    postgres.query(f"CREATE DATABASE of_{table}")
+    url = postgres.url.replace("/postgres?", f"/of_{table}?")
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    with SimulatedBus([1], speed=100.0) as bus:
+        for given, used in (
+            ("postgresql://recorder@db.example/lab", url),
+            ("/dev/ttyUSB0", bus.port),
+            ("duration=300.0", "duration=1.0"),
+        ):
+            assert given in example
+            example = example.replace(given, used)
+        exec(compile(example, "scale.md", "exec"), {})
+    assert {row["device"] for row in read_samples(url)} == {"oven_top"}
+    with psycopg.connect(url) as connection:
+        kind = "SELECT relkind FROM pg_class WHERE relname = 'samples'"
+        assert connection.execute(kind).fetchall() == [("p",)]
+
+
+def test_the_commands_make_a_table_that_exists_the_first_part(
+    postgres: PostgresServer, config: PostgresConfig, spool: Path
+) -> None:
+    store(config, spool, MAY)
+    commands = re.search(r"^BEGIN;.*?^COMMIT;", PAGE, re.DOTALL | re.MULTILINE)
+    assert commands is not None
+    until = "2026-05-16 00:00+00"
+    assert until in commands[0]
+    postgres.query(re.sub(r"\bsamples", config.table, commands[0]))
+    days = [datetime(2026, 5, day, tzinfo=timezone.utc) for day in (15, 16)]
+    store(config, spool, days[0])
+    store(replace(config, partition="1 month"), spool, *days)
+    assert len(postgres.query(f"SELECT 1 FROM {config.table}_old")) == 3
+    assert len(postgres.query(f"SELECT 1 FROM {config.table}_p20260516")) == 1
 
 
 def test_a_hypertable_needs_its_extension(config: PostgresConfig, spool: Path) -> None:
