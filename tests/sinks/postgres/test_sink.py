@@ -123,6 +123,15 @@ def test_a_commit_whose_reply_is_lost_gives_no_duplicates(
     assert values(postgres, config.table) == float_range(100)
 
 
+@pytest.mark.parametrize(("given", "opened"), [(0, 1), (1, 1), (3, 3)])
+def test_a_sink_opens_no_more_connections_than_it_keeps(
+    config: PostgresConfig, given: int, opened: int
+) -> None:
+    """A pool that grows in an outage would take the connections of other recorders after it."""
+    with closing(Server(dataclasses.replace(config, pool_min_size=given))) as server:
+        assert server._pool.max_size == opened
+
+
 def test_a_table_whose_creation_was_not_committed_is_created_again(
     postgres: PostgresServer, config: PostgresConfig, spool: Path
 ) -> None:
@@ -237,7 +246,7 @@ def test_the_table_is_created_again_if_the_restarted_server_lacks_it(
 ) -> None:
     """As after a crash with synchronous_commit off, or after restoring a backup."""
     no_rows = SpooledRows(ColumnLayout(COLUMN_TYPES), b"", 0, 0, 0)
-    server = Server(dataclasses.replace(config, pool_max_size=1))
+    server = Server(config)
     with closing(server):
         server.open(())
         server.send(no_rows)

@@ -29,7 +29,8 @@ class PostgresConfig:
         schema: The schema: up to 63 letters, digits and underscores, not beginning with a digit.
         table: The table; the same rules as for `schema`.
         pool_min_size: Number of connections to keep open, 0 or more.
-        pool_max_size: Largest number of connections, `pool_min_size` or more and at least 1.
+        pool_max_size: `pool_min_size` or more and at least 1. The sink sends through one connection
+            at a time, and opens no more than `pool_min_size` or 1.
         statement_timeout_ms: Limit for one statement on the server, milliseconds; 0 is no limit.
         command_timeout_s: Limit for connecting and for one command, seconds.
         create_table: Whether to create the table if it does not exist.

@@ -141,7 +141,9 @@ class Server(NotCopied):
             self._conninfo,
             connection_class=with_timeout,
             min_size=config.pool_min_size,
-            max_size=config.pool_max_size,
+            # Rows are sent one after the other. After an outage a larger pool grows, and the pools
+            # of many recorders then take all connections of the server.
+            max_size=max(1, config.pool_min_size),
             configure=self._configure,
             timeout=config.command_timeout_s,
             reconnect_timeout=config.command_timeout_s,
