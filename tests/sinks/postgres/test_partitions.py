@@ -307,13 +307,16 @@ def test_a_hypertable_needs_its_extension(config: PostgresConfig, spool: Path) -
         PostgresSink(replace(config, hypertable=True), spool=spool).open()
 
 
+@pytest.mark.parametrize("exists", [False, True])
 def test_partition_needs_rows_with_a_time(
-    postgres: PostgresServer, monthly: PostgresConfig, spool: Path
+    postgres: PostgresServer, monthly: PostgresConfig, spool: Path, exists: bool
 ) -> None:
-    sink = PostgresSink(monthly, spool=spool, columns=["n"], close_timeout_s=0.1)
+    if exists:
+        store(monthly, spool, JUNE)
+    sink = PostgresSink(monthly, spool=spool, columns=["requested_at"], close_timeout_s=0.1)
     with pytest.raises(WatlowSinkError, match="needs rows with requested_at"):
         with sink:
-            sink.write_many([{"n": 1}])
+            sink.write_many([{"value": 1.0}])
             wait_for(lambda: sink.stats.last_error is not None)
 
 

@@ -88,7 +88,7 @@ class PostgresConfig:
             allowed = "'1 day', '1 week' and '1 month'"
             check_pattern("partition", self.partition, "1 (day|week|month)", allowed)
             # The name of a part is longer, and the server would shorten it.
-            check_pattern("table", self.table, ".{,53}", "53 characters with partition")
+            check_pattern("table", self.table, ".{,53}", "up to 53 characters with partition")
         if self.keep is not None:
             allowed = "a number of days, weeks, months or years, such as '90 days' or '2 years'"
             pattern = "[1-9][0-9]{,3} (day|week|month)s?|[1-9][0-9]{,2} years?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import psycopg
@@ -40,10 +41,7 @@ class Table:
         self.lock(connection)
         if self.types(connection):
             return
-        if self._config.partition and "requested_at" not in columns:
-            raise WatlowSinkSchemaError(
-                f"partition={self._config.partition!r} needs rows with requested_at; leave it out"
-            )
+        self._check_times(columns)
         definitions: list[sql.Composable] = [
             sql.SQL("{} {}").format(
                 sql.Identifier(name),
@@ -126,9 +124,16 @@ class Table:
                 f"CREATE UNIQUE INDEX ON {self.identifier.as_string(connection)} "
                 "(run_id, seq, requested_at)"
             )
+        self._check_times(columns)
         if self._config.partition:
             self._check_partitioned(connection)
         return min(keys, key=len)
+
+    def _check_times(self, columns: Iterable[str]) -> None:
+        if self._config.partition and "requested_at" not in columns:
+            raise WatlowSinkSchemaError(
+                f"partition={self._config.partition!r} needs rows with requested_at; leave it out"
+            )
 
     def _check_partitioned(self, connection: psycopg.Connection[Any]) -> None:
         """Check that the table is partitioned by range of `requested_at`, without a DEFAULT part.
