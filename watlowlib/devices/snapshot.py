@@ -26,7 +26,8 @@ from watlowlib.errors import (
     WatlowTransportError,
     WatlowUncertainError,
 )
-from watlowlib.model import Reading, Unit, Value
+from watlowlib.model import Reading, Unit, Value, format_value
+from watlowlib.model.html import details, fields, table
 
 Progress: TypeAlias = "Callable[[int, int], object]"
 """Called with the number of finished reads and the number of all reads."""
@@ -107,6 +108,20 @@ class Snapshot:
     def __repr__(self) -> str:
         who = self.identity.get("name")
         return f"<Snapshot of {who!r}, {len(self.entries)} values, {self.taken_at:%Y-%m-%d %H:%M}>"
+
+    def _repr_html_(self) -> str:
+        """Return the tables that notebooks show."""
+        values = [
+            (each.name, each.number, each.instance, format_value(each.value, each.label, each.unit))
+            for each in self.entries
+        ]
+        refused = [(each.name, each.number, each.instance, each.status) for each in self.refusals]
+        head = ("parameter", "number", "instance")
+        return (
+            fields("Snapshot", {**self.identity, "taken_at": self.taken_at})
+            + details(f"{len(values)} values", table("Values", (*head, "value"), values))
+            + details(f"{len(refused)} refusals", table("Refusals", (*head, "status"), refused))
+        )
 
 
 def read_all(session: Session, progress: Progress | None = None) -> Snapshot:

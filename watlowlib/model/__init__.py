@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
+from watlowlib.model.html import fields
 from watlowlib.model.reports import AcquisitionSummary as AcquisitionSummary
 from watlowlib.model.reports import RateReport as RateReport
 from watlowlib.model.reports import SinkReport as SinkReport
@@ -136,6 +137,12 @@ class DeviceInfo:
             "modbus_rtu": None if part is None else part.modbus,
         }
 
+    def _repr_html_(self) -> str:
+        """Return the table that notebooks show."""
+        part = None if self.part_number is None else self.part_number.text
+        shown = {**vars(self), "part_number": part, **self.capabilities}
+        return fields("Controller", shown)
+
 
 @dataclass(frozen=True)
 class PidGains:
@@ -253,15 +260,38 @@ class Reading(Generic[V]):
         return format(self.value, spec) if spec else str(self)
 
     def __str__(self) -> str:
-        text = f"{self.value:.6g}" if isinstance(self.value, float) else str(self.value)
-        if self.label is not None:
-            text = f"{self.label} ({text})"
-        unit = "" if self.unit is None else f" {self.unit}"
-        return f"{text}{unit} ({self.parameter}, instance {self.instance})"
+        text = format_value(self.value, self.label, self.unit)
+        return f"{text} ({self.parameter}, instance {self.instance})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """Print the text that IPython and notebooks show."""
+        """Print the text that IPython shows in a terminal."""
         printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        """Return the table that notebooks show."""
+        return fields("Reading", _read_fields(self, self.label))
+
+
+def format_value(value: Value | None, label: str | None, unit: Unit | None) -> str:
+    """Return a value as text, with the meaning of a code and the unit; "no value" for None."""
+    if value is None:
+        return "no value"
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    if label is not None:
+        text = f"{label} ({text})"
+    return text if unit is None else f"{text} {unit}"
+
+
+def _read_fields(read: Reading[Any] | Sample, label: str | None = None) -> dict[str, Any]:
+    return {
+        "value": format_value(read.value, label, read.unit),
+        "parameter": f"{read.parameter} ({read.parameter_id})",
+        "instance": read.instance,
+        "address": read.address,
+        "protocol": read.protocol,
+        "requested at": read.requested_at,
+        "latency": f"{1000 * read.latency_s:.1f} ms",
+    }
 
 
 def _as_json(value: Any) -> Any:
@@ -317,3 +347,8 @@ class Sample:
     tick: int | None = None
     scheduled_at: datetime | None = None
     monotonic_ns: int | None = None
+
+    def _repr_html_(self) -> str:
+        """Return the table that notebooks show."""
+        where = {"device": self.device, "status": self.status, "tick": self.tick}
+        return fields("Sample", where | _read_fields(self))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from watlowlib.model.html import fields, table
+
 
 @dataclass(frozen=True)
 class SinkReport:
@@ -87,3 +89,21 @@ class AcquisitionSummary:
     tick_p99_ms: float = 0.0
     rates: tuple[RateReport, ...] = ()
     clock_steps: int = 0
+
+    def _repr_html_(self) -> str:
+        """Return the tables that notebooks show."""
+        shown = {**vars(self), "sinks": None, "rates": None, "samples_emitted": None}
+        parts = [fields("Recording", shown)]
+        if self.rates:
+            head = ("parameters", "rate_hz", "emitted", "skipped", "dropped")
+            parts.append(_reports("Rates", head, self.rates))
+        if self.sinks:
+            head = ("name", "rows_written", "rows_waiting", "rows_lost", "error")
+            parts.append(_reports("Sinks", head, self.sinks))
+        return "".join(parts)
+
+
+def _reports(
+    caption: str, head: tuple[str, ...], reports: tuple[SinkReport | RateReport, ...]
+) -> str:
+    return table(caption, head, [[getattr(each, name) for name in head] for each in reports])

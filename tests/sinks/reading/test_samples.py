@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,12 @@ from typing import Any
 
 import pytest
 
+from tests.model.test_html import Page
 from tests.sinks.samples import EVERY_KIND, START, many
 from tests.sinks.test_metadata import pipe_into, recording
 from watlowlib import SqliteSink, WatlowConfigurationError, WatlowSinkError, open_sink, read_samples
+from watlowlib.sinks.reading.query import Query, make_query
+from watlowlib.sinks.reading.samples import StoredSamples
 
 SUFFIXES = ["csv", "jsonl", "sqlite", "parquet"]
 
@@ -233,3 +237,61 @@ def test_reading_after_a_crash_changes_no_file(tmp_path: Path) -> None:
     before = {each: each.read_bytes() for each in crashed.iterdir()}
     assert len(list(read_samples(crashed / path.name))) == 3
     assert {each: each.read_bytes() for each in before} == before
+
+
+def test_a_notebook_shows_the_filters_and_the_first_rows(path: Path) -> None:
+    page = Page(read_samples(path, columns=["parameter", "value", "requested_at"]))
+    assert (
+        page.fields(f"read_samples({str(path)!r})")["columns"] == "parameter, value, requested_at"
+    )
+    head, *rows = page.tables[f"the first rows of {path}"]
+    assert head == ["parameter", "value", "requested_at"]
+    assert [row[:2] for row in rows] == [
+        ["process_value", "72.4"],
+        ["process_value", "72"],
+        ["process_value", ""],
+        ["heat_algorithm", "71"],
+        ["part_number", "PM3R1CA-AAAAAAA"],
+    ]
+    assert rows[0][2] == "2026-03-01 12:00:00.000 UTC"
+
+
+def test_a_notebook_shows_that_no_such_row_is_near_the_beginning(path: Path) -> None:
+    assert Page(read_samples(path, device="dryer")).texts == [
+        f"no such row among the first 1000 of {path}"
+    ]
+
+
+def test_a_notebook_shows_why_a_file_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    path.touch()
+    stored = read_samples(path)
+    path.unlink()
+    (text,) = Page(stored).texts
+    assert text.startswith(f"{path} could not be read")
+
+
+class EndlessFile:
+    """A reader of more rows than can be read."""
+
+    source = "endless.csv"
+
+    def rows(self, query: Query) -> Iterator[dict[str, Any]]:
+        for count in range(2000):
+            yield {"device": "oven", "value": count}
+        pytest.fail("all rows are read")
+
+
+@pytest.mark.parametrize("device", [None, "dryer"])
+def test_a_notebook_does_not_read_all_rows(device: str | None) -> None:
+    query = make_query(device, None, None, None, None)
+    html = StoredSamples([EndlessFile()], query, "endless.csv")._repr_html_()  # type: ignore[list-item]
+    assert ("the first rows" in html) is (device is None)
+
+
+def test_a_notebook_reads_no_rows_of_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EndlessFile, "source", "postgresql://user@host/database")
+    monkeypatch.setattr(EndlessFile, "rows", pytest.fail)
+    query = make_query("oven", None, None, None, None)
+    page = Page(StoredSamples([EndlessFile()], query, "database"))  # type: ignore[list-item]
+    assert page.fields("read_samples(database)") == {"files": "1", "devices": "oven"}

@@ -7,12 +7,15 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from watlowlib._internal.clock import parse_time
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowSinkError
+from watlowlib.model.html import fields, paragraph, table
+from watlowlib.sinks.choose import URLS
 from watlowlib.sinks.database import NAME, check_pattern
 from watlowlib.sinks.files import DAMAGED
 from watlowlib.sinks.meta_file import distinct
@@ -25,6 +28,9 @@ from watlowlib.sinks.reading.reader import Reader, Rows
 from watlowlib.sinks.reading.tables import common_types, conform, types_of
 from watlowlib.sinks.reading.wide import WIDENED, widen
 from watlowlib.sinks.rows import COLUMN_TYPES, TEXTS, ColumnType
+
+FIRST_ROWS, LOOKED_AT = 5, 1000
+"""The rows that notebooks show, and how many rows are read to find them."""
 
 TIMES = [name for name, type_ in COLUMN_TYPES.items() if type_ is ColumnType.TIME]
 
@@ -51,17 +57,43 @@ class StoredSamples:
 
     def __iter__(self) -> Rows:
         for reader in in_time_order(self._readers):
-            with _errors(reader):
-                for number, row in enumerate(reader.rows(self._query)):
-                    if not isinstance(row, dict):
-                        raise ValueError(f"{row!r} is not a row")  # noqa: TRY004
-                    if not number:
-                        self._query.check(row, reader)
-                    for name in TIMES:
-                        if isinstance(cell := row.get(name), str):
-                            row[name] = parse_time(cell)
-                    if self._query.accepts(row):
-                        yield self._projected(row)
+            yield from self._accepted(reader, reader.rows(self._query))
+
+    def _accepted(self, reader: Reader, rows: Rows) -> Rows:
+        """Yield those of `rows`, which are of `reader`, that were asked for."""
+        with _errors(reader):
+            for number, row in enumerate(rows):
+                if not isinstance(row, dict):
+                    raise ValueError(f"{row!r} is not a row")  # noqa: TRY004
+                if not number:
+                    self._query.check(row, reader)
+                for name in TIMES:
+                    if isinstance(cell := row.get(name), str):
+                        row[name] = parse_time(cell)
+                if self._query.accepts(row):
+                    yield self._projected(row)
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the filters, and the first rows of the first file.
+
+        At most `LOOKED_AT` rows are read, and none of a database, which would sort them first.
+        """
+        names = ("devices", "parameters", "since", "until", "columns")
+        filters = {name: getattr(self._query, name) for name in names}
+        described = fields(repr(self), {"files": len(self._readers), **filters})
+        if not self._readers or self._readers[0].source.startswith(URLS):
+            return described
+        reader = self._readers[0]
+        try:
+            looked_at = islice(reader.rows(Query()), LOOKED_AT)
+            rows = list(islice(self._accepted(reader, looked_at), FIRST_ROWS))
+        except WatlowSinkError as error:
+            return described + paragraph(str(error))
+        if not rows:
+            return described + paragraph(f"no such row among the first {LOOKED_AT} of {reader}")
+        head = list(rows[0])
+        cells = [[row.get(name) for name in head] for row in rows]
+        return described + table(f"the first rows of {reader}", head, cells)
 
     @property
     def metadata(self) -> list[dict[str, Any]]:
