@@ -145,6 +145,11 @@ class Recording(OneProcess):
                 return
             yield batch.samples
 
+    @property
+    def begun(self) -> bool:
+        """Whether its `with` statement was entered; a recording runs once."""
+        return self._entered
+
     def stop(self) -> None:
         """End the schedule; batches in the queue can still be taken."""
         self.check_process()

@@ -1,4 +1,4 @@
-"""Views of recordings: `plot` draws them, `step_response` measures them.
+"""Views of recordings: `plot` draws them, `live` while they run, `step_response` measures them.
 
 Names are imported on first use: numpy and matplotlib are optional.
 """
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from watlowlib._internal.optional import import_optional
 
 if TYPE_CHECKING:
+    from watlowlib.views.live_plot import live
     from watlowlib.views.plotting import plot, step_response
 
-__all__ = ["plot", "step_response"]
+__all__ = ["live", "plot", "step_response"]
 
-_MODULES = {"plot": "plotting", "step_response": "plotting"}
+_MODULES = {"live": "live_plot", "plot": "plotting", "step_response": "plotting"}
 
 if not TYPE_CHECKING:  # with `__getattr__`, a type checker would accept any misspelt name
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from watlowlib.model import Sample
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, Kind
 from watlowlib.sinks.parquet.arrow import arrow
 from watlowlib.sinks.reading.samples import StoredSamples
@@ -32,6 +34,8 @@ ALARMS: dict[str, dict[int, str]] = {
 
 DRAWN = (*PROCESS_VALUES, *SETPOINTS, *OUTPUTS)
 """The parameters that are drawn unless others are asked for."""
+
+T = TypeVar("T")
 
 COLUMNS = ("device", "parameter", "instance", "value", "unit", "requested_at", "status")
 NO_VALUE, NO_ROWS = "no value", "no rows"
@@ -138,11 +142,12 @@ class CurveReader:
 
     def add(self, table: Any) -> None:
         """Add the rows of a pyarrow Table with the columns `COLUMNS`."""
-        for (device, parameter, instance), rows in split(table):
-            track = self._tracks.setdefault((device, parameter, instance), _Track())
-            self._add(track, (device, parameter, instance), rows)
+        for key, rows in split(table):
+            self.add_rows(key, rows)
 
-    def _add(self, track: _Track, key: Key, rows: Rows) -> None:
+    def add_rows(self, key: Key, rows: Rows) -> None:
+        """Add rows of one series."""
+        track = self._tracks.setdefault(key, _Track())
         parameter = key[1]
         first, last = int(rows.times.min()), int(rows.times.max())
         begin, end = self._range_us or (first, last)
@@ -182,7 +187,7 @@ class CurveReader:
         return self._intervals.setdefault((device, label, curve), Intervals(self._columns))
 
     def finish(self) -> Stored:
-        """Return what was read."""
+        """Return what was read so far; more may be added."""
         for key, track in self._tracks.items():
             self._shade(key, track.gaps.finish())
             self._shade_alarms(key, track.alarms.finish())
@@ -221,6 +226,45 @@ class Rows:
     unit_codes: Any
     labels: list[str]
     label_codes: Any
+
+
+def rows_of(samples: Iterable[Sample]) -> dict[Key, Rows]:
+    """Return the rows of samples for each device, parameter and instance; texts are left out.
+
+    The time is the one when the tick was due: steps of the wall clock do not change it.
+    """
+    found: dict[Key, list[Sample]] = {}
+    for each in samples:
+        if not isinstance(each.value, (str, tuple)):
+            found.setdefault((each.device, each.parameter, each.instance), []).append(each)
+    return {key: _rows(each) for key, each in found.items()}
+
+
+def _rows(samples: list[Sample]) -> Rows:
+    times = [each.scheduled_at or each.requested_at for each in samples]
+    values: list[Any] = [math.nan if each.value is None else each.value for each in samples]
+    units, unit_codes = _coded([each.unit and str(each.unit) for each in samples])
+    statuses = [each.status for each in samples]
+    labels, label_codes = _coded(
+        [
+            NO_VALUE if status == "ok" and math.isnan(value) else status
+            for status, value in zip(statuses, values)
+        ]
+    )
+    return Rows(
+        np.array([round(each.timestamp() * 1e6) for each in times], "int64"),
+        np.array(values, float),
+        units,
+        unit_codes,
+        labels,
+        label_codes,
+    )
+
+
+def _coded(cells: list[T]) -> tuple[list[T], Any]:
+    """Return the different cells, and the place of each cell among them."""
+    places = {cell: place for place, cell in enumerate(dict.fromkeys(cells))}
+    return list(places), np.array([places[cell] for cell in cells], "int64")
 
 
 def split(table: Any) -> list[tuple[Key, Rows]]:

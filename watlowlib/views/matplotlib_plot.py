@@ -54,19 +54,29 @@ def window() -> Callable[[Chart], None]:
         WatlowSinkError: There is no display.
     """
     pyplot = import_optional("matplotlib.pyplot")
-    figure = pyplot.figure()
-    framework = getattr(figure.canvas, "required_interactive_framework", None)
+    figure = new_figure("there is no display for a window: give an output file, such as -o run.png")
     pyplot.close(figure)
-    if framework is None:
-        raise WatlowSinkError(
-            "there is no display for a window: give an output file, such as -o run.png"
-        )
 
     def show(chart: Chart) -> None:
         draw(pyplot.figure(figsize=[each / DPI for each in chart.size]), chart)
         pyplot.show()
 
     return show
+
+
+def new_figure(message: str) -> Any:
+    """Return an empty figure of a new window.
+
+    Raises:
+        WatlowSinkDependencyError: matplotlib is not installed.
+        WatlowSinkError: There is no display; with `message`.
+    """
+    pyplot = import_optional("matplotlib.pyplot")
+    figure = pyplot.figure()
+    if getattr(figure.canvas, "required_interactive_framework", None) is None:
+        pyplot.close(figure)
+        raise WatlowSinkError(message)
+    return figure
 
 
 def _save(chart: Chart, path: Path) -> None:
