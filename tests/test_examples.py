@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from watlowlib import read_samples
 from watlowlib.simulator import SimulatedBus, SimulatedController
@@ -35,3 +39,35 @@ def test_the_example_records_watlow_and_alicat_into_one_table(tmp_path: Path) ->
     rows = list(read_samples(path))
     assert {row["protocol"] for row in rows} == {"alicat", "stdbus"}
     assert len([row for row in rows if row["device"] == "argon"]) == 6
+
+
+EXECUTE = """
+import sys, nbclient, nbformat
+notebook = nbformat.read(sys.argv[1], as_version=4)
+nbformat.validate(notebook)
+nbclient.NotebookClient(notebook, timeout=40).execute()
+print(nbformat.writes(notebook))
+"""
+
+
+def test_the_notebook_records_and_draws(tmp_path: Path) -> None:
+    for module in ("nbformat", "nbclient", "ipykernel", "matplotlib", "pyarrow"):
+        if find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
+    path = EXAMPLES / "recording.ipynb"
+    assert '"output_type"' not in path.read_text("utf-8")  # stored without outputs
+    # In a process of its own: the client of the kernel leaves sockets open.
+    output = subprocess.run(
+        [sys.executable, "-c", EXECUTE, str(path)], cwd=tmp_path,
+        stdout=subprocess.PIPE, text=True, check=True, timeout=50,
+    ).stdout  # fmt: skip
+    kinds = {
+        "".join(cell["source"]): [list(each.get("data", {})) for each in cell["outputs"]]
+        for cell in json.loads(output)["cells"]
+        if cell["cell_type"] == "code"
+    }
+    (table,) = kinds["oven.read_pv()"]
+    assert sorted(table) == ["text/html", "text/plain"]
+    (live,) = (found for text, found in kinds.items() if "live(stream" in text)
+    assert ["image/png" in each for each in live] == [True, False]  # one picture, and the summary
+    assert list(tmp_path.iterdir()) == []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +79,18 @@ def test_a_running_recording_is_drawn_without_sinks(
     assert summary == stream.summary
     assert (summary.ticks_dropped, summary.sinks) == (0, ())
     assert screen.charts
+
+
+def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = use(FakeScreen(), monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__).parents[2] / "docs" / "notebooks.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    assert "duration=60.0" in example
+    # Only the duration is replaced.
+    exec(compile(example.replace("duration=60.0", "duration=0.5"), page, "exec"), {})
+    assert screen.charts
+    assert {path.name for path in tmp_path.iterdir()} == {"run.sqlite", "run.png"}
 
 
 def test_a_screen_that_hangs_does_not_delay_the_recording(
