@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from html import escape
 
 
 def text(value: object) -> str:
@@ -26,7 +25,7 @@ def text(value: object) -> str:
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a table with headings; the first cell of a row is the heading of the row."""
-    headings = "".join(f'<th scope="col">{escape(each)}</th>' for each in head)
+    headings = "".join(f'<th scope="col">{_escaped(each)}</th>' for each in head)
     return _table(caption, f"<thead><tr>{headings}</tr></thead>", rows)
 
 
@@ -38,19 +37,25 @@ def fields(caption: str, values: Mapping[str, object]) -> str:
 
 def details(summary: str, content: str) -> str:
     """Return `content`, HTML that is shown after a click on the text `summary`."""
-    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+    return f"<details><summary>{_escaped(summary)}</summary>{content}</details>"
 
 
 def paragraph(content: str) -> str:
     """Return a text as a paragraph."""
-    return f"<p>{escape(content)}</p>"
+    return f"<p>{_escaped(content)}</p>"
 
 
 def _table(caption: str, head: str, rows: Iterable[Sequence[object]]) -> str:
     body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
-    return f"<table><caption>{escape(caption)}</caption>{head}<tbody>{body}</tbody></table>"
+    return f"<table><caption>{_escaped(caption)}</caption>{head}<tbody>{body}</tbody></table>"
 
 
 def _cells(row: Sequence[object]) -> str:
-    first, *others = (escape(text(cell)) for cell in row)
+    first, *others = (_escaped(text(cell)) for cell in row)
     return f'<th scope="row">{first}</th>' + "".join(f"<td>{each}</td>" for each in others)
+
+
+def _escaped(content: str) -> str:
+    from html import escape  # its table of entities would make the import of the library slower
+
+    return escape(content)
