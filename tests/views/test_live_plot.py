@@ -27,6 +27,8 @@ from watlowlib.views.curves import CurveReader, Stored, rows_of  # noqa: E402
 from watlowlib.views.layout import Chart, make_chart  # noqa: E402
 from watlowlib.views.screens import Window  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("fonts")
+
 PATIENCE_S = 20.0
 
 
@@ -178,7 +180,7 @@ def agg(monkeypatch: pytest.MonkeyPatch) -> None:
     pyplot.switch_backend("agg")
 
 
-@pytest.mark.usefixtures("agg", "fonts")
+@pytest.mark.usefixtures("agg")
 def test_without_a_display_the_recording_does_not_begin(ctl: Controller) -> None:
     stream = recording(ctl)
     with pytest.raises(WatlowSinkError, match="there is no display for a window: write with pipe"):
@@ -250,7 +252,7 @@ def chart() -> Chart:
     return make_chart(reader.finish(), [], "0:00:10", None)
 
 
-@pytest.mark.usefixtures("agg", "fonts")
+@pytest.mark.usefixtures("agg")
 def test_a_window_keeps_the_size_that_the_user_gave_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib import pyplot
     from matplotlib.backend_bases import FigureManagerBase
