@@ -72,7 +72,7 @@ def test_the_page_shows_values_gaps_health_and_the_end(tab: Browser, page: WebPa
     tab.show(390, 844)
     tab.open(page.url)
     tab.wait_for(
-        f'{text(".main b")} === "299.00" && {LABEL} === "Trend of the last 5 min: with 1 gaps"'
+        f'{text(".main b")} === "299.00" && {LABEL} === "Trend of the last 5 min: with 1 gap"'
     )
     card = tab.evaluate("document.querySelector('.card').innerText")
     for expected in ("oven", "°F", "ok", "setpoint", "output power", "299.00 %", "PID (71)"):

@@ -10,12 +10,17 @@ export function gapsOf(buckets, step, period, from, to) {
   const longest = 2.5 * Math.max(step, period);
   const gaps = [];
   let end = null;
+  const add = (begin, stop) => { // gaps that touch are one
+    const last = gaps.at(-1);
+    if (last && begin <= last[1] + step) last[1] = stop;
+    else gaps.push([begin, stop]);
+  };
   for (const [start, , , failed] of buckets) {
-    if (end !== null && start - end > longest) gaps.push([end, start]);
-    if (failed) gaps.push([start, start + Math.max(step, period)]);
+    if (end !== null && start - end > longest) add(end, start);
+    if (failed) add(start, start + Math.max(step, period));
     end = start + step;
   }
-  if (end !== null && to - end > Math.max(longest, 5)) gaps.push([end, to]);
+  if (end !== null && to - end > Math.max(longest, 5)) add(end, to);
   return gaps.filter(([begin, stop]) => stop > from && begin < to);
 }
 

@@ -193,7 +193,7 @@ function drawCard(card) {
   const strip = card.power ? seriesFor(card.power, "--power") : null;
   card.timeAt = draw(card.canvas, { lines, strip, from, to, cursor: card.cursor });
   const gaps = gapsOf(lines[0].buckets, stepOf(), card.main.period, from, to).length;
-  const label = `Trend of the last ${NAMES[span] || span}: ${gaps ? `with ${gaps} gaps` : "without gaps"}`;
+  const label = `Trend of the last ${NAMES[span] || span}: ${gaps ? `with ${gaps} gap${gaps === 1 ? "" : "s"}` : "without gaps"}`;
   if (card.canvas.getAttribute("aria-label") !== label) card.canvas.setAttribute("aria-label", label);
   setText(card.cursorText, card.cursor === null ? "" : cursorWords(card, [...lines, ...(strip ? [strip] : [])]));
 }
