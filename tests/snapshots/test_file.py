@@ -51,7 +51,7 @@ def test_a_file_that_cannot_be_replaced_is_unchanged(
     assert [each.name for each in tmp_path.iterdir()] == ["ctl.json"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "other"}', "\x80", "5"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, '{"format": "other"}', "\x80", "5"])
 def test_a_file_that_is_no_snapshot_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "ctl.json"
     path.write_text(text, "latin-1")
@@ -77,6 +77,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         lambda file: file["entries"][0].update(value=True),
         lambda file: file["entries"][0].update(number="7001"),
         lambda file: file["entries"][0].update(unit="K"),
+        lambda file: file["entries"].append(file["entries"][0]),
         lambda file: file["refusals"].append(5),
     ],
 )

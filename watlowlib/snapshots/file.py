@@ -52,7 +52,7 @@ def load(path: str | os.PathLike[str]) -> Snapshot:
         document = json.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise WatlowConfigurationError(f"{shown(path)} could not be read: {error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WatlowConfigurationError(
             f"{shown(path)} is not a snapshot, or is damaged: {error}"
         ) from error
@@ -74,11 +74,17 @@ def load(path: str | os.PathLike[str]) -> Snapshot:
 def _snapshot(document: dict[str, Any]) -> Snapshot:
     identity = dict(document["identity"])
     _unit(identity["temperature_unit"])
+    entries = tuple(_entry(**each) for each in document["entries"])
+    seen: set[tuple[int, int]] = set()
+    for each in entries:
+        if each.key in seen:
+            raise ValueError(f"{each.name} ({each.number}) instance {each.instance} is there twice")
+        seen.add(each.key)
     return Snapshot(
         identity=identity,
         taken_at=parse_time(document["taken_at"]),
         library_version=_checked(document["library_version"], str),
-        entries=tuple(_entry(**each) for each in document["entries"]),
+        entries=entries,
         refusals=tuple(_refusal(**each) for each in document["refusals"]),
     )
 
