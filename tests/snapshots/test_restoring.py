@@ -15,7 +15,7 @@ from watlowlib.errors import (
     WatlowConfirmationError,
     WatlowError,
 )
-from watlowlib.model import ProtocolKind, Value
+from watlowlib.model import ProtocolKind, Unit, Value
 from watlowlib.registry.parameters import ParameterSpec
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD, Write
 from watlowlib.snapshots import Change, Snapshot, SnapshotEntry
@@ -287,6 +287,8 @@ def test_an_address_in_use_is_a_refusal(unit: SimulatedController, ctl: Controll
         (entry("device_name", "Oven"), "is not supported"),
         (entry("setpoint", 80.0, instance=2), "does not have this instance"),
         (SnapshotEntry(99001, "afterburner", 1, 5), "does not know it"),
+        (SnapshotEntry(8001, "setpoint", 1, 62), "8001 is control_mode, not setpoint"),
+        (SnapshotEntry(7001, "setpoint", 300, 80.0), "instances 1 to 2"),
     ],
 )
 def test_what_cannot_be_written_is_left_out(
@@ -367,3 +369,50 @@ def test_a_series_sd_is_restored() -> None:
             report = snapshots.restore(ctl, taken, confirm=True)
             assert ctl.read_setpoint().value == before
     assert [each.name for each in report.written] == ["setpoint"]
+
+
+def test_a_value_with_another_unit_than_the_controllers_is_left_out(bus: SimulatedBus) -> None:
+    given = snapshot(entry("setpoint", 30.0, unit=Unit.CELSIUS), temperature_unit="°F")
+    with open_device(bus.port, temperature_unit="F") as ctl:
+        (left_out,) = snapshots.restore(ctl, given, confirm=True).left_out
+    assert left_out.reason == "its unit is °C in the snapshot and °F in the controller"
+    assert bus.controllers[1].get("setpoint") == 75.0
+
+
+def test_a_value_is_compared_as_the_controller_stores_it(
+    unit: SimulatedController, ctl: Controller
+) -> None:
+    # As edited by hand: a number that no 32-bit float has, and a label in place of the code.
+    edited = snapshot(
+        entry("setpoint", 80.1), SnapshotEntry(8001, "control_mode", 1, "Off", "Auto")
+    )
+    report = snapshots.restore(ctl, edited, confirm=True)
+    assert [each.name for each in report.written] == ["setpoint", "control_mode"]
+    assert report.written[1].after == SnapshotEntry(8001, "control_mode", 1, 62, "Off")
+    assert snapshots.plan(ctl, edited).writes == ()
+
+
+def test_an_address_that_is_no_number_is_not_reported_as_written(
+    unit: SimulatedController, ctl: Controller
+) -> None:
+    moved = snapshot(entry("standard_bus_address", "5"))
+    report = snapshots.restore(ctl, moved, confirm=True, include="standard_bus_address")
+    assert (report.written, unit.address) == ((), 1)
+    assert "give a whole number" in report.left_out[0].reason
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "message"),
+    [
+        ("communications_display_units", 15, "is °F in the snapshot and °C"),
+        ("profile_state", 149, "end the profile"),
+    ],
+)
+def test_a_plan_is_refused_if_scale_or_profile_have_changed_since(
+    unit: SimulatedController, ctl: Controller, setting: str, code: int, message: str
+) -> None:
+    plan = snapshots.plan(ctl, SETTINGS)
+    unit.set(setting, code)
+    with pytest.raises(WatlowConfigurationError, match=message):
+        snapshots.carry_out(ctl, plan, confirm=True)
+    assert unit.writes == []

@@ -80,5 +80,9 @@ def equal(before: SnapshotEntry | None, after: SnapshotEntry | None) -> bool:
     """Whether two values are the same; a unit counts where both are known."""
     if before is None or after is None:
         return before is after
-    same_unit = before.unit == after.unit or None in (before.unit, after.unit)
-    return before.value == after.value and same_unit
+    return before.value == after.value and same_unit(before, after)
+
+
+def same_unit(a: SnapshotEntry, b: SnapshotEntry) -> bool:
+    """Whether two values have the same unit; one that is not known may be the same."""
+    return a.unit == b.unit or None in (a.unit, b.unit)

@@ -7,14 +7,21 @@ started again: what has been written is equal now and left out, which also spare
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
 
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.snapshot import Progress, Snapshot, SnapshotEntry, entry_of, read_targets
-from watlowlib.devices.targets import as_list
-from watlowlib.devices.values import COMMUNICATION_SETTINGS
-from watlowlib.errors import WatlowConfigurationError, WatlowError
-from watlowlib.snapshots.compare import Change, change_of, equal
+from watlowlib.devices.targets import as_list, check_instance
+from watlowlib.devices.values import (
+    COMMUNICATION_SETTINGS,
+    as_stored,
+    checked_for_writing,
+    label_of,
+)
+from watlowlib.errors import WatlowConfigurationError, WatlowError, WatlowUnknownParameterError
+from watlowlib.snapshots.compare import Change, change_of, equal, same_unit
 from watlowlib.snapshots.fit import check_fits
 from watlowlib.snapshots.kinds import NAMED_ONLY, ORDER, STATE, kind_of
 
@@ -37,12 +44,14 @@ class RestorePlan:
     Attributes:
         snapshot: What is restored.
         include: The numbers of the parameters that the caller named.
+        other_unit: Whether the controller may have another part number.
         writes: The differences to write, in the order of the writes.
         left_out: The differences that are not written, and why.
     """
 
     snapshot: Snapshot
     include: frozenset[int]
+    other_unit: bool
     writes: tuple[Change, ...]
     left_out: tuple[NotWritten, ...]
 
@@ -71,28 +80,23 @@ def plan(
             parameters, or not in the snapshot.
         WatlowError: The controller or the line fails.
     """
-    named = _named(ctl, snapshot, include)
+    empty = RestorePlan(snapshot, _named(ctl, snapshot, include), other_unit, (), ())
     check_fits(ctl, snapshot, other_unit=other_unit)
-    return make_plan(ctl, snapshot, named, progress)
+    return plan_again(ctl, empty, progress)
 
 
-def make_plan(
-    ctl: Controller,
-    snapshot: Snapshot,
-    named: frozenset[int],
-    progress: Progress | None = None,
-) -> RestorePlan:
-    """Read the settings and compare them with a snapshot that fits."""
+def plan_again(ctl: Controller, before: RestorePlan, progress: Progress | None) -> RestorePlan:
+    """Read the settings, and plan what is to be written now instead of `before`."""
     writes: list[Change] = []
     left_out: list[NotWritten] = []
-    for change, error in _differences(ctl, snapshot, progress):
-        reason = _reason(ctl, change, named) if error is None else error
+    for change, reason in _differences(ctl, before.snapshot, progress):
+        reason = reason or _reason(ctl, change, before.include)
         if reason is None:
             writes.append(change)
         else:
             left_out.append(NotWritten(change, reason))
     writes.sort(key=lambda each: (ORDER.index(each.kind), each.key))
-    return RestorePlan(snapshot, named, tuple(writes), tuple(left_out))
+    return replace(before, writes=tuple(writes), left_out=tuple(left_out))
 
 
 def is_link_setting(ctl: Controller, change: Change) -> bool:
@@ -121,17 +125,19 @@ def _differences(
 ) -> list[tuple[Change, str | None]]:
     """Return the settings of the snapshot that the controller does not hold.
 
-    With each comes why the controller could not be read there, or None.
+    With each comes why it cannot be restored, or None.
     """
     session = ctl.session
     found: list[tuple[Change, str | None]] = []
     wanted: dict[tuple[int, int], SnapshotEntry] = {}
     for entry in snapshot.entries:
         change = change_of(ctl.registry, None, entry)
-        if change.kind == "unknown":
-            found.append((change, "this version of the library does not know it"))
-        elif change.kind != STATE:
-            wanted[entry.key] = entry
+        if change.kind == STATE:
+            continue
+        try:
+            wanted[entry.key] = _wanted(ctl, entry)
+        except WatlowConfigurationError as error:
+            found.append((change, error.message))
     targets = [(ctl.registry.resolve(number), instance) for number, instance in wanted]
     total = len(targets)
     report = None if progress is None else lambda finished: progress(finished, total)
@@ -140,8 +146,29 @@ def _differences(
         if isinstance(result, WatlowError):
             found.append((change_of(ctl.registry, None, after), result.message))
         elif not equal(before := entry_of((spec, instance), result), after):
-            found.append((change_of(ctl.registry, before, after), None))
+            units = f"its unit is {after.unit} in the snapshot and {before.unit} in the controller"
+            reason = None if same_unit(before, after) else units
+            found.append((change_of(ctl.registry, before, after), reason))
     return found
+
+
+def _wanted(ctl: Controller, entry: SnapshotEntry) -> SnapshotEntry:
+    """Return an entry with the name of its number, and the value as the controller stores it.
+
+    Raises:
+        WatlowConfigurationError: There is no such parameter or instance, or it has another name.
+    """
+    try:
+        spec = ctl.registry.resolve(entry.number)
+    except WatlowUnknownParameterError:
+        raise WatlowConfigurationError("this version of the library does not know it") from None
+    if entry.name != spec.name:
+        raise WatlowConfigurationError(f"{spec.number} is {spec.name}, not {entry.name}")
+    check_instance(spec, entry.instance)
+    value = entry.value
+    with suppress(WatlowConfigurationError):  # `_reason` names it if the value has to be written
+        value = as_stored(spec, checked_for_writing(spec, value, ctl.temperature_unit))
+    return replace(entry, value=value, label=label_of(spec, value))
 
 
 def _reason(ctl: Controller, change: Change, named: frozenset[int]) -> str | None:
@@ -149,10 +176,9 @@ def _reason(ctl: Controller, change: Change, named: frozenset[int]) -> str | Non
     if change.kind in NAMED_ONLY and change.number not in named:
         return f"a {change.kind} parameter is written only if it is named (include=, --include)"
     assert change.after is not None
-    if is_link_setting(ctl, change):
-        return None
+    options: Any = {"confirm": True, "maintenance": is_link_setting(ctl, change)}
     try:
-        ctl.check_write(change.number, change.after.value, instance=change.instance, confirm=True)
+        ctl.check_write(change.number, change.after.value, instance=change.instance, **options)
     except WatlowConfigurationError as error:
         return error.message
     return None

@@ -19,7 +19,8 @@ from watlowlib.devices.maintenance import (
 from watlowlib.devices.snapshot import ENDING, Progress, Snapshot
 from watlowlib.errors import WatlowConfirmationError, WatlowError
 from watlowlib.snapshots.compare import Change
-from watlowlib.snapshots.planning import NotWritten, RestorePlan, is_link_setting, make_plan, plan
+from watlowlib.snapshots.fit import check_fits
+from watlowlib.snapshots.planning import NotWritten, RestorePlan, is_link_setting, plan, plan_again
 
 OnWrite: TypeAlias = "Callable[[Change, str | None], object]"
 """Called after each write, with the reason if the controller refused it."""
@@ -88,13 +89,15 @@ def carry_out(
 ) -> RestoreReport:
     """Write what a plan contains; arguments and errors: see `restore`."""
     _check(confirm)
+    # The plan may be old: since then the scale may have changed or a profile have started.
+    check_fits(ctl, plan.snapshot, other_unit=plan.other_unit)
     writes = _Writes(ctl, on_write)
     ordinary = [each for each in plan.writes if not is_link_setting(ctl, each)]
     writes.run(ordinary)
     left_out = plan.left_out
     if writes.written:
         # A new sensor type or unit sets other parameters to the factory setting.
-        again = make_plan(ctl, plan.snapshot, plan.include, progress)
+        again = plan_again(ctl, plan, progress)
         tried = {each.change.key for each in writes.refused}
         more = [each for each in again.writes if not is_link_setting(ctl, each)]
         writes.run([each for each in more if each.key not in tried])
