@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -359,15 +360,20 @@ def test_a_complete_snapshot_restores_another_controller_over_modbus() -> None:
     assert {each.change.kind for each in report.left_out} == {"communication"}
 
 
-def test_a_series_sd_is_restored() -> None:
-    sd = SimulatedSD(1)
-    with SimulatedBus([sd], baudrate=None, turnaround_s=0.0) as bus:
-        with open_device(bus.port, protocol="modbus_rtu", family="sd") as ctl:
+def test_a_series_sd_is_restored_unless_its_scale_has_changed() -> None:
+    options: Any = {"protocol": "modbus_rtu", "family": "sd"}
+    with SimulatedBus([SimulatedSD(1)], baudrate=None, turnaround_s=0.0) as bus:
+        with open_device(bus.port, **options) as ctl:
             before = ctl.read_setpoint().value
             taken = ctl.read_all()
             ctl.set_setpoint(before + 5, confirm=True)
+        with open_device(bus.port, **options) as ctl:
             report = snapshots.restore(ctl, taken, confirm=True)
             assert ctl.read_setpoint().value == before
+            ctl.write_parameter("communications_display_units", "C", confirm=True)
+        with open_device(bus.port, **options) as ctl:
+            with pytest.raises(WatlowConfigurationError, match="those of this controller in °C"):
+                snapshots.restore(ctl, taken, confirm=True)
     assert [each.name for each in report.written] == ["setpoint"]
 
 

@@ -38,9 +38,14 @@ def check_fits(ctl: Controller, snapshot: Snapshot, *, other_unit: bool) -> None
 
 
 def _check_declared_scale(ctl: Controller, snapshot: Snapshot) -> None:
-    now, before = ctl.temperature_unit, snapshot.identity.get("temperature_unit")
+    now, before = ctl.session.read_scale(), snapshot.identity.get("temperature_unit")
     if now == before:
         return
+    if ctl.session.driver.reports_scale:
+        raise WatlowConfigurationError(
+            f"the temperatures of the snapshot are in {before}, those of this controller in {now}; "
+            f"set its scale ({SCALE}) first"
+        )
     if before is None:
         raise WatlowConfigurationError(
             f"the snapshot does not say the scale of its temperatures, and the controller was "
