@@ -106,6 +106,21 @@ def test_a_secret_that_is_in_no_variable_is_masked_too(monkeypatch: pytest.Monke
     }
 
 
+@pytest.mark.parametrize(
+    "name", ["passphrase", "db_pass", "pw", "api-key", "private_key", "access_key", "Authorization"]
+)
+def test_other_names_of_a_secret_are_masked(name: str) -> None:
+    redactor = Redactor()
+    assert redactor.value({name: SECRET}) == {name: "***"}
+    assert redactor.text(f"{name}: {SECRET}") == f"{name}: ***"
+
+
+def test_the_working_folder_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PWD", "/dev")
+    monkeypatch.setenv("OLDPWD", "/dev/bus")
+    assert Redactor().text("/dev/ttyUSB0 and /dev/bus") == "/dev/ttyUSB0 and /dev/bus"
+
+
 def test_a_user_name_inside_a_word_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(getpass, "getuser", lambda: "pi")
     text = Redactor().text("pi opens a pipe of okapi in /run/pi/x")

@@ -14,10 +14,14 @@ from typing import Any
 from watlowlib._internal.validation import masked
 
 HIDDEN = "***"
-SECRET_NAME = re.compile(r"passw|pwd|secret|token|api_?key|credential", re.IGNORECASE)
-_SECRET_OPTION = re.compile(
-    r"""(\b\w*(?:passw|pwd|secret|token|api_?key|credential)\w*["']?\s*[=:]\s*).*""", re.IGNORECASE
+_SECRET = (
+    r"passw|passphrase|pwd|secret|token|(?:api|access|private|auth)[_-]?key|credential"
+    r"|authorization|(?<![a-z])(?:pass|pw)(?![a-z])"
 )
+SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
+_SECRET_OPTION = re.compile(rf"""(\b\w*(?:{_SECRET})\w*["']?\s*[=:]\s*).*""", re.IGNORECASE)
+_FOLDERS = ("PWD", "OLDPWD")
+"""Variables of the shell whose names look like that of a password."""
 SHORTEST_SECRET = 4
 """Shorter values of environment variables would be replaced inside other words."""
 
@@ -31,7 +35,11 @@ class Redactor:
     """
 
     def __init__(self) -> None:
-        secrets = {value for name, value in os.environ.items() if SECRET_NAME.search(name)}
+        secrets = {
+            value
+            for name, value in os.environ.items()
+            if SECRET_NAME.search(name) and name not in _FOLDERS
+        }
         self._secrets = sorted((s for s in secrets if len(s) >= SHORTEST_SECRET), key=len)[::-1]
         self._names = [
             (re.compile(rf"(?<!\w){re.escape(name)}(?!\w)"), label)
