@@ -47,6 +47,18 @@ def test_a_good_line_has_no_problem_and_nothing_is_written() -> None:
     assert port_pool._ports == []
 
 
+def test_nothing_is_sent_on_a_port_that_another_program_has_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "watlowlib.diagnosis.port._programs_with", lambda device: ([(99, "picocom")], 0)
+    )
+    with SimulatedBus([1], baudrate=None, turnaround_s=0.0) as bus:
+        found = list(examine(bus.port, addresses=[1]))
+    assert [each.check for each in found] == ["port", "permission", "other programs"]
+    assert "picocom (pid 99)" in found[-1].found
+
+
 def test_an_echoing_adapter_is_a_warning() -> None:
     plan = FaultPlan({Fault.ECHO: 1.0})
     with SimulatedBus([1], baudrate=None, turnaround_s=0.0, faults=plan) as bus:

@@ -159,8 +159,8 @@ def _check_port(name: str, address: int) -> Generator[Finding, None, bool]:
     for check in (check_name, check_permission, check_users) if local else (check_name,):
         finding = check(name)
         yield finding
-        if finding.result is Result.PROBLEM and check is not check_users:
-            return False
+        if finding.result is Result.PROBLEM:
+            return False  # requests here would disturb another program that has the port open
     transport = SerialTransport(name, SerialSettings())
     try:
         transport.open()
