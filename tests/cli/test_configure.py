@@ -43,6 +43,17 @@ def test_without_an_option_the_settings_are_printed(
     assert bus.controllers[1].writes == []
 
 
+def test_a_controller_exchanged_during_the_question_is_not_changed(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unit = bus.controllers[1]
+    assert isinstance(unit, SimulatedController)
+    monkeypatch.setattr("watlowlib.cli.configure.ask", lambda: unit.set("serial_number", 4711))
+    assert main(["configure", bus.port, "--new-address", "5"]) == 1
+    assert "another controller replies now; nothing was written" in capsys.readouterr().err
+    assert (unit.address, unit.writes) == (1, [])
+
+
 @pytest.mark.parametrize(("text", "code", "address"), [("y\n", 0, 5), ("n\n", 1, 1), ("", 1, 1)])
 def test_the_change_is_shown_and_asked(
     text: str,

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from watlowlib.cli.base import define, json_option
-from watlowlib.cli.exits import SILENT, CommandError
+from watlowlib.cli.exits import FAILED, SILENT, CommandError
 from watlowlib.cli.fleet import BAUDRATES, load_config, open_fleet
 from watlowlib.cli.options import PORT, PROTOCOLS, Line, line_options
 from watlowlib.cli.output import console, print_json, print_table
@@ -145,7 +145,7 @@ def command(
         ProtocolKind(new_protocol) if new_protocol else None,
     )
     with _opened(line, rig) as ctl:
-        name, settings = ctl.name, _read_settings(ctl)
+        name, settings, serial_number = ctl.name, _read_settings(ctl), _serial_number(ctl)
         before = _place(ctl)
         steps = _plan(before, settings, new)
         if steps:
@@ -156,7 +156,8 @@ def command(
             console(stderr=True).print(_description(name, steps))
             ask()
         with _opened(line, rig) as ctl:
-            serial_number = _serial_number(ctl)
+            if _serial_number(ctl) != serial_number:
+                raise CommandError("another controller replies now; nothing was written", FAILED)
             _run(ctl, before, steps)
         place = steps[-1].after
         _print_next(place, line, rig, name)
