@@ -80,7 +80,7 @@ def test_restoring_shows_the_writes_and_asks(
     assert "not restored: display_read_lock (3010) instance 1: a lock parameter" in shown
     rows = [line.split() for line in shown.splitlines()]
     assert ["setpoint", "7001", "1", "setpoint", "75", "80"] in rows
-    assert "Write these 2 values to 1@" in shown
+    assert "Write 2 values to 1@" in shown
     assert bus.controllers[1].get("setpoint") == held
 
 
@@ -108,7 +108,7 @@ def test_a_refused_value_ends_with_1(
     assert main(["snapshot", "--restore", str(path), bus.port, "--yes"]) == 1
     output = capsys.readouterr()
     assert "setpoint (7001) instance 1: refused: setpoint (7001) within" in output.err
-    assert "1 values written" in output.out
+    assert "1 value written" in output.out
     assert bus.controllers[1].get("heat_algorithm") == 62
 
 

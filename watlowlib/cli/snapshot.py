@@ -141,15 +141,15 @@ def _restore(
         _list_left_out(plan.left_out)
         if plan.writes and not yes:
             _print_changes(plan.writes, ("now", Path(file).name), stderr=True)
-            ask(f"Write these {len(plan.writes)} values to {controller.name}?")
+            ask(f"Write {_values(len(plan.writes))} to {controller.name}?")
         report = _carry_out(controller, plan)
     if as_json:
         print_json({**_row(each), "error": None} for each in report.written)
         print_json({**_row(each.change), "error": each.reason} for each in report.refused)
     else:
-        console().print(f"{controller.name}: {len(report.written)} values written and verified")
+        console().print(f"{controller.name}: {_values(len(report.written))} written and verified")
     if report.refused:
-        raise CommandError(f"{len(report.refused)} values were refused, see above", FAILED)
+        raise CommandError(f"refused: {_values(len(report.refused))}, see above", FAILED)
 
 
 def _carry_out(controller: Controller, plan: RestorePlan) -> RestoreReport:
@@ -202,6 +202,10 @@ def _list_left_out(left_out: Iterable[NotWritten]) -> None:
 
 def _name(change: Change) -> str:
     return f"{change.name} ({change.number}) instance {change.instance}"
+
+
+def _values(count: int) -> str:
+    return f"{count} value{'s' * (count != 1)}"
 
 
 def _text(entry: SnapshotEntry | None) -> str | None:

@@ -148,7 +148,9 @@ def _take_byte_count(reader: FieldReader) -> int:
 
     def describe(data: bytes) -> Field:
         odd = "registers have 2 bytes each" if data[0] % 2 or not data[0] else ""
-        return Field("byte count", data, f"{data[0]} bytes: {data[0] // 2} registers", odd)
+        count = data[0] // 2
+        meaning = f"{data[0]} bytes: {count} register{'s' * (count != 1)}"
+        return Field("byte count", data, meaning, odd)
 
     return reader.take("byte count", 1, describe)[0] // 2
 
