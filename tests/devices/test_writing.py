@@ -121,6 +121,17 @@ def test_the_controllers_own_limits_apply_to_the_set_point(
     assert ctl.stats.exchanges == before
 
 
+def test_own_limits_are_read_again_after_a_change_of_the_scale(
+    bus: SimulatedBus, ctl: Controller
+) -> None:
+    unit_of(bus).set("setpoint_maximum", 400.0)
+    ctl.set_setpoint(300.0, confirm=True)
+    ctl.write_parameter("communications_display_units", "°C", confirm=True)
+    unit_of(bus).set("setpoint_maximum", 204.0)  # as firmware converts it
+    with pytest.raises(WatlowConfigurationError, match="to 204"):
+        ctl.set_setpoint(300.5, confirm=True)
+
+
 def test_limits_are_read_again_after_a_write_to_them(bus: SimulatedBus, ctl: Controller) -> None:
     ctl.set_setpoint(80.0, confirm=True)
     ctl.write_parameter("setpoint_maximum", 90.0, confirm=True)

@@ -39,6 +39,9 @@ from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.registry.parameters import ParameterSpec
 from watlowlib.units import as_scale, converted
 
+_CHANGE_LIMITS = frozenset({SETPOINT_MINIMUM, SETPOINT_MAXIMUM, 17050})
+"""Writes after which the limits of set points are read again; 17050 converts them."""
+
 
 class Given(NamedTuple):
     """A value as the caller gave it, before its conversion to the scale of the wire."""
@@ -241,11 +244,11 @@ def _readable_back(spec: ParameterSpec) -> bool:
 
 def _note_write(session: Session, write: CheckedWrite) -> None:
     """Count a write just before it is sent, whether it succeeds or not."""
-    spec, instance = write.spec, write.instance
+    spec = write.spec
     if spec.persistent or spec.number in SAVES_SETTINGS:
         session.note_eeprom_write()
-    if spec.number in (SETPOINT_MINIMUM, SETPOINT_MAXIMUM):
-        session.settings.setpoint_limits.pop(instance, None)
+    if spec.number in _CHANGE_LIMITS:
+        session.settings.setpoint_limits.clear()
 
 
 def _own_limit(session: Session, number: int, instance: int) -> float | None:
