@@ -41,6 +41,17 @@ def test_the_captured_frames_are_good(capsys: pytest.CaptureFixture[str]) -> Non
     assert re.search(r"^  value +01 00 47 +PID \(71\)$", output.out, re.MULTILINE)
 
 
+def test_json_has_null_for_a_value_that_is_not_finite(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    frame = "55ff060010000b88020301040101087fc0000044a8"
+    assert main(["decode", frame, "--json"]) == 0
+    text = capsys.readouterr().out
+    assert "NaN" not in text
+    value = json.loads(text)["fields"][-2]
+    assert (value["meaning"], value["matches"][0]["value"]) == ("nan", None)
+
+
 def test_json_has_one_object_a_frame(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["decode", *READ_PV.split(), "--json"]) == 0
     (row,) = map(json.loads, capsys.readouterr().out.splitlines())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from watlowlib._internal.validation import shown
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.exits import FAILED, CommandError
 from watlowlib.cli.options import PROTOCOLS
+from watlowlib.cli.output import json_text
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind
 from watlowlib.protocol.explain import Explainer
@@ -53,7 +53,7 @@ def command(frame: tuple[str, ...], protocol: str | None, as_json: bool) -> None
     for number, text in _frames(frame):
         for each in explainer.explain(*text):
             if as_json:
-                print(json.dumps(_row(each, number)))
+                print(json_text(_row(each, number)))
             else:
                 print(*[""] * bool(explained), *_lines(each, number), sep="\n")
             explained += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
@@ -28,7 +29,20 @@ def console(*, stderr: bool = False) -> Console:
 def print_json(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print each row as a JSON object on its own line; times are ISO 8601 in UTC."""
     for row in rows:
-        print(json.dumps(row, default=_json_cell, ensure_ascii=False), flush=True)
+        print(json_text(row), flush=True)
+
+
+def json_text(row: Mapping[str, Any]) -> str:
+    """Return a row as JSON; NaN and infinity, which JSON does not have, are null."""
+    return json.dumps(_finite(row), default=_json_cell, ensure_ascii=False)
+
+
+def _finite(cell: Any) -> Any:
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return None
+    if isinstance(cell, Mapping):
+        return {key: _finite(each) for key, each in cell.items()}
+    return [_finite(each) for each in cell] if isinstance(cell, (list, tuple)) else cell
 
 
 def _json_cell(cell: object) -> object:
