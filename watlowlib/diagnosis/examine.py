@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
-from watlowlib._internal.validation import as_enum, check_port, shown
+from watlowlib._internal.validation import check_port
 from watlowlib.devices.discovery import TIMEOUT_S, USUAL, ProbeCallback, find_devices
 from watlowlib.devices.factory import ADDRESSES
 from watlowlib.devices.targets import as_list
@@ -15,11 +15,12 @@ from watlowlib.diagnosis.findings import Finding, Result
 from watlowlib.diagnosis.line import ECHO_S, LISTEN_S, check_echo, check_noise
 from watlowlib.diagnosis.port import check_latency, check_name, check_permission, check_users
 from watlowlib.diagnosis.search import Declared, Tried, check_addresses, check_line, controllers
-from watlowlib.errors import WatlowConfigurationError, WatlowError
+from watlowlib.errors import WatlowError
 from watlowlib.model import ProtocolKind, Unit
 from watlowlib.protocol.line import QUIET_S
 from watlowlib.transport.serial_port import SerialTransport
 from watlowlib.transport.settings import SerialSettings
+from watlowlib.units import as_scale
 
 ALL_ADDRESSES = tuple(range(1, 17))
 OPENING_S = 0.05
@@ -62,9 +63,7 @@ def examine(
     """
     name, given = os.fspath(port), declared or {}
     check_port("port", name)
-    unit = None if temperature_unit is None else as_enum("temperature_unit", Unit, temperature_unit)
-    if unit not in (None, Unit.CELSIUS, Unit.FAHRENHEIT):
-        raise WatlowConfigurationError(f"temperature_unit={shown(unit)}: give 'C', 'F' or None")
+    unit = None if temperature_unit is None else as_scale("temperature_unit", temperature_unit)
     examination = _Examination(
         name,
         tuple(as_list("protocols", protocols, item=(str,))),
