@@ -22,6 +22,12 @@ def short_listening(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "LISTEN_S", 0.05)
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other program is seen: one may still have an old pty with the same number open."""
+    monkeypatch.setattr("watlowlib.diagnosis.port._programs_with", lambda device: ([], 0))
+
+
 def test_doctor_prints_a_line_for_each_finding(
     bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,8 +19,10 @@ SHORT_S = 0.25
 
 
 @pytest.fixture(autouse=True)
-def short_listening(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_and_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listen for a short time, and see no other program: one may still have an old pty open."""
     monkeypatch.setattr(line, "LISTEN_S", 0.05)
+    monkeypatch.setattr("watlowlib.diagnosis.port._programs_with", lambda device: ([], 0))
 
 
 def by_check(findings: list[Finding]) -> dict[str, Finding]:
