@@ -139,6 +139,27 @@ def test_a_value_of_a_sensor_in_error_is_a_gap(tmp_path: Path) -> None:
     assert np.nanmax(found.curves[0].values) == 100.0
 
 
+def test_any_text_is_drawn_as_it_is(tmp_path: Path) -> None:
+    text = r"$\bad{$ <b>&"
+    rows = [row(text, value, n, device=text, unit=text) for n, value in enumerate((1.0, 2.0))]
+    rows += [row(text, None, n, device=text, status=text) for n in (2, 3)]
+    found = stored(tmp_path, rows)
+    drawn(make_chart(found, [], text, None))
+    pytest.importorskip("plotly")
+    figure = figure_of(make_chart(found, [], text, None)).to_dict()
+    texts = [figure["layout"]["title"]["text"], figure["layout"]["yaxis"]["title"]["text"]]
+    texts += [each["name"] for each in (*figure["data"], *figure["layout"]["shapes"])]
+    assert texts == [r"$\bad{$ &lt;b&gt;&amp;"] * 4
+
+
+def test_values_and_times_that_no_axis_can_show_are_left_out(tmp_path: Path) -> None:
+    rows = [row("process_value", value, n) for n, value in enumerate((1.0, 1e308, -1e308, 2.0))]
+    rows += [row("process_value", 5.0, 9) | {"requested_at": datetime(1, 1, 1, tzinfo=timezone.utc)}]
+    found = stored(tmp_path, rows)
+    assert found.begin_us == START_US
+    assert shaded(found) == {"no value": [(1.0, 3.0)]}
+
+
 def test_a_pause_of_the_recording_is_shaded_and_breaks_the_line(tmp_path: Path) -> None:
     seconds = [*range(10), *range(1000, 1010)]
     found = stored(tmp_path, [row("process_value", 1.0, second) for second in seconds])

@@ -40,6 +40,12 @@ T = TypeVar("T")
 COLUMNS = ("device", "parameter", "instance", "value", "unit", "requested_at", "status")
 NO_VALUE, NO_ROWS = "no value", "no rows"
 
+LARGEST_VALUE = 1e100
+"""A value that is not smaller, such as infinity, is a gap: axes cannot show it."""
+
+TIMES_US = (0, 253_370_764_800_000_000)
+"""The times that are drawn, 1970 to 9998 in microseconds: others have no local time everywhere."""
+
 Key: TypeAlias = "tuple[str, str, int]"
 """A device, a parameter and an instance."""
 
@@ -270,7 +276,7 @@ def _coded(cells: list[T]) -> tuple[list[T], Any]:
 def split(table: Any) -> list[tuple[Key, Rows]]:
     """Return the rows of a table for each device, parameter and instance.
 
-    Rows without one of these or without a time, and rows with a text, are left out. The label of
+    Rows without one of these or without a time in `TIMES_US`, and rows with a text, are left out. The label of
     a row without a value, or whose status is not "ok", is the status.
     """
     if not table.num_rows:
@@ -278,6 +284,7 @@ def split(table: Any) -> list[tuple[Key, Rows]]:
     numbers = conform(table, {name: COLUMN_TYPES[name] for name in ("requested_at", "value")})
     times = numbers.column("requested_at").cast(arrow().timestamp("us")).to_numpy()
     values = numbers.column("value").to_numpy().astype(float)
+    values[~(np.abs(values) < LARGEST_VALUE)] = np.nan
     (devices, device), (parameters, parameter), (instances, instance), (units, unit) = (
         _encoded(table, name) for name in ("device", "parameter", "instance", "unit")
     )
@@ -285,11 +292,12 @@ def split(table: Any) -> list[tuple[Key, Rows]]:
     usable = ~np.isnat(times) & numbers.column("value" + TEXTS).is_null().to_numpy()
     usable |= ~np.isnat(times) & ~np.isnan(values)  # an integer is also a text
     usable &= (device < len(devices) - 1) & (parameter < len(parameters) - 1)
+    times = times.astype("int64")
+    usable &= (times >= TIMES_US[0]) & (times < TIMES_US[1])
     key = (device * len(parameters) + parameter) * len(instances) + instance
     order = np.argsort(key.astype("uint16") if key.max() < 1 << 16 else key, kind="stable")
     order = order[usable[order]]
     parts = np.split(order, np.flatnonzero(np.diff(key[order])) + 1) if len(order) else []
-    times = times.astype("int64")
     return [
         (
             (devices[device[at[0]]], parameters[parameter[at[0]]], instances[instance[at[0]]] or 1),

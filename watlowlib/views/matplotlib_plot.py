@@ -99,7 +99,7 @@ def draw(figure: Any, chart: Chart) -> None:
         first = n == 0 or chart.panels[n - 1].device != panel.device
         _draw_panel(ax, panel, chart, handles, first)
         fits = len(panel.label) * LETTER_PX < 0.75 * height_px * heights[n]  # without titles
-        ax.set_ylabel(panel.label if fits else panel.unit or "")
+        ax.set_ylabel(panel.label if fits else panel.unit or "", parse_math=False)
     figure.align_ylabels(axes)
     _set_time_axis(axes[-1], chart)
     _add_legend(figure, handles, chart)
@@ -122,7 +122,8 @@ def _draw_panel(ax: Any, panel: Panel, chart: Chart, handles: dict[str, Any], fi
     for step in chart.steps_of(panel):
         texts += wrap(step.text, int(chart.size[0] * 0.85 / LETTER_PX))
     if texts:
-        ax.set_title("\n".join(texts), loc="left", fontsize=10.0, fontweight="normal")
+        font = {"fontsize": 10.0, "fontweight": "normal"}
+        ax.set_title("\n".join(texts), loc="left", parse_math=False, **font)
 
 
 def _draw_curve(ax: Any, curve: Curve, color: str) -> Any:
@@ -197,7 +198,7 @@ def _add_legend(figure: Any, handles: dict[str, Any], chart: Chart) -> None:
     order = [*chart.colors, *handles]  # curves, then shades, then marks
     handles = {label: handles[label] for label in order if label in handles}
     longest = max(map(len, handles), default=0) * LETTER_PX + KEY_PX
-    figure.legend(
+    legend = figure.legend(
         list(handles.values()),
         list(handles),
         loc="outside upper center",
@@ -206,3 +207,5 @@ def _add_legend(figure: Any, handles: dict[str, Any], chart: Chart) -> None:
         title=chart.title or None,
         title_fontsize=12.0,
     )
+    for text in (*legend.get_texts(), legend.get_title()):
+        text.set_parse_math(False)  # a name may have a $

@@ -69,7 +69,7 @@ def figure_of(chart: Chart) -> Any:
     )
     figure.update_xaxes(title_text=_zone_text(chart), row=len(heights), col=1)
     figure.update_layout(
-        title=chart.title or None,
+        title=_plain(chart.title) or None,
         height=chart.size[1],
         template="plotly_white",
         hovermode="x",
@@ -98,14 +98,14 @@ def _draw_panel(
                 opacity=SHADE_OPACITY,
                 line={"width": 1, "color": chart.colors[shade.label]},
                 layer="below",
-                name=shade.label,
+                name=_plain(shade.label),
                 **_in_legend(shade.label, shown),
             )
     for curve in panel.curves:
         _draw_curve(figure, row, curve, chart.colors[curve.label], shift_us, shown)
     for step in chart.steps_of(panel):
         _mark_step(figure, row, step, shift_us, shown)
-    figure.update_yaxes(title_text=panel.label, row=row, col=1)
+    figure.update_yaxes(title_text=_plain(panel.label), row=row, col=1)
     if not panel.curves:  # without a trace plotly would leave out the axes
         begin = _dates(np.array([chart.begin_us]), shift_us)
         figure.add_scatter(x=begin, y=[None], showlegend=False, row=row, col=1)
@@ -121,7 +121,7 @@ def _in_legend(label: str, shown: set[str]) -> dict[str, Any]:
 def _draw_curve(
     figure: Any, row: int, curve: Curve, color: str, shift_us: int, shown: set[str]
 ) -> None:
-    unit = f" {curve.unit}" if curve.unit else ""
+    unit = f" {_plain(curve.unit)}" if curve.unit else ""
     setpoint = curve.parameter in SETPOINTS
     single = alone(curve.values)
     figure.add_scatter(
@@ -135,7 +135,7 @@ def _draw_curve(
             "dash": "dash" if setpoint else "solid",
             "shape": "hv" if setpoint else "linear",
         },
-        name=curve.label,
+        name=_plain(curve.label),
         hovertemplate=f"%{{x|%Y-%m-%d %H:%M:%S.%L}}<br>%{{y:.6~g}}{unit}",
         row=row,
         col=1,
@@ -177,7 +177,8 @@ def _mark_step(figure: Any, row: int, step: StepResponse, shift_us: int, shown: 
 
 
 def _add_heading(figure: Any, row: int, panel: Panel, chart: Chart) -> None:
-    texts = [f"<b>{escape(panel.device)}</b>", *(step.text for step in chart.steps_of(panel))]
+    texts = [f"<b>{_plain(panel.device)}</b>"]
+    texts += [_plain(step.text) for step in chart.steps_of(panel)]
     figure.add_annotation(
         text="<br>".join(texts),
         x=0,
@@ -191,6 +192,11 @@ def _add_heading(figure: Any, row: int, panel: Panel, chart: Chart) -> None:
         row=row,
         col=1,
     )
+
+
+def _plain(text: str) -> str:
+    """Return `text` so that plotly, which knows some tags of HTML, shows it as it is."""
+    return escape(text, quote=False)
 
 
 def _shift_us(chart: Chart) -> int:

@@ -195,7 +195,10 @@ def _contents(samples: StoredSamples) -> str:
             devices[device] = parameters[parameter] = None
             times = [min([*times[:1], rows.times.min()]), max([*times[1:], rows.times.max()])]
     if not devices:
-        return f"{samples!r} has no rows with a device, a parameter and a time"
+        return (
+            f"{samples!r} has no rows to draw: they need a device, a parameter, a time, and a "
+            "number or no value"
+        )
     first, last = (local(int(each)).isoformat(" ", "seconds") for each in times)
     return (
         f"the devices are {', '.join(devices)}; the parameters {', '.join(parameters)}; "
