@@ -124,6 +124,10 @@ class TextSink(RotatingSink):
         if recordings := recordings_beside(self.path):
             write_recordings(part, recordings)
 
+    def _abandon_part(self, part: Path) -> None:
+        with suppress(OSError):
+            meta_path(part).unlink(missing_ok=True)
+
     def _release(self) -> None:
         self._close_file()
 

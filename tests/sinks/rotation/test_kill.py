@@ -36,7 +36,7 @@ def test_a_kill_at_any_step_loses_and_duplicates_no_row(suffix: str, tmp_path: P
         [sys.executable, "-B", "-m", "tests.sinks.rotation.rotation_process", suffix, tmp_path,
          *STEPS[suffix]],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
-        timeout=50, check=True,
+        timeout=300, check=True,
     )  # fmt: skip
     written = dict(line.split("=") for line in done.stdout.splitlines())
     assert list(written) == STEPS[suffix]

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import sqlite3
+import sys
 import threading
 from collections import namedtuple
 from contextlib import closing
@@ -32,6 +33,9 @@ from watlowlib._internal.clock import ManualClock
 from watlowlib.sinks.meta_file import recordings_beside
 from watlowlib.sinks.rotation import finisher, moving
 from watlowlib.sinks.rotation.compress import compress
+from watlowlib.sinks.rotation.finisher import Finisher
+from watlowlib.sinks.rotation.names import PartNames
+from watlowlib.sinks.rotation.policy import make_policy
 from watlowlib.sinks.rotation.sink import RotatingSink
 
 FORMATS = ["csv", "jsonl", "sqlite", "parquet"]
@@ -377,6 +381,9 @@ def make_parts(folder: Path, days: int, suffix: str = "csv", size: int = 1000) -
         "roll-20200101.csv",
         "troll-20200101T000000Z.csv",
         "roll-1-20200101T000000Z.csv",
+        "roll-20200101T000000Z_0001.csv",
+        "roll-20200101T000000Z_02020.csv",
+        "roll-2020010\N{ARABIC-INDIC DIGIT ONE}T000000Z.csv",
         "roll-20200101T000000Z.jsonl",
     )
     for name in similar:
@@ -480,15 +487,127 @@ def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_part_that_cannot_be_removed_does_not_keep_others_from_being_finished(
+    tmp_path: Path,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "roll-20250101T000000Z.csv").mkdir()  # no part
+    for day in ("20260101", "20260102", "20261120"):
+        (tmp_path / f"roll-{day}T000000Z.csv").write_bytes(b"device,value\r\n")
+    unlink = Path.unlink
+
+    def unlink_unless_open(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "roll-20260101T000000Z.csv":
+            raise PermissionError("it is open")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink_unless_open)
+    options = {"rotate": "1 day", "keep": "90 days"}
+    with Writer(clock, tmp_path / "roll.csv", **options, compress=True) as writer:
+        writer.write()
+    assert "roll-20260101T000000Z.csv could not be removed: it is open" in caplog.text
+    assert "roll-20250101" not in caplog.text
+    assert not (tmp_path / "roll-20260102T000000Z.csv").exists()
+    assert (tmp_path / "roll-20261120T000000Z.csv.gz").exists()
+
+
+def test_a_folder_with_the_name_of_a_part_is_left_alone(
     tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "roll-20260101T000000Z.csv").mkdir()  # cannot be unlinked, as an open file there
-    (tmp_path / "roll-20261120T000000Z.csv").write_bytes(b"device,value\r\n")
-    options = {"rotate": "1 day", "keep": "90 days", "compress": True}
-    with Writer(clock, tmp_path / "roll.csv", **options) as writer:
+    (tmp_path / "roll-20261121T000000Z.csv").mkdir()
+    (tmp_path / "roll-20261121T000000Z_0002.csv.gz").mkdir()
+    with Writer(clock, tmp_path / "roll.csv", rotate="1 day", compress=True) as writer:
         writer.write()
-    assert "the parts of" in caplog.text
-    assert (tmp_path / "roll-20261120T000000Z.csv.gz").exists()
+        clock.advance(DAY)
+        writer.write()
+    assert "roll-20261121T000000Z_0003.csv.gz" in writer.files
+    assert not caplog.records
+    writer.check_rows()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a permission")
+@formats
+def test_a_link_stays_and_its_file_is_rotated(
+    suffix: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / f"current.{suffix}"
+    link.symlink_to(tmp_path / "disk" / f"roll.{suffix}")
+    with Writer(clock, link, rotate="1 day") as writer:
+        writer.write()
+        clock.advance(DAY)
+        writer.write()
+    assert link.is_symlink()
+    writer.path = tmp_path / "disk" / f"roll.{suffix}"
+    assert writer.files == [f"roll-20261121T000000Z.{suffix}", f"roll.{suffix}"]
+    writer.check_rows()
+
+
+def test_no_metadata_is_left_by_rotations_that_fail(
+    tmp_path: Path, clock: ManualClock, rename_fails: list[Exception]
+) -> None:
+    from tests.sinks.test_metadata import recording
+
+    with Writer(clock, tmp_path / "roll.csv", rotate="1 B") as writer:
+        writer.sink.write_recording(recording().info)
+        writer.write()
+        for _ in range(3):
+            rename_fails += [OSError("no permission")]
+            clock.advance(3600)
+            writer.write()
+    assert writer.files == ["roll.csv", "roll.csv.meta.json"]
+
+
+def test_the_file_is_locked_until_its_parts_are_finished(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "roll-20261120T000000Z.csv").write_bytes(b"device,value\r\n")
+    released = threading.Event()
+    finished: list[bool] = []
+    writer = Writer(clock, tmp_path / "roll.csv", rotate="1 day")
+    rotation, close = writer.sink._rotation, writer.sink._close
+    assert rotation is not None
+    thread, close_thread = rotation._finisher, rotation.close
+    assert thread.wait(30.0)
+    monkeypatch.setattr(thread, "_finish", lambda part, stop: released.wait(30.0))
+    monkeypatch.setattr(rotation, "close", lambda: (released.set(), close_thread()))
+    monkeypatch.setattr(writer.sink, "_close", lambda: (finished.append(thread.wait(0)), close()))
+    thread.wake()
+    writer.close()
+    assert finished == [True]
+
+
+def test_the_end_of_one_thread_does_not_hide_the_work_of_the_next(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    class Idle(threading.Event):
+        def set(self) -> None:
+            if self.is_set():
+                cleared.wait(0.5)
+            else:
+                cleared.clear()
+            super().set()
+
+        def clear(self) -> None:
+            super().clear()
+            cleared.set()
+
+    cleared, hold = threading.Event(), threading.Event()
+    (tmp_path / "roll-20261120T000000Z.csv").write_bytes(b"device,value\r\n")
+    names = PartNames(tmp_path / "roll.csv")
+    policy = make_policy("1 day", None, False, None)
+    assert policy is not None
+    thread = Finisher(names, policy, lambda part, stop: None, clock.utc)
+    thread._idle = Idle()
+    thread._idle.set()
+    thread.wake()
+    assert thread.wait(30.0)
+    thread._finish = lambda part, stop: hold.wait(30.0) and None
+    thread.wake()
+    assert not thread.wait(0.0)
+    hold.set()
+    thread.close()
 
 
 def test_metadata_stays_when_no_new_file_can_be_opened(

@@ -24,7 +24,7 @@ def compress(path: Path, stop: threading.Event) -> None:
         OSError: The disk is full, or there is no permission; `path` is as it was.
     """
     packed = packed_of(path)
-    if not packed.exists():
+    if not packed.is_file():
         new = packed.with_name(packed.name + ".tmp")
         try:
             if not _write(path, new, stop):

@@ -89,8 +89,9 @@ class Finisher:
                         return
                     self._again = False
                 self._work()
-        finally:
+        except BaseException:
             self._idle.set()
+            raise
 
     def _work(self) -> None:
         self._logged(self._remove_old)  # first: finishing may need the space
@@ -100,7 +101,7 @@ class Finisher:
     def _logged(self, task: Callable[[], None]) -> None:
         try:
             task()
-        except OSError as error:  # on Windows, a reader may have a part open
+        except OSError as error:  # the folder cannot be read
             log.warning("the parts of %s: %s; it is tried again later", self._names.path, error)
 
     def _finish_all(self) -> None:
@@ -131,9 +132,13 @@ class Finisher:
         parts = self._parts()
         while parts and (reason := self._excess(parts)):
             oldest = parts.pop(0)
-            for file in oldest.files():
-                file.unlink()
-            log.info("%s was removed: %s", oldest.path, reason)
+            try:
+                for file in oldest.files():
+                    file.unlink()
+            except OSError as error:  # on Windows, a reader may have it open
+                log.warning("%s could not be removed: %s; it is tried again later", file, error)
+            else:
+                log.info("%s was removed: %s", oldest.path, reason)
 
     def _excess(self, parts: list[Part]) -> str:
         """Return why the oldest of `parts` is to be removed; empty if it is not."""

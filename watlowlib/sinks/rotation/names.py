@@ -57,16 +57,22 @@ class PartNames:
 
     def parts(self) -> list[Part]:
         """Return the parts in the folder, the oldest first."""
-        found = (self._part(each.name) for each in self.path.parent.iterdir())
-        return sorted({each for each in found if each is not None})
+        found = ((each, self._part(each.name)) for each in self.path.parent.iterdir())
+        return sorted({part for each, part in found if part is not None and each.is_file()})
 
     def next(self, when: datetime) -> Part:
         """Return a part with a new name for the time `when`."""
         when = when.replace(microsecond=0)
         number = 1 + max((each.number for each in self.parts() if each.when == when), default=0)
+        while (path := self._path_of(when, number)).exists() or packed_of(path).exists():
+            number += 1  # a folder has the name
+        return Part(when, number, path)
+
+    def _path_of(self, when: datetime, number: int) -> Path:
         count = f"_{number:04}" if number > 1 else ""
-        name = f"{self.path.stem}-{when.strftime(STAMP)}{count}{self.path.suffix}"
-        return Part(when, number, self.path.with_name(name))
+        return self.path.with_name(
+            f"{self.path.stem}-{when.strftime(STAMP)}{count}{self.path.suffix}"
+        )
 
     def _part(self, name: str) -> Part | None:
         """Return the part that the file `name` belongs to; None if it is no part of this file."""
@@ -78,4 +84,5 @@ class PartNames:
             when = datetime.strptime(stamp, STAMP).replace(tzinfo=timezone.utc)
         except ValueError:
             return None
-        return Part(when, int(number or 1), self.path.with_name(part))
+        path = self._path_of(when, int(number or 1))
+        return Part(when, int(number or 1), path) if path.name == part else None

@@ -50,7 +50,8 @@ class RotatingSink(FileSink):
         super().__init__(path, columns=columns)
         self._policy = make_policy(rotate, keep, compress, min_free)
         if self._policy is not None:  # the program may change its working directory
-            self.path = self.path.absolute()
+            link = self.path.is_symlink()  # the file is renamed, not the link
+            self.path = self.path.resolve() if link else self.path.absolute()
         if compress and not self._compresses:
             raise WatlowConfigurationError(
                 f"compress=True: {self.path.suffix or type(self).__name__} files are not "
@@ -72,6 +73,7 @@ class RotatingSink(FileSink):
         if self._policy is None:
             self._open_file()
             return
+        self._end_rotation()  # of a file that could not be opened again
         changed = changed_at(self._files(self.path))  # opening a file may change it
         self._open_file()
         self._rotation = Rotation(self.path, self._policy, self._finish, changed, self._clock)
@@ -90,15 +92,18 @@ class RotatingSink(FileSink):
             self._append_rows(samples)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, after its parts are finished: the lock is for them too."""
         if self.in_other_process:
             return
-        rotation, self._rotation = self._rotation, None
         try:
-            self._close()
+            self._end_rotation()
         finally:
-            if rotation is not None:
-                rotation.close()
+            self._close()
+
+    def _end_rotation(self) -> None:
+        rotation, self._rotation = self._rotation, None
+        if rotation is not None:
+            rotation.close()
 
     def _rotate_if_due(self, rotation: Rotation) -> None:
         if rotation.is_due(self._size):
@@ -124,6 +129,7 @@ class RotatingSink(FileSink):
         try:
             move(files, parts)
         except OSError as error:
+            self._abandon_part(part)
             rotation.failed(error)
             self._reopen(*kept)
             return
@@ -132,6 +138,7 @@ class RotatingSink(FileSink):
         except WatlowSinkError as error:
             with suppress(OSError):
                 move(parts, files)
+                self._abandon_part(part)
             rotation.failed(error)
             self._reopen(*kept)
             return
@@ -160,6 +167,9 @@ class RotatingSink(FileSink):
 
     def _prepare_part(self, part: Path) -> None:
         """Make the open file ready to be the part `part`; after an error it can be continued."""
+
+    def _abandon_part(self, part: Path) -> None:
+        """Delete what `_prepare_part` has made: the file could not be renamed."""
 
     def _release(self) -> None:
         """Close the active file, to rename it."""
