@@ -22,7 +22,7 @@ np = pytest.importorskip("numpy")
 pytest.importorskip("pyarrow")
 pytest.importorskip("matplotlib")
 
-from watlowlib.views import plot, step_response  # noqa: E402
+from watlowlib.views import plot, plotting, step_response  # noqa: E402
 from watlowlib.views.curves import COLUMNS, Stored, read_curves  # noqa: E402
 from watlowlib.views.layout import Chart, make_chart, zone_change  # noqa: E402
 from watlowlib.views.matplotlib_plot import draw  # noqa: E402
@@ -94,7 +94,8 @@ def test_the_extension_selects_the_format(
 ) -> None:
     output = tmp_path / f"run{suffix}"
     output.write_text("old")
-    assert plot(recording, output, title="Batch 12") == []
+    only = {"parameters": "process_value", "size": (700, 300)}
+    assert plot(recording, output, title="Batch 12", **only) == []
     assert output.read_bytes().startswith(begin)
     assert list(tmp_path.iterdir()) == [output]
 
@@ -154,7 +155,9 @@ def test_any_text_is_drawn_as_it_is(tmp_path: Path) -> None:
 
 def test_values_and_times_that_no_axis_can_show_are_left_out(tmp_path: Path) -> None:
     rows = [row("process_value", value, n) for n, value in enumerate((1.0, 1e308, -1e308, 2.0))]
-    rows += [row("process_value", 5.0, 9) | {"requested_at": datetime(1, 1, 1, tzinfo=timezone.utc)}]
+    rows += [
+        row("process_value", 5.0, 9) | {"requested_at": datetime(1, 1, 1, tzinfo=timezone.utc)}
+    ]
     found = stored(tmp_path, rows)
     assert found.begin_us == START_US
     assert shaded(found) == {"no value": [(1.0, 3.0)]}
@@ -374,9 +377,20 @@ def test_without_an_output_a_window_is_shown(
     assert [each.get_ylabel() for each in figure.axes] == ["temperature, °F", "output, %"]
 
 
-def test_a_file_that_cannot_be_written_is_an_error(recording: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(WatlowSinkError, match=r"missing.run.png could not be written"):
-        plot(recording, tmp_path / "missing" / "run.png")
+        plot(tmp_path / "not read.csv", tmp_path / "missing" / "run.png")
+
+    def write(chart: Chart, path: Path) -> None:
+        path.write_text("half")
+        raise OSError("the disk is full")
+
+    monkeypatch.setitem(plotting.WRITERS, ".png", lambda: write)
+    with pytest.raises(WatlowSinkError, match=r"run.png could not be written: the disk is full"):
+        plot(recording, tmp_path / "run.png")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,8 +276,8 @@ def _coded(cells: list[T]) -> tuple[list[T], Any]:
 def split(table: Any) -> list[tuple[Key, Rows]]:
     """Return the rows of a table for each device, parameter and instance.
 
-    Rows without one of these or without a time in `TIMES_US`, and rows with a text, are left out. The label of
-    a row without a value, or whose status is not "ok", is the status.
+    Rows without one of these or without a time in `TIMES_US`, and rows with a text, are left
+    out. The label of a row without a value, or whose status is not "ok", is the status.
     """
     if not table.num_rows:
         return []

@@ -216,6 +216,8 @@ def _writer(output: str | os.PathLike[str] | None) -> Callable[[Chart], None]:
         raise WatlowConfigurationError(
             f"{shown(output)}: the extension selects the format; known are {', '.join(WRITERS)}"
         )
+    if not path.absolute().parent.is_dir():
+        raise WatlowSinkError(f"{path} could not be written: there is no folder {path.parent}")
     return partial(_save, save(), path)
 
 

@@ -153,3 +153,27 @@ def test_an_odd_cell_of_another_program_is_a_problem_on_the_page(
     feed = StoredFeed(page, str(path))
     feed.look()
     assert "first" in feed._health["problem"]
+
+
+@pytest.mark.parametrize("cells", ['"value": 1e999, "instance": 1e999', '"value": 1' + "0" * 400])
+def test_a_number_that_is_too_large_is_a_problem_on_the_page(
+    page: WebPage, tmp_path: Path, cells: str
+) -> None:
+    rows = (
+        f'{{"device": "oven", "parameter": "p", "requested_at": "2026-01-01T00:00:00Z", {cells}}}'
+    )
+    (tmp_path / "run.jsonl").write_text(rows + "\n")
+    feed = StoredFeed(page, str(tmp_path / "run.jsonl"))
+    feed.look()
+    assert feed._health["problem"]
+
+
+def test_half_a_character_in_a_name_is_shown_as_a_question_mark(
+    page: WebPage, tmp_path: Path
+) -> None:
+    names = '{"device": "\\ud800", "parameter": "p", '
+    cells = '"requested_at": "2026-01-01T00:00:00Z", "value": 1}\n'
+    (tmp_path / "run.jsonl").write_text(names + cells)
+    StoredFeed(page, str(tmp_path / "run.jsonl")).look()
+    assert b'"device":"?"' in page.board.event({})
+    assert b'["?","p",1]' in b"".join(page.board.history(300))

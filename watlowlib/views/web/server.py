@@ -28,7 +28,7 @@ MOST_CONNECTIONS = MOST_VIEWERS + 20
 """Connections that are served at the same time; more are closed."""
 
 SEND_S = 10.0
-"""How long a viewer may take to receive a piece of a reply, and a request to arrive."""
+"""How long a viewer may take to receive a piece of a reply, or to send a piece of a request."""
 
 LEAVE_S = 0.2
 """How long connections may take to end by themselves, before their sockets are shut down."""

@@ -19,7 +19,6 @@ from typing import Any
 from watlowlib._internal.clock import parse_time
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import masked
-from watlowlib.errors import WatlowError
 from watlowlib.sinks.parquet.journal import journal_of
 from watlowlib.sinks.reading.samples import StoredSamples, read_samples
 from watlowlib.views.web.board import Board, Point
@@ -106,7 +105,7 @@ class StoredFeed:
                 self._read()
                 self._seen = seen
             self._health = {"read_at": self._utc().timestamp()}
-        except (WatlowError, OSError, ValueError, TypeError) as error:  # also another file's cells
+        except Exception as error:  # noqa: BLE001 - also from cells of another program
             self._health = {"problem": masked(str(error))}
 
     def _read(self) -> None:
