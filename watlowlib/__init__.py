@@ -93,6 +93,7 @@ if TYPE_CHECKING:
         Unit,
         WordOrder,
     )
+    from watlowlib.model.events import Event, EventKind
     from watlowlib.protocol.stats import DeviceStats, PortStats
     from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
     from watlowlib.rig.load import load_rig
@@ -107,7 +108,7 @@ if TYPE_CHECKING:
     from watlowlib.sinks.pipe import pipe
     from watlowlib.sinks.postgres.config import PostgresConfig
     from watlowlib.sinks.postgres.sink import PostgresSink, SpoolStats
-    from watlowlib.sinks.reading import StoredSamples, read_samples
+    from watlowlib.sinks.reading import StoredSamples, read_events, read_samples
     from watlowlib.sinks.rows import sample_to_row
     from watlowlib.sinks.sqlite import SqliteSink
     from watlowlib.streaming.metadata import RecordingInfo
@@ -154,6 +155,8 @@ __all__ = [
     "DeviceStats",
     "ErrorContext",
     "ErrorPolicy",
+    "Event",
+    "EventKind",
     "FleetStats",
     "InMemorySink",
     "JsonlSink",
@@ -242,6 +245,7 @@ __all__ = [
     "open_sink",
     "pipe",
     "profile_named",
+    "read_events",
     "read_samples",
     "record",
     "sample_to_row",
@@ -254,6 +258,7 @@ _NAMES_BY_MODULE = {
     "devices.factory": "open_device",
     "devices.loops": "ControllerLoop",
     "devices.poll": "Poll PollSource",
+    "model.events": "Event EventKind",
     "manager.manager": "WatlowManager",
     "model": "AcquisitionSummary AlarmState ControllerFamily DeviceInfo PartNumber PidGains "
     "ProtocolKind Quantity RateReport Reading Sample SinkReport Unit WordOrder",
@@ -272,7 +277,7 @@ _NAMES_BY_MODULE = {
     "sinks.parquet.sink": "ParquetSink",
     "sinks.pipe": "pipe",
     "sinks.postgres.sink": "PostgresSink SpoolStats",
-    "sinks.reading": "StoredSamples read_samples",
+    "sinks.reading": "StoredSamples read_events read_samples",
     "sinks.rows": "sample_to_row",
     "sinks.sqlite": "SqliteSink",
     "sinks.csv": "CsvSink",

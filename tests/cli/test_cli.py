@@ -184,8 +184,10 @@ def test_a_recording_whose_terminal_is_closed_keeps_all_rows(tmp_path: Path) -> 
     finally:
         process.kill()
         process.wait(20)
-    assert [each.name for each in tmp_path.iterdir()] == ["run.parquet"]
+    assert {each.name for each in tmp_path.iterdir()} == {"run.parquet", "run.events.parquet"}
     assert len(list(watlowlib.read_samples(tmp_path / "run.parquet"))) > 0
+    kinds = [each.kind for each in watlowlib.read_events(tmp_path / "run.parquet")]
+    assert kinds == ["recording_started", "recording_stopped"]
 
 
 def test_a_program_that_ignores_sighup_keeps_recording(tmp_path: Path) -> None:

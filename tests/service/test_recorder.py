@@ -14,6 +14,7 @@ from watlowlib import (
     Sample,
     WatlowConfigurationError,
     WatlowSinkError,
+    read_events,
     read_samples,
 )
 from watlowlib._internal.clock import ManualClock
@@ -218,3 +219,7 @@ def test_a_sink_that_fails_is_opened_again_and_the_others_continue(
     assert [number for number, _ in ticks(folder / "bad.csv", "top")] == [0, 1, 4]
     assert [number for number, _ in ticks(folder / "good.csv", "top")] == [0, 1, 2, 3, 4]
     assert len(read_samples(folder / "bad.csv").metadata) == 1
+    for name in ("bad.csv", "good.csv"):
+        assert [each.kind for each in read_events(folder / name)] == [
+            "recording_started", "sink_failed", "sink_back", "recording_stopped",
+        ]  # fmt: skip

@@ -41,6 +41,7 @@ from watlowlib.devices.controller import Controller
 from watlowlib.devices.poll import Poll
 from watlowlib.model import Sample
 from watlowlib.sinks import base
+from watlowlib.streaming.counters import Batch
 from watlowlib.streaming.recorder import Recording
 
 PATIENCE_S = 10.0
@@ -237,7 +238,7 @@ def test_a_sink_keeps_up_again_once_half_of_its_queue_is_empty(
 
     def offer(count: int) -> None:
         for _ in range(count):
-            writer.offer([FIRST], alone=False)
+            writer.offer(Batch([FIRST]), alone=False)
 
     def write(count: int) -> None:
         for _ in range(count):

@@ -17,7 +17,8 @@ from rich.live import Live
 from watlowlib.cli.tracks import Track
 from watlowlib.cli.view import ASCII, UNICODE, Output, ViewState, draw
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
-from watlowlib.sinks.base import FileSink, SampleSink, store_recording
+from watlowlib.model.events import Event
+from watlowlib.sinks.base import FileSink, SampleSink, store_events, store_recording
 from watlowlib.streaming.metadata import RecordingInfo
 from watlowlib.streaming.recorder import Recording
 
@@ -150,6 +151,10 @@ class WatchedSink:
     def write_recording(self, info: RecordingInfo) -> None:
         """Store what is known about a recording, if the sink does."""
         store_recording(self._sink, info)
+
+    def write_events(self, events: Sequence[Event]) -> None:
+        """Store events, if the sink does."""
+        store_events(self._sink, events)
 
     def close(self) -> None:
         """Close the sink."""

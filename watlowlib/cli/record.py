@@ -119,7 +119,7 @@ def command(
             open_fleet(manager, line, rig)
         else:
             _add_simulated(manager, simulate, speed, line.unit or "F", stack)
-        recording = record(manager, **arguments)
+        recording = record(manager, **arguments, events=True)
         check_first(manager, recording, arguments, screen, anyway=anyway)
         if as_json:
             sinks.append(StdoutRows())

@@ -27,8 +27,11 @@ class EepromCounter:
         self._warned_s = float("-inf")
         self._lock = threading.Lock()
 
-    def note(self, controller: str, now_s: float | None = None) -> None:
-        """Count one write; `now_s` is on the monotonic clock, None for now."""
+    def note(self, controller: str, now_s: float | None = None) -> str:
+        """Count one write; return the warning that was logged, or "".
+
+        `now_s` is on the monotonic clock, None for now.
+        """
         now_s = time.monotonic() if now_s is None else now_s
         with self._lock:
             self.writes += 1
@@ -37,12 +40,16 @@ class EepromCounter:
             warn = too_many and now_s - self._warned_s >= HOUR_S
             if warn:
                 self._warned_s = now_s
-        if warn:
-            log.warning(
-                "%s: %d EEPROM writes within an hour; at this rate its %d writes are used up "
-                "within a year. Use ramp_to for ramps, write less often, or set "
-                "non_volatile_save (17051) to No on the controller's keys",
-                controller,
-                len(self._recent),
-                RATED_WRITES,
-            )
+        if not warn:
+            return ""
+        warning = (
+            f"{len(self._recent)} EEPROM writes within an hour; at this rate its {RATED_WRITES} "
+            "writes are used up within a year"
+        )
+        log.warning(
+            "%s: %s. Use ramp_to for ramps, write less often, or set non_volatile_save (17051) to "
+            "No on the controller's keys",
+            controller,
+            warning,
+        )
+        return warning

@@ -13,6 +13,7 @@ from watlowlib._internal.validation import shown
 from watlowlib.devices.targets import Parameters, as_list
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import Sample, Unit
+from watlowlib.model.events import EventListener
 
 
 class Poll(NotCopied):
@@ -49,6 +50,12 @@ class Poll(NotCopied):
 
     def finish(self) -> None:
         """Wait until no read is in progress."""
+
+    def listen(self, listener: EventListener) -> None:
+        """Call `listener` with each event that the program causes at a controller."""
+
+    def unlisten(self, listener: EventListener) -> None:
+        """Call `listener` no more."""
 
     @property
     def ports(self) -> Mapping[str, str]:

@@ -23,6 +23,7 @@ from watlowlib.devices.targets import Parameters
 from watlowlib.devices.values import quantity_of, unit_of
 from watlowlib.errors import WatlowError, WatlowPortBusyError
 from watlowlib.model import Reading, Sample, Unit
+from watlowlib.model.events import EventListener
 from watlowlib.protocol.stats import DeviceStats
 
 SampleResult: TypeAlias = "tuple[Sample, WatlowError | None]"
@@ -103,6 +104,14 @@ class Sampler(Poll):
         """Read the serial and part number and the firmware, as far as they are not known."""
         with suppress(WatlowError):  # the first tick reports it
             read_description(self._session)
+
+    def listen(self, listener: EventListener) -> None:
+        """Call `listener` with each write and each warning about writes."""
+        self._session.listeners[listener] = self._device
+
+    def unlisten(self, listener: EventListener) -> None:
+        """Call `listener` no more."""
+        self._session.listeners.pop(listener, None)
 
     def __call__(self, stop: Event | None = None) -> list[Sample]:
         """Read everything once; end early when `stop` is set and a read has failed."""

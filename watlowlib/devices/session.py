@@ -34,6 +34,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, PartNumber, Reading, Sample, Unit
+from watlowlib.model.events import EventKind
 from watlowlib.protocol.exchange import LONGEST_TIMEOUT_S, WriteOptions
 from watlowlib.protocol.line import InterruptionError, OutageError
 from watlowlib.protocol.port_pool import Lease, release_later
@@ -72,6 +73,7 @@ class Session(SessionAttributes):
         """Whether writes go into the EEPROM, as far as this program knows."""
         self.eeprom = EepromCounter()
         """Writes of this program that have reached the controller's EEPROM."""
+        self.listeners = {}
         self.replacements = 0
         """How often `accept_replacement` was called."""
         self.last_error: WatlowError | None = None
@@ -263,8 +265,8 @@ class Session(SessionAttributes):
 
     def note_eeprom_write(self) -> None:
         """Count an EEPROM write, unless persistent writes are switched off."""
-        if self.persistent_writes:
-            self.eeprom.note(self.name)
+        if self.persistent_writes and (warning := self.eeprom.note(self.name)):
+            self.tell(EventKind.EEPROM_WARNING, warning, self.eeprom.writes)
 
     def replies_at(self, address: int) -> bool:
         """Whether anything replies at `address`, even if only with damaged frames."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from watlowlib._internal.process import NotCopied
 from watlowlib.devices.driver import Driver
 from watlowlib.model import ControllerFamily, ProtocolKind, Unit
+from watlowlib.model.events import EventKind, EventListener
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, Registry
@@ -16,6 +17,8 @@ class SessionAttributes(NotCopied):
 
     driver: Driver
     family: ControllerFamily
+    listeners: dict[EventListener, str]
+    """Who hears of writes, and under which name of the controller."""
     _lease: Lease
     _temperature_unit: Unit | None
 
@@ -68,3 +71,8 @@ class SessionAttributes(NotCopied):
     def protocol(self) -> ProtocolKind:
         """The wire protocol."""
         return self._lease.shared.protocol
+
+    def tell(self, kind: EventKind, text: str, value: float | int | str | None = None) -> None:
+        """Tell the listeners of an event."""
+        for listener, name in tuple(self.listeners.items()):
+            listener(name, kind, text, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from numbers import Number
 from typing import Any, TypeAlias
 
@@ -11,8 +12,8 @@ from watlowlib.devices.driver import Target
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.registry.parameters import ParameterSpec, Registry
 
-Parameters: TypeAlias = "str | int | Iterable[str | int]"
-"""One parameter or several, each by name, alias or number."""
+Parameters: TypeAlias = "str | int | Iterable[str | int | tuple[str | int, int]]"
+"""One parameter or several, each by name, alias or number, or as a pair with its only instance."""
 
 
 def targets_of(
@@ -32,9 +33,12 @@ def targets_of(
             "nothing to read: give at least one parameter, such as 'process_value', "
             "and at least one instance"
         )
-    return list(
-        dict.fromkeys(target_of(registry, name, number) for name in names for number in numbers)
-    )
+    pairs = [
+        pair
+        for name in names
+        for pair in ([name] if isinstance(name, tuple) else product([name], numbers))
+    ]
+    return list(dict.fromkeys(target_of(registry, *pair) for pair in pairs))
 
 
 def target_of(registry: Registry, parameter: str | int, instance: int) -> Target:

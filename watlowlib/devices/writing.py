@@ -35,6 +35,7 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.model import Reading, Unit, Value
+from watlowlib.model.events import EventKind
 from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.registry.parameters import ParameterSpec
 from watlowlib.units import as_scale, converted
@@ -185,13 +186,28 @@ def send_write(
     session.check_cooling(spec)
     check_own_limits(session, write)
     unit = None if given is None else given.unit
+    sent = False
+
+    def note_sending() -> None:
+        nonlocal sent
+        sent = True
+        _note_write(session, write)
+
     options = WriteOptions(
         readable=_readable_back(spec),
         skip_unchanged=spec.persistent and spec.readable and not force,
-        on_send=lambda: _note_write(session, write),
+        on_send=note_sending,
         scale=None if given is None else given.scale,
     )
-    reading = session.write(spec, instance, value, options)
+    text = f"{spec.name} ({spec.number}), instance {instance}"
+    try:
+        reading = session.write(spec, instance, value, options)
+    except WatlowError as error:
+        if sent:
+            session.tell(EventKind.WRITE_FAILED, f"{text}: {error.message}", value)
+        raise
+    if sent:
+        session.tell(EventKind.PARAMETER_WRITTEN, text, value)
     if not verify:
         return reading if unit is None else reading.to(unit)
     current = session.read(spec, instance)

@@ -235,6 +235,8 @@ class WatlowManager(NotCopied):
         assembly: bool = False,
         confirm: bool = False,
         metadata: Mapping[str, Any] | None = None,
+        events: bool = False,
+        alarms: bool | float = False,
         clock: Clock | None = None,
     ) -> AcquisitionSummary:
         """Record into a sink until the duration is over: `record` and `pipe` in one call.
@@ -268,6 +270,8 @@ class WatlowManager(NotCopied):
             assembly=assembly,
             confirm=confirm,
             metadata=metadata,
+            events=events,
+            alarms=alarms,
             clock=clock,
         )
         with ExitStack() as stack:

@@ -32,6 +32,7 @@ from watlowlib.errors import (
     WatlowTransportError,
 )
 from watlowlib.model import Sample
+from watlowlib.model.events import EventListener
 from watlowlib.protocol.stats import DeviceStats
 
 T = TypeVar("T")
@@ -226,6 +227,16 @@ class FleetPoll(Poll, OneProcess):
         for port, group in groups.items():
             results.update(self._collect(port, group))
         return [sample for name in self._groups.fleet for sample, _ in results[name]]
+
+    def listen(self, listener: EventListener) -> None:
+        """Call `listener` with each event that the program causes at a controller."""
+        for sampler in self._samplers.values():
+            sampler.listen(listener)
+
+    def unlisten(self, listener: EventListener) -> None:
+        """Call `listener` no more."""
+        for sampler in self._samplers.values():
+            sampler.unlisten(listener)
 
     def finish(self) -> None:
         """Wait for the ports that are still being read, and discard their results."""

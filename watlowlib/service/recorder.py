@@ -91,7 +91,7 @@ class RigService(NotCopied):
             stack.callback(lambda: self._fleet.close())
             arguments = rig.record_arguments()
             self.latest.keep(rig)
-            recording = record(self._fleet.manager, **arguments, clock=self._clock)
+            recording = record(self._fleet.manager, **arguments, events=True, clock=self._clock)
             self._recording = recording
             stack.callback(self._close_writers)
             self._writers = self._open_writers(rig.record.sinks)
@@ -196,12 +196,14 @@ class RigService(NotCopied):
         self._recording.note_sinks([each.report for each in self._writers])
 
     def _feed(self) -> None:
-        for batch in self._recording:
-            self.latest.add(batch)
+        for batch in self._recording.batches():
             for writer in self._writers:
                 writer.offer(batch, alone=False)
+            if not batch.rates:  # the last events
+                continue
+            self.latest.add(batch.samples)
             for observer in tuple(self.observers):
-                observer(batch)
+                observer(batch.samples)
             self._notifier.slot_handled(self._status)
 
     def _status(self) -> str:

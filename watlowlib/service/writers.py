@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from watlowlib._internal.backoff import Backoff
 from watlowlib.model import Sample, SinkReport
+from watlowlib.model.events import EventKind
 from watlowlib.rig.values import RigSink
 from watlowlib.sinks.base import FileSink, SampleSink, TableSink
 from watlowlib.sinks.choose import open_sink
@@ -104,6 +105,7 @@ class LastingWriter(SinkWriter):
                 "%s: rows are being lost: %s; it is opened again in %.1f s and then less often",
                 self.label, error, pause_s,
             )  # fmt: skip
+            self._stream.tell(EventKind.SINK_FAILED, f"{self.label}: {error}")
         self._problem = str(error) or repr(error)
         self._close_sink()
 
@@ -119,6 +121,7 @@ class LastingWriter(SinkWriter):
         if self._problem is not None:
             self._problem = None
             self._backoff.succeeded()
+            self._stream.tell(EventKind.SINK_BACK, self.label)
             log.warning(
                 "%s: rows are written again; %d are lost", self.label, self.report().rows_lost
             )

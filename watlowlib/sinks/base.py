@@ -23,7 +23,8 @@ An exception from `write_many` ends the writing to this sink. Its `SinkReport` h
 and counts the rows that were lost; `pipe` raises the error at the end. A sink that stores rows
 in an intermediate place counts them in its attribute `rows_waiting`; it may lack this. A sink
 that stores what is known about a recording has a method `write_recording(info)`; `pipe` calls it
-with a `RecordingInfo` before the first rows of each recording. It may lack this as well.
+with a `RecordingInfo` before the first rows of each recording. It may lack this as well. So may
+it lack `write_events(events)`, which `pipe` calls after the rows that were read with these events.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from watlowlib.errors import (
     WatlowSinkWriteError,
 )
 from watlowlib.model import Sample
+from watlowlib.model.events import Event
 from watlowlib.sinks.rows import (
     COLUMN_TYPES,
     OTHER_LIBRARY_LACKS,
@@ -87,6 +89,13 @@ def store_recording(sink: SampleSink, info: RecordingInfo) -> None:
         write_recording(info)
 
 
+def store_events(sink: SampleSink, events: Sequence[Event]) -> None:
+    """Give `events` to `sink`, if it stores events."""
+    write_events = getattr(sink, "write_events", None)
+    if write_events is not None:
+        write_events(events)
+
+
 class Sink(OneProcess):
     """Base class of the sinks in this package; a `with` statement opens and closes them.
 
@@ -126,6 +135,13 @@ class Sink(OneProcess):
             WatlowSinkError: It could not be stored. Rows can still be written.
         """
 
+    def write_events(self, events: Sequence[Event]) -> None:
+        """Store events of a recording, after the rows that were read with them.
+
+        Raises:
+            WatlowSinkError: They could not be stored. Rows can still be written.
+        """
+
     def close(self) -> None:
         """Close the sink."""
         raise NotImplementedError
@@ -157,6 +173,8 @@ class TableSink(Sink):
 
     _layout: ColumnLayout | None = None
     _recording: RecordingInfo | None = None
+    _event_sink: TableSink | None = None
+    """The sink of the events beside the rows, once there are some."""
 
     def __init__(self, columns: Sequence[str] | None = None) -> None:
         if isinstance(columns, str) or (columns is not None and not columns):
@@ -169,6 +187,25 @@ class TableSink(Sink):
     def columns(self) -> tuple[str, ...] | None:
         """The columns of the file or table; None while they are not known."""
         return None if self._layout is None else tuple(self._layout.types)
+
+    def write_events(self, events: Sequence[Event]) -> None:
+        """Store events beside the rows, in a file or table that the first ones create."""
+        if not self.is_open:
+            raise self._not_open()
+        if self._event_sink is None:
+            sink = self._new_event_sink()
+            sink.open()
+            self._event_sink = sink
+        self._event_sink.write_many([vars(each) for each in events])
+
+    def _new_event_sink(self) -> TableSink:
+        """Return the sink of the events, which is not open."""
+        raise WatlowSinkError(f"{self} cannot store events")
+
+    def _close_event_sink(self) -> None:
+        sink, self._event_sink = self._event_sink, None
+        if sink is not None:
+            sink.close()
 
     def _restore_recording(self, info: RecordingInfo | None) -> None:
         """Store the current recording again, after the file was replaced and opened again."""

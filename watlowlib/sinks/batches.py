@@ -9,6 +9,8 @@ from datetime import datetime, timezone
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
+from watlowlib.model.events import EventKind
+from watlowlib.streaming.counters import Batch
 
 
 class BatchStream:
@@ -30,7 +32,8 @@ class BatchStream:
         self._started_s = time.monotonic()
         self._sinks: tuple[Callable[[], SinkReport], ...] = ()
 
-    def __iter__(self) -> Iterator[list[Sample]]:
+    def batches(self) -> Iterator[Batch]:
+        """Yield the batches."""
         for batch in self._batches:
             if isinstance(batch, Sample) or not isinstance(batch, Iterable):
                 raise WatlowConfigurationError(
@@ -40,13 +43,16 @@ class BatchStream:
             self._ticks += 1
             self._rows += len(samples)
             self._gaps += sum(getattr(each, "value", 0) is None for each in samples)
-            yield samples
+            yield Batch(samples)
             if self._stopped:
                 return
 
     def stop(self) -> None:
         """End after the present batch."""
         self._stopped = True
+
+    def tell(self, kind: EventKind, text: str) -> None:
+        """Discard an event about a sink: an iterable stores no events."""
 
     def note_sinks(self, reports: Sequence[Callable[[], SinkReport]]) -> None:
         """Set the functions that return the sink reports of the summary."""

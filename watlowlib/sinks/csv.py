@@ -131,6 +131,11 @@ class CsvSink(TextSink):
         if as_bool("spreadsheet_safe", spreadsheet_safe):
             self._format_cell = spreadsheet_safe_cell
 
+    def _new_event_sink(self) -> TextSink:
+        sink = super()._new_event_sink()
+        sink._format_cell = self._format_cell
+        return sink
+
     def _column_names(self, head: bytes) -> list[str]:
         text = head.decode("utf-8", "replace").removeprefix("\N{BYTE ORDER MARK}")
         try:

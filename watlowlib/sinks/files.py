@@ -20,6 +20,9 @@ except ImportError:  # Windows refuses to rename or truncate a file that two pro
     fcntl = None  # type: ignore[assignment]
 
 
+EVENTS = ".events"
+"""What stands before the extension in the name of a file with events."""
+
 PACKED = ".gz"
 """What the name of a compressed part ends with."""
 
@@ -123,6 +126,16 @@ def sync_folder(folder: Path) -> None:
 def packed_of(path: Path) -> Path:
     """Return the name of `path` when it is compressed with gzip."""
     return path.with_name(path.name + PACKED)
+
+
+def events_path(path: Path) -> Path:
+    """Return the file with the events of the recordings in `path`: `run.events.csv`."""
+    return path.with_name(f"{path.stem}{EVENTS}{path.suffix}")
+
+
+def has_events(path: Path) -> bool:
+    """Whether `path` is the name of a file with events."""
+    return path.suffixes[-2:-1] == [EVENTS]
 
 
 def open_text(path: Path, buffering: int = -1) -> IO[bytes]:

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from typing import cast
 
 from watlowlib.model import Sample
+from watlowlib.model.events import Event
 from watlowlib.sinks.base import Sink
 from watlowlib.sinks.rows import Row
 from watlowlib.streaming.metadata import RecordingInfo
 
 
 class InMemorySink(Sink):
-    """A list of samples, `samples`, and one of recordings; they stay available after `close`."""
+    """Lists of samples, recordings and events; they stay available after `close`."""
 
     def __init__(self) -> None:
         self.samples: list[Sample] = []
         self.recordings: list[RecordingInfo] = []
+        self.events: list[Event] = []
         self._open = False
 
     def __repr__(self) -> str:
@@ -43,6 +45,10 @@ class InMemorySink(Sink):
             raise self._not_open()
         if all(each.id != info.id for each in self.recordings):
             self.recordings.append(info)
+
+    def write_events(self, events: Sequence[Event]) -> None:
+        """Append `events`."""
+        self.events.extend(events)
 
     def close(self) -> None:
         """Close the sink; keep `samples`."""

@@ -16,6 +16,7 @@ import logging
 import math
 import queue
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from watlowlib._internal.process import OneProcess
@@ -24,8 +25,10 @@ from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import as_int, finite_or_none, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
-from watlowlib.sinks.base import SampleSink, store_recording
+from watlowlib.model.events import Event, EventKind
+from watlowlib.sinks.base import SampleSink, store_events, store_recording
 from watlowlib.sinks.batches import BatchStream
+from watlowlib.streaming.counters import Batch
 from watlowlib.streaming.recorder import Recording
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,9 @@ WAITING_BATCHES = 256
 
 GRACE_S = 0.2
 """How long the other sinks wait for one with a full queue, before rows for it are dropped."""
+
+MOST_EVENTS = 1000
+"""The events that wait for a sink."""
 
 JOIN_S = 60.0
 """Time limit for a sink to write its last rows."""
@@ -56,30 +62,39 @@ class SinkWriter:
         self._sink = sink
         self._batch_size = batch_size
         self._flush_interval = flush_interval
-        self._queue: BoundedQueue[list[Sample]] = BoundedQueue(WAITING_BATCHES)
+        self._queue: BoundedQueue[Batch] = BoundedQueue(WAITING_BATCHES)
         self._offered = self._refused = 0
         self._written = 0
         self._behind = False
         self._stored_id: str | None = None
+        self._refused_events: tuple[Event, ...] = ()
+        self._events: deque[Event] = deque()
+        """Those that are not stored yet."""
+        self._events_problem: str | None = None
         role = type(sink).__name__.removesuffix("Sink").lower() or "sink"
         self.worker = Worker(f"writer-{role}", self._run, self._queue.shutdown)
 
-    def offer(self, batch: list[Sample], *, alone: bool) -> None:
+    def offer(self, batch: Batch, *, alone: bool) -> None:
         """Put a batch into the queue; its rows are lost if the queue stays full.
 
-        If this is the only working sink (`alone`), wait for room without a limit.
+        Its events are then in the next batch. If this is the only working sink (`alone`), wait
+        for room without a limit.
         """
-        self._offered += len(batch)
+        rows = len(batch.samples)
+        self._offered += rows
+        batch = batch._replace(events=(*self._refused_events, *batch.events)[-MOST_EVENTS:])
+        self._refused_events = ()
         try:
             if alone:
                 put_waiting(self._queue, batch)
             else:
                 self._queue.put(batch, timeout=0.0 if self._behind else GRACE_S)
         except ShutDown:
-            self._refused += len(batch)
+            self._refused += rows
             return
         except queue.Full:
-            self._refused += len(batch)
+            self._refused += rows
+            self._refused_events = batch.events
             if not self._behind:
                 log.warning("%s falls behind: rows are being lost", self.name)
             self._behind = True
@@ -95,7 +110,7 @@ class SinkWriter:
     def report(self) -> SinkReport:
         """Return how many rows are written, waiting and lost at this moment."""
         failure = self.worker.failure
-        error = None if failure is None else str(failure) or repr(failure)
+        error = self._events_problem if failure is None else _text_of(failure)
         lost = self._offered - self._written
         waiting = min(getattr(self._sink, "rows_waiting", 0), self._written)
         return SinkReport(self.name, self._written - waiting, lost, error, waiting)
@@ -103,6 +118,9 @@ class SinkWriter:
     def _run(self) -> None:
         try:
             self._collect()
+        except Exception as error:
+            self._stream.tell(EventKind.SINK_FAILED, f"{self.name}: {_text_of(error)}")
+            raise
         finally:
             self._queue.shutdown()
 
@@ -110,32 +128,59 @@ class SinkWriter:
         waiting: list[Sample] = []
         flush_at_s = math.inf
         while (batch := self._next_batch(flush_at_s)) is not None:
-            if batch and not waiting:
+            self._keep_events(batch.events)
+            if (batch.samples or batch.events) and flush_at_s == math.inf:
                 flush_at_s = time.monotonic() + self._flush_interval
-            waiting += batch
+            waiting += batch.samples
             if len(waiting) >= self._batch_size or time.monotonic() >= flush_at_s:
                 self._write(waiting)
                 waiting, flush_at_s = [], math.inf
-        if waiting:
+        self._keep_events(self._refused_events)
+        if waiting or self._events:
             self._write(waiting)
 
-    def _next_batch(self, flush_at_s: float) -> list[Sample] | None:
+    def _next_batch(self, flush_at_s: float) -> Batch | None:
         """Return the next batch, an empty one when it is time to flush, or None at the end."""
         try:
             if flush_at_s == math.inf:
                 return get_waiting(self._queue)
             return self._queue.get(timeout=max(0.0, flush_at_s - time.monotonic()))
         except queue.Empty:
-            return []
+            return Batch([])
         except ShutDown:
             return None
 
     def _write(self, samples: list[Sample]) -> None:
+        """Write `samples`, and the events that wait."""
         if self._stored_id != self._stream.id:
             self._stored_id = self._stream.id
             self._store_info()
-        self._sink.write_many(samples)
-        self._written += len(samples)
+        if samples:
+            self._sink.write_many(samples)
+            self._written += len(samples)
+        if self._events:
+            self._write_events()
+
+    def _keep_events(self, events: Sequence[Event]) -> None:
+        """Keep events until they are stored; the oldest are lost if the sink takes none."""
+        self._events.extend(events)
+        lost = len(self._events) - MOST_EVENTS
+        for _ in range(lost):
+            self._events.popleft()
+        if lost > 0:
+            log.error("%s: %d events are lost: %s", self.name, lost, self._events_problem)
+
+    def _write_events(self) -> None:
+        """Write the events that wait; after an error keep them. The rows do not depend on it."""
+        try:
+            store_events(self._sink, list(self._events))
+        except Exception as error:  # noqa: BLE001 - of any sink, also a user's own
+            if self._events_problem is None:
+                log.error("%s: the events are not stored: %s", self.name, error)
+            self._events_problem = f"events are not stored: {_text_of(error)}"
+        else:
+            self._events.clear()
+            self._events_problem = None
 
     def _store_info(self) -> None:
         """Store what is known about the recording; the rows do not depend on it."""
@@ -178,42 +223,46 @@ def pipe(
         KeyboardInterrupt: Ctrl-C, raised after the schedule has stopped and all samples
             read so far have been written.
     """
-    stream = stream if isinstance(stream, Recording) else BatchStream(stream)
-    _check_arguments(stream, sinks)
+    source = stream if isinstance(stream, Recording) else BatchStream(stream)
+    _check_arguments(source, sinks)
     batch_size = as_int("batch_size", batch_size, 1, None, "give 1 or more samples")
     seconds = finite_or_none(flush_interval)
     if seconds is None or seconds < 0:
         raise WatlowConfigurationError(f"flush_interval={flush_interval!r}: give 0 or more seconds")
     writers = [
-        SinkWriter(stream, sink, batch_size=batch_size, flush_interval=seconds) for sink in sinks
+        SinkWriter(source, sink, batch_size=batch_size, flush_interval=seconds) for sink in sinks
     ]
-    feeder = Worker("feeder", lambda: _feed(stream, writers), stream.stop)
+    feeder = Worker("feeder", lambda: _feed(source, writers), source.stop)
     try:
         for writer in writers:
             writer.worker.start()
         feeder.start()
         _finish(feeder, writers)
     except BaseException:
-        stream.stop()
+        source.stop()
         _finish(feeder, writers)
         raise
     finally:
         for writer in writers:
             writer.end()
-        stream.note_sinks([writer.report for writer in writers])
+        source.note_sinks([writer.report for writer in writers])
     feeder.reraise()
     _raise_failures(writers)
-    return stream.summary
+    return source.summary
 
 
 def _feed(stream: Recording | BatchStream, writers: list[SinkWriter]) -> None:
     """Offer each batch of the recording to each writer."""
-    for batch in stream:
+    for batch in stream.batches():
         for writer in writers:
             working = sum(each.worker.failure is None for each in writers)
             if not working:
                 stream.stop()
             writer.offer(batch, alone=working == 1)
+
+
+def _text_of(error: BaseException) -> str:
+    return str(error) or repr(error)
 
 
 def _finish(feeder: Worker, writers: list[SinkWriter]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError, WatlowSinkSchemaError
+from watlowlib.model.events import EVENT_COLUMNS, EVENTS_TABLE, Event
 from watlowlib.sinks.database import (
     NAME,
     check_pattern,
@@ -56,6 +57,11 @@ CREATE_RECORDINGS = (
     "(id TEXT, table_name TEXT, started_at TEXT, info TEXT, PRIMARY KEY (id, table_name))"
 )
 
+CREATE_EVENTS = (
+    f"CREATE TABLE IF NOT EXISTS {EVENTS_TABLE} "
+    "(time TEXT, tick INTEGER, device TEXT, kind TEXT, text TEXT, value)"
+)
+
 
 def insert_recording(
     database: sqlite3.Connection, table: str, recording: Mapping[str, Any]
@@ -80,7 +86,7 @@ class SqliteSink(RotatingSink):
     A new table has an index on `device` and `requested_at`, for fast queries of one device
     and a time range. Times are ISO 8601 text in UTC, which sorts in order of time. NaN
     becomes NULL: SQLite has no NaN. What is known about each recording is in the table
-    `recordings`, as JSON in its column `info`.
+    `recordings`, as JSON in its column `info`; events are in the table `events`.
 
     Args:
         path: The file.
@@ -204,6 +210,29 @@ class SqliteSink(RotatingSink):
         except sqlite3.Error as error:
             raise WatlowSinkError(
                 f"{self}: {error}; the metadata needs this table: {CREATE_RECORDINGS}"
+            ) from error
+
+    def write_events(self, events: Sequence[Event]) -> None:
+        """Insert `events` into the table `events`, which is created with `create_table`."""
+        if self._database is None:
+            raise self._not_open()
+        if self._table_name.lower() == EVENTS_TABLE:
+            raise WatlowSinkError(f"{self}: the table {EVENTS_TABLE} has the rows, no events")
+        database, time_text = self._check_in_place(self._database), TimeText()
+        rows = [
+            (time_text(each.time), each.tick, each.device, str(each.kind), each.text, each.value)
+            for each in events
+        ]
+        names, marks = ", ".join(EVENT_COLUMNS), ", ".join("?" * len(EVENT_COLUMNS))
+        try:
+            with transaction(database):
+                if self._create_table:
+                    database.execute(CREATE_EVENTS)
+                insert = f"INSERT INTO {EVENTS_TABLE} ({names}) VALUES ({marks})"
+                database.executemany(insert, rows)
+        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+            raise WatlowSinkError(
+                f"{self}: {error}; events need this table: {CREATE_EVENTS}"
             ) from error
 
     def _close(self) -> None:

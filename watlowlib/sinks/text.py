@@ -17,8 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from watlowlib.errors import WatlowSinkError, WatlowSinkSchemaError
+from watlowlib.model.events import EVENT_COLUMNS
 from watlowlib.sinks.database import check_pattern
-from watlowlib.sinks.files import FileIdentity, lock, packed_of, replaced_error, write_all
+from watlowlib.sinks.files import (
+    FileIdentity,
+    events_path,
+    lock,
+    packed_of,
+    replaced_error,
+    write_all,
+)
 from watlowlib.sinks.meta_file import (
     add_recording,
     meta_path,
@@ -104,6 +112,14 @@ class TextSink(RotatingSink):
             raise WatlowSinkError(
                 f"{meta_path(self.path)} could not be written: {error}"
             ) from error
+
+    def _new_event_sink(self) -> TextSink:
+        return type(self)(
+            events_path(self.path),
+            fsync=self._fsync,
+            columns=EVENT_COLUMNS,
+            on_replaced=self._on_replaced,
+        )
 
     def _close(self) -> None:
         """Close the file; if all writes succeeded, delete the file with its torn lines."""

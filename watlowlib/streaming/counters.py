@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from watlowlib._internal.histogram import Histogram
 from watlowlib.model import AcquisitionSummary, RateReport, Sample, SinkReport
+from watlowlib.model.events import Event
 
 DISCONNECTED = "disconnected"
 NOT_REQUESTED = frozenset({"stopped", "closed", "offline", "busy"})
@@ -20,10 +21,14 @@ NOT_REQUESTED = frozenset({"stopped", "closed", "offline", "busy"})
 
 
 class Batch(NamedTuple):
-    """The samples of one tick, and the rates in Hz that were due."""
+    """The samples of one tick, the rates in Hz that were due, and the events since the last one.
+
+    The last batch of a recording may have only events.
+    """
 
     samples: list[Sample]
-    rates: tuple[float, ...]
+    rates: tuple[float, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 class Counters:

@@ -59,6 +59,8 @@ class RecordingInfo:
 
 
 def _name(parameter: object) -> str | int:
+    if isinstance(parameter, tuple):  # with its instance
+        return " ".join(map(str, parameter))
     return int(parameter) if isinstance(parameter, Integral) else str(parameter)
 
 

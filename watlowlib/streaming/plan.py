@@ -24,14 +24,18 @@ from watlowlib.devices.poll import (
     SimpleSource,
 )
 from watlowlib.devices.targets import Parameters
-from watlowlib.errors import WatlowConfigurationError
+from watlowlib.errors import WatlowConfigurationError, WatlowNoSuchInstanceError
 from watlowlib.model import RateReport, Sample, Unit
+from watlowlib.registry.parameters import PARAMETERS
 from watlowlib.streaming.schedule import Slots
 from watlowlib.units import as_scale
 
 MAX_HZ, MAX_S = 1e6, 1e9
 MAX_RATES = 6
 """The number of different rates in one recording; 6 rates have 2 ** 6 - 1 sets."""
+
+ALARMS_HZ = 0.2
+"""How often alarms are read with `alarms=True`."""
 
 T = TypeVar("T")
 Rates: TypeAlias = "Mapping[str, float] | Mapping[int, float] | Mapping[str | int, float]"
@@ -47,10 +51,15 @@ class Plan:
     polls: Mapping[tuple[int, ...], Poll]
     setup: AbstractContextManager[object] = field(default_factory=nullcontext)
     """Entered before the first poll, and left after the last."""
+    alarms: bool = False
+    """Whether all alarms are read; those that a controller does not have make no samples."""
 
     def read(self, rates: tuple[int, ...], stop: Event, seconds: float | None) -> list[Sample]:
         """Read what is due; a fleet waits at most `seconds` for a busy port."""
-        return self.polls[rates].read_within(stop, seconds)
+        samples = self.polls[rates].read_within(stop, seconds)
+        if self.alarms:
+            return [each for each in samples if not _is_no_alarm(each)]
+        return samples
 
     def hz(self, due: tuple[int, ...]) -> tuple[float, ...]:
         """Return the rates of these numbers in Hz."""
@@ -86,6 +95,7 @@ def make_plan(
     show_unit: Unit | str | None,
     assembly: bool,
     confirm: bool,
+    alarms: bool | float = False,
 ) -> Plan:
     """Return the plan for the arguments of `record`.
 
@@ -94,6 +104,10 @@ def make_plan(
     """
     planned = _as_poll_source(source)
     entries = _entries(parameters, rate_hz)
+    if alarms is not False:
+        if isinstance(planned, SimpleSource):
+            raise WatlowConfigurationError(f"{shown(source)} has no alarms; leave alarms out")
+        entries += _alarm_entries(alarms)
     if not entries:
         raise WatlowConfigurationError(
             "nothing to read: give at least one parameter, such as 'process_value'"
@@ -124,7 +138,7 @@ def make_plan(
             raise WatlowConfigurationError(f"{shown(source)} has no assembly; leave assembly out")
         all_names = [name for name, _ in entries]
         setup = source.assembly(all_names, instances=instances, names=names, confirm=confirm)
-    return Plan(tuple(reports), slots, polls, setup)
+    return Plan(tuple(reports), slots, polls, setup, alarms is not False)
 
 
 def _as_poll_source(source: PollSource | SimplePollSource) -> PollSource:
@@ -150,6 +164,20 @@ def _entries(parameters: Parameters | Rates, rate_hz: float | None) -> list[tupl
     hz = as_positive("rate_hz", rate_hz, MAX_HZ, "ticks per second")
     given = _reusable(parameters)
     return [(name, hz) for name in (given if isinstance(given, list) else [given])]
+
+
+def _alarm_entries(alarms: bool | float) -> list[tuple[Any, float]]:
+    """Return the parameters that tell when an alarm is raised, silenced or cleared."""
+    hz = ALARMS_HZ if alarms is True else alarms
+    hz = as_positive("alarms", hz, MAX_HZ, "reads per second, True or False")
+    states = (PARAMETERS.resolve(name) for name in ("alarm_state", "alarm_silenced"))
+    return [((each.name, n), hz) for each in states for n in range(1, each.instances + 1)]
+
+
+def _is_no_alarm(sample: Sample) -> bool:
+    return (
+        sample.parameter.startswith("alarm_") and sample.status == WatlowNoSuchInstanceError.status
+    )
 
 
 def _individual_rates(

@@ -21,16 +21,14 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from watlowlib import __version__
 from watlowlib._internal.clock import Clock, StepDetector, SystemClock
-from watlowlib._internal.process import OneProcess
 from watlowlib._internal.queues import (
     BoundedQueue,
     ShutDown,
@@ -39,17 +37,20 @@ from watlowlib._internal.queues import (
     put_dropping_oldest,
 )
 from watlowlib._internal.threads import Worker
-from watlowlib._internal.validation import as_enum, as_int
+from watlowlib._internal.validation import as_bool, as_enum, as_int
 from watlowlib.devices.poll import PollSource, SimplePollSource
 from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
-from watlowlib.model import AcquisitionSummary, Sample, SinkReport, Unit
+from watlowlib.model import Sample, Unit
+from watlowlib.model.events import EventKind
 from watlowlib.streaming.changes import Changes
 from watlowlib.streaming.counters import Batch, Counters
-from watlowlib.streaming.metadata import RecordingInfo, as_metadata
+from watlowlib.streaming.metadata import as_metadata
 from watlowlib.streaming.overflow import DropLog, put
 from watlowlib.streaming.overflow import OverflowPolicy as OverflowPolicy
 from watlowlib.streaming.plan import Plan, Rates, make_plan
+from watlowlib.streaming.recording_attributes import RecordingAttributes
+from watlowlib.streaming.recording_events import RecordingEvents
 from watlowlib.streaming.schedule import Schedule
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ JOIN_S = 15.0
 """Seconds a stopped recorder may take to end: its current read, and the wait for the port."""
 
 
-class Recording(OneProcess):
+class Recording(RecordingAttributes):
     """A recording; made by `record`, used in a `with` statement.
 
     Iterating over it yields one list of `Sample` per tick, until the duration is over or `stop`
@@ -75,6 +76,7 @@ class Recording(OneProcess):
         buffer_size: int,
         auto_reconnect: bool,
         metadata: Mapping[str, Any],
+        events: bool,
         clock: Clock,
     ) -> None:
         self._pid = os.getpid()
@@ -96,6 +98,7 @@ class Recording(OneProcess):
         self._changes = Changes(self._wake)
         self._counters = Counters(plan.rates, plan.full_poll.ports)
         self._step_detector = StepDetector(clock)
+        self._events = RecordingEvents(clock, plan.full_poll, automatic=events)
         self._start_ns = clock.now_ns()
         self._drop_log = DropLog()
         self._setup = ExitStack()
@@ -114,6 +117,7 @@ class Recording(OneProcess):
         self._entered = True
         try:
             self._setup.enter_context(self._plan.setup)
+            self._events.tell(EventKind.RECORDING_STARTED, self.id)
             self._worker.start()
         except BaseException:
             # Ctrl-C may be raised after the thread has started.
@@ -133,6 +137,13 @@ class Recording(OneProcess):
             self._worker.reraise()
 
     def __iter__(self) -> Iterator[list[Sample]]:
+        return (batch.samples for batch in self.batches() if batch.rates)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the samples and the events of each tick, and at the end the last events alone.
+
+        Iterating over the recording itself yields the samples only. Errors are raised as there.
+        """
         if not self._entered:
             raise WatlowConfigurationError("use the recording in a with statement")
         while True:
@@ -141,9 +152,10 @@ class Recording(OneProcess):
                 batch = get_waiting(self._queue)
             except ShutDown:
                 self._worker.join(JOIN_S)  # the thread keeps its error only when it has ended
+                yield Batch([], events=self._events.take())
                 self._worker.reraise()
                 return
-            yield batch.samples
+            yield batch
 
     @property
     def begun(self) -> bool:
@@ -177,45 +189,9 @@ class Recording(OneProcess):
         self.stop()
         self._queue.shutdown()
 
-    def watch(self, size: int) -> BoundedQueue[list[Sample]]:
-        """Return a queue that gets the samples of each later tick, before any sink has them.
-
-        While `size` lists wait in it, a new one replaces the oldest: it never delays a tick. It
-        is shut down when the recorder ends; shut it down earlier to get no more samples.
-        """
-        watching: BoundedQueue[list[Sample]] = BoundedQueue(size)
-        self._watching.append(watching)
-        return watching
-
-    def note_sinks(self, reports: Sequence[Callable[[], SinkReport]]) -> None:
-        """Set the functions that return the sink reports of the summary; called by `pipe`."""
-        self._counters.sinks = tuple(reports)
-
-    @property
-    def ticks(self) -> int | None:
-        """The number of slots of all rates together; None for no end."""
-        return self._plan.ticks
-
-    @property
-    def info(self) -> RecordingInfo:
-        """What is known about the recording now; `pipe` stores it with the rows."""
-        return RecordingInfo(
-            id=self.id,
-            started_at=self._counters.started_at or self._clock.utc(),
-            library_version=__version__,
-            rates=self._plan.rates,
-            controllers=tuple(self._plan.full_poll.controllers),
-            metadata=self._metadata,
-        )
-
-    @property
-    def summary(self) -> AcquisitionSummary:
-        """The summary so far; after the end the final one."""
-        elapsed_ns = self._clock.now_ns() - self._start_ns if self._counters.started_at else 0
-        return self._counters.summary(self._clock.utc(), elapsed_ns)
-
     def _run(self) -> None:
         try:
+            self._events.listen()
             self._plan.full_poll.identify(self._stop)
             self._run_schedule()
         except ShutDown:
@@ -224,6 +200,7 @@ class Recording(OneProcess):
             self._counters.duration_ns = self._clock.now_ns() - self._start_ns
             self._counters.finished_at = self._clock.utc()
             self._check_wall_clock()
+            self._events.stopped(sys.exc_info()[1], early=self._stop.is_set())
             self._queue.shutdown()
             for each in self._watching:
                 each.shutdown()
@@ -263,6 +240,7 @@ class Recording(OneProcess):
             plan.continue_from(self._plan)
             self._counters.continue_with(plan.rates, plan.full_poll.ports)
             self._plan, self._metadata, self.id = plan, metadata, uuid4().hex
+            self._events.continue_with(plan.full_poll)
             schedule = following
             used.set_result(None)
         return schedule
@@ -280,23 +258,12 @@ class Recording(OneProcess):
             with suppress(ShutDown):
                 put_dropping_oldest(each, samples)
         disconnected = self._counters.count_disconnects(samples)
-        self._deliver(Batch(samples, self._plan.hz(rates)))
+        self._events.feed(number, samples)
+        self._deliver(Batch(samples, self._plan.hz(rates), self._events.take()))
         if disconnected is not None and not self._auto_reconnect:
             raise WatlowConnectionError(
                 f"the port of {disconnected!r} was lost and auto_reconnect is off; "
                 "check the cable, the adapter and its power"
-            )
-
-    def _check_wall_clock(self) -> None:
-        """Count and log a step of the wall clock since the last check."""
-        step_s = self._step_detector.step_s()
-        if step_s:
-            self._counters.clock_steps += 1
-            log.warning(
-                "the wall clock went %s by %.1f s: it was set, or the machine slept; the times of "
-                "later samples have the step, the schedule and duration_s do not",
-                "forward" if step_s > 0 else "back",
-                abs(step_s),
             )
 
     def _deliver(self, batch: Batch) -> None:
@@ -308,6 +275,7 @@ class Recording(OneProcess):
             self._counters.emit(batch)
             for each in dropped:
                 self._counters.drop(each)
+                self._events.give_back(each.events)
         self._drop_log.note(len(dropped), has_room)
 
 
@@ -327,6 +295,8 @@ def record(
     assembly: bool = False,
     confirm: bool = False,
     metadata: Mapping[str, Any] | None = None,
+    events: bool = False,
+    alarms: bool | float = False,
     clock: Clock | None = None,
 ) -> Recording:
     """Return a recording of `source`, for use in a `with` statement.
@@ -364,6 +334,11 @@ def record(
         metadata: Notes to store with the rows, such as `{"operator": "Kim", "batch": 12}`: texts,
             finite numbers, booleans, None, and lists and dicts of these. `Recording.info` has
             them, together with the controllers and the rates.
+        events: Whether `pipe` stores events beside the rows: lost and returned ports and
+            controllers, alarms, writes and more; see `docs/events.md` and `read_events`. Notes
+            (`Recording.note`) are always stored.
+        alarms: How often to read the state of all alarms and whether they are silenced (9009,
+            9011), in Hz; True for 0.2. These reads are rows as all others. Not for a Series SD.
         clock: Replaces the machine's clock, for tests.
 
     Returns:
@@ -387,10 +362,12 @@ def record(
             show_unit=show_unit,
             assembly=assembly,
             confirm=confirm,
+            alarms=alarms,
         ),
         overflow=as_enum("overflow", OverflowPolicy, overflow),
         buffer_size=as_int("buffer_size", buffer_size, 1, None, "give 1 or more batches"),
         auto_reconnect=auto_reconnect,
         metadata=as_metadata(metadata),
+        events=as_bool("events", events),
         clock=clock or SystemClock(),
     )

@@ -8,7 +8,8 @@ from typing import cast
 
 from watlowlib.errors import WatlowSinkError
 from watlowlib.model import Sample
-from watlowlib.sinks.base import SampleSink, Sink, store_recording
+from watlowlib.model.events import Event
+from watlowlib.sinks.base import SampleSink, Sink, store_events, store_recording
 from watlowlib.sinks.csv import CsvSink
 from watlowlib.sinks.jsonl import JsonlSink
 from watlowlib.sinks.memory import InMemorySink
@@ -85,6 +86,10 @@ class SyncSinkAdapter(Sink):
     def write_recording(self, info: RecordingInfo) -> None:
         """Store what is known about a recording, if the sink does."""
         store_recording(self._sink, info)
+
+    def write_events(self, events: Sequence[Event]) -> None:
+        """Store events, if the sink does."""
+        store_events(self._sink, events)
 
     def close(self) -> None:
         """Close the sink."""

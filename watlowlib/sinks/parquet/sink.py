@@ -18,6 +18,8 @@ from typing import Any
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import as_int, as_positive, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
+from watlowlib.model.events import EVENT_COLUMNS
+from watlowlib.sinks.files import events_path
 from watlowlib.sinks.parquet.arrow import arrow, layout_of, schema_of, to_batch
 from watlowlib.sinks.parquet.finalize import ROW_GROUP, Finalized, ParquetOptions, finalize
 from watlowlib.sinks.parquet.journal import SUFFIX, Journal, journal_of, parquet_of
@@ -162,6 +164,11 @@ class ParquetSink(RotatingSink):
         if self._journal is None:
             raise self._not_open()
         self._recording, self._recording_is_stored = info, False
+
+    def _new_event_sink(self) -> ParquetSink:
+        path = self._target / self._target.name if self._rotates else self._target
+        path = events_path(path.with_suffix(".parquet"))
+        return ParquetSink(path, compression=self.compression, columns=EVENT_COLUMNS)
 
     def _close(self) -> None:
         """Make the Parquet file from the journal, in about a second for a million rows.

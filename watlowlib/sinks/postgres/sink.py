@@ -27,6 +27,7 @@ from watlowlib._internal.folders import state_folder
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import as_int, as_positive
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
+from watlowlib.model.events import EVENT_COLUMNS, EVENTS_TABLE
 from watlowlib.sinks.base import TableSink
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.postgres.copy_format import pack
@@ -244,6 +245,26 @@ class PostgresSink(TableSink):
             raise self._failed("written", error) from error
         self._sender.wake_for_recordings()
 
+    def _new_event_sink(self) -> PostgresSink:
+        if self._config.table == EVENTS_TABLE:
+            raise WatlowSinkError(f"{self}: the table {EVENTS_TABLE} has the rows, no events")
+        # Events are few: their table has no parts.
+        config = replace(
+            self._config,
+            table=EVENTS_TABLE,
+            partition=None,
+            keep=None,
+            detach=False,
+            hypertable=False,
+        )
+        return PostgresSink(
+            config,
+            spool=self.spool.with_name(f"{self.spool.stem}.events{self.spool.suffix}"),
+            spool_limit_bytes=self._limit_bytes,
+            close_timeout_s=self._close_timeout_s,
+            columns=EVENT_COLUMNS,
+        )
+
     def close(self) -> None:
         """Wait until all rows are sent; after `close_timeout_s`, the others stay in the spool.
 
@@ -251,6 +272,12 @@ class PostgresSink(TableSink):
             WatlowSinkError: The server has refused rows, the login or the table. No row is
                 lost: the message says how many rows wait in the spool, why, and what to do.
         """
+        try:
+            self._close_rows()
+        finally:
+            self._close_event_sink()
+
+    def _close_rows(self) -> None:
         spool, sender = self._spool, self._sender
         if spool is None or sender is None or self.in_other_process:
             return

@@ -15,15 +15,17 @@ from watlowlib._internal.clock import parse_time
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
+from watlowlib.model.events import EVENTS_TABLE
 from watlowlib.sinks.choose import URLS, resembles_url
-from watlowlib.sinks.files import DAMAGED, PACKED, packed_of
+from watlowlib.sinks.files import DAMAGED, PACKED, events_path, has_events, packed_of
 from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of
 from watlowlib.sinks.reading.csv import CsvFile
 from watlowlib.sinks.reading.jsonl import JsonlFile
 from watlowlib.sinks.reading.parquet import ParquetFile
 from watlowlib.sinks.reading.query import Query
 from watlowlib.sinks.reading.reader import Reader
-from watlowlib.sinks.reading.sqlite import SqliteTable
+from watlowlib.sinks.reading.sqlite import SqliteEvents, SqliteTable
+from watlowlib.sinks.rotation.names import active_of
 
 READERS: dict[str, Callable[[Path, str], Reader]] = {
     ".csv": lambda path, table: CsvFile(path),
@@ -34,6 +36,13 @@ READERS: dict[str, Callable[[Path, str], Reader]] = {
     ".parquet": lambda path, table: ParquetFile(path),
 }
 """The readers by file extension."""
+
+EVENT_READERS: dict[str, Callable[[Path, str], Reader]] = {
+    ".sqlite": lambda path, table: SqliteEvents(path),
+    ".sqlite3": lambda path, table: SqliteEvents(path),
+    ".db": lambda path, table: SqliteEvents(path),
+}
+"""The readers of events that are in the same file as the samples."""
 
 
 def readers_of(source: str | os.PathLike[str], table: str) -> list[Reader]:
@@ -54,6 +63,45 @@ def readers_of(source: str | os.PathLike[str], table: str) -> list[Reader]:
             f"{shown(source)}: give a file, a folder, a pattern or {URLS[0]}user@host/database"
         )
     return [READERS[_format(path)](path, table) for path in _paths(Path(text))]
+
+
+def event_readers_of(source: str | os.PathLike[str]) -> list[Reader]:
+    """Return a reader for each file or table with events that belongs to `source`.
+
+    Raises:
+        WatlowConfigurationError: An unknown extension or URL.
+        WatlowSinkError: There is no such file.
+    """
+    text = os.fspath(source)
+    if text.startswith(URLS):
+        import_optional("psycopg")
+        from watlowlib.sinks.reading.postgres import PostgresEvents
+
+        return [PostgresEvents(text, EVENTS_TABLE)]
+    path = Path(text)
+    found: Iterable[Path | None]
+    if path.is_dir():
+        found = map(_events_of, _recordings(path.iterdir()))
+    elif glob.has_magic(text):
+        names = glob.glob(text) + glob.glob(str(journal_of(path)))  # noqa: PTH207
+        if not names:
+            raise WatlowSinkError(f"no file matches {shown(text)}")
+        found = map(_events_of, _recordings(map(Path, names)))
+    else:
+        found = [_events_of(path)]
+        if found == [None]:
+            _paths(path)  # raises an error if there is no such file
+    files = dict.fromkeys(each for each in found if each is not None)
+    return [EVENT_READERS.get(_format(each), READERS[_format(each)])(each, "") for each in files]
+
+
+def _events_of(path: Path) -> Path | None:
+    """Return the file with the events of `path`; None if there is none."""
+    if _format(path) not in READERS:
+        return None
+    if _format(path) not in EVENT_READERS and not has_events(path):
+        path = events_path(active_of(path))
+    return path if path.is_file() or journal_of(path).exists() else None
 
 
 def _format(path: Path) -> str:
@@ -84,13 +132,8 @@ def _paths(path: Path) -> list[Path]:
 
 
 def _of_one_format(source: Path, paths: Iterable[Path]) -> list[Path]:
-    """Return the recordings among `paths`, sorted by name; a journal stands for its file."""
-    found = {
-        parquet_of(path) if path.name.endswith(SUFFIX) else path
-        for path in paths
-        if path.name.endswith(SUFFIX) or not path.name.startswith(("_", "."))
-    }
-    found = {path for path in found if _format(path) in READERS and not path.is_dir()}
+    """Return the files with samples among `paths`, sorted by name."""
+    found = {path for path in _recordings(paths) if not has_events(path)}
     # A part beside its compressed file has the same rows: it is about to be deleted.
     found = {path for path in found if packed_of(path) not in found}
     if len({READERS[_format(path)] for path in found}) > 1:
@@ -101,6 +144,16 @@ def _of_one_format(source: Path, paths: Iterable[Path]) -> list[Path]:
             f"give a pattern such as {shown(pattern)}"
         )
     return sorted(found, key=lambda path: _natural(path.name))
+
+
+def _recordings(paths: Iterable[Path]) -> set[Path]:
+    """Return the files with samples or events among `paths`; a journal stands for its file."""
+    found = {
+        parquet_of(path) if path.name.endswith(SUFFIX) else path
+        for path in paths
+        if path.name.endswith(SUFFIX) or not path.name.startswith(("_", "."))
+    }
+    return {path for path in found if _format(path) in READERS and not path.is_dir()}
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -157,6 +157,17 @@ class PostgresTable:
             raise ours
 
 
+class PostgresEvents(PostgresTable):
+    """The table of the events, which need not exist."""
+
+    def rows(self, query: Query) -> Rows:
+        """Yield the rows as dicts."""
+        with self._connected() as connection:
+            exists = bool(self._table.types(connection))
+        if exists:
+            yield from super().rows(query)
+
+
 def _listed(names: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, names))
 

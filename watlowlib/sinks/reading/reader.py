@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
+from watlowlib.errors import WatlowSinkError
+from watlowlib.sinks.files import DAMAGED
 from watlowlib.sinks.reading.query import Query
 
 Rows: TypeAlias = "Iterator[dict[str, Any]]"
@@ -36,3 +40,12 @@ class Reader(Protocol):
 
     def recordings(self) -> Recordings:
         """Return what is stored about the recordings of the rows, the first one first."""
+
+
+@contextmanager
+def reading_errors(reader: Reader) -> Iterator[None]:
+    """Raise the errors of a file or a table as a WatlowSinkError that names it."""
+    try:
+        yield
+    except (*DAMAGED, OSError, ValueError, TypeError, NotImplementedError, sqlite3.Error) as error:
+        raise WatlowSinkError(f"{reader} could not be read: {error}") from error

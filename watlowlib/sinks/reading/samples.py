@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -17,14 +15,13 @@ from watlowlib.errors import WatlowSinkError
 from watlowlib.model.html import fields, paragraph, table
 from watlowlib.sinks.choose import URLS
 from watlowlib.sinks.database import NAME, check_pattern
-from watlowlib.sinks.files import DAMAGED
 from watlowlib.sinks.meta_file import distinct
 from watlowlib.sinks.parquet.arrow import arrow
 from watlowlib.sinks.reading.describe import DESCRIBED, describe
 from watlowlib.sinks.reading.files import in_time_order, readers_of
 from watlowlib.sinks.reading.frames import to_frame
 from watlowlib.sinks.reading.query import Names, Query, When, make_query
-from watlowlib.sinks.reading.reader import Reader, Rows
+from watlowlib.sinks.reading.reader import Reader, Rows, reading_errors
 from watlowlib.sinks.reading.tables import common_types, conform, types_of
 from watlowlib.sinks.reading.wide import WIDENED, widen
 from watlowlib.sinks.rows import COLUMN_TYPES, TEXTS, ColumnType
@@ -61,7 +58,7 @@ class StoredSamples:
 
     def _accepted(self, reader: Reader, rows: Rows) -> Rows:
         """Yield those of `rows`, which are of `reader`, that were asked for."""
-        with _errors(reader):
+        with reading_errors(reader):
             for number, row in enumerate(rows):
                 if not isinstance(row, dict):
                     raise ValueError(f"{row!r} is not a row")  # noqa: TRY004
@@ -104,7 +101,7 @@ class StoredSamples:
         """
         found: list[dict[str, Any]] = []
         for reader in in_time_order(self._readers):
-            with _errors(reader):
+            with reading_errors(reader):
                 found += reader.recordings()
         return distinct(found)
 
@@ -123,7 +120,7 @@ class StoredSamples:
             return list(self._query.columns)
         names: dict[str, Any] = {}
         for reader in in_time_order(self._readers):
-            with _errors(reader):
+            with reading_errors(reader):
                 names.update(next(iter(reader.rows(Query())), {}))
         return list(names)
 
@@ -135,7 +132,7 @@ class StoredSamples:
         """
         arrow()
         for reader in in_time_order(self._readers):
-            with _errors(reader):
+            with reading_errors(reader):
                 for table in reader.tables(self._query):
                     yield self._filtered(table, reader)
 
@@ -263,14 +260,6 @@ class StoredSamples:
                         else f"known are {', '.join(dict.fromkeys([*COLUMN_TYPES, *found]))}"
                     )
                 )
-
-
-@contextmanager
-def _errors(reader: Reader) -> Iterator[None]:
-    try:
-        yield
-    except (*DAMAGED, OSError, ValueError, TypeError, NotImplementedError, sqlite3.Error) as error:
-        raise WatlowSinkError(f"{reader} could not be read: {error}") from error
 
 
 def read_samples(

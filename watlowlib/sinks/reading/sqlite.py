@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from watlowlib.errors import WatlowSinkError
+from watlowlib.model.events import EVENTS_TABLE
 from watlowlib.sinks.csv import csv_row
 from watlowlib.sinks.database import quote_identifier
 from watlowlib.sinks.parquet.arrow import arrow, schema_of
@@ -108,12 +109,25 @@ class SqliteTable:
             table = quote_identifier(self._table)
             info = database.execute(f"PRAGMA table_info({table})")
             return {name: type_ for _, name, type_, *_ in info}
-        others = [name for name in tables if name != RECORDINGS]  # which is there before the rows
+        others = [
+            name for name in tables if name not in (RECORDINGS, EVENTS_TABLE)
+        ]  # before the rows
         if others:
             raise WatlowSinkError(
                 f"{self._path} has no table {self._table!r}; there is {others[0]!r}"
             )
         return {}
+
+
+class SqliteEvents(SqliteTable):
+    """The events in a SQLite file, which may have none."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, EVENTS_TABLE)
+
+    def _columns(self, database: sqlite3.Connection) -> dict[str, str]:
+        info = database.execute(f"PRAGMA table_info({EVENTS_TABLE})")
+        return {name: type_ for _, name, type_, *_ in info}
 
 
 def _number_or_text(cell: Any) -> Any:

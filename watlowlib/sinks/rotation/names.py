@@ -20,6 +20,16 @@ STAMP = "%Y%m%dT%H%M%SZ"
 JOURNAL = ".journal"
 
 
+_STAMPED = re.compile(r"(.+)-\d{8}T\d{6}Z(?:_\d{4,})?")
+
+
+def active_of(path: Path) -> Path:
+    """Return the name of the active file, by the name of a part or of the active file itself."""
+    path = path.with_suffix("") if path.suffix == PACKED else path
+    part = _STAMPED.fullmatch(path.stem)
+    return path if part is None else path.with_name(part[1] + path.suffix)
+
+
 @dataclass(frozen=True, order=True)
 class Part:
     """A finished part.

@@ -98,7 +98,10 @@ class RotatingSink(FileSink):
         try:
             self._end_rotation()
         finally:
-            self._close()
+            try:
+                self._close()
+            finally:
+                self._close_event_sink()
 
     def _end_rotation(self) -> None:
         rotation, self._rotation = self._rotation, None

@@ -1,0 +1,81 @@
+"""The events of one recording: found in its samples, told by its sessions, or noted by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from watlowlib._internal.clock import Clock
+from watlowlib._internal.validation import finite_or_none, shown
+from watlowlib.devices.poll import Poll
+from watlowlib.errors import WatlowClosedError, WatlowConfigurationError
+from watlowlib.model import Sample
+from watlowlib.model.events import Event, EventKind
+from watlowlib.streaming.event_detector import EventDetector
+from watlowlib.streaming.event_log import EventLog
+
+LONGEST_TEXT = 1000
+
+
+class RecordingEvents(EventLog):
+    """The event log of a recording.
+
+    Args:
+        clock: The clock of the recording.
+        poll: The poll of all its parameters.
+        automatic: Whether to keep other events than those that the user notes.
+    """
+
+    def __init__(self, clock: Clock, poll: Poll, *, automatic: bool) -> None:
+        super().__init__(clock)
+        self._automatic = automatic
+        self._poll = poll
+        self._detector = EventDetector(poll.ports)
+        self._tick: int | None = None
+
+    def listen(self) -> None:
+        """Listen to what the program does with the controllers, until `stopped`."""
+        self._poll.listen(self._hear)
+
+    def stopped(self, error: BaseException | None, *, early: bool) -> None:
+        """Note the end and refuse later events."""
+        self._poll.unlisten(self._hear)
+        why = "it was stopped" if early else "the duration is over"
+        self.tell(EventKind.RECORDING_STOPPED, why if error is None else str(error) or repr(error))
+        self.close()
+
+    def continue_with(self, poll: Poll) -> None:
+        """Use another poll from now on."""
+        self._poll.unlisten(self._hear)
+        self._poll, self._detector.ports = poll, poll.ports
+        poll.listen(self._hear)
+
+    def feed(self, tick: int, samples: Sequence[Sample]) -> None:
+        """Add what the samples of a tick say that is new."""
+        self._tick = tick
+        if self._automatic:
+            self.add(self._detector.feed(samples))
+
+    def tell(self, kind: EventKind, text: str, value: float | None = None) -> None:
+        """Add an event that is about no single controller."""
+        self._hear(None, kind, text, value)
+
+    def note(self, text: str, device: str | None, value: float | str | None) -> None:
+        """Add a note of the user; see `Recording.note`."""
+        if not isinstance(text, str) or not 0 < len(text) <= LONGEST_TEXT:
+            raise WatlowConfigurationError(
+                f"text={shown(text)}: give a text of 1 to {LONGEST_TEXT} characters"
+            )
+        if device is not None and not isinstance(device, str):
+            raise WatlowConfigurationError(f"device={shown(device)}: give a controller's name")
+        if not (value is None or isinstance(value, str) or finite_or_none(value) is not None):
+            raise WatlowConfigurationError(f"value={shown(value)}: give a finite number or a text")
+        if not self.add(
+            [Event(self._clock.utc(), self._tick, device, EventKind.NOTE, text, value)]
+        ):
+            raise WatlowClosedError("the recording has ended; notes are stored while it runs")
+
+    def _hear(
+        self, device: str | None, kind: EventKind, text: str, value: float | int | str | None
+    ) -> None:
+        if self._automatic:
+            self.add([Event(self._clock.utc(), self._tick, device, kind, text, value)])
