@@ -52,6 +52,7 @@ instances = [1]
 duration = 60
 overflow = "drop_oldest"
 sensor_check = true
+alarms = 0.2
 show_unit = "C"
 [record.metadata]
 operator = "Kim"
@@ -142,6 +143,7 @@ def test_the_values_of_record_are_the_arguments_of_record(load: Load, tmp_path: 
         "duration": 60.0,
         "overflow": OverflowPolicy.DROP_OLDEST,
         "sensor_check": True,
+        "alarms": 0.2,
         "show_unit": "C",
     }
     assert set(arguments) < set(watlowlib.record.__kwdefaults__ | {"parameters": ()})

@@ -159,6 +159,7 @@ class RecordTable(Table):
     )
     overflow: Overflow = Field(OverflowPolicy.BLOCK, description=f"one of {_names(OverflowPolicy)}")
     sensor_check: bool = Field(False, description="true or false")
+    alarms: Rate | None = Field(None, description=f"a number of Hz above 0, up to {MAX_HZ:,.0f}")
     show_unit: Scale | None = Field(None, description="C or F")
     metadata: dict[str, Any] = Field(
         {},

@@ -125,6 +125,7 @@ class RigRecord:
     duration: float | None
     overflow: OverflowPolicy
     sensor_check: bool
+    alarms: float | None
     show_unit: str | None
     metadata: Mapping[str, Any]
     sinks: tuple[RigSink, ...]
@@ -182,6 +183,7 @@ class Rig:
             "duration": record.duration,
             "overflow": record.overflow,
             "sensor_check": record.sensor_check,
+            "alarms": False if record.alarms is None else record.alarms,
             "show_unit": record.show_unit,
             "metadata": dict(record.metadata),
         }
