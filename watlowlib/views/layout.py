@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from watlowlib._internal.validation import shown
@@ -18,6 +18,7 @@ from watlowlib.views.curves import (
     Stored,
     kind_of,
 )
+from watlowlib.views.marks import TEXT_PX, Mark
 from watlowlib.views.shades import Shade, united
 from watlowlib.views.steps import StepResponse
 
@@ -82,6 +83,7 @@ class Chart:
         shades: The intervals to shade.
         colors: The colour of each label, of curves and of shades.
         steps: The step responses to mark.
+        marks: The events to mark, in order of time.
         begin_us: The first time, in microseconds since 1970.
         end_us: The last time.
         title: The title; empty for none.
@@ -92,6 +94,7 @@ class Chart:
     shades: Sequence[Shade]
     colors: dict[str, str]
     steps: Sequence[StepResponse]
+    marks: Sequence[Mark]
     begin_us: int
     end_us: int
     title: str
@@ -113,6 +116,27 @@ class Chart:
                 found.setdefault(shade.label, []).append(shade)
         return [united(each) for each in found.values()]
 
+    def marks_of(self, panel: Panel) -> list[Mark]:
+        """Return the events to mark in `panel`.
+
+        They have a text in the uppermost row of axes of a controller, unless the text before is
+        too near.
+        """
+        first = next(each for each in self.panels if each.device == panel.device) is panel
+        distance_us = TEXT_PX * (self.end_us - self.begin_us) // self.size[0]
+        found: list[Mark] = []
+        text_us = self.begin_us - distance_us
+        for mark in self.marks:
+            if mark.device in (None, panel.device):
+                shows = first and mark.at_us >= text_us + distance_us
+                text_us = mark.at_us if shows else text_us
+                found.append(mark if shows else replace(mark, short=""))
+        return found
+
+    def side_of(self, mark: Mark) -> str:
+        """Return on which side of a mark its text has room: "left" or "right"."""
+        return "right" if 2 * mark.at_us < self.begin_us + self.end_us else "left"
+
     def steps_of(self, panel: Panel) -> list[StepResponse]:
         """Return the step responses to mark in `panel`."""
         found = [each for each in self.steps if each.device == panel.device]
@@ -124,6 +148,7 @@ def make_chart(
     steps: Sequence[StepResponse],
     title: str,
     size: tuple[int, int] | None,
+    marks: Sequence[Mark] = (),
 ) -> Chart:
     """Return the chart of what was read.
 
@@ -136,6 +161,7 @@ def make_chart(
         stored.shades,
         _colors(stored),
         steps,
+        marks,
         stored.begin_us,
         max(stored.end_us, stored.begin_us + 1_000_000),
         title,

@@ -25,6 +25,7 @@ from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.recorder import Recording
 from watlowlib.views.curves import CurveReader, rows_of
 from watlowlib.views.layout import WIDTH_PX, make_chart
+from watlowlib.views.marks import marks_of
 from watlowlib.views.screens import Screen, open_screen
 
 log = logging.getLogger(__name__)
@@ -147,7 +148,9 @@ class Picture:
         if not self._open or not stored.devices:
             return
         try:
-            self._screen.show(make_chart(stored, [], title_of(self._stream.summary), None))
+            events = self._stream.recent_events
+            marks = marks_of(events, stored.begin_us, stored.end_us)
+            self._screen.show(make_chart(stored, [], title_of(self._stream.summary), None, marks))
         except Exception as error:  # noqa: BLE001 - of matplotlib and of the window system
             self._give_up(error)
 

@@ -26,6 +26,7 @@ from watlowlib.views.layout import (
     zone_change,
     zone_of,
 )
+from watlowlib.views.marks import COLOR, LABEL, Mark
 from watlowlib.views.steps import RISE, StepResponse
 
 DPI = 100
@@ -115,6 +116,8 @@ def _draw_panel(ax: Any, panel: Panel, chart: Chart, handles: dict[str, Any], fi
         handles.setdefault(curve.label, _draw_curve(ax, curve, chart.colors[curve.label]))
     for step in chart.steps_of(panel):
         _mark_step(ax, step, handles)
+    for mark in chart.marks_of(panel):
+        _draw_mark(ax, mark, chart.side_of(mark), handles)
     ax.grid(True, color="#DDDDDD", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.margins(x=0.0)
@@ -135,6 +138,17 @@ def _draw_curve(ax: Any, curve: Curve, color: str) -> Any:
     if single.any():
         ax.plot(times[single], curve.values[single], color=color, linestyle="", marker=".")
     return line
+
+
+def _draw_mark(ax: Any, mark: Mark, side: str, handles: dict[str, Any]) -> None:
+    (at,) = dates(np.array([mark.at_us]))
+    line = ax.axvline(at, color=COLOR, linestyle=":", linewidth=1.0, zorder=1.5)
+    handles.setdefault(LABEL, line)
+    if mark.short:
+        text = mark.short.replace("$", r"\$")  # which begins a formula
+        anchor = {"left": "right", "right": "left"}[side]
+        place = {"rotation": 90, "va": "top", "ha": anchor, "fontsize": 7.0, "color": COLOR}
+        ax.text(at, 0.98, text, transform=ax.get_xaxis_transform(), clip_on=True, **place)
 
 
 def _mark_step(ax: Any, step: StepResponse, handles: dict[str, Any]) -> None:

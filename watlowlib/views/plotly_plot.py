@@ -22,6 +22,7 @@ from watlowlib.views.layout import (
     zone_change,
     zone_of,
 )
+from watlowlib.views.marks import COLOR, LABEL
 from watlowlib.views.steps import RISE, StepResponse
 
 CONFIG = {"displaylogo": False, "responsive": True}
@@ -105,6 +106,24 @@ def _draw_panel(
         _draw_curve(figure, row, curve, chart.colors[curve.label], shift_us, shown)
     for step in chart.steps_of(panel):
         _mark_step(figure, row, step, shift_us, shown)
+    for mark in chart.marks_of(panel):
+        (at,) = _dates(np.array([mark.at_us]), shift_us).astype(str)
+        line = {"color": COLOR, "width": 1, "dash": "dot"}
+        figure.add_vline(x=at, line=line, row=row, col=1, **_in_legend(LABEL, shown), name=LABEL)
+        figure.add_annotation(
+            x=at,
+            y=1,
+            yref="y domain",
+            text=_plain(mark.short) or "▾",
+            hovertext=_plain(mark.text),
+            textangle=-90 if mark.short else 0,
+            showarrow=False,
+            xanchor="left" if chart.side_of(mark) == "right" else "right",
+            yanchor="top",
+            font={"size": 9, "color": COLOR},
+            row=row,
+            col=1,
+        )
     figure.update_yaxes(title_text=_plain(panel.label), row=row, col=1)
     if not panel.curves:  # without a trace plotly would leave out the axes
         begin = _dates(np.array([chart.begin_us]), shift_us)

@@ -26,6 +26,7 @@ from watlowlib.views.curves import (
     split,
 )
 from watlowlib.views.layout import LARGEST_PX, WIDTH_PX, Chart, local, make_chart
+from watlowlib.views.marks import read_marks
 from watlowlib.views.responses import BAND, responses_of
 from watlowlib.views.steps import StepResponse
 
@@ -60,7 +61,7 @@ def plot(
 
     Each controller has a row of axes for each unit, and one for its outputs. Gaps are shaded
     with their status, alarms (9009) too if they are recorded. A value whose status is not "ok" is
-    a gap.
+    a gap. Events are marked, if they are stored.
 
     Args:
         source: A file, folder, pattern or URL as for `read_samples`, or what it returned.
@@ -96,7 +97,8 @@ def plot(
     if as_bool("step", step):
         chosen = _Chosen(source, table, devices, None, since, until)
         steps = responses_of(chosen.samples(MEASURED), _checked_band(band))
-    write(make_chart(stored, steps, title, size))
+    marks = read_marks(chosen.files, stored.begin_us, stored.end_us)
+    write(make_chart(stored, steps, title, size, marks))
     return steps
 
 
@@ -165,6 +167,11 @@ class _Chosen:
                 until=query.until,
             )
             self._wanted = [*(query.devices or ()), *query.parameter_names]
+
+    @property
+    def files(self) -> list[str]:
+        """The paths and URLs of what is read."""
+        return self._rows.files
 
     def samples(self, parameters: tuple[str, ...]) -> StoredSamples:
         """Return the rows with the columns needed, of `parameters` unless others were chosen."""

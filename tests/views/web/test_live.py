@@ -59,6 +59,17 @@ def test_a_gap_has_its_reason_and_the_age_of_the_value_before(
         assert series["age"] > 0.2  # at least the timeout
 
 
+def test_the_last_events_are_on_the_page(page: WebPage, ctl: Controller) -> None:
+    recording = record(ctl, parameters=["setpoint"], rate_hz=1.0, clock=ManualClock(), events=True)
+    with events(page.url) as viewer, LiveFeed(page, recording, no_sinks), recording:
+        for number in range(12):
+            recording.note(f"<b>{number}</b>", device=ctl.name)
+        shown = viewer.until(ticks=1)["health"]["events"]
+    texts = [each["text"] for each in shown if each["kind"] == "note"]
+    assert texts[0] == "<b>11</b>"
+    assert (shown[0]["device"], len(shown)) == (ctl.name, 10)
+
+
 def test_health_has_the_counters_of_the_recording_and_its_sinks(
     page: WebPage, ctl: Controller
 ) -> None:

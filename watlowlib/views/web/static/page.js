@@ -268,6 +268,13 @@ function showHealth(health) {
   );
   $("counters").replaceChildren(...rows);
   $("sinks").replaceChildren(...((health.sinks || []).length ? [sinkTable(health.sinks, count)] : []));
+  const events = health.events || [];
+  $("events").hidden = !events.length;
+  $("events").querySelector("ol").replaceChildren(...events.map((each) => {
+    const time = new Date(each.at * 1000).toLocaleTimeString([], { hour12: false });
+    const words = [each.kind, each.text].filter(Boolean).join(": ");
+    return element("li", "", `${time} ${each.device ? `${each.device}, ` : ""}${words}`);
+  }));
 }
 
 function sinkTable(sinks, count) {
