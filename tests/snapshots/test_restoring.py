@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -174,9 +174,9 @@ def test_a_write_that_needs_another_of_its_kind_is_tried_again(
     assert [unit.get(name) for name in ("setpoint_minimum", "setpoint_maximum")] == [250.0, 400.0]
 
 
-def test_what_a_new_sensor_type_has_reset_is_written_too(
-    unit: SimulatedController, ctl: Controller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def reset_by_sensor(unit: SimulatedController, monkeypatch: pytest.MonkeyPatch) -> Snapshot:
+    """Let a new sensor type reset the filter; return a snapshot with both."""
     take = unit.take
 
     def take_and_reset(spec: ParameterSpec, instance: int, value: Value) -> None:
@@ -187,10 +187,32 @@ def test_what_a_new_sensor_type_has_reset_is_written_too(
     monkeypatch.setattr(unit, "take", take_and_reset)
     unit.set("input_sensor_type", 95)
     unit.set("input_filter", 2.0)
-    sensor = snapshot(entry("input_filter", 2.0), entry("input_sensor_type", 113))
-    report = snapshots.restore(ctl, sensor, confirm=True)
+    return snapshot(entry("input_filter", 2.0), entry("input_sensor_type", 113))
+
+
+def test_what_a_new_sensor_type_has_reset_is_written_too(
+    unit: SimulatedController, ctl: Controller, reset_by_sensor: Snapshot
+) -> None:
+    report = snapshots.restore(ctl, reset_by_sensor, confirm=True)
     assert [each.name for each in report.written] == ["input_sensor_type", "input_filter"]
     assert unit.get("input_filter") == 2.0
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_what_a_new_sensor_type_has_reset_can_need_an_approval(
+    approved: bool, unit: SimulatedController, ctl: Controller, reset_by_sensor: Snapshot
+) -> None:
+    asked: list[str] = []
+
+    def approve(changes: Sequence[Change]) -> bool:
+        asked.extend(each.name for each in changes)
+        return approved
+
+    plan = snapshots.plan(ctl, reset_by_sensor)
+    report = snapshots.carry_out(ctl, plan, confirm=True, approve=approve)
+    assert asked == ["input_filter"]
+    assert unit.get("input_filter") == (2.0 if approved else 0.5)
+    assert [each.change.name for each in report.left_out] == ([] if approved else asked)
 
 
 def test_state_actions_and_read_only_parameters_are_never_written(

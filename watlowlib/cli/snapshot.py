@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ def _restore(
         if plan.writes and not yes:
             _print_changes(plan.writes, ("now", Path(file).name), stderr=True)
             ask(f"Write {_values(len(plan.writes))} to {controller.name}?")
-        report = _carry_out(controller, plan)
+        report = _carry_out(controller, plan, None if yes else Path(file).name)
     if as_json:
         print_json({**_row(each), "error": None} for each in report.written)
         print_json({**_row(each.change), "error": each.reason} for each in report.refused)
@@ -152,9 +152,21 @@ def _restore(
         raise CommandError(f"refused: {_values(len(report.refused))}, see above", FAILED)
 
 
-def _carry_out(controller: Controller, plan: RestorePlan) -> RestoreReport:
-    """Write the values, and say what is done when something ends it."""
+def _carry_out(controller: Controller, plan: RestorePlan, file: str | None) -> RestoreReport:
+    """Write the values, and say what is done when something ends it.
+
+    With the name of the file, ask before writing what the writes have changed.
+    """
     written = 0
+
+    def approve(changes: Sequence[Change]) -> bool:
+        target.print("Since these writes, other settings differ from the file:")
+        _print_changes(changes, ("now", str(file)), stderr=True)
+        try:
+            ask(f"Write {_values(len(changes))} to {controller.name} as well?")
+        except CommandError:
+            return False
+        return True
 
     def note(change: Change, reason: str | None) -> None:
         nonlocal written
@@ -166,7 +178,12 @@ def _carry_out(controller: Controller, plan: RestorePlan) -> RestoreReport:
     try:
         with _progress("checking", target) as progress:
             return snapshots.carry_out(
-                controller, plan, confirm=True, progress=progress, on_write=note
+                controller,
+                plan,
+                confirm=True,
+                progress=progress,
+                on_write=note,
+                approve=None if file is None else approve,
             )
     except BaseException:
         target.print(

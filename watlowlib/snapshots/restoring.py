@@ -25,6 +25,11 @@ from watlowlib.snapshots.planning import NotWritten, RestorePlan, is_link_settin
 OnWrite: TypeAlias = "Callable[[Change, str | None], object]"
 """Called after each write, with the reason if the controller refused it."""
 
+Approve: TypeAlias = "Callable[[Sequence[Change]], bool]"
+"""Asked before writes that the plan did not contain; returns whether to send them."""
+
+NOT_APPROVED = "it differs since the other writes, and was not approved"
+
 _BAUDRATES = {code: rate for rate, code in BAUDRATES.items()}
 
 
@@ -86,8 +91,23 @@ def carry_out(
     confirm: bool = False,
     progress: Progress | None = None,
     on_write: OnWrite | None = None,
+    approve: Approve | None = None,
 ) -> RestoreReport:
-    """Write what a plan contains; arguments and errors: see `restore`."""
+    """Write what a plan contains, and what its writes have changed besides.
+
+    Args:
+        ctl: The controller.
+        plan: The plan.
+        confirm: As in `restore`.
+        progress: As in `restore`.
+        on_write: As in `restore`.
+        approve: Called with the settings that differ from the snapshot after the writes; a new
+            sensor type, for example, resets others. If it returns False, they are left out.
+            None: they are written.
+
+    Raises:
+        WatlowError: See `restore`.
+    """
     _check(confirm)
     # The plan may be old: since then the scale may have changed or a profile have started.
     check_fits(ctl, plan.snapshot, other_unit=plan.other_unit)
@@ -99,9 +119,16 @@ def carry_out(
         # A new sensor type or unit sets other parameters to the factory setting.
         again = plan_again(ctl, plan, progress)
         tried = {each.change.key for each in writes.refused}
-        more = [each for each in again.writes if not is_link_setting(ctl, each)]
-        writes.run([each for each in more if each.key not in tried])
+        more = [
+            each
+            for each in again.writes
+            if not is_link_setting(ctl, each) and each.key not in tried
+        ]
         left_out = again.left_out
+        if not more or approve is None or approve(more):
+            writes.run(more)
+        else:
+            left_out += tuple(NotWritten(each, NOT_APPROVED) for each in more)
     # The last ones, because the controller may then no longer be read.
     writes.run([each for each in plan.writes if is_link_setting(ctl, each)])
     return RestoreReport(tuple(writes.written), tuple(writes.refused), left_out)
