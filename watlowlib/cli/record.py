@@ -45,7 +45,8 @@ from watlowlib.sinks.count import describe_existing
 from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.recorder import Recording, record
 from watlowlib.views.web.live import LiveFeed, SinkState, live_board
-from watlowlib.views.web.page import DEFAULT_HOST, WebPage
+from watlowlib.views.web.page import WebPage
+from watlowlib.views.web.serving import DEFAULT_HOST
 
 
 @define(

@@ -11,7 +11,8 @@ from watlowlib.cli.base import define
 from watlowlib.cli.output import console
 from watlowlib.cli.types import TCP_PORT
 from watlowlib.sinks.reading.samples import read_samples
-from watlowlib.views.web.page import DEFAULT_HOST, DEFAULT_PORT, WebPage
+from watlowlib.views.web.page import DEFAULT_PORT, WebPage
+from watlowlib.views.web.serving import DEFAULT_HOST
 from watlowlib.views.web.stored import StoredFeed, stored_board
 
 

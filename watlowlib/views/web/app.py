@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from typing import Any
 
@@ -12,7 +12,7 @@ import bottle
 
 from watlowlib._internal.queues import ShutDown
 from watlowlib.views.web.board import Board
-from watlowlib.views.web.guard import Guard
+from watlowlib.views.web.guard import Guard, Wsgi, guarded
 from watlowlib.views.web.history import WINDOWS
 from watlowlib.views.web.hub import Hub, TooManyViewersError
 
@@ -28,45 +28,10 @@ KINDS = {
 }
 """The files of the page and their content types."""
 
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""The headers of every reply."""
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
 
 def make_app(board: Board, hub: Hub, guard: Guard) -> Wsgi:
     """Return the WSGI application, which asks `guard` first."""
-    inner = _routes(board, hub)
-
-    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        headers = dict(HEADERS)
-        if refusal := guard.refuse(environ):
-            text = f"{refusal.text}\n".encode()
-            headers |= {"Content-Type": "text/plain", "Content-Length": str(len(text))}
-            if refusal.status.startswith("405"):
-                headers["Allow"] = "GET, HEAD"
-            start_response(refusal.status, list(headers.items()))
-            return [text] if environ["REQUEST_METHOD"] != "HEAD" else []
-        if guard.token is not None and guard.has_token(environ):
-            headers["Set-Cookie"] = (
-                f"{guard.cookie}={guard.token}; HttpOnly; SameSite=Strict; Path=/"
-            )
-
-        def start(status: str, given: list[tuple[str, str]], *more: Any) -> Any:
-            return start_response(status, [*given, *headers.items()], *more)
-
-        reply: Iterable[bytes] = inner(environ, start)
-        return reply
-
-    return app
+    return guarded(_routes(board, hub), guard)
 
 
 def _routes(board: Board, hub: Hub) -> Any:

@@ -11,7 +11,7 @@ import hmac
 import ipaddress
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +20,19 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 ANY = ("0.0.0.0", "::")
 
 METHODS = ("GET", "HEAD")
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""The headers of every reply."""
+
+Wsgi = Callable[["dict[str, Any]", Callable[..., Any]], Iterable[bytes]]
 
 
 class Refusal(NamedTuple):
@@ -100,3 +113,28 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def guarded(inner: Wsgi, guard: Guard) -> Wsgi:
+    """Return the WSGI application `inner` with these headers, for requests that are allowed."""
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        headers = dict(HEADERS)
+        if refusal := guard.refuse(environ):
+            text = f"{refusal.text}\n".encode()
+            headers |= {"Content-Type": "text/plain", "Content-Length": str(len(text))}
+            if refusal.status.startswith("405"):
+                headers["Allow"] = "GET, HEAD"
+            start_response(refusal.status, list(headers.items()))
+            return [text] if environ["REQUEST_METHOD"] != "HEAD" else []
+        if guard.token is not None and guard.has_token(environ):
+            headers["Set-Cookie"] = (
+                f"{guard.cookie}={guard.token}; HttpOnly; SameSite=Strict; Path=/"
+            )
+
+        def start(status: str, given: list[tuple[str, str]], *more: Any) -> Any:
+            return start_response(status, [*given, *headers.items()], *more)
+
+        return inner(environ, start)
+
+    return app

@@ -1,27 +1,20 @@
-"""A page that is being served: its board, its viewers and its server."""
+"""A page that is being served: its board and its viewers."""
 
 from __future__ import annotations
 
-import errno
-import ipaddress
-import secrets
-import socket
 from collections.abc import Mapping
 from typing import Any
 
 from watlowlib._internal.optional import import_optional
-from watlowlib._internal.threads import Worker
-from watlowlib.errors import WatlowConfigurationError
 from watlowlib.views.web.board import Board
-from watlowlib.views.web.guard import ANY, Guard, is_local
+from watlowlib.views.web.guard import Guard, Wsgi
 from watlowlib.views.web.hub import Hub
+from watlowlib.views.web.serving import DEFAULT_HOST, Serving
 
-DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
-JOIN_S = 5.0
 
 
-class WebPage:
+class WebPage(Serving):
     """A live page, served in a `with` statement.
 
     Args:
@@ -36,83 +29,20 @@ class WebPage:
 
     def __init__(self, board: Board, *, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
         import_optional("bottle")
-        import_optional("cheroot")
-        from watlowlib.views.web.server import Server
-
+        super().__init__(host, port)
         self.board = board
         self.hub = Hub()
-        self.url = ""
-        """The address to open, once the page is served; with the token, if there is one."""
-        self._host, self._port = host, port
-        self._server = Server(host, port, _not_yet)
-        self._worker = Worker("web-server", self._server.serve, self.close)
 
     def publish(self, health: Mapping[str, Any]) -> None:
         """Send the state of the board and `health` to all viewers."""
         self.hub.publish(self.board.event(health))
 
-    def __enter__(self) -> WebPage:
-        """Listen on the address, and begin to serve the page.
-
-        Raises:
-            WatlowConfigurationError: The address cannot be used; the message says why.
-        """
+    def _make_app(self, guard: Guard) -> Wsgi:
         from watlowlib.views.web.app import make_app
 
-        try:
-            self._server.prepare()
-        except (OSError, OverflowError) as error:
-            raise _bind_error(self._host, self._port, self._server.bind_error or error) from error
-        port = self._server.bind_addr[1]
-        token = None if is_local(self._host) else secrets.token_urlsafe(24)
-        self.url = f"http://{_in_url(self._host)}:{port}/" + (f"?token={token}" if token else "")
-        self._server.wsgi_app = make_app(self.board, self.hub, Guard(self._host, port, token))
-        self._worker.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-        self._worker.join(JOIN_S)
+        return make_app(self.board, self.hub, guard)
 
     def close(self) -> None:
         """End all connections, each after the event that waits for it."""
         self.hub.close()
-        self._server.stop()
-
-
-def _not_yet(environ: object, start_response: object) -> Any:
-    raise AssertionError("the server is not prepared")
-
-
-def _in_url(host: str) -> str:
-    """Return the host for a URL; for all addresses the one that other machines know, if any."""
-    host = _own_address() if host in ANY else host
-    try:
-        return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host
-    except ValueError:
-        return host
-
-
-def _own_address() -> str:
-    """Return this machine's address on the way to other networks, or `DEFAULT_HOST`."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # an address for documents; nothing is sent
-        except OSError:
-            return DEFAULT_HOST
-        return str(probe.getsockname()[0])
-
-
-def _bind_error(host: str, port: int, error: Exception) -> WatlowConfigurationError:
-    """Return the error for an address that cannot be bound."""
-    number = getattr(error, "errno", None)
-    where = f"port {port} on {host}"
-    if number == errno.EADDRINUSE:
-        text = f"{where} is in use by another program; give another port"
-    elif number == errno.EACCES:
-        text = f"{where} is not allowed; give a port from 1024 to 65535"
-    elif number == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-        text = f"{host} is not an address of this machine; give one, or 0.0.0.0 for all of them"
-    else:
-        text = f"{where} cannot be used: {error}"
-    return WatlowConfigurationError(text)
+        super().close()

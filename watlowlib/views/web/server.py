@@ -19,7 +19,7 @@ from cheroot import wsgi
 
 from watlowlib._internal.clock import Deadline
 from watlowlib._internal.threads import Worker
-from watlowlib.views.web.app import Wsgi
+from watlowlib.views.web.guard import Wsgi
 from watlowlib.views.web.hub import MOST_VIEWERS
 
 log = logging.getLogger(__name__)
