@@ -52,7 +52,9 @@ def test_the_distribution_does_not_have_the_name_of_another_library() -> None:
 def test_the_extra_all_has_every_user_extra() -> None:
     development = {"test", "judges", "docs", "lint", "all"}
     user_extras = set(setup_options()["options.extras_require"]) - development
-    assert user_extras == {"parquet", "postgres", "pandas", "plot", "polars", "web", "xlsx"}
+    assert user_extras == {
+        "metrics", "parquet", "postgres", "pandas", "plot", "polars", "web", "xlsx",
+    }  # fmt: skip
     assert set().union(*map(extra, user_extras)) == extra("all")
 
 
@@ -73,7 +75,8 @@ def test_hint_names_the_missing_package_itself(
     with pytest.raises(WatlowSinkError) as caught:
         import_optional(module)
     _, _, requirement = str(caught.value).partition("pip install ")
-    installed_as = {"dateutil": "python-dateutil"}.get(package, package)
+    other_names = {"dateutil": "python-dateutil", "prometheus_client": "prometheus-client"}
+    installed_as = other_names.get(package, package)
     assert re.split(r"[\[\]']+", requirement.strip("'"))[0] == installed_as
     assert "watlowlib" not in requirement
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from watlowlib import CsvSink, load_rig, open_sink, read_samples
+from tests.views.web.viewer import free_port, request
+from watlowlib import CsvSink, load_rig, open_sink, pipe, read_samples
 from watlowlib.cli.main import main
 from watlowlib.cli.outputs import open_outputs
 from watlowlib.cli.record import record_arguments
@@ -208,3 +209,27 @@ def test_the_options_of_a_rotation_replace_those_of_the_rig_file(folder: Path) -
     policy = sink._policy
     assert policy is not None
     assert (policy.period, policy.most_bytes, policy.keep_age) == (None, 1, timedelta(days=90))
+
+
+def test_metrics_have_the_rows_of_each_output(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("cheroot")
+    pytest.importorskip("prometheus_client")
+    port = free_port()
+    scraped: list[str] = []
+
+    def pipe_and_scrape(*arguments: Any) -> None:
+        pipe(*arguments)
+        scraped.append(request(f"http://127.0.0.1:{port}/metrics")[2].decode())
+
+    monkeypatch.setattr("watlowlib.cli.record.pipe", pipe_and_scrape)
+    words = f"record {bus.port} --duration 0.2 -o a.csv -o b.jsonl --metrics {port}"
+    assert main([*words.split(), "--parameter", "setpoint"]) == 0
+    assert f"metrics: http://127.0.0.1:{port}/metrics" in capsys.readouterr().out
+    for name in ("a.csv", "b.jsonl"):
+        rows = len(list(read_samples(name)))
+        assert rows > 0
+        assert f'watlowlib_sink_rows_total{{sink="{name}"}} {rows}.0' in scraped[0]
+    assert main(["record", bus.port, "-o", "a.csv", "--metrics-host", "0.0.0.0"]) == 2
+    assert "needs --metrics PORT" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.views.web.viewer import free_port, request
 from watlowlib import attach, read_samples
 from watlowlib._internal.clock import Deadline
 from watlowlib.cli.main import main
@@ -62,7 +64,9 @@ def wait_until_recorded(rig: Path, process: subprocess.Popen[str], text: str) ->
 def test_a_service_records_reloads_answers_and_ends_with_a_flush(
     rig: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    port = free_port()
     command = [sys.executable, "-m", "watlowlib", "run", str(rig), "--service"]
+    command += ["--metrics", str(port)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             wait_until_recorded(rig, process, '"top": "disconnected"')
@@ -87,7 +91,14 @@ def test_a_service_records_reloads_answers_and_ends_with_a_flush(
                 rows = map(json.loads, capsys.readouterr().out.splitlines())
                 assert {each["device"] for each in rows} == {"top", "new"}
                 assert main(["status", str(rig)]) == 0
-                assert f"pid {process.pid} records {rig}" in capsys.readouterr().out
+                output = capsys.readouterr()
+                assert f"pid {process.pid} records {rig}" in output.out
+                # The port was missing at first.
+                assert re.search(r"top: ok; reads: [\d,]+ disconnected, [\d,]+ ok", output.out)
+                assert re.search(r"largest drift \d+\.\d ms", output.out)
+                metrics = request(f"http://127.0.0.1:{port}/metrics")[2].decode()
+                assert 'watlowlib_value{controller="new",parameter="setpoint"' in metrics
+                assert f'watlowlib_sink_rows_lost_total{{sink="{tmp_path}/run.csv"}} 0' in metrics
                 assert main(["run", str(rig)]) == 1
                 assert f"pid {process.pid}" in capsys.readouterr().err
                 rig.write_text(RIG.replace("setpoint", "setpiont"), "utf-8")

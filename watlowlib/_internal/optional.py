@@ -16,6 +16,7 @@ REQUIREMENTS = {
     "pandas": "pandas",
     "plotly": "plotly",
     "polars": "polars",
+    "prometheus_client": "prometheus-client",
     "psycopg": "'psycopg[binary]'",
     "psycopg_pool": "psycopg_pool",
     "pyarrow": "pyarrow",

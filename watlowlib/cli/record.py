@@ -12,6 +12,7 @@ from watlowlib.cli.base import define, json_option
 from watlowlib.cli.exits import WAITING, CommandError
 from watlowlib.cli.first_contact import check_first
 from watlowlib.cli.fleet import load_config, open_fleet
+from watlowlib.cli.metrics import metrics_options
 from watlowlib.cli.options import (
     DEFAULT_PARAMETERS,
     INSTANCES,
@@ -36,7 +37,7 @@ from watlowlib.cli.report import Reporter
 from watlowlib.cli.types import TCP_PORT, Duration
 from watlowlib.errors import WatlowSinkError
 from watlowlib.manager.manager import WatlowManager
-from watlowlib.model import AcquisitionSummary
+from watlowlib.model import AcquisitionSummary, SinkReport
 from watlowlib.rig.values import Rig
 from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.fleet import simulated_fleet
@@ -45,6 +46,7 @@ from watlowlib.sinks.count import describe_existing
 from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.recorder import Recording, record
 from watlowlib.views.web.live import LiveFeed, SinkState, live_board
+from watlowlib.views.web.metrics import MetricsServer
 from watlowlib.views.web.page import WebPage
 from watlowlib.views.web.serving import DEFAULT_HOST
 
@@ -89,6 +91,7 @@ from watlowlib.views.web.serving import DEFAULT_HOST
     help="The address of the page; others than this machine's own need a token, which is "
     "printed.  [default: 127.0.0.1]",
 )
+@metrics_options
 @click.option("--simulate", type=int, metavar="N", help="Record N simulated controllers.")
 @click.option(
     "--speed", type=float, default=1.0, metavar="X", help="Of simulated ovens.  [default: 1]"
@@ -101,6 +104,7 @@ def command(
     anyway: bool,
     web: int | None,
     web_host: str | None,
+    metrics: MetricsServer | None,
     simulate: int | None,
     speed: float,
     as_json: bool,
@@ -115,6 +119,8 @@ def command(
     screen = console(stderr=as_json)
     with ExitStack() as stack:
         page = _open_page(web, web_host, sinks, screen, stack)
+        if metrics is not None:
+            screen.print(f"metrics: {stack.enter_context(metrics).url}")
         manager = stack.enter_context(WatlowManager())
         if simulate is None:
             open_fleet(manager, line, rig)
@@ -124,7 +130,7 @@ def command(
         check_first(manager, recording, arguments, screen, anyway=anyway)
         if as_json:
             sinks.append(StdoutRows())
-        _record(recording, sinks, screen, len(manager.names), page)
+        _record(recording, sinks, screen, len(manager.names), page, metrics)
 
 
 def record_arguments(
@@ -187,6 +193,7 @@ def _record(
     screen: Console,
     controllers: int,
     page: WebPage | None,
+    metrics: MetricsServer | None,
 ) -> None:
     """Write the recording into the sinks, with a display, and print the summary."""
     stream: Recording | None = None
@@ -199,6 +206,10 @@ def _record(
             watched: list[WatchedSink] = []
             if page is not None:
                 stack.enter_context(_feed(page, recording, watched))
+            if metrics is not None:
+                metrics.show(
+                    recording, recording.reads.latest, lambda: _reports(recording, sinks, watched)
+                )
             stream = stack.enter_context(recording)
             progress: Progress | Reporter
             if screen.is_terminal:
@@ -220,6 +231,14 @@ def _record(
             screen.print(format_summary(sinks, stream.summary, controllers))
     if rows_waiting(sinks):
         raise CommandError("rows are waiting; 'watlowlib recover' delivers them", WAITING)
+
+
+def _reports(
+    recording: Recording, sinks: list[Output], watched: list[WatchedSink]
+) -> list[tuple[str, SinkReport]]:
+    """Return the report of each sink that is being written, with its path or other name."""
+    summary = recording.summary
+    return [(output_name(sink), each.output(summary).report) for sink, each in zip(sinks, watched)]
 
 
 def _feed(page: WebPage, recording: Recording, watched: list[WatchedSink]) -> LiveFeed:

@@ -17,6 +17,7 @@ import click
 
 from watlowlib._internal.threads import Worker
 from watlowlib.cli.base import StderrHandler, define
+from watlowlib.cli.metrics import metrics_options
 from watlowlib.errors import WatlowError
 from watlowlib.service.endpoint import Endpoint
 from watlowlib.service.notify import Notifier
@@ -24,6 +25,7 @@ from watlowlib.service.recorder import RigService
 from watlowlib.service.report import PeriodicReport, report_lines
 from watlowlib.service.requests import carry_out
 from watlowlib.service.server import RequestServer
+from watlowlib.views.web.metrics import MetricsServer
 
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 """The levels of syslog, which journald reads from the beginning of a line."""
@@ -38,7 +40,7 @@ JOIN_S = 60.0
     "are waited for, and sinks that fail are opened again. Meanwhile read, set, status and latest "
     "go through the running recorder, and 'watlowlib reload FILE' lets it continue with the "
     "changed file.",
-    examples=("watlowlib run rig.toml", "watlowlib run rig.toml --service"),
+    examples=("watlowlib run rig.toml", "watlowlib run rig.toml --service --metrics 9187"),
 )
 @click.argument("file", metavar="FILE")
 @click.option(
@@ -47,7 +49,8 @@ JOIN_S = 60.0
     is_flag=True,
     help="For systemd and Docker: SIGHUP loads the file again, and the log has no display.",
 )
-def command(file: str, as_service: bool) -> None:
+@metrics_options
+def command(file: str, as_service: bool, metrics: MetricsServer | None) -> None:
     """Record until a signal, and print a summary."""
     service = RigService(file, notifier=Notifier(os.environ))
     display = not as_service and sys.stdout.isatty()
@@ -58,7 +61,11 @@ def command(file: str, as_service: bool) -> None:
         server = RequestServer(endpoint, partial(carry_out, service))
         stack.callback(server.wait)
         stack.callback(_print_summary, service)
+        if metrics is not None:  # an address that cannot be used is an error before the first row
+            print(f"metrics: {stack.enter_context(metrics).url}", file=sys.stderr)
         stack.enter_context(service)
+        if metrics is not None:
+            metrics.show(service.recording, service.latest.all, service.outputs)
         stack.enter_context(server)
         if as_service:
             stack.enter_context(reload_on_hangup(service))

@@ -14,8 +14,8 @@ from watlowlib.service.client import attach
 @define(
     "status",
     short_help="Show what a running recorder does.",
-    help="Show the state of each controller, and the counters, of the 'watlowlib run FILE' that "
-    "runs.",
+    help="Show the state of each controller with its reads by status, and the counters, of the "
+    "'watlowlib run FILE' that runs.",
     examples=("watlowlib status rig.toml", "watlowlib status rig.toml --json"),
 )
 @click.argument("file", metavar="FILE")
@@ -26,13 +26,15 @@ def command(file: str, as_json: bool) -> None:
     if as_json:
         sinks = [{**asdict(report), "name": label} for label, report in found["sinks"]]
         summary = asdict(found["summary"]) | {"sinks": sinks}
-        given = {name: found[name] for name in ("pid", "version", "file", "reloads", "controllers")}
+        names = ("pid", "version", "file", "reloads", "controllers", "reads")
+        given = {name: found[name] for name in names}
         print_json([{**given, "summary": summary}])
         return
     screen = console()
     reloads = f", loaded again {found['reloads']} times" * bool(found["reloads"])
     screen.print(f"pid {found['pid']} records {found['file']}{reloads}")
     for name, state in found["controllers"].items():
-        screen.print(f"{name}: {state}")
+        reads = [f"{count:,} {status}" for status, count in found["reads"].get(name, {}).items()]
+        screen.print(f"{name}: {state}" + f"; reads: {', '.join(reads)}" * bool(reads))
     for line in found["lines"]:
         screen.print(line)

@@ -22,6 +22,7 @@ def report_lines(service: RigService) -> list[str]:
         *sinks,
         f"{len(service.rig.controllers)} controllers, {summary.duration_s:.0f} s, "
         f"{summary.ticks_emitted:,} ticks, {summary.samples_late:,} late, "
+        f"largest drift {summary.max_drift_ms:.1f} ms, "
         f"{summary.gaps:,} of {summary.rows:,} reads without a value",
     ]
 

@@ -59,6 +59,7 @@ def status(service: RigService) -> dict[str, Any]:
         "file": str(service.path),
         "reloads": service.reloads,
         "controllers": _states(service),
+        "reads": service.recording.reads.by_status(),
         "sinks": [list(each) for each in service.outputs()],
         "summary": service.summary,
         "lines": report_lines(service),

@@ -49,6 +49,7 @@ from watlowlib.streaming.metadata import as_metadata
 from watlowlib.streaming.overflow import DropLog, put
 from watlowlib.streaming.overflow import OverflowPolicy as OverflowPolicy
 from watlowlib.streaming.plan import Plan, Rates, make_plan
+from watlowlib.streaming.reads import Reads
 from watlowlib.streaming.recording_attributes import RecordingAttributes
 from watlowlib.streaming.recording_events import RecordingEvents
 from watlowlib.streaming.schedule import Schedule
@@ -91,6 +92,8 @@ class Recording(RecordingAttributes):
         self._queue: BoundedQueue[Batch] = BoundedQueue(buffer_size)
         self.latest: list[Sample] = []
         """The samples of the last tick, before any sink has them; empty before the first."""
+        self.reads = Reads()
+        """The reads of all ticks by status, and the latest of each parameter."""
         self._watching: list[BoundedQueue[list[Sample]]] = []
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -210,7 +213,7 @@ class Recording(RecordingAttributes):
             self._stop.set()
             self._plan.full_poll.finish()
             log.info("recording ended: %s", self.summary)
-            for name, stats in self._plan.full_poll.stats.items():
+            for name, stats in self.stats.items():
                 log.info("%s: %s", name, stats)
 
     def _run_schedule(self) -> None:
@@ -254,6 +257,7 @@ class Recording(RecordingAttributes):
         self._counters.durations.add(self._clock.now_ns() - began_ns)
         samples = [replace(each, tick=number, scheduled_at=scheduled_at) for each in read]
         self.latest = samples
+        self.reads.add(samples)
         for each in self._watching:
             with suppress(ShutDown):
                 put_dropping_oldest(each, samples)

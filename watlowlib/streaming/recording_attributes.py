@@ -91,6 +91,11 @@ class RecordingAttributes(OneProcess):
         )
 
     @property
+    def stats(self) -> Mapping[str, object]:
+        """The counters of each controller and port, by name."""
+        return self._plan.full_poll.stats
+
+    @property
     def summary(self) -> AcquisitionSummary:
         """The summary so far; after the end the final one."""
         elapsed_ns = self._clock.now_ns() - self._start_ns if self._counters.started_at else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 

@@ -1,0 +1,115 @@
+"""The metrics of a recording, as Prometheus reads them over HTTP."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from tests.sinks.samples import EVERY_KIND, FIRST
+from tests.views.web.viewer import request
+from watlowlib import SinkReport, record
+from watlowlib._internal.clock import ManualClock
+from watlowlib.devices.controller import Controller
+from watlowlib.simulator import SimulatedBus
+from watlowlib.views.web.metrics import MetricsServer
+
+pytest.importorskip("cheroot")
+pytest.importorskip("prometheus_client")
+
+PATIENCE_S = 20.0
+SINKS = [SinkReport("run.csv", 3, 1), SinkReport("lab", 5, 0, "refused", 4)]
+
+
+def scrape(server: MetricsServer) -> dict[tuple[str, ...], float]:
+    """Return the value of each metric by its name and its labels, in the order of their names."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    status, headers, body = request(server.url)
+    assert (status, headers["Content-Type"].partition(";")[0]) == (200, "text/plain")
+    return {
+        (each.name, *(each.labels[name] for name in sorted(each.labels))): each.value
+        for family in text_string_to_metric_families(body.decode())
+        for each in family.samples
+    }
+
+
+def test_metrics_are_the_counters_of_the_recording(bus: SimulatedBus, ctl: Controller) -> None:
+    bus.controllers[1].set("setpoint", 81.5)
+    clock = ManualClock()
+    recording = record(ctl, parameters=["setpoint"], rate_hz=1.0, clock=clock)
+    outputs = [(each.name, each) for each in SINKS]
+    with MetricsServer(0) as server:
+        server.show(recording, recording.reads.latest, lambda: outputs)
+        with recording:
+            assert clock.waiting.wait(PATIENCE_S)
+            found = scrape(server)
+            (first,) = recording.latest
+            at_s = pytest.approx(first.received_at.timestamp(), abs=1e-3)
+            name = ctl.name
+            assert found["watlowlib_value", name, "setpoint", "1", ""] == 81.5
+            assert found["watlowlib_value_timestamp_seconds", name, "setpoint", "1"] == at_s
+            assert found["watlowlib_reads_total", name, "ok"] == 1
+            assert found["watlowlib_line_errors_total", name, "timeouts"] == 0
+            bus.controllers.clear()
+            # The slot at 1 s is read 2.25 s late, that at 2 s is skipped, that at 3 s is read.
+            clock.advance(3.25)
+            assert clock.waiting.wait(PATIENCE_S)
+            found = scrape(server)
+        assert ("watlowlib_value", name, "setpoint", "1", "") not in found
+        assert found["watlowlib_value_timestamp_seconds", name, "setpoint", "1"] == at_s
+        assert found["watlowlib_reads_total", name, "ok"] == 1
+        assert found["watlowlib_reads_total", name, "timeout"] == 1
+        assert found["watlowlib_line_errors_total", name, "timeouts"] > 0
+        assert found["watlowlib_reads_total", name, "offline"] == 1
+        assert found[("watlowlib_ticks_total",)] == 4
+        assert found["watlowlib_ticks_late_total", "skipped"] == 1
+        assert found["watlowlib_ticks_late_total", "dropped"] == 0
+        assert found[("watlowlib_drift_seconds",)] == 2.25
+        assert found["watlowlib_sink_rows_total", "run.csv"] == 3
+        assert found["watlowlib_sink_rows_lost_total", "run.csv"] == 1
+        assert found["watlowlib_sink_rows_waiting", "lab"] == 4
+        _check_with_promtool(request(server.url)[2])
+
+
+def _check_with_promtool(text: bytes) -> None:
+    if promtool := shutil.which("promtool"):
+        subprocess.run([promtool, "check", "metrics"], input=text, check=True, timeout=PATIENCE_S)
+
+
+def test_rows_do_not_decrease_while_they_move_from_the_spool_to_the_server(ctl: Controller) -> None:
+    recording = record(ctl, parameters=["setpoint"], rate_hz=1.0)
+    reports = [SinkReport("lab", 10, 0, None, 5)]
+    with MetricsServer(0) as server:
+        server.show(recording, list, lambda: [("lab", each) for each in reports])
+        assert scrape(server)["watlowlib_sink_rows_total", "lab"] == 15
+        reports[:] = [SinkReport("lab", 15, 0)]
+        assert scrape(server)["watlowlib_sink_rows_total", "lab"] == 15
+        reports.append(SinkReport("lab", 2, 0))  # names need not be unique
+        assert scrape(server)["watlowlib_sink_rows_total", "lab"] == 17
+
+
+def test_codes_and_odd_names_are_exported_and_texts_are_not(ctl: Controller) -> None:
+    recording = record(ctl, parameters=["setpoint"], rate_hz=1.0)
+    code, text, odd = EVERY_KIND[3], EVERY_KIND[4], EVERY_KIND[6]
+    with MetricsServer(0) as server:
+        server.show(recording, lambda: [code, text, odd, replace(FIRST, value=None)], list)
+        found = {key[1:]: value for key, value in scrape(server).items() if "value" in key[0]}
+    assert found == {
+        ("oven_top", "heat_algorithm", "1", ""): 71,
+        (odd.device, "process_value", "1", "°F"): pytest.approx(0.2),
+    }
+
+
+def test_metrics_can_only_be_read_at_their_own_address() -> None:
+    with MetricsServer(0) as server:
+        assert request(server.url)[0] == 503  # there is no recording yet
+        assert request(server.url, "POST")[0] == 405
+        assert request(server.url, headers={"Host": "evil.example"})[0] == 421
+        assert request(server.url.replace("/metrics", "/other"))[0] == 404
+    with MetricsServer(0, "0.0.0.0") as server:
+        assert "token" not in server.url
+        assert request(server.url)[0] == 503
+        assert request(server.url, headers={"Host": "evil.example"})[0] == 421
