@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -113,3 +116,29 @@ def test_metrics_can_only_be_read_at_their_own_address() -> None:
         assert "token" not in server.url
         assert request(server.url)[0] == 503
         assert request(server.url, headers={"Host": "evil.example"})[0] == 421
+
+
+def test_the_dashboard_names_only_metrics_and_labels_that_exist(ctl: Controller) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    recording = record(ctl, parameters=["setpoint"], rate_hz=1.0)
+    recording.reads.add([FIRST])
+    with MetricsServer(0) as server:
+        server.show(recording, recording.reads.latest, lambda: [("lab", SINKS[1])])
+        text = request(server.url)[2].decode()
+    labels: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        for each in family.samples:
+            labels.setdefault(each.name, set()).update(each.labels)
+    path = Path(__file__).parents[2] / "examples" / "grafana" / "prometheus.json"
+    panels = json.loads(path.read_text("utf-8"))["panels"]
+    targets = [target for panel in panels for target in panel["targets"]]
+    assert len(panels) == 9
+    for each in targets:
+        expression, legend = each["expr"], each["legendFormat"]
+        (metric,) = re.findall(r"watlowlib_\w+", expression)
+        grouped = re.findall(r"by \(([^)]*)\)", expression)
+        selected = re.findall(r"[{,](\w+)[=!]", expression)
+        shown = re.findall(r"{{(\w+)}}", legend)
+        assert {*selected, *", ".join(grouped).split(", ")} - {""} <= labels[metric]
+        assert set(shown) <= (set(grouped[0].split(", ")) if grouped else labels[metric])

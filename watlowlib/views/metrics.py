@@ -19,7 +19,7 @@ from watlowlib.protocol.stats import DeviceStats, PortStats
 from watlowlib.streaming.recorder import Recording
 
 SERIES = ("controller", "parameter", "parameter_instance")
-"""The labels of a value. Prometheus has a label `instance` of its own: the address of the scrape."""
+"""The labels of a value. Prometheus has its own label `instance`: the address of the scrape."""
 
 LINE_KINDS = (
     "retries",
