@@ -22,6 +22,7 @@ from watlowlib.views.web.metrics import MetricsServer
 pytest.importorskip("cheroot")
 pytest.importorskip("prometheus_client")
 
+ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
 SINKS = [SinkReport("run.csv", 3, 1), SinkReport("lab", 5, 0, "refused", 4)]
 
@@ -106,7 +107,7 @@ def test_codes_and_odd_names_are_exported_and_texts_are_not(ctl: Controller) -> 
     }
 
 
-def test_metrics_can_only_be_read_at_their_own_address() -> None:
+def test_metrics_can_only_be_read_and_locally_only_at_their_own_address() -> None:
     with MetricsServer(0) as server:
         assert request(server.url)[0] == 503  # there is no recording yet
         assert request(server.url, "POST")[0] == 405
@@ -115,10 +116,15 @@ def test_metrics_can_only_be_read_at_their_own_address() -> None:
     with MetricsServer(0, "0.0.0.0") as server:
         assert "token" not in server.url
         assert request(server.url)[0] == 503
-        assert request(server.url, headers={"Host": "evil.example"})[0] == 421
+        # In a container or behind a proxy it has names that it does not know.
+        assert request(server.url, headers={"Host": "lab-pc.example:80"})[0] == 503
+        assert request(server.url, headers={"Origin": "http://evil.example"})[0] == 403
+        assert request(server.url, "POST")[0] == 405
 
 
-def test_the_dashboard_names_only_metrics_and_labels_that_exist(ctl: Controller) -> None:
+def test_the_page_has_all_metrics_and_the_dashboard_names_only_metrics_and_labels_that_exist(
+    ctl: Controller,
+) -> None:
     from prometheus_client.parser import text_string_to_metric_families
 
     recording = record(ctl, parameters=["setpoint"], rate_hz=1.0)
@@ -130,8 +136,11 @@ def test_the_dashboard_names_only_metrics_and_labels_that_exist(ctl: Controller)
     for family in text_string_to_metric_families(text):
         for each in family.samples:
             labels.setdefault(each.name, set()).update(each.labels)
-    path = Path(__file__).parents[2] / "examples" / "grafana" / "prometheus.json"
-    panels = json.loads(path.read_text("utf-8"))["panels"]
+    page = (ROOT / "docs" / "health.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(watlowlib_\w+)` \|([^|]*)\|", page, re.MULTILINE)
+    assert {name: set(re.findall(r"\w+", names)) for name, names in rows} == labels
+    dashboard = ROOT / "examples" / "grafana" / "prometheus.json"
+    panels = json.loads(dashboard.read_text("utf-8"))["panels"]
     targets = [target for panel in panels for target in panel["targets"]]
     assert len(panels) == 9
     for each in targets:

@@ -54,13 +54,16 @@ class Guard:
         host: The address that the server is bound to, as the user gave it.
         port: The port.
         token: What a viewer has to know; None on a local address.
+        any_host: Whether requests with any `Host` are allowed: then the server may have names
+            that it does not know, and pages of other servers can read the replies.
     """
 
-    def __init__(self, host: str, port: int, token: str | None) -> None:
+    def __init__(self, host: str, port: int, token: str | None, *, any_host: bool = False) -> None:
         self._host = host.lower()
         self._port = port
         self.token = token
         self.cookie = f"watlowlib_{port}"  # a browser sends cookies to all ports of a host
+        self._any_host = any_host
         self._names = {*LOCAL, self._host}
         if host in ANY:
             self._names |= {socket.gethostname().lower()}
@@ -70,7 +73,7 @@ class Guard:
         if environ["REQUEST_METHOD"] not in METHODS:
             return Refusal("405 Method Not Allowed", "The page can only be looked at.")
         host = environ.get("HTTP_HOST", "")
-        if not self._knows(host):
+        if not (self._any_host or self._knows(host)):
             return Refusal("421 Misdirected Request", "This is not the address of this page.")
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and origin.lower() != f"http://{host.lower()}":

@@ -26,7 +26,7 @@ class MetricsServer(Serving):
     """
 
     _path = "metrics"
-    _with_token = False
+    _is_open = True
 
     def __init__(self, port: int, host: str = DEFAULT_HOST) -> None:
         import_optional("prometheus_client")

@@ -32,8 +32,8 @@ class Serving:
 
     _path = ""
     """The path of what is served, without the slash at its beginning."""
-    _with_token = True
-    """Whether viewers need a token if other machines can reach the address."""
+    _is_open = False
+    """Whether an address that other machines can reach needs no token, and may have any name."""
 
     def __init__(self, host: str, port: int) -> None:
         import_optional("cheroot")
@@ -60,11 +60,13 @@ class Serving:
         except (OSError, OverflowError) as error:
             raise _bind_error(self._host, self._port, self._server.bind_error or error) from error
         port = self._server.bind_addr[1]
-        needed = self._with_token and not is_local(self._host)
-        token = secrets.token_urlsafe(24) if needed else None
+        reachable = not is_local(self._host)
+        token = secrets.token_urlsafe(24) if reachable and not self._is_open else None
         query = f"?token={token}" if token else ""
         self.url = f"http://{_in_url(self._host)}:{port}/{self._path}{query}"
-        self._server.wsgi_app = self._make_app(Guard(self._host, port, token))
+        self._server.wsgi_app = self._make_app(
+            Guard(self._host, port, token, any_host=reachable and self._is_open)
+        )
         self._worker.start()
         return self
 
