@@ -17,7 +17,7 @@ from __future__ import annotations
 import atexit
 import logging
 from collections.abc import Sequence
-from contextlib import ExitStack
+from math import nan
 from typing import TypeAlias
 
 import watlowlib
@@ -33,11 +33,16 @@ from watlowlib._labview.handles import (
     reading_text,
     real_number,
     text_list,
-    value_and_status,
     values_and_statuses,
     whole_number,
 )
-from watlowlib.devices.controller import Controller
+from watlowlib._labview.served import (
+    AnyController,
+    ServedController,
+    check_not_recorded,
+    open_all,
+    opened_here,
+)
 from watlowlib.devices.discovery import USUAL, find_devices
 from watlowlib.devices.factory import open_device
 from watlowlib.errors import (
@@ -45,8 +50,9 @@ from watlowlib.errors import (
     WatlowConnectionError,
     WatlowError,
     WatlowProcessError,
+    WatlowTimeoutError,
 )
-from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Sample
+from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind
 from watlowlib.rig.load import load_rig
 from watlowlib.sinks.choose import open_sink
 from watlowlib.transport.settings import SerialSettings
@@ -55,7 +61,7 @@ Identity: TypeAlias = "tuple[str, str, str, int, int, int]"
 log = logging.getLogger(__name__)
 
 
-_controllers: Handles[Controller] = Handles("controller")
+_controllers: Handles[AnyController] = Handles("controller")
 _recordings: Handles[Background] = Handles("recording")
 
 
@@ -109,25 +115,22 @@ def open_controller(
 def open_rig(path: str) -> tuple[list[str], list[int]]:
     """Open all controllers of a rig file; see `docs/rig.md`.
 
-    If one of them cannot be opened, those opened before are closed.
+    If a service records the file, they are reached through it, and no port is opened. If one of
+    them cannot be opened, those opened before are closed.
 
     Returns:
         The names of the controllers and their handles, in the order of the file.
     """
     rig = load_rig(path)
-    with ExitStack() as opened:
-        controllers = [
-            opened.enter_context(open_device(name=name, **rig.open_arguments(name)))
-            for name in rig.controllers
-        ]
-        opened.pop_all()
+    controllers = open_all(rig)
     return list(rig.controllers), [_controllers.add(each) for each in controllers]
 
 
 @for_labview
 def read(handle: int, parameter: str, instance: int = 1) -> tuple[float, str]:
     """Read one parameter as a number; return the value and "ok", or NaN and the reason."""
-    return value_and_status(_poll(handle, [parameter], instance)[0])
+    values, statuses = _poll(handle, [parameter], instance)
+    return values[0], statuses[0]
 
 
 @for_labview
@@ -148,7 +151,7 @@ def read_many(
     handle: int, parameters: Sequence[str], instance: int = 1
 ) -> tuple[list[float], list[str]]:
     """Read several parameters; return their values, and for each "ok" or the reason."""
-    return values_and_statuses(_poll(handle, parameters, instance))
+    return _poll(handle, parameters, instance)
 
 
 @for_labview
@@ -265,7 +268,7 @@ def start_recording(
         The handle of the recording.
     """
     recording = start_background(
-        [_controllers.get(each) for each in distinct_handles(handles)],
+        [opened_here(_controllers.get(each)) for each in distinct_handles(handles)],
         [open_sink(sink)] if sink else [],
         {
             "parameters": text_list(parameters),
@@ -289,8 +292,9 @@ def start_rig_recording(path: str, handles: Sequence[int]) -> int:
     Returns:
         The handle of the recording.
     """
-    controllers = [_controllers.get(each) for each in distinct_handles(handles)]
     rig = load_rig(path)
+    check_not_recorded(rig)
+    controllers = [opened_here(_controllers.get(each)) for each in distinct_handles(handles)]
     sinks = [open_sink(sink.url, **sink.rotation) for sink in rig.record.sinks]
     return _recordings.add(start_background(controllers, sinks, rig.record_arguments()))
 
@@ -317,12 +321,16 @@ def recording_error(handle: int) -> str:
 def latest(handle: int) -> tuple[list[float], list[str], list[str]]:
     """Return the values of the last tick of a recording; sends nothing.
 
+    A controller's handle gives the values that its service has recorded last.
+
     Returns:
         The values, their statuses and their names, such as "1@COM3 process_value 1":
         controllers in the order of the handles, and the parameters of each. Empty before
         the first tick.
     """
-    samples = _recordings.get(handle).latest()
+    ctl = _controllers.get(handle) if handle in _controllers else None
+    source = ctl if isinstance(ctl, ServedController) else _recordings.get(handle)
+    samples = source.latest()
     names = [f"{each.device} {each.parameter} {each.instance}" for each in samples]
     return (*values_and_statuses(samples), names)
 
@@ -361,13 +369,16 @@ def _identity(info: DeviceInfo) -> Identity:
     )
 
 
-def _poll(handle: int, parameters: Sequence[str], instance: int) -> list[Sample]:
-    """Return one sample per element of `parameters`, also for duplicates."""
+def _poll(handle: int, parameters: Sequence[str], instance: int) -> tuple[list[float], list[str]]:
+    """Return a value and a status per element of `parameters`, also for duplicates."""
     ctl = _controllers.get(handle)
     names = [ctl.registry.resolve(name).name for name in text_list(parameters)]
-    samples = ctl.poll(names, instances=whole_number("instance", instance))
+    try:
+        samples = ctl.poll(names, instances=whole_number("instance", instance))
+    except (WatlowConnectionError, WatlowTimeoutError) as error:  # of the service
+        return [nan] * len(names), [error.status] * len(names)
     samples_by_name = {sample.parameter: sample for sample in samples}
-    return [samples_by_name[name] for name in names]
+    return values_and_statuses([samples_by_name[name] for name in names])
 
 
 def _close_at_exit() -> None:

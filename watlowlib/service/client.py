@@ -17,7 +17,7 @@ from watlowlib.errors import (
     WatlowError,
     WatlowTimeoutError,
 )
-from watlowlib.model import AcquisitionSummary, Reading, Sample, Unit, Value
+from watlowlib.model import AcquisitionSummary, DeviceInfo, Reading, Sample, Unit, Value
 from watlowlib.rig.values import Rig
 from watlowlib.service.endpoint import UNIX, connect
 from watlowlib.service.server import receive_line
@@ -121,6 +121,16 @@ class ServiceClient:
         """Read all parameters of a controller, in a minute or more; see `Controller.read_all`."""
         snapshot: Snapshot = self.request("read_all", READ_ALL_S, controller=controller)
         return snapshot
+
+    def identify(self, controller: str) -> DeviceInfo:
+        """Read the identity of a controller; see `Controller.identify`."""
+        found: DeviceInfo = self.request("identify", controller=controller)
+        return found
+
+    def accept_replacement(self, controller: str) -> DeviceInfo:
+        """Continue with a controller that has taken another one's place; return its identity."""
+        found: DeviceInfo = self.request("accept_replacement", controller=controller)
+        return found
 
     def write_parameter(
         self, controller: str, parameter: str | int, value: Value, **options: Any

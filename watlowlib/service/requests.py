@@ -13,7 +13,7 @@ from watlowlib.devices.change import propose_change
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.snapshot import Snapshot
 from watlowlib.errors import WatlowConfigurationError, WatlowError
-from watlowlib.model import AcquisitionSummary, Reading, Sample, Unit, Value
+from watlowlib.model import AcquisitionSummary, DeviceInfo, Reading, Sample, Unit, Value
 from watlowlib.service.recorder import RigService
 from watlowlib.service.report import report_lines
 
@@ -125,6 +125,18 @@ def read_each(
 def read_all(service: RigService, controller: str) -> Snapshot:
     """Read all parameters of a controller."""
     return _controller(service, controller).read_all()
+
+
+@command
+def identify(service: RigService, controller: str) -> DeviceInfo:
+    """Read the identity of a controller."""
+    return _controller(service, controller).identify()
+
+
+@command
+def accept_replacement(service: RigService, controller: str) -> DeviceInfo:
+    """Continue with a controller that has taken another one's place."""
+    return _controller(service, controller).accept_replacement()
 
 
 @command

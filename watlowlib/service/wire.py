@@ -21,6 +21,9 @@ from watlowlib.devices.snapshot import Refusal, Snapshot, SnapshotEntry
 from watlowlib.errors import ErrorContext, WatlowConfigurationError, WatlowError
 from watlowlib.model import (
     AcquisitionSummary,
+    ControllerFamily,
+    DeviceInfo,
+    PartNumber,
     ProtocolKind,
     RateReport,
     Reading,
@@ -35,7 +38,9 @@ CLASSES: dict[str, Any] = {
     each.__name__: each
     for each in (
         AcquisitionSummary,
+        DeviceInfo,
         ErrorContext,
+        PartNumber,
         RateReport,
         Reading,
         Refusal,
@@ -45,7 +50,7 @@ CLASSES: dict[str, Any] = {
         SnapshotEntry,
     )
 }
-ENUMS: dict[str, Any] = {each.__name__: each for each in (ProtocolKind, Unit)}
+ENUMS: dict[str, Any] = {each.__name__: each for each in (ControllerFamily, ProtocolKind, Unit)}
 ERROR_ATTRIBUTES = ("code", "expected", "found")
 """What errors have besides message and context."""
 
