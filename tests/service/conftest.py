@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +54,13 @@ def rig_file(tmp_path: Path) -> RigFile:
 def line1(tmp_path: Path) -> Iterator[SimulatedBus]:
     with SimulatedBus([1, 2], baudrate=None, turnaround_s=0.0, link=tmp_path / "line1") as bus:
         yield bus
+
+
+@pytest.fixture(autouse=True)
+def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose path is short enough for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="wl-"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    yield folder / "watlowlib"
+    shutil.rmtree(folder)

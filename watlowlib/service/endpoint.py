@@ -50,39 +50,74 @@ def service_folder() -> Path:
     return state_folder() / "run"
 
 
-def places(name: str) -> list[Path]:
-    """Return the folders in which a service may have made its socket."""
-    folders = [service_folder(), state_folder() / "run"]
+def places() -> list[Path]:
+    """Return the folders in which a service may have made its socket.
+
+    systemd makes a folder for each unit in that of its user, or of the system.
+    """
+    bases = [service_folder(), state_folder() / "run"]
+    if given := os.environ.get("XDG_RUNTIME_DIR"):
+        bases.append(Path(given) / "watlowlib")
     if hasattr(os, "getuid"):
-        folders.append(Path(f"/run/user/{os.getuid()}/watlowlib"))
-    with suppress(OSError):
-        folders += sorted(SYSTEM_FOLDER.iterdir())
+        bases.append(Path(f"/run/user/{os.getuid()}/watlowlib"))
+    folders = []
+    for base in [*bases, SYSTEM_FOLDER]:
+        folders.append(base)
+        with suppress(OSError):
+            folders += sorted(base.iterdir())
     return list(dict.fromkeys(folders))
 
 
 def connect(
     rig_file: Path, timeout_s: float, *, unix: bool = UNIX
 ) -> tuple[socket.socket, str] | None:
-    """Return a connection to the service of a rig file, and its token; None if none runs."""
+    """Return a connection to the service of a rig file, and its token; None if none runs.
+
+    Raises:
+        WatlowPortBusyError: The service has too many connections that wait.
+    """
     name = name_of(rig_file)
-    for folder in places(name):
-        with suppress(OSError, ValueError, KeyError):
-            if unix:
-                connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                address: str | tuple[str, int] = str(folder / f"{name}.sock")
-                token = ""
-            else:
-                found = json.loads((folder / f"{name}.port").read_text("utf-8"))
-                connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-                address, token = (LOCALHOST, int(found["port"])), str(found["token"])
-            try:
-                connection.settimeout(timeout_s)
-                connection.connect(address)
-            except BaseException:
-                connection.close()
-                raise
+    for folder in places():
+        try:
+            connection, token = _connect(folder / name, timeout_s, unix=unix)
+        except BlockingIOError as error:
+            raise WatlowPortBusyError(
+                f"the service for {rig_file} does not accept connections; try again later"
+            ) from error
+        except (OSError, ValueError, KeyError):
+            continue
+        if os.name == "nt" or os.geteuid() == 0 or _is_ours(connection):
             return connection, token
+        connection.close()  # another user offers it
     return None
+
+
+def _connect(path: Path, timeout_s: float, *, unix: bool) -> tuple[socket.socket, str]:
+    address: str | tuple[str, int] = f"{path}.sock"
+    token = ""
+    if not unix:
+        found = json.loads(Path(f"{path}.port").read_text("utf-8"))
+        address, token = (LOCALHOST, int(found["port"])), str(found["token"])
+    connection = socket.socket(socket.AF_UNIX if unix else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, token
+
+
+def _is_ours(connection: socket.socket) -> bool:
+    """Whether the program at the other end is our user's, or root's, as far as that is known."""
+    peer_credentials = getattr(socket, "SO_PEERCRED", None)
+    if peer_credentials is None or connection.family == socket.AF_INET:
+        return True
+    size = struct.calcsize("3i")
+    _, user, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, peer_credentials, size)
+    )
+    return user in (0, os.geteuid())
 
 
 class Endpoint:
@@ -94,18 +129,26 @@ class Endpoint:
 
     Raises:
         WatlowPortBusyError: A service for this file runs; the message has its pid.
-        WatlowConfigurationError: The folder belongs to another user, or its path is too long.
+        WatlowConfigurationError: The folder belongs to another user, cannot be made, or its path
+            is too long.
     """
 
     def __init__(self, rig_file: Path, *, unix: bool = UNIX) -> None:
         self.unix = unix
         self.token = "" if unix else secrets.token_hex(32)
         folder = service_folder()
-        _make_private(folder)
         name = name_of(rig_file)
         self._path = folder / f"{name}.{'sock' if unix else 'port'}"
-        self._lock = _locked(folder / f"{name}.lock", rig_file)
         try:
+            _make_private(folder)
+            self._lock = _locked(folder / f"{name}.lock", rig_file)
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise WatlowConfigurationError(
+                f"{folder} cannot have the socket of a service: {error.strerror}; set "
+                "XDG_RUNTIME_DIR to a folder in which you can write"
+            ) from error
+        try:
+            _check_alone(folder, name, rig_file)
             self.listener = self._listen()
         except BaseException:
             self._lock.close()
@@ -114,13 +157,7 @@ class Endpoint:
 
     def may_ask(self, connection: socket.socket) -> bool:
         """Whether the program at the other end may send requests: it is our user's, or root's."""
-        peer_credentials = getattr(socket, "SO_PEERCRED", None)
-        if not self.unix or peer_credentials is None:
-            return True
-        size = struct.calcsize("3i")
-        found = connection.getsockopt(socket.SOL_SOCKET, peer_credentials, size)
-        _, user, _ = struct.unpack("3i", found)
-        return user in (0, os.geteuid())
+        return _is_ours(connection)
 
     def accepts(self, token: object) -> bool:
         """Whether a request has the token."""
@@ -174,13 +211,30 @@ def _make_private(folder: Path) -> None:
     if not hasattr(os, "geteuid"):
         return  # the user's folders on Windows are private
     found = folder.stat()
-    if found.st_uid != os.geteuid():
+    # Another user may have put a link to a folder of ours there.
+    if found.st_uid != os.geteuid() or folder.lstat().st_uid not in (0, os.geteuid()):
         raise WatlowConfigurationError(
             f"{folder} belongs to another user, so it cannot have the socket of a service; set "
             "XDG_RUNTIME_DIR to a folder of your own"
         )
     if stat.S_IMODE(found.st_mode) & 0o077:
         folder.chmod(0o700)
+
+
+def _check_alone(folder: Path, name: str, rig_file: Path) -> None:
+    """Check that no service for the file runs that has its lock in another folder.
+
+    Raises:
+        WatlowPortBusyError: One does.
+    """
+    for other in places():
+        path = other / f"{name}.lock"
+        try:
+            if not path.exists() or other.samefile(folder):
+                continue
+            _locked(path, rig_file).close()
+        except PermissionError:
+            continue  # of another user
 
 
 def _locked(path: Path, rig_file: Path) -> FileIO:
