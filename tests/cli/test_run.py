@@ -19,7 +19,7 @@ from tests.views.web.viewer import free_port, request
 from watlowlib import attach, read_samples
 from watlowlib._internal.clock import Deadline
 from watlowlib.cli.main import main
-from watlowlib.errors import WatlowConnectionError
+from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
 from watlowlib.simulator import SimulatedBus
 
 PATIENCE_S = 60.0
@@ -118,3 +118,16 @@ def test_a_service_records_reloads_answers_and_ends_with_a_flush(
     )
     assert f"run.csv: {len(rows)} rows written" in errors
     assert main(["status", str(rig)]) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGHUP")
+def test_a_hangup_during_the_start_does_not_end_a_service(
+    rig: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        raise WatlowConfigurationError("continued")
+
+    monkeypatch.setattr("watlowlib.service.recorder.Fleet", fail)
+    assert main(["run", str(rig), "--service"]) == 2
+    assert "continued" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from tests.service.conftest import RigFile
 from tests.streaming.test_replace_plan import PATIENCE_S, advance
 from watlowlib import (
     Sample,
+    WatlowClosedError,
     WatlowConfigurationError,
     WatlowSinkError,
     read_events,
@@ -223,3 +224,35 @@ def test_a_sink_that_fails_is_opened_again_and_the_others_continue(
         assert [each.kind for each in read_events(folder / name)] == [
             "recording_started", "sink_failed", "sink_back", "recording_stopped",
         ]  # fmt: skip
+
+
+def test_the_end_waits_for_a_reload_in_progress(
+    rig_file: RigFile, line1: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, ended = threading.Event(), threading.Event()
+    refused: list[WatlowClosedError] = []
+
+    def reload() -> None:
+        with pytest.raises(WatlowClosedError) as caught:
+            service.reload()
+        refused.append(caught.value)
+        assert not ended.is_set()
+
+    class SlowSink(CsvSink):
+        def open(self) -> None:
+            opening.set()
+            assert service.recording._stop.wait(PATIENCE_S)
+            ended.wait(0.2)
+            super().open()
+
+    with RigService(rig_file.path, clock=ManualClock()) as service:
+        monkeypatch.setattr("watlowlib.service.recorder.sink_of", lambda each: SlowSink(each.url))
+        rig_file.write(sinks="run.csv added.csv")
+        reloading = threading.Thread(target=reload)
+        reloading.start()
+        assert opening.wait(PATIENCE_S)
+    ended.set()
+    reloading.join(PATIENCE_S)
+    assert len(refused) == 1
+    with pytest.raises(WatlowClosedError):
+        service.reload()

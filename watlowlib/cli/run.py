@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
@@ -29,6 +29,8 @@ from watlowlib.views.web.metrics import MetricsServer
 
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 """The levels of syslog, which journald reads from the beginning of a line."""
+
+log = logging.getLogger(__name__)
 
 JOIN_S = 60.0
 
@@ -63,12 +65,12 @@ def command(file: str, as_service: bool, metrics: MetricsServer | None) -> None:
         stack.callback(_print_summary, service)
         if metrics is not None:  # an address that cannot be used is an error before the first row
             print(f"metrics: {stack.enter_context(metrics).url}", file=sys.stderr)
+        if as_service:
+            stack.enter_context(reload_on_hangup(service))
         stack.enter_context(service)
         if metrics is not None:
             metrics.show(service.recording, service.latest.all, service.outputs)
         stack.enter_context(server)
-        if as_service:
-            stack.enter_context(reload_on_hangup(service))
         if display:
             stack.enter_context(_display(service))
         else:
@@ -106,8 +108,12 @@ def reload_on_hangup(service: RigService) -> Iterator[None]:
 
     def reload() -> None:
         while wanted.get():
-            with suppress(WatlowError):  # it is in the log
+            try:
                 service.reload()
+            except WatlowError:
+                pass  # it is in the log
+            except Exception:
+                log.exception("%s is not loaded again", service.path)
 
     def note(number: int, frame: object) -> None:
         if wanted.empty():

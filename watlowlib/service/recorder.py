@@ -12,7 +12,7 @@ from pathlib import Path
 from watlowlib._internal.clock import Clock
 from watlowlib._internal.process import NotCopied
 from watlowlib._internal.threads import Worker
-from watlowlib.errors import WatlowError
+from watlowlib.errors import WatlowClosedError, WatlowError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.rig.load import load_rig
 from watlowlib.rig.values import Rig, RigSink
@@ -25,6 +25,9 @@ from watlowlib.streaming.plan import make_plan
 from watlowlib.streaming.recorder import Recording, record
 
 log = logging.getLogger(__name__)
+
+END_S = 60.0
+"""Seconds that the end waits for a reload in progress."""
 
 
 class RigService(NotCopied):
@@ -56,6 +59,8 @@ class RigService(NotCopied):
         self.started = False
         self._clock = clock
         self._reload_lock = threading.Lock()
+        """Held while it starts, while the file is loaded again, and while it ends."""
+        self._ending = threading.Event()
         self._writers: tuple[LastingWriter, ...] = ()
         self._stack = ExitStack()
         self._feeder = Worker("feeder", self._feed, self.stop)
@@ -85,6 +90,11 @@ class RigService(NotCopied):
         return [(each.label, each.report()) for each in self._writers]
 
     def __enter__(self) -> RigService:
+        with self._reload_lock:
+            self._start()
+        return self
+
+    def _start(self) -> None:
         rig = load_rig(self.path)
         with ExitStack() as stack:
             self._fleet = Fleet(rig)
@@ -101,11 +111,14 @@ class RigService(NotCopied):
             self._feeder.start()
             self._stack = stack.pop_all()
         self.started = True
-        return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._notifier.stopping()
-        self._stack.__exit__(None, None, None)
+        with self._stack:
+            self.stop()
+            # A reload in progress opens and closes the same sinks; a later one is refused.
+            if self._reload_lock.acquire(timeout=END_S):
+                self._reload_lock.release()
 
     def wait(self) -> None:
         """Wait until the recording ends: `stop` was called, or the duration of the file is over.
@@ -118,6 +131,7 @@ class RigService(NotCopied):
 
     def stop(self) -> None:
         """End the recording; the sinks get what was read so far."""
+        self._ending.set()
         self._recording.stop()
 
     def reload(self) -> None:
@@ -126,10 +140,13 @@ class RigService(NotCopied):
         Controllers and sinks that stay are not opened again, and lose nothing.
 
         Raises:
+            WatlowClosedError: The service has not started, or it ends.
             WatlowError: The file has problems, or a new sink cannot be opened; everything
                 continues as before.
         """
         with self._reload_lock:
+            if not self.started or self._ending.is_set():
+                raise WatlowClosedError("the recording has ended")
             try:
                 with self._notifier.reloading():
                     self._reload()
@@ -163,7 +180,7 @@ class RigService(NotCopied):
                     undo.callback(kept.exchange, before)
             undo.callback(setattr, self, "_writers", old_writers)
             self._writers = old_writers + added
-            plan.full_poll.identify(threading.Event())  # for the description of the recording
+            plan.full_poll.identify(self._ending)  # for the description of the recording
             self._notifier.raise_watchdog(watchdog_s(rig))
             undo.callback(self.latest.keep, old_fleet.rig)
             self.latest.keep(rig)
