@@ -48,11 +48,11 @@ class RequestServer(NotCopied):
         self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._wake, self._waker = socket.socketpair()
         self._pool = make_pool("requests", MOST_CONNECTIONS)
-        self._worker = Worker("server", self._accept_all, self._waker.close)
 
     def __enter__(self) -> RequestServer:
+        self._wake, self._waker = socket.socketpair()
+        self._worker = Worker("server", self._accept_all, self._waker.close)
         self._worker.start()
         return self
 
