@@ -95,6 +95,11 @@ def test_a_unit_that_is_not_ours_is_not_touched(
     assert file.read_text() == f"{first}\nDescription=mine\n"
 
 
-def test_a_name_with_other_characters_is_refused(rig_file: RigFile) -> None:
+@pytest.mark.parametrize(
+    ("name", "user"), [("../x", None), ("..", None), ("x", "a b"), ("x", "a\nExecStart=b")]
+)
+def test_a_name_with_other_characters_is_refused(
+    name: str, user: str | None, rig_file: RigFile
+) -> None:
     with pytest.raises(WatlowConfigurationError, match="letters, digits"):
-        Unit(load_rig(rig_file.path), "../x")
+        Unit(load_rig(rig_file.path), name, user)

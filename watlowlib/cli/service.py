@@ -51,7 +51,7 @@ def command(
     if run_as is not None and not system:
         raise click.UsageError("--run-as is for --system", click.get_current_context())
     rig = load_rig(file)
-    name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", rig.path.stem)
+    name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", rig.path.stem).lstrip(".-")
     user = run_as or os.environ.get("SUDO_USER") or getpass.getuser()
     unit = Unit(rig, name, *((user, serial_group()) if system else ()))
     if action == "status":

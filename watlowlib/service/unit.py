@@ -63,10 +63,12 @@ class Unit:
     python: str = sys.executable
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9_.-]+", self.name):
-            raise WatlowConfigurationError(
-                f"name={shown(self.name)}: give letters, digits, and the characters _ . -"
-            )
+        for what, given in {"name": self.name, "run-as": self.run_as}.items():
+            if given is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", given):
+                raise WatlowConfigurationError(
+                    f"{what}={shown(given)}: give letters, digits, and the characters _ . -; the "
+                    "first one is a letter, a digit or _"
+                )
 
     @property
     def file_name(self) -> str:
@@ -124,7 +126,7 @@ class Unit:
             return ""
         folders = "".join(f" {_quoted(each)}" for each in self._output_folders())
         return (
-            f"User={_specifiers(self.run_as)}\n"
+            f"User={self.run_as}\n"
             + f"SupplementaryGroups={self.group}\n" * bool(self.group)
             + "Environment=XDG_STATE_HOME=%S\n"
             f"{FOR_SYSTEM}" + f"ReadWritePaths={folders.strip()}\n" * bool(folders)
