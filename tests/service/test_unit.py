@@ -36,6 +36,7 @@ def test_systemd_accepts_the_unit(rig_file: RigFile, tmp_path: Path, run_as: str
     unit = Unit(load_rig(rig_file.path), "rig", run_as)
     found = settings(unit.text())
     assert (found["Type"], found["SuccessExitStatus"]) == ("notify", "143")
+    assert found["WorkingDirectory"] == "/"  # `python -m` imports from there first
     assert int(found["WatchdogSec"]) == watchdog_s(unit.rig)
     assert ("ProtectSystem" in found) is (run_as is not None)
     if shutil.which("systemd-analyze") is None:
