@@ -20,6 +20,7 @@ from watlowlib import attach, read_samples
 from watlowlib._internal.clock import Deadline
 from watlowlib.cli.main import main
 from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
+from watlowlib.service.recorder import RigService
 from watlowlib.simulator import SimulatedBus
 
 PATIENCE_S = 60.0
@@ -131,3 +132,24 @@ def test_a_hangup_during_the_start_does_not_end_a_service(
     monkeypatch.setattr("watlowlib.service.recorder.Fleet", fail)
     assert main(["run", str(rig), "--service"]) == 2
     assert "continued" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends the process")
+def test_a_second_signal_does_not_interrupt_the_flush(
+    rig: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    close = RigService._close_writers
+
+    def close_under_signals(service: RigService) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        close(service)
+        closed.append(all(not each.worker.alive for each in service._writers))
+
+    closed: list[bool] = []
+    monkeypatch.setattr(RigService, "_close_writers", close_under_signals)
+    monkeypatch.setattr(RigService, "wait", lambda service: os.kill(os.getpid(), signal.SIGTERM))
+    assert main(["run", str(rig), "--service"]) == 143
+    assert "run.csv: " in (said := capsys.readouterr().err)
+    assert ", 0 lost\n" in said
+    assert closed == [True]

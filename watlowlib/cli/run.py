@@ -18,6 +18,7 @@ import click
 from watlowlib._internal.threads import Worker
 from watlowlib.cli.base import StderrHandler, define
 from watlowlib.cli.metrics import metrics_options
+from watlowlib.cli.signals import first_signal_only
 from watlowlib.errors import WatlowError
 from watlowlib.service.endpoint import Endpoint
 from watlowlib.service.notify import Notifier
@@ -59,6 +60,7 @@ def command(file: str, as_service: bool, metrics: MetricsServer | None) -> None:
     if not display:
         log_everything()
     with ExitStack() as stack:
+        stack.enter_context(first_signal_only())
         endpoint = stack.enter_context(closing(Endpoint(service.path)))
         server = RequestServer(endpoint, partial(carry_out, service))
         stack.callback(server.wait)

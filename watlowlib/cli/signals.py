@@ -6,8 +6,9 @@ import errno
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from watlowlib.cli.quiet import end_at_once
 
@@ -44,13 +45,40 @@ def signals_raise() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def first_signal_only() -> Iterator[None]:
+    """Ignore the signals that follow the first one, so that they do not interrupt the end."""
+    handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
+    received: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:
+            handlers[number](number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in _ending_numbers():
+            handler = signal.getsignal(number)
+            if handler in (_raise_terminated, signal.default_int_handler):
+                handlers[number] = handler
+                signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _ending_numbers() -> list[int]:
+    names = ("SIGINT", *ENDING_SIGNALS)
+    return [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+
 def _ours() -> list[int]:
     """Return the signals that have no handler of the calling program."""
     if threading.current_thread() is not threading.main_thread():
         return []
-    names = ("SIGINT", *ENDING_SIGNALS)
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    return [n for n in numbers if signal.getsignal(n) in (signal.SIG_DFL, end_at_once)]
+    return [n for n in _ending_numbers() if signal.getsignal(n) in (signal.SIG_DFL, end_at_once)]
 
 
 def _raise_terminated(number: int, frame: object) -> None:
