@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import logging
 import os
 import re
 import shutil
@@ -18,6 +21,7 @@ import pytest
 from tests.views.web.viewer import free_port, request
 from watlowlib import attach, read_samples
 from watlowlib._internal.clock import Deadline
+from watlowlib.cli.base import StderrHandler
 from watlowlib.cli.main import main
 from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
 from watlowlib.service.recorder import RigService
@@ -153,3 +157,25 @@ def test_a_second_signal_does_not_interrupt_the_flush(
     assert "run.csv: " in (said := capsys.readouterr().err)
     assert ", 0 lost\n" in said
     assert closed == [True]
+
+
+class FullDisk(io.StringIO):
+    """A file on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends the process")
+def test_a_log_that_cannot_be_written_does_not_end_the_recorder(
+    rig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(service: RigService) -> None:
+        logging.getLogger("watlowlib").error("the disk is full")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    handler = StderrHandler()
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    monkeypatch.setattr(sys, "stderr", FullDisk())
+    monkeypatch.setattr(RigService, "wait", wait)
+    assert main(["run", str(rig)]) == 143

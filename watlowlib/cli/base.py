@@ -56,9 +56,16 @@ def verbose_option() -> click.Option:
 class StderrHandler(logging.Handler):
     """A handler that prints to the current `sys.stderr`, which rich replaces for its display."""
 
+    may_fail = False
+    """Whether to go on if a record cannot be printed, because the disk is full, for example."""
+
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
-        print(self.format(record), file=sys.stderr)
+        try:
+            print(self.format(record), file=sys.stderr)
+        except OSError:
+            if not self.may_fail:
+                raise
 
 
 def set_up_log() -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
@@ -57,6 +57,8 @@ def command(file: str, as_service: bool, metrics: MetricsServer | None) -> None:
     """Record until a signal, and print a summary."""
     service = RigService(file, notifier=Notifier(os.environ))
     display = not as_service and sys.stdout.isatty()
+    for handler in _stderr_handlers():
+        handler.may_fail = True
     if not display:
         log_everything()
     with ExitStack() as stack:
@@ -85,9 +87,12 @@ def log_everything() -> None:
     log = logging.getLogger("watlowlib")
     log.setLevel(min(log.level or logging.INFO, logging.INFO))
     if "JOURNAL_STREAM" in os.environ:
-        for handler in logging.getLogger().handlers:
-            if isinstance(handler, StderrHandler):
-                handler.setFormatter(JournalFormatter())
+        for handler in _stderr_handlers():
+            handler.setFormatter(JournalFormatter())
+
+
+def _stderr_handlers() -> list[StderrHandler]:
+    return [each for each in logging.getLogger().handlers if isinstance(each, StderrHandler)]
 
 
 class JournalFormatter(logging.Formatter):
@@ -162,4 +167,5 @@ def _display(service: RigService) -> Iterator[None]:
 
 def _print_summary(service: RigService) -> None:
     if service.started:
-        print("\n".join(report_lines(service)), file=sys.stderr)
+        with suppress(OSError):  # the log may be on a full disk
+            print("\n".join(report_lines(service)), file=sys.stderr)
