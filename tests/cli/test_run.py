@@ -49,7 +49,10 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
     path = tmp_path / "rig.toml"
     path.write_text(RIG, "utf-8")
+    log = logging.getLogger("watlowlib")
+    level = log.level
     yield path
+    log.setLevel(level)  # `run` prints the log from INFO on
     shutil.rmtree(folder)
 
 
