@@ -21,7 +21,7 @@ nox.options.sessions = ["tests"]
 def tests(session: nox.Session) -> None:
     """Run the whole suite, other people's drivers included."""
     session.install("--quiet", "--editable", ".[test,judges]")
-    session.run("python", "-m", "pytest", *(session.posargs or ["-n", "4"]))
+    session.run("python", "-m", "pytest", *(session.posargs or ["-n", "6"]))
 
 
 @nox.session(python="3.13")
@@ -52,7 +52,7 @@ def sdist(session: nox.Session) -> None:
     shutil.rmtree(source / "watlowlib")  # test the installed package
     session.chdir(source)
     folders = ["tests/registry", "tests/rig", "tests/cli", "tests/sync", "tests/test_import.py"]
-    session.run("python", "-m", "pytest", "-n", "4", *(session.posargs or folders))
+    session.run("python", "-m", "pytest", "-n", "6", *(session.posargs or folders))
 
 
 @nox.session

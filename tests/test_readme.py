@@ -140,7 +140,7 @@ def test_the_first_two_commands_record_and_test() -> None:
     assert first.startswith("python3 -m venv ")
     assert first.endswith("watlowlib record --simulate 3 --duration 10 -o run.sqlite")
     assert second.startswith("python3 -m venv ")
-    assert second.endswith("pytest -n 4")
+    assert second.endswith("pytest -n 6")
 
 
 def test_contributing_names_every_package_and_module() -> None:

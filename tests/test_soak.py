@@ -258,7 +258,7 @@ def run_soak_test(folder: Path, lines: int, duration_s: float) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="ptys, links to them and /proc")
 @pytest.mark.timeout(170)
 def test_a_recording_with_faults_on_every_port(tmp_path: Path) -> None:
-    run_soak_test(tmp_path, lines=16, duration_s=16.0)
+    run_soak_test(tmp_path, lines=8, duration_s=12.0)
 
 
 @pytest.mark.soak
