@@ -82,7 +82,7 @@ def test_a_bundle_of_a_rig_has_frames_and_no_password(
     assert main(["doctor", *words, "--bundle", str(bundle)]) == 1
     output = capsys.readouterr()
     assert "gone of the rig file does not reply" in output.out
-    assert "is written; look into it" in output.err
+    assert "is written; check its contents" in output.err
     with zipfile.ZipFile(bundle) as archive:
         files = {name: archive.read(name).decode("utf-8") for name in archive.namelist()}
     assert "address 1 sent 55 ff 05 10" in files["log.txt"]

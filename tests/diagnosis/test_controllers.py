@@ -48,7 +48,7 @@ def test_damaged_and_missing_replies_are_counted(bus: SimulatedBus, ctl: Control
     bus.faults.next_are(Fault.CORRUPT, Fault.DROP, Fault.DROP)
     finding = check_replies(ctl, "oven")
     assert finding.result is Result.WARNING
-    assert finding.found == "of 10 reads 2 got no reply and 1 a damaged one"
+    assert finding.found == "2 of 10 reads got no reply, 1 a damaged reply"
 
 
 def test_two_controllers_at_one_address_are_found(

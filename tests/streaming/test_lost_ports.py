@@ -113,7 +113,9 @@ def test_a_port_that_does_not_exist_yet_is_opened_once_it_does(
         read_until(stream, oven_1="ok", oven_2="ok")
         stream.stop()
     texts = [each.message for each in caplog.records if "port" in each.message]
-    assert [text.split(str(link))[1][:15] for text in texts] == [" is waited for:", " is open"]
+    before, after = texts
+    assert before.startswith(f"waiting for port {link}: ")
+    assert after == f"port {link} is open"
 
 
 def test_a_port_that_does_not_exist_is_an_error_unless_it_is_waited_for(tmp_path: Path) -> None:

@@ -274,7 +274,7 @@ def test_a_window_keeps_the_size_that_the_user_gave_it(monkeypatch: pytest.Monke
     assert not window.refresh()
 
 
-def test_a_window_belongs_to_the_main_thread() -> None:
+def test_only_the_main_thread_can_draw_a_window() -> None:
     caught: list[str] = []
 
     def run() -> None:
@@ -285,4 +285,4 @@ def test_a_window_belongs_to_the_main_thread() -> None:
     thread = threading.Thread(target=run)
     thread.start()
     thread.join(PATIENCE_S)
-    assert caught == ["a window can be drawn by the main thread only: call live there"]
+    assert caught == ["only the main thread can draw a window: call live there"]

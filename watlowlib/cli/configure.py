@@ -84,8 +84,8 @@ class Place:
 
 
 @dataclass(frozen=True)
-class New:
-    """The options that ask for a change; None for those that were not given."""
+class NewSettings:
+    """The settings to write; None for those that stay."""
 
     address: int | None
     baudrate: int | None
@@ -124,7 +124,7 @@ class Step:
 @click.option(
     "--new-baudrate",
     type=click.Choice([str(each) for each in maintenance.BAUDRATES]),
-    help="Of Modbus RTU; Standard Bus always uses 38400.",
+    help="On modbus_rtu; Standard Bus always uses 38400.",
 )
 @click.option("--new-protocol", type=click.Choice(PROTOCOLS))
 @click.option("--yes", is_flag=True, help="Write without a question, for scripts.")
@@ -139,7 +139,7 @@ def command(
 ) -> None:
     """Print the settings, or ask and change them."""
     rig = load_config(line)
-    new = New(
+    new = NewSettings(
         new_address,
         int(new_baudrate) if new_baudrate else None,
         ProtocolKind(new_protocol) if new_protocol else None,
@@ -162,7 +162,7 @@ def command(
         place = steps[-1].after
         _print_next(place, line, rig, name)
         settings = _confirm(place, line, serial_number)
-    elif new != New(None, None, None):
+    elif new != NewSettings(None, None, None):
         console(stderr=True).print(f"{name} has these settings already; nothing was written")
     _print_settings(name, steps[-1].after if steps else before, settings, as_json)
 
@@ -190,7 +190,7 @@ def _place(ctl: Controller) -> Place:
     return Place(ctl.port, ctl.protocol, ctl.address, serial.baudrate, serial.parity)
 
 
-def _plan(before: Place, settings: Settings, new: New) -> list[Step]:
+def _plan(before: Place, settings: Settings, new: NewSettings) -> list[Step]:
     """Return the writes in a safe order.
 
     Raises:
@@ -270,7 +270,7 @@ def _address_step(before: Place, protocol: ProtocolKind, old: int, new: int) -> 
 
 
 def _check_here(ctl: Controller, after: Place) -> None:
-    """Refuse, before anything is written, what would be refused halfway."""
+    """Refuse a change now that would be refused after the first writes."""
     if after.protocol is ctl.protocol:
         if after.address != ctl.address:
             maintenance.check_free(ctl, after.address)
@@ -308,7 +308,7 @@ def _description(name: str, steps: list[Step]) -> str:
 
 
 def _run(ctl: Controller, before: Place, steps: list[Step]) -> None:
-    """Make the changes; after an error say where the controller is now, and raise it."""
+    """Make the changes; after an error print how the controller is reached now, and raise it."""
     screen = console(stderr=True)
     here = before
     for number, step in enumerate(steps):
@@ -329,7 +329,11 @@ def _run(ctl: Controller, before: Place, steps: list[Step]) -> None:
 
 
 def _confirm(place: Place, line: Line, serial_number: object) -> Settings:
-    """Read the settings at the new place; raise `CommandError` without the same controller."""
+    """Read the settings at the new place.
+
+    Raises:
+        CommandError: No controller replies there, or another one.
+    """
     advice = f"switch the controller off and on, then try: {place.command}"
     try:
         with place.open(line) as ctl:

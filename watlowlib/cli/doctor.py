@@ -28,7 +28,7 @@ from watlowlib.rig.load import load_rig
     "doctor",
     short_help="Check a port and its controllers, with advice.",
     help="Check the port PORT, or each port of a rig file, and the controllers on it: permission, "
-    "programs that hold the port, latency timer, noise, echo, protocol, baud rate, parity, "
+    "other programs that use the port, latency timer, noise, echo, protocol, baud rate, parity, "
     "addresses, replies, word order, data map and units. Each finding comes with advice. Only "
     "reads are sent. A port without controllers takes about a minute. --bundle also packs "
     "versions, settings, findings, identities, counters and the log, without passwords.",
@@ -47,7 +47,7 @@ from watlowlib.rig.load import load_rig
     type=click.Choice(["N", "E", "O"]),
     help="On modbus_rtu.  [default: N, and the others if nothing replies]",
 )
-@click.option("--unit", type=click.Choice(["C", "F"]), help="Temperature scale as you know it.")
+@click.option("--unit", type=click.Choice(["C", "F"]), help="The declared scale of temperatures.")
 @TIMEOUT
 @click.option("--bundle", metavar="FILE", help="Write a zip file for a bug report.")
 @json_option
@@ -78,8 +78,8 @@ def command(
         lines = log.lines if log else ()
         write_bundle(bundle, findings, log=lines, settings=settings, rig_file=config)
         console(stderr=True).print(
-            f"{shown(bundle)} is written; look into it before you send it: it has the contents "
-            "of the rig file and the serial numbers of the controllers"
+            f"{shown(bundle)} is written; check its contents before you send it: it has the "
+            "serial numbers of the controllers, and with --config the contents of the rig file"
         )
     problems = sum(each.result is Result.PROBLEM for each in findings)
     if problems:

@@ -50,10 +50,10 @@ def load_config(line: Line) -> Rig | None:
 def running_service(line: Line, rig: Rig | None) -> ServiceClient | None:
     """Return a client of the service that records the rig file; None if none runs.
 
-    The service has the ports open: requests go through it, which is said on standard error.
+    The service has the ports open, so requests go through it. Standard error says so.
 
     Raises:
-        UsageError: An option is given that the service cannot obey.
+        UsageError: An option is given that a request to the service cannot have.
     """
     if rig is None:
         return None

@@ -1,4 +1,4 @@
-"""`watlowlib latest`: the values that a running service has recorded last."""
+"""`watlowlib latest`: the latest values that a running service has recorded."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from watlowlib.service.client import attach
 
 @define(
     "latest",
-    short_help="Show the values recorded last.",
-    help="Show the latest recorded value of each parameter of the 'watlowlib run FILE' that runs. "
-    "Nothing is read from the controllers for it.",
+    short_help="Show the latest recorded values.",
+    help="Show the latest value of each parameter that the running 'watlowlib run FILE' has "
+    "recorded. Nothing is read from the controllers.",
     examples=("watlowlib latest rig.toml", "watlowlib latest rig.toml --json"),
 )
 @click.argument("file", metavar="FILE")

@@ -102,13 +102,13 @@ ROTATION_OPTIONS = (
     ),
     click.option("--compress", is_flag=True, help="Compress finished .csv and .jsonl files."),
     click.option(
-        "--min-free", metavar="SIZE", help="Free space that is watched.  [default: 500 MB]"
+        "--min-free", metavar="SIZE", help="Warn below this free space.  [default: 500 MB]"
     ),
 )
 
 
 def rotation_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of a rotation; the command gets those given as its argument `rotation`."""
+    """Add the options of a rotation; their values are the argument `rotation` of the command."""
 
     @wraps(function)
     def packed(**given: Any) -> None:

@@ -48,7 +48,7 @@ from watlowlib.cli.types import Names, Parameter, Size
     type=click.FloatRange(0.0, 100.0, min_open=True),
     default=2.0,
     metavar="PERCENT",
-    help="With --step: settled is within this part of the change.  [default: 2]",
+    help="With --step: settled is within this percentage of the change.  [default: 2]",
 )
 @click.option("--table", default="samples", metavar="NAME", help="[default: samples]")
 @json_option

@@ -59,7 +59,7 @@ class Registers(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One value of what was read, and the parameter that it is or may be."""
+    """A value that was read, and the parameter that it may belong to."""
 
     what: str
     type: str
@@ -108,7 +108,7 @@ class What(click.ParamType):  # type: ignore[type-arg] # in old versions it has 
     short_help="Read a class.member.instance or a register.",
     help="Read WHAT from a controller on PORT by its numbers, and print the value, its bytes and "
     "the parameter, if one is known. WHAT is CLASS.MEMBER.INSTANCE on Standard Bus, or "
-    "REGISTER[:COUNT] on Modbus RTU; it decides the protocol. Nothing is written.",
+    "REGISTER[:COUNT] on Modbus RTU; its form selects the protocol. Nothing is written.",
     examples=(
         "watlowlib raw /dev/ttyUSB0 4.1.1 7.1.1 --address 2",
         "watlowlib raw /dev/ttyUSB0 360:2 --type float --baudrate 19200",
@@ -122,7 +122,7 @@ class What(click.ParamType):  # type: ignore[type-arg] # in old versions it has 
     "--type",
     "data_type",
     type=click.Choice([*TYPES, DataType.FLOAT.value]),
-    help="Of the values in registers.  [default: u16, and by the parameters known]",
+    help="The type of values in registers.  [default: u16, and those of known parameters]",
 )
 @click.option("--baudrate", type=int, metavar="BAUD", help="[default: 38400; on modbus_rtu 9600]")
 @click.option("--parity", type=click.Choice(["N", "E", "O"]), help="[default: N]")
@@ -162,7 +162,8 @@ def _protocol_of(
     """Return the protocol that `what` needs.
 
     Raises:
-        UsageError: It needs both, another than the one given, or has its type on the wire.
+        UsageError: `what` needs both protocols or another one than the one given; or a type is
+            given for an object, whose reply has its type.
     """
     kinds = {ProtocolKind.STDBUS if isinstance(each, Object) else ProtocolKind.MODBUS_RTU
              for each in what}  # fmt: skip

@@ -88,7 +88,7 @@ from watlowlib.views.web.serving import DEFAULT_HOST
 @click.option(
     "--web-host",
     metavar="HOST",
-    help="The address of the page; others than this machine's own need a token, which is "
+    help="The address of the page. If other machines can reach it, it has a token, which is "
     "printed.  [default: 127.0.0.1]",
 )
 @metrics_options
@@ -176,7 +176,7 @@ def _open_page(
     screen: Console,
     stack: ExitStack,
 ) -> WebPage | None:
-    """Begin to serve the live page and print its address; None if it was not asked for."""
+    """Begin to serve the live page and print its address; return None without --web."""
     if port is None:
         if host is not None:
             raise click.UsageError("--web-host needs --web PORT, such as --web 8080")

@@ -1,4 +1,4 @@
-"""`watlowlib reload`: let a running service load its rig file again."""
+"""`watlowlib reload`: make a running service load its rig file again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from watlowlib.service.client import attach
 
 @define(
     "reload",
-    short_help="Let a running recorder load its rig file again.",
-    help="Let the 'watlowlib run FILE' that runs load the changed file. Controllers and outputs "
+    short_help="Make a running recorder load its rig file again.",
+    help="Make the running 'watlowlib run FILE' load the changed file. Controllers and outputs "
     "that stay lose no tick. If the file has problems, they are printed, and the recorder "
     "continues as before.",
     examples=("watlowlib reload rig.toml", "watlowlib reload /etc/watlowlib/ovens.toml"),
 )
 @click.argument("file", metavar="FILE")
 def command(file: str) -> None:
-    """Send the request; raise what the service has raised."""
+    """Send the request; raise the error of the service."""
     attach(file).reload()
     print(f"{file} is recorded as it is now")

@@ -1,4 +1,4 @@
-"""`watlowlib run`: record what a rig file says until it is stopped, with access meanwhile."""
+"""`watlowlib run`: record what a rig file says until it is stopped, with access while it runs."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ JOIN_S = 60.0
     short_help="Record a rig file until it is stopped.",
     help="Record what the rig file FILE says until Ctrl-C or SIGTERM. Ports that do not exist yet "
     "are waited for, and sinks that fail are opened again. Meanwhile read, set, status and latest "
-    "go through the running recorder, and 'watlowlib reload FILE' lets it continue with the "
-    "changed file.",
+    "go through the running recorder, and 'watlowlib reload FILE' makes it load the changed "
+    "file.",
     examples=("watlowlib run rig.toml", "watlowlib run rig.toml --service --metrics 9187"),
 )
 @click.argument("file", metavar="FILE")
@@ -50,7 +50,7 @@ JOIN_S = 60.0
     "--service",
     "as_service",
     is_flag=True,
-    help="For systemd and Docker: SIGHUP loads the file again, and the log has no display.",
+    help="For systemd and Docker: SIGHUP loads the file again, and a log replaces the display.",
 )
 @metrics_options
 def command(file: str, as_service: bool, metrics: MetricsServer | None) -> None:
@@ -83,7 +83,7 @@ def command(file: str, as_service: bool, metrics: MetricsServer | None) -> None:
 
 
 def log_everything() -> None:
-    """Print the log from INFO on, for journald without times and with priorities."""
+    """Print the log from INFO on; for journald with priorities and without times."""
     log = logging.getLogger("watlowlib")
     log.setLevel(min(log.level or logging.INFO, logging.INFO))
     if "JOURNAL_STREAM" in os.environ:

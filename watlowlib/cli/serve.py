@@ -34,8 +34,8 @@ from watlowlib.views.web.stored import StoredFeed, stored_board
     "host",
     default=DEFAULT_HOST,
     metavar="HOST",
-    help="The address to listen on; others than this machine's own need a token, which is "
-    "printed.  [default: 127.0.0.1]",
+    help="The address to listen on. If other machines can reach it, the page has a token, "
+    "which is printed.  [default: 127.0.0.1]",
 )
 @click.option("--table", default="samples", metavar="NAME", help="[default: samples]")
 def command(source: str, port: int, host: str, table: str) -> None:

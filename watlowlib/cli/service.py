@@ -1,4 +1,4 @@
-"""`watlowlib service`: a systemd unit that runs the recorder."""
+"""`watlowlib service`: install, remove and check the systemd unit of a recorder."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from watlowlib.service.unit import Unit, serial_group
 
 @define(
     "service",
-    short_help="Let systemd run the recorder.",
-    help="Write (install), remove (uninstall) or look at (status) a systemd unit that runs "
+    short_help="Run the recorder as a systemd service.",
+    help="Write (install), remove (uninstall) or check (status) a systemd unit that runs "
     "'watlowlib run FILE --service' from the start of the machine on.",
     examples=(
         "watlowlib service install rig.toml --user --dry-run",
@@ -31,9 +31,9 @@ from watlowlib.service.unit import Unit, serial_group
 @click.option(
     "--system/--user",
     default=None,
-    help="A unit of the machine, or of this user.  [default: of the machine for root]",
+    help="A unit of the machine, or of this user.  [default: --system for root, else --user]",
 )
-@click.option("--run-as", metavar="USER", help="User of a system unit.  [default: the one of sudo]")
+@click.option("--run-as", metavar="USER", help="User of a system unit.  [default: who called sudo]")
 @click.option("--name", help="The unit is watlowlib-NAME.service.  [default: that of FILE]")
 @click.option("--dry-run", is_flag=True, help="Print the unit and change nothing.")
 def command(
@@ -73,11 +73,11 @@ def command(
 
 
 def _print_status(unit: Unit) -> None:
-    """Print whether the unit is installed, and whether its service answers."""
+    """Print whether the unit is installed, and whether its service replies."""
     installed = unit.path.exists()
     print(f"{unit.path}: {'installed' if installed else 'not installed'}")
     service = find_service(unit.rig)
     if service is None:
-        print(f"no service of this user answers; see '{unit.systemctl} status {unit.file_name}'")
+        print(f"no service of this user replies; see '{unit.systemctl} status {unit.file_name}'")
         raise CommandError("it does not run, or runs as another user", FAILED)
     print(f"running: pid {service.status()['pid']}")

@@ -69,7 +69,7 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Do the one thing that was asked for."""
+    """Store, compare or restore, by the option given."""
     if sum(map(bool, (output, diff, restore))) != 1:
         raise click.UsageError(
             "give one of -o FILE, --diff A B and --restore FILE", click.get_current_context()
@@ -153,9 +153,9 @@ def _restore(
 
 
 def _carry_out(controller: Controller, plan: RestorePlan, file: str | None) -> RestoreReport:
-    """Write the values, and say what is done when something ends it.
+    """Write the values; if an error or Ctrl-C ends this, print how many were written.
 
-    With the name of the file, ask before writing what the writes have changed.
+    With `file`, ask before writing other settings that these writes have changed.
     """
     written = 0
 

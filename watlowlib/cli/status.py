@@ -1,4 +1,4 @@
-"""`watlowlib status`: what a running service does."""
+"""`watlowlib status`: the state of a running service."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from watlowlib.service.client import attach
 
 @define(
     "status",
-    short_help="Show what a running recorder does.",
+    short_help="Show the state of a running recorder.",
     help="Show the state of each controller with its reads by status, and the counters, of the "
-    "'watlowlib run FILE' that runs.",
+    "running 'watlowlib run FILE'.",
     examples=("watlowlib status rig.toml", "watlowlib status rig.toml --json"),
 )
 @click.argument("file", metavar="FILE")

@@ -58,8 +58,8 @@ class ControllerReads(ControllerAttributes):
         Raises:
             WatlowConfigurationError: No parameter is given, or one does not exist; nothing was
                 sent.
-            WatlowError: A read failed: the first error, as in `read_parameter`. For the other
-                values in spite of it use `poll`.
+            WatlowError: A read failed: the first error, as in `read_parameter`. `poll` returns
+                the other values too.
         """
         with self._session.timeout(timeout):
             return self._session.read_named(parameters, instance)
@@ -84,7 +84,7 @@ class ControllerReads(ControllerAttributes):
 
         Args:
             progress: Called after each reply with the number of finished reads and of all
-                reads. The second one falls where the controller has fewer instances.
+                reads. The number of all reads falls if the controller has fewer instances.
 
         Returns:
             The values, the controller's identity, and the parameters that it does not have; see

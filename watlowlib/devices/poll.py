@@ -52,7 +52,7 @@ class Poll(NotCopied):
         """Wait until no read is in progress."""
 
     def listen(self, listener: EventListener) -> None:
-        """Call `listener` with each event that the program causes at a controller."""
+        """Call `listener` with each write of the program and each warning about writes."""
 
     def unlisten(self, listener: EventListener) -> None:
         """Call `listener` no more."""

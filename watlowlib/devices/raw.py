@@ -1,9 +1,9 @@
-"""Reads what the registry need not know: an object of Standard Bus, or Modbus registers.
+"""Reads by number, without the registry: an object on Standard Bus, or Modbus registers.
 
     with open_device("/dev/ttyUSB0") as ctl:
         print(read_object(ctl, 4, 1, 1).value)
 
-Nothing is written. The value is what the wire says: no unit, no check that it is plausible.
+Nothing is written. Values are those on the wire: they have no unit and are not checked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compares the scale declared for the wire with the setting of the controller (17050)."""
+"""Compares the declared scale of the wire with the setting of the controller (17050)."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class SessionAttributes(NotCopied):
     driver: Driver
     family: ControllerFamily
     listeners: dict[EventListener, str]
-    """Who hears of writes, and under which name of the controller."""
+    """The listeners to events, each with its name of the controller."""
     _lease: Lease
     _temperature_unit: Unit | None
 
@@ -73,6 +73,6 @@ class SessionAttributes(NotCopied):
         return self._lease.shared.protocol
 
     def tell(self, kind: EventKind, text: str, value: float | int | str | None = None) -> None:
-        """Tell the listeners of an event."""
+        """Report an event to the listeners."""
         for listener, name in tuple(self.listeners.items()):
             listener(name, kind, text, value)

@@ -1,4 +1,4 @@
-"""The scale in which a caller wants temperatures: °F or °C, whatever the wire has."""
+"""Converts temperatures to the scale that a caller wants, °F or °C."""
 
 from __future__ import annotations
 

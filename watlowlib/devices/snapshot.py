@@ -138,7 +138,7 @@ def read_all(session: Session, progress: Progress | None = None) -> Snapshot:
         found = read_targets(session, [(spec, instance) for spec in specs], report)
         finished += len(found)
         ended = {spec for (spec, _), result in found.items() if isinstance(result, NOT_THERE)}
-        # Only the first missing instance of a parameter is asked for, and only instance 1 of a
+        # Only the first missing instance of a parameter is read, and only instance 1 of a
         # parameter that does not exist is reported.
         results |= {each: found[each] for each in found if instance == 1 or each[0] not in ended}
         specs = [spec for spec in specs if spec not in ended and spec.instances > instance]

@@ -94,7 +94,7 @@ def check_write(
     scale = as_scale("unit", unit)
     _check_allowed(session, spec, instance, f"{shown(value)} {scale}", confirm, maintenance)
     given, number = _on_the_wire(session, spec, value, scale)
-    with _naming(given, number):
+    with _prefixed_errors(given, number):
         checked = checked_for_writing(spec, number, given.scale)
     return CheckedWrite(spec, instance, checked, given)
 
@@ -119,7 +119,7 @@ def _on_the_wire(
 
 
 @contextmanager
-def _naming(given: Given | None, value: float) -> Iterator[None]:
+def _prefixed_errors(given: Given | None, value: float) -> Iterator[None]:
     """Begin the message of an error with the value given and the value on the wire."""
     try:
         yield
@@ -249,7 +249,7 @@ def check_own_limits(session: Session, write: CheckedWrite) -> None:
             _own_limit(session, SETPOINT_MAXIMUM, instance),
         )
     label = f"setpoint ({SETPOINT}) within the controller's own limits (7003, 7004)"
-    with _naming(write.given, write.value):
+    with _prefixed_errors(write.given, write.value):
         check_range(write.spec, label, write.value, *limits[instance])
 
 

@@ -1,4 +1,4 @@
-"""Finds out why a controller does not reply, or replies badly, with reads only.
+"""Finds why a controller does not reply, or replies with errors. Sends only reads.
 
 for finding in examine("/dev/ttyUSB0"):
     print(finding)

@@ -20,9 +20,10 @@ READS = 10
 """How often the identity is read to judge the line."""
 
 MODBUS_OPTION = {
-    True: "by its part number it has Modbus RTU",
-    False: "by its part number it has no Modbus RTU: set to it, it would not reply at all",
-    None: "its part number does not say whether it has Modbus RTU",
+    True: "the part number includes Modbus RTU",
+    False: "the part number does not include Modbus RTU; after a change to Modbus RTU it would not "
+    "reply",
+    None: "the part number does not say whether the unit has Modbus RTU",
 }
 
 
@@ -92,7 +93,7 @@ def check_replies(ctl: Controller, subject: str) -> Finding:
             "replies",
             subject,
             Result.WARNING if found else Result.PROBLEM,
-            f"of {READS} reads {silent} got no reply and {damaged} a damaged one",
+            f"{silent} of {READS} reads got no reply, {damaged} a damaged reply",
             "check termination, shield and length of the line; or two controllers have this "
             "address",
             details,
@@ -102,7 +103,7 @@ def check_replies(ctl: Controller, subject: str) -> Finding:
 
 
 def check_layout(ctl: Controller, subject: str, given: Mapping[str, Any]) -> Finding:
-    """Check that data map and word order are certain, and those of the rig file."""
+    """Check that data map and word order are certain, and equal to those of the rig file."""
     check = "data map and word order"
     layout = ctl.session.driver.discover_layout()
     details = {"data_map": layout.data_map, "word_order": layout.word_order}

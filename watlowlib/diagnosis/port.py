@@ -54,7 +54,7 @@ def check_permission(port: str) -> Finding:
     """Check that this user may open the port."""
     check = "permission"
     if sys.platform == "win32":
-        return Finding(check, port, Result.UNKNOWN, "opening the port shows it, on this system")
+        return Finding(check, port, Result.UNKNOWN, "on this system only opening the port shows it")
     if os.access(port, os.R_OK | os.W_OK):
         return Finding(check, port, Result.OK, "this user may open it")
     mode = Path(port).stat().st_mode
@@ -91,7 +91,7 @@ def check_users(port: str) -> Finding:
     """Check that no other program has the port open."""
     check = "other programs"
     if not Path(PROCESSES).is_dir():
-        found = "this system does not say which programs use a port"
+        found = "this system does not list the programs that use a port"
         return Finding(check, port, Result.UNKNOWN, found)
     users, hidden = _programs_with(os.path.realpath(port))
     if not users:
@@ -140,13 +140,15 @@ def check_latency(port: str) -> Finding:
     """Check the latency timer of an FTDI adapter; the port is open, which may set it."""
     check = "latency timer"
     if not sys.platform.startswith("linux"):
-        advice = "for an FTDI adapter, look into the properties of the port: 1 ms is best"
+        advice = (
+            "if it is an FTDI adapter, set its latency timer to 1 ms in the properties of the port"
+        )
         return Finding(check, port, Result.UNKNOWN, "not readable on this system", advice)
     path = Path(ADAPTERS, Path(os.path.realpath(port)).name, "latency_timer")
     try:
         milliseconds = int(path.read_text("ascii"))
     except (OSError, ValueError):
-        return Finding(check, port, Result.OK, "it has none, it is not an FTDI adapter")
+        return Finding(check, port, Result.OK, "none, the port is not an FTDI adapter")
     details = {"latency_timer_ms": milliseconds}
     if milliseconds <= LATENCY_MS:
         return Finding(check, port, Result.OK, f"{milliseconds} ms", details=details)

@@ -229,7 +229,7 @@ class FleetPoll(Poll, OneProcess):
         return [sample for name in self._groups.fleet for sample, _ in results[name]]
 
     def listen(self, listener: EventListener) -> None:
-        """Call `listener` with each event that the program causes at a controller."""
+        """Call `listener` with each write of the program and each warning about writes."""
         for sampler in self._samplers.values():
             sampler.listen(listener)
 

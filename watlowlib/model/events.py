@@ -1,4 +1,4 @@
-"""Events: what happened during a recording, beside its samples."""
+"""Events of a recording, such as a lost port or a note of the user."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ EventListener: TypeAlias = "Callable[[str, EventKind, str, float | int | str | N
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened during a recording.
+    """An event of a recording.
 
     Attributes:
-        time: When it was noticed (UTC).
-        tick: The last tick that had been read then, or the one in which it was found; None
-            before the first.
-        device: The controller's name in the recording; None if it is about no single one.
+        time: When the event was found (UTC).
+        tick: The tick whose samples show the event, otherwise the last tick that had been read;
+            None before the first tick.
+        device: The controller's name in the recording; None if it is not about one controller.
         kind: What kind of event it is; a text for a kind that a later version has written.
         text: The event in words.
         value: A number that belongs to it, such as the value written; or None.

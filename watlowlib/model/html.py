@@ -1,4 +1,4 @@
-"""Tables in HTML, as notebooks show values: captions and headings, no styles, all texts escaped."""
+"""Tables in HTML for notebooks, with captions and headings, without styles; texts are escaped."""
 
 from __future__ import annotations
 

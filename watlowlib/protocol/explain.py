@@ -1,4 +1,4 @@
-"""Explains bytes of the wire: finds the frames, and explains each, and what is between them.
+"""Explains bytes of the wire: finds frames, and explains each frame and the bytes between them.
 
     for frame in Explainer().explain(bytes.fromhex("55FF0510000006E8010301040101E399")):
         print(frame.kind, [field.meaning for field in frame.fields])
@@ -29,7 +29,7 @@ from watlowlib.protocol.stdbus.frames import PREAMBLE, FrameDecoder
 class Explainer:
     """Explains bytes in the order in which they were on the wire.
 
-    It keeps the last good frame: a reply may not name what the request before it named.
+    It keeps the last good frame, because a reply may depend on the request before it.
 
     Args:
         protocol: The protocol of all frames. AUTO: bytes with a preamble 55 FF are Standard Bus,
@@ -49,8 +49,8 @@ class Explainer:
 
         Args:
             data: Any bytes; a frame does not continue in the next call.
-            protocol: The protocol of these bytes, where a file names it; the one given to the
-                explainer beats it.
+            protocol: The protocol of these bytes, if a file names it. A protocol given to the
+                explainer takes precedence.
         """
         kind = self._protocol_of(data, protocol)
         if kind is None:

@@ -83,7 +83,7 @@ class Line(NotCopied):
             self.open()
         except WatlowConnectionError as error:
             if not self._backoff.failures:
-                log.warning("port %s is waited for: %s", self.transport.port, error.message)
+                log.warning("waiting for port %s: %s", self.transport.port, error.message)
                 self._awaited = True
             self._backoff.failed()
             self._last_error = error.message

@@ -1,8 +1,8 @@
 """Where the service of a rig file is reached: a socket in a folder that only its owner may open.
 
 The names of the socket and of its lock are a digest of the file's path. The service holds the lock
-as long as it runs; whoever has it may remove the socket that a dead service has left. On Windows,
-which has no Unix sockets in Python, it is a TCP port of this machine, and a file beside has the
+as long as it runs. The holder of the lock may remove a socket that a killed service has left. On
+Windows, which has no Unix sockets in Python, the socket is a TCP port on 127.0.0.1. A file has the
 number of the port and a token that each request must contain.
 """
 
@@ -214,7 +214,7 @@ def _make_private(folder: Path) -> None:
     # Another user may have put a link to a folder of ours there.
     if found.st_uid != os.geteuid() or folder.lstat().st_uid not in (0, os.geteuid()):
         raise WatlowConfigurationError(
-            f"{folder} belongs to another user, so it cannot have the socket of a service; set "
+            f"{folder} belongs to another user and cannot be used for the socket of a service; set "
             "XDG_RUNTIME_DIR to a folder of your own"
         )
     if stat.S_IMODE(found.st_mode) & 0o077:
@@ -249,7 +249,7 @@ def _locked(path: Path, rig_file: Path) -> FileIO:
     pid = file.read(20).decode("ascii", "replace").strip() or "unknown"
     file.close()
     raise WatlowPortBusyError(
-        f"a service for {rig_file} runs already: pid {pid}; stop it first, or let it load the "
+        f"a service for {rig_file} runs already: pid {pid}; stop it first, or make it load the "
         "file again with 'watlowlib reload'"
     )
 

@@ -1,4 +1,4 @@
-"""The open controllers of a rig, of which a reload keeps those that stay."""
+"""The open controllers of a rig; a reload keeps those that have not changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Member(NamedTuple):
 
 
 class Fleet:
-    """The open controllers of `rig`; those that `earlier` has with the same arguments stay open.
+    """The open controllers of `rig`; those of `earlier` with the same arguments stay open.
 
     A port that cannot be opened is waited for.
 

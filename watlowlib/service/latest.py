@@ -15,7 +15,7 @@ Key: TypeAlias = "tuple[str, int, int]"
 
 
 class Latest:
-    """The latest samples, in the order in which they came first."""
+    """The latest samples, in the order in which their parameters were first recorded."""
 
     def __init__(self) -> None:
         self._recorded: set[Key] = set()
@@ -23,7 +23,7 @@ class Latest:
         self._lock = threading.Lock()
 
     def add(self, samples: Iterable[Sample]) -> None:
-        """Replace the samples of the same parameters; ignore those of others."""
+        """Store the latest samples; ignore those of parameters that are not recorded any more."""
         with self._lock:
             for each in samples:
                 key = (each.device, each.parameter_id, each.instance)
@@ -31,7 +31,7 @@ class Latest:
                     self._samples[key] = each
 
     def keep(self, rig: Rig) -> None:
-        """Have only samples of what `rig` records from now on."""
+        """Remove the samples of parameters that `rig` does not record, and ignore later ones."""
         record = rig.record
         recorded = {
             (name, target_of(controller.registry, parameter, instance)[0].number, instance)

@@ -1,7 +1,8 @@
-"""Reports to systemd: ready, still at work, loading the file again, stopping.
+"""Reports to systemd: ready, a slot was handled, loading the file again, stopping.
 
-A report is a datagram to the socket that $NOTIFY_SOCKET names; see sd_notify(3). The watchdog is
-fed only when a slot was handled: its samples, gaps included, have gone to the writers of the sinks.
+A report is a datagram to the socket that $NOTIFY_SOCKET names; see sd_notify(3). The watchdog
+gets a signal only when a slot was handled: its samples, gaps included, went to the writers of the
+sinks.
 Without the variable nothing is sent.
 """
 
@@ -32,7 +33,7 @@ PERIODS = 3
 
 
 def watchdog_s(rig: Rig) -> int:
-    """Return how long systemd should wait for a sign of work: several times the longest period.
+    """Return how long systemd should wait for a handled slot: several times the longest period.
 
     The time for reads that all fail is added: of a controller that does not reply, a tick waits
     for `OFFLINE_AFTER` replies at most.
@@ -89,7 +90,7 @@ class Notifier(NotCopied):
                 self._send("READY=1")
 
     def raise_watchdog(self, seconds: float) -> None:
-        """Let systemd wait `seconds` for a sign of work, unless it waits longer already."""
+        """Let systemd wait `seconds` for a handled slot, unless it waits longer already."""
         if 0 < self._watchdog_s < seconds:
             self._watchdog_s = seconds
             self._send(f"WATCHDOG_USEC={round(seconds * 1e6)}")
@@ -106,4 +107,4 @@ class Notifier(NotCopied):
                 sender.settimeout(SEND_S)
                 sender.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
-            log.warning("systemd was not told %s: %s", " ".join(lines), error)
+            log.warning("systemd did not get the report %s: %s", " ".join(lines), error)

@@ -1,4 +1,4 @@
-"""The commands of a service: what its clients may ask for."""
+"""The commands of a service, which its clients may request."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _controller(service: RigService, name: str) -> Controller:
 
 @command
 def status(service: RigService) -> dict[str, Any]:
-    """Return what runs, and how the controllers and sinks are."""
+    """Return the pid, the file, the state of each controller, and the counters."""
     return {
         "pid": os.getpid(),
         "version": __version__,

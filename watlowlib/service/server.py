@@ -81,7 +81,7 @@ class RequestServer(NotCopied):
                 ready = [key.fileobj for key, _ in selector.select()]
                 if self._wake in ready:
                     return
-                with suppress(OSError):  # the client has gone
+                with suppress(OSError):  # the client has closed it
                     self._begin(listener.accept()[0])
 
     def _begin(self, connection: socket.socket) -> None:
@@ -90,7 +90,7 @@ class RequestServer(NotCopied):
             log.warning("a request of another user was refused")
             connection.close()
         elif not self._free.acquire(blocking=False):
-            busy = WatlowPortBusyError(f"{MOST_CONNECTIONS} requests are carried out; try again")
+            busy = WatlowPortBusyError(f"{MOST_CONNECTIONS} requests are in progress; try again")
             with connection, suppress(OSError):
                 connection.send(dump({"error": busy}))
         else:
@@ -119,7 +119,7 @@ class RequestServer(NotCopied):
             raise  # of the connection
         except Exception as error:
             log.exception("a request failed")
-            return {"error": WatlowError(f"the service has failed to answer: {error!r}")}
+            return {"error": WatlowError(f"the request failed in the service: {error!r}")}
 
     def _carry_out(self, request: dict[str, Any]) -> object:
         if not self._endpoint.accepts(request.get("token")):

@@ -55,12 +55,12 @@ class LastingWriter(SinkWriter):
         )
 
     def exchange(self, rig_sink: RigSink) -> None:
-        """Write the next rows with the other keys of `rig_sink`, which has the same URL.
+        """Replace the sink by that of `rig_sink`, which has the same URL and other options.
 
-        Rows that come meanwhile wait.
+        Rows wait meanwhile.
 
         Raises:
-            WatlowSinkError: The sink cannot be opened with them; the old one stays.
+            WatlowSinkError: The new sink cannot be opened; the old one stays.
         """
         with self._lock:
             old, new = self._sink, sink_of(rig_sink)
@@ -102,7 +102,7 @@ class LastingWriter(SinkWriter):
         pause_s = self._backoff.failed()
         if self._problem is None:
             log.error(
-                "%s: rows are being lost: %s; it is opened again in %.1f s and then less often",
+                "%s: rows are being lost: %s; the sink is opened again in %.1f s, then less often",
                 self.label, error, pause_s,
             )  # fmt: skip
             self._stream.tell(EventKind.SINK_FAILED, f"{self.label}: {error}")
@@ -110,7 +110,7 @@ class LastingWriter(SinkWriter):
         self._close_sink()
 
     def _open_again(self, sink: SampleSink) -> None:
-        """Open a sink that was closed to be exchanged; one that had failed waits for its turn."""
+        """Open a sink that was closed to be exchanged; a failed one is opened later."""
         if self._problem is None:
             try:
                 sink.open()

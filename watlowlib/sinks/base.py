@@ -21,10 +21,9 @@ program, and a crash of the program does not lose them. A custom sink needs thre
 
 An exception from `write_many` ends the writing to this sink. Its `SinkReport` has the error
 and counts the rows that were lost; `pipe` raises the error at the end. A sink that stores rows
-in an intermediate place counts them in its attribute `rows_waiting`; it may lack this. A sink
-that stores what is known about a recording has a method `write_recording(info)`; `pipe` calls it
-with a `RecordingInfo` before the first rows of each recording. It may lack this as well. So may
-it lack `write_events(events)`, which `pipe` calls after the rows that were read with these events.
+in an intermediate place counts them in its attribute `rows_waiting`. Two more methods are optional.
+`pipe` calls `write_recording(info)` with a `RecordingInfo` before the first rows of each recording,
+and `write_events(events)` after the rows that were read with these events.
 """
 
 from __future__ import annotations

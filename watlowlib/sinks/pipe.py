@@ -69,7 +69,7 @@ class SinkWriter:
         self._stored_id: str | None = None
         self._refused_events: tuple[Event, ...] = ()
         self._events: deque[Event] = deque()
-        """Those that are not stored yet."""
+        """The events that are not stored yet."""
         self._events_problem: str | None = None
         role = type(sink).__name__.removesuffix("Sink").lower() or "sink"
         self.worker = Worker(f"writer-{role}", self._run, self._queue.shutdown)

@@ -151,7 +151,7 @@ class TextSink(RotatingSink):
         begun = not self.path.exists()
         self._open_file()
         if begun:
-            with suppress(OSError):  # an entry of the part's metadata too many does no harm
+            with suppress(OSError):  # surplus metadata does no harm
                 meta_path(self.path).unlink(missing_ok=True)
         self._layout = self._layout or layout
         self._restore_recording(recording)

@@ -1,4 +1,4 @@
-"""Whether a snapshot may be restored to a controller: the same kind of unit, scale and idle."""
+"""Checks whether a snapshot fits a controller: family, part number, scale, nothing running."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _check_scale_setting(ctl: Controller, snapshot: Snapshot) -> None:
     then, today = ("unknown" if each is None else each.label for each in (before, now))
     raise WatlowConfigurationError(
         f"{spec.name} ({spec.number}) is {then} in the snapshot and {today} in the controller: "
-        "its temperatures may have another scale; set the controller's first, or give the scale "
-        "of both with temperature_unit (--unit) if it is unknown"
+        "the temperatures may have different scales; set it in the controller first, or, if it is "
+        "unknown, give the scale of both with temperature_unit (--unit)"
     )
 
 

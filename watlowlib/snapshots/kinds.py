@@ -25,8 +25,8 @@ ORDER = (
     "communication",
 )
 """The kinds of settings, in the order in which they are written. A set point must be within the
-limits, and the control mode, which may switch the heater on, comes when all else is right. Only a
-lock and the communication follow, because they may end the access."""
+limits. The control mode may switch the heater on, so it comes after these. Locks and communication
+are last, because they can end the communication."""
 
 NAMED_ONLY = frozenset({"calibration", "lock", "communication"})
 """The kinds that belong to a unit and its place: written only if the caller names them."""

@@ -68,7 +68,7 @@ def plan(
 
     Args:
         ctl: The controller.
-        snapshot: What it shall hold.
+        snapshot: The settings to restore.
         include: Names, aliases or numbers of the calibration, communication and lock parameters
             to write; without their names they are left out.
         other_unit: Whether the controller may have another part number than the snapshot.
@@ -125,7 +125,7 @@ def _differences(
 ) -> list[tuple[Change, str | None]]:
     """Return the settings of the snapshot that the controller does not hold.
 
-    With each comes why it cannot be restored, or None.
+    Each has the reason why it cannot be restored, or None.
     """
     session = ctl.session
     found: list[tuple[Change, str | None]] = []

@@ -28,7 +28,7 @@ OnWrite: TypeAlias = "Callable[[Change, str | None], object]"
 Approve: TypeAlias = "Callable[[Sequence[Change]], bool]"
 """Asked before writes that the plan did not contain; returns whether to send them."""
 
-NOT_APPROVED = "it differs since the other writes, and was not approved"
+NOT_APPROVED = "the other writes have changed it, and this write was not approved"
 
 _BAUDRATES = {code: rate for rate, code in BAUDRATES.items()}
 
@@ -66,7 +66,7 @@ def restore(
 
     Args:
         ctl: The controller.
-        snapshot: What it shall hold.
+        snapshot: The settings to restore.
         confirm: Must be True: the values are stored in EEPROM.
         include: As in `plan`.
         other_unit: As in `plan`.
@@ -93,7 +93,7 @@ def carry_out(
     on_write: OnWrite | None = None,
     approve: Approve | None = None,
 ) -> RestoreReport:
-    """Write what a plan contains, and what its writes have changed besides.
+    """Carry out a plan, and then write settings that its writes have changed.
 
     Args:
         ctl: The controller.

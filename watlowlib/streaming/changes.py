@@ -33,7 +33,7 @@ class Changes:
         self._waiting: BoundedQueue[Change] = BoundedQueue(1)
 
     def ask(self, plan: Plan, metadata: Mapping[str, Any]) -> None:
-        """Let the recorder use `plan`, and wait until it does.
+        """Hand `plan` to the recorder, and wait until it is in use.
 
         Raises:
             WatlowClosedError: The recording has ended.

@@ -1,4 +1,4 @@
-"""Finds events in samples: what the statuses, alarms and limits of a tick say that is new."""
+"""Finds events in samples: changes of statuses, alarms and limits from tick to tick."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ YES = 106
 
 
 class EventDetector:
-    """Compares each tick with what was known before; the first tick reports what is wrong then.
+    """Compares each tick with the ticks before; a fault in the first tick is an event too.
 
     `ports` has the port of each device by name; devices without an entry count as one port.
     """

@@ -1,4 +1,4 @@
-"""What a recording tells about itself while it runs, and what it is told."""
+"""The state of a running recording, and the events that are added to it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RecordingAttributes(OneProcess):
 
         Args:
             text: What has happened, in up to 1000 characters.
-            device: The name of the controller that it is about; None for no single one.
+            device: The name of the controller that it is about; None if it is not about one.
             value: A finite number or a text that belongs to it; None for none.
 
         Raises:
@@ -51,7 +51,7 @@ class RecordingAttributes(OneProcess):
         self._events.note(text, device, value)
 
     def tell(self, kind: EventKind, text: str) -> None:
-        """Add an event about a sink; `pipe` calls it."""
+        """Add an event about a sink; called by `pipe`."""
         self._events.tell(kind, text)
 
     @property

@@ -1,4 +1,4 @@
-"""The events of one recording: found in its samples, told by its sessions, or noted by the user."""
+"""The events of one recording: from its samples, from its controllers and from the user."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RecordingEvents(EventLog):
     Args:
         clock: The clock of the recording.
         poll: The poll of all its parameters.
-        automatic: Whether to keep other events than those that the user notes.
+        automatic: Whether to keep events other than notes of the user.
     """
 
     def __init__(self, clock: Clock, poll: Poll, *, automatic: bool) -> None:
@@ -33,31 +33,31 @@ class RecordingEvents(EventLog):
         self._tick: int | None = None
 
     def listen(self) -> None:
-        """Listen to what the program does with the controllers, until `stopped`."""
-        self._poll.listen(self._hear)
+        """Add the events that the controllers report, until `stopped`."""
+        self._poll.listen(self._add_event)
 
     def stopped(self, error: BaseException | None, *, early: bool) -> None:
         """Note the end and refuse later events."""
-        self._poll.unlisten(self._hear)
+        self._poll.unlisten(self._add_event)
         why = "it was stopped" if early else "the duration is over"
         self.tell(EventKind.RECORDING_STOPPED, why if error is None else str(error) or repr(error))
         self.close()
 
     def continue_with(self, poll: Poll) -> None:
         """Use another poll from now on."""
-        self._poll.unlisten(self._hear)
+        self._poll.unlisten(self._add_event)
         self._poll, self._detector.ports = poll, poll.ports
-        poll.listen(self._hear)
+        poll.listen(self._add_event)
 
     def feed(self, tick: int, samples: Sequence[Sample]) -> None:
-        """Add what the samples of a tick say that is new."""
+        """Add the events that the samples of a tick show."""
         self._tick = tick
         if self._automatic:
             self.add(self._detector.feed(samples))
 
     def tell(self, kind: EventKind, text: str, value: float | None = None) -> None:
-        """Add an event that is about no single controller."""
-        self._hear(None, kind, text, value)
+        """Add an event that is not about one controller."""
+        self._add_event(None, kind, text, value)
 
     def note(self, text: str, device: str | None, value: float | str | None) -> None:
         """Add a note of the user; see `Recording.note`."""
@@ -74,7 +74,7 @@ class RecordingEvents(EventLog):
         ):
             raise WatlowClosedError("the recording has ended; notes are stored while it runs")
 
-    def _hear(
+    def _add_event(
         self, device: str | None, kind: EventKind, text: str, value: float | int | str | None
     ) -> None:
         if self._automatic:

@@ -109,10 +109,10 @@ class Schedule:
         return skipped
 
     def continue_from(self, earlier: Schedule, now_ns: int) -> None:
-        """Go on after `earlier`, a schedule with the same start.
+        """Continue after `earlier`, a schedule with the same start.
 
-        A rate that both have goes on with its next slot there; another one with its first slot
-        that is due at `now_ns` or later. The next tick has the number that it would have there.
+        A rate of both schedules continues with its next slot in `earlier`. A new rate begins with
+        its first slot that is due at `now_ns` or later. The numbers of ticks continue.
         """
         slots = dict(zip((rate.period_ns for rate in earlier._rates), earlier._next))
         for number, rate in enumerate(self._rates):

@@ -75,7 +75,7 @@ def plot(
         table: The table in a SQLite file or a database.
         size: The width and height in pixels; 100 are an inch.
         title: The title.
-        step: Mark the response of each loop to its largest set point change.
+        step: Whether to mark the response of each loop to its largest set point change.
         band: Half the width of the band in which a response is settled, as a part of the change
             of the set point.
 
@@ -193,7 +193,7 @@ class _Chosen:
 
 
 def _contents(samples: StoredSamples) -> str:
-    """Return a text about which devices, parameters and times there are."""
+    """Return the devices, parameters and times in `samples` as text."""
     devices: dict[str, None] = {}
     parameters: dict[str, None] = {}
     times: list[Any] = []

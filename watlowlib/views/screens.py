@@ -1,4 +1,4 @@
-"""Where a chart is drawn again and again: a window of a script, or the output of a notebook."""
+"""Places where a chart is redrawn: a window of a script, or the output of a notebook."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Window:
 
     def __init__(self) -> None:
         if threading.current_thread() is not threading.main_thread():
-            raise WatlowSinkError("a window can be drawn by the main thread only: call live there")
+            raise WatlowSinkError("only the main thread can draw a window: call live there")
         self._pyplot = import_optional("matplotlib.pyplot")
         self._figure = new_figure(
             "there is no display for a window: write with pipe(stream, ...) and draw the file "

@@ -32,9 +32,9 @@ class StepResponse:
         rise_begin_s: When the process value has gone 10 % of the way from `start` to `setpoint`.
         rise_end_s: When it has gone 90 %.
         overshoot: How far it went beyond the set point, in the unit of the values; 0 if it did not.
-        peak_s: When it was farthest beyond; None if it was not.
+        peak_s: When it was farthest beyond the set point; None if it was not beyond it.
         band: The half width of the band around the set point, in the unit of the values.
-        settled_s: When it was in the band for the rest of the time.
+        settled_s: From when on it stayed in the band until the end of the response.
         steady_deviation: The mean of the last tenth of the time, minus the set point; None if
             the values there differ by more than the width of the band.
     """

@@ -1,8 +1,8 @@
 """Explains a Modbus RTU frame field by field, also one that is damaged or cut short.
 
-A register holds other parameters in data map 1, in data map 2 and in a Series SD, and the frame
-does not tell which: all are named. The reply to a read does not name its registers; they are
-those of the request, if this is the frame before it.
+The parameter in a register depends on the data map, and a Series SD has other parameters. A frame
+does not contain the data map, so all possible parameters are named. The reply to a read does not
+name its registers; they are those of the request, if this is the frame before it.
 """
 
 from __future__ import annotations

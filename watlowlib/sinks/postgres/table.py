@@ -155,7 +155,7 @@ class Table:
             )
         if found[0] not in (None, "-"):
             raise WatlowSinkSchemaError(
-                f"{target} has the DEFAULT part {found[0]}, which would prevent that parts are "
+                f"{target} has the DEFAULT part {found[0]}, with which parts cannot be "
                 "created; detach it, or leave partition out"
             )
 

@@ -1,4 +1,4 @@
-"""Compresses a finished part with gzip; a crash at any moment leaves it readable once."""
+"""Compresses a finished part with gzip; after a crash at any moment each row is read once."""
 
 from __future__ import annotations
 

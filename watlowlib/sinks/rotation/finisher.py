@@ -1,7 +1,7 @@
 """The thread that finishes parts: it compresses them, and removes old ones.
 
-It has no queue: it looks at the files in the folder, so that what a crash has interrupted is done
-as well. It ends when there is nothing left to do.
+It has no queue: it lists the files in the folder, and thus also finishes parts that a crash has
+left. It ends when there is nothing left to do.
 """
 
 from __future__ import annotations
@@ -102,7 +102,11 @@ class Finisher:
         try:
             task()
         except OSError as error:  # the folder cannot be read
-            log.warning("the parts of %s: %s; it is tried again later", self._names.path, error)
+            log.warning(
+                "the parts of %s could not be listed: %s; this is tried again later",
+                self._names.path,
+                error,
+            )
 
     def _finish_all(self) -> None:
         for part in self._parts():
@@ -121,7 +125,7 @@ class Finisher:
             self._finish(path, self._stop)
         except (OSError, WatlowSinkError) as error:
             log.warning(
-                "%s could not be finished: %s; it is tried again after the next rotation",
+                "%s could not be finished: %s; this is tried again after the next rotation",
                 path,
                 error,
             )
@@ -136,7 +140,7 @@ class Finisher:
                 for file in oldest.files():
                     file.unlink()
             except OSError as error:  # on Windows, a reader may have it open
-                log.warning("%s could not be removed: %s; it is tried again later", file, error)
+                log.warning("%s could not be removed: %s; this is tried again later", file, error)
             else:
                 log.info("%s was removed: %s", oldest.path, reason)
 

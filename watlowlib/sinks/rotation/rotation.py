@@ -98,7 +98,7 @@ class Rotation:
     def failed(self, error: BaseException) -> None:
         """Log why the file was not rotated; the next try comes later."""
         log.warning(
-            "%s could not be rotated: %s; the next rows are added to it, and it is tried again "
+            "%s could not be rotated: %s; the next rows are added to it, and the next attempt is "
             "in %d s",
             self.path,
             error,
@@ -132,7 +132,7 @@ class Rotation:
                 self._finisher.wake()
 
     def finish_parts(self) -> None:
-        """Finish in the thread what an earlier program has left."""
+        """Finish the parts that an earlier program has left, in the thread."""
         self._finisher.wake()
 
     def close(self) -> None:

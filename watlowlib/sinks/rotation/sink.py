@@ -92,7 +92,7 @@ class RotatingSink(FileSink):
             self._append_rows(samples)
 
     def close(self) -> None:
-        """Close the file, after its parts are finished: the lock is for them too."""
+        """Finish the parts, then close the file, whose lock also protects the parts."""
         if self.in_other_process:
             return
         try:

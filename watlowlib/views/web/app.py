@@ -17,7 +17,7 @@ from watlowlib.views.web.history import WINDOWS
 from watlowlib.views.web.hub import Hub, TooManyViewersError
 
 STILL_HERE_S = 15.0
-"""The longest time without a byte for a viewer: a lost one is noticed when bytes are sent."""
+"""The longest time without a byte for a viewer: only sending shows that one is lost."""
 
 KINDS = {
     "index.html": "text/html; charset=utf-8",

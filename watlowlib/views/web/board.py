@@ -43,7 +43,7 @@ class Point(NamedTuple):
         unit: The unit, or "".
         status: "ok", or why there is no value.
         at_s: The time in the trend: seconds since 1970.
-        seen_s: When the reply was complete, on the clock by which the board tells ages.
+        seen_s: When the reply was complete, on the clock from which the board computes ages.
     """
 
     device: str
@@ -110,7 +110,7 @@ class Board:
     Args:
         title: What is shown, such as the names of the outputs or the source.
         live: Whether the points are those of a running recording.
-        clock: Returns the time by which ages are told, in seconds.
+        clock: Returns the time in seconds from which ages are computed.
     """
 
     def __init__(self, title: str, *, live: bool, clock: Callable[[], float]) -> None:

@@ -1,4 +1,4 @@
-"""Who may see the page: the checks of every request, before anything else reads it.
+"""Checks every request before it is served: method, `Host`, `Origin` and token.
 
 Any page in a browser can send requests to 127.0.0.1, and a name that its owner points there
 (DNS rebinding) would even let it read the replies. Such a request has a foreign `Host` or
@@ -53,7 +53,7 @@ class Guard:
     Args:
         host: The address that the server is bound to, as the user gave it.
         port: The port.
-        token: What a viewer has to know; None on a local address.
+        token: The token that a viewer needs; None on a local address.
         any_host: Whether requests with any `Host` are allowed: then the server may have names
             that it does not know, and pages of other servers can read the replies.
     """
@@ -71,7 +71,7 @@ class Guard:
     def refuse(self, environ: Mapping[str, Any]) -> Refusal | None:
         """Return why a request is refused; None if it is allowed."""
         if environ["REQUEST_METHOD"] not in METHODS:
-            return Refusal("405 Method Not Allowed", "The page can only be looked at.")
+            return Refusal("405 Method Not Allowed", "The page is read-only.")
         host = environ.get("HTTP_HOST", "")
         if not (self._any_host or self._knows(host)):
             return Refusal("421 Misdirected Request", "This is not the address of this page.")
@@ -110,7 +110,7 @@ class Guard:
 
 
 def _is_address(name: str) -> bool:
-    """Whether `name` is an IP address, which no one can point elsewhere."""
+    """Whether `name` is an IP address, which DNS cannot redirect."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

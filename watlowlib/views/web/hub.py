@@ -30,7 +30,7 @@ class Hub:
         return len(self._viewers)
 
     def publish(self, event: bytes) -> None:
-        """Give `event` to all viewers, and to those that come before the next one."""
+        """Give `event` to all viewers, and to those that connect before the next event."""
         with self._lock:
             self._latest = event
             for viewer in self._viewers:

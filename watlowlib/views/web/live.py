@@ -54,7 +54,7 @@ SinkStates = Callable[[AcquisitionSummary], Sequence[SinkState]]
 
 
 def live_board(title: str) -> Board:
-    """Return the board of a recording: ages are told by the monotonic clock."""
+    """Return the board of a recording: ages are computed with the monotonic clock."""
     return Board(title, live=True, clock=time.monotonic)
 
 

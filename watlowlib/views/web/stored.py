@@ -1,8 +1,8 @@
 """Shows stored rows on a page, and follows files and tables that grow. Opens no port.
 
-A file is read again when its size or time has changed, a table of PostgreSQL always; then only
-rows since the last one count, and the reader of the format skips what it can. To follow a large
-file costs little: after a read that took a second, the next one is ten seconds later.
+A file is read again when its size or time has changed, a table of PostgreSQL always. Only rows
+after the last one are used, and the reader of the format skips older rows if it can. A large file
+costs little processor time: after a read that took a second, the next one is ten seconds later.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ COLUMNS = (
 
 
 def stored_board(title: str) -> Board:
-    """Return the board of stored rows: ages are told by the wall clock."""
+    """Return the board of stored rows: ages are computed with the wall clock."""
     return Board(title, live=False, clock=time.time)
 
 
