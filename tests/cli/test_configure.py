@@ -126,7 +126,7 @@ def test_an_address_in_use_on_modbus_is_refused(
     assert bus.controllers[1].writes == []
 
 
-def test_over_modbus_the_baud_rate_is_refused(
+def test_a_new_baud_rate_is_refused_over_modbus(
     bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bus.controllers[1].set("protocol", 1057)

@@ -115,7 +115,7 @@ def test_lines_that_are_not_hex_are_named(
 
 @pytest.mark.timeout(60)  # a time that grows with the square of the size takes longer
 @pytest.mark.parametrize("protocol", [(), ("--protocol", "modbus_rtu")])
-def test_garbage_ends(
+def test_a_long_damaged_frame_prints_a_bounded_explanation(
     protocol: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "garbage.txt"

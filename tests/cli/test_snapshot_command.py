@@ -146,7 +146,7 @@ def test_after_ctrl_c_the_count_is_printed(
         ("PORT -o FOLDER/a.json --address 9 --timeout 0.05", 3, "no reply"),
     ],
 )
-def test_a_mistake_is_explained(
+def test_an_unusable_argument_writes_nothing(
     words: str,
     code: int,
     message: str,

@@ -36,7 +36,7 @@ def test_a_contradiction_is_a_warning(
 
 
 @pytest.mark.parametrize("code", [7, None])
-def test_a_17050_that_says_nothing_is_no_warning(bus: SimulatedBus, code: int | None) -> None:
+def test_an_unusable_17050_gives_no_warning(bus: SimulatedBus, code: int | None) -> None:
     if code is None:
         bus.power_off(1)
     else:

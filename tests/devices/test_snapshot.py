@@ -85,7 +85,9 @@ def test_a_series_sd_is_read() -> None:
     assert (len(taken.entries), taken.refusals, taken.identity["family"]) == (21, (), "sd")
 
 
-def test_a_controller_that_no_longer_replies_ends_it(bus: SimulatedBus, ctl: Controller) -> None:
+def test_read_all_fails_if_the_controller_stops_replying(
+    bus: SimulatedBus, ctl: Controller
+) -> None:
     def power_off(finished: int, total: int) -> None:
         if finished == 20:
             bus.power_off(1)
@@ -94,7 +96,7 @@ def test_a_controller_that_no_longer_replies_ends_it(bus: SimulatedBus, ctl: Con
         ctl.read_all(power_off)
 
 
-def test_an_uncertain_data_map_ends_it() -> None:
+def test_read_all_fails_if_the_data_map_is_uncertain() -> None:
     unit = SimulatedController(1, protocol="modbus_rtu")
     for register_map in (8001, 8002):
         unit.set(register_map, 0)

@@ -97,7 +97,7 @@ def test_an_error_reply_names_what_the_request_before_it_was_for() -> None:
     assert code.matches[0].parameter == "process_value"
 
 
-def test_a_damaged_request_is_not_the_one_that_an_error_reply_answers() -> None:
+def test_an_error_reply_is_not_matched_to_a_damaged_request() -> None:
     _, reply = explain(READ_PV.replace("E399", "E398") + frame_of(REPLY, "0284"))
     assert field(reply, "error code").matches == ()
 
@@ -159,14 +159,14 @@ def test_an_unknown_payload_is_not_damage() -> None:
     assert field(frame, "payload").meaning == "no request or reply of the attribute service"
 
 
-def test_bytes_of_no_known_protocol_ask_for_it() -> None:
+def test_bytes_of_an_unknown_protocol_ask_for_the_protocol() -> None:
     (found,) = explain("0102030405")
     assert found.protocol is None
     assert "give the protocol" in found.problems[0]
 
 
 @pytest.mark.parametrize("given", [ProtocolKind.AUTO, ProtocolKind.STDBUS])
-def test_the_protocol_of_the_explainer_beats_the_one_of_the_bytes(given: ProtocolKind) -> None:
+def test_the_protocol_of_the_explainer_takes_precedence(given: ProtocolKind) -> None:
     (found,) = Explainer(given).explain(b"\x01\x03\x14", ProtocolKind.MODBUS_RTU)
     assert found.protocol is (ProtocolKind.MODBUS_RTU if given == "auto" else given)
 

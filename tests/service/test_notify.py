@@ -38,7 +38,7 @@ def system(request: pytest.FixtureRequest) -> Iterator[tuple[str, Receive]]:
     shutil.rmtree(folder)
 
 
-def test_the_watchdog_is_fed_for_each_slot_gaps_included(
+def test_the_watchdog_gets_a_signal_for_each_slot_gaps_included(
     system: tuple[str, Receive], rig_file: RigFile
 ) -> None:
     address, receive = system
@@ -66,7 +66,7 @@ def test_the_watchdog_is_fed_for_each_slot_gaps_included(
     assert receive() == ["STOPPING=1"]
 
 
-def test_the_watchdog_is_fed_less_often_than_fast_slots(system: tuple[str, Receive]) -> None:
+def test_the_watchdog_gets_fewer_signals_than_fast_slots(system: tuple[str, Receive]) -> None:
     address, receive = system
     notifier = Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "3600000000"})
     for _ in range(3):
@@ -76,7 +76,7 @@ def test_the_watchdog_is_fed_less_often_than_fast_slots(system: tuple[str, Recei
     assert receive() == ["STOPPING=1"]
 
 
-def test_a_reload_that_fails_is_over_as_well(
+def test_a_failed_reload_is_reported_as_finished(
     system: tuple[str, Receive], rig_file: RigFile
 ) -> None:
     address, receive = system
@@ -90,7 +90,7 @@ def test_a_reload_that_fails_is_over_as_well(
         assert receive() == ["READY=1"]
 
 
-def test_the_watchdog_of_another_process_is_not_ours(system: tuple[str, Receive]) -> None:
+def test_a_watchdog_of_another_process_gets_no_signal(system: tuple[str, Receive]) -> None:
     address, receive = system
     pid = str(os.getpid() + 1)
     variables = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1", "WATCHDOG_PID": pid}

@@ -243,7 +243,7 @@ def test_more_requests_than_allowed_are_refused_and_later_ones_are_answered(serv
     assert found == ["done"] * MOST_CONNECTIONS
 
 
-def test_a_client_that_sends_nothing_does_not_stay(
+def test_a_client_with_an_incomplete_request_is_disconnected(
     serve: Serve, runtime_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "TRANSFER_S", 0.05)
@@ -256,7 +256,7 @@ def test_a_client_that_sends_nothing_does_not_stay(
         assert connection.recv(100) == b""
 
 
-def test_the_end_does_not_wait_for_a_request(rig_file: RigFile) -> None:
+def test_stopping_the_server_does_not_wait_for_a_request(rig_file: RigFile) -> None:
     begun, end, ended = threading.Event(), threading.Event(), threading.Event()
 
     def handler(command: str, arguments: dict[str, object]) -> None:

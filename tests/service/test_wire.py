@@ -99,7 +99,7 @@ def test_an_error_of_a_private_class_is_one_of_its_public_base() -> None:
     ],
     ids=lambda line: line[:30],
 )  # fmt: skip
-def test_other_lines_are_refused(line: bytes) -> None:
+def test_a_line_that_is_not_a_message_is_refused(line: bytes) -> None:
     with pytest.raises(WatlowConfigurationError):
         load(line)
 

@@ -111,7 +111,7 @@ def test_after_ctrl_c_the_same_call_writes_the_rest(
     assert written(unit, ctl) == IN_ORDER
 
 
-def test_a_lost_port_ends_it_and_the_same_call_writes_the_rest(
+def test_after_a_lost_port_the_same_call_writes_the_rest(
     bus: SimulatedBus, unit: SimulatedController, ctl: Controller
 ) -> None:
     interruption = Interrupted(3, bus)
@@ -268,7 +268,7 @@ def test_calibration_lock_and_communication_are_written_only_if_named(
         ("display_write_security", "the snapshot has no value of display_write_security"),
     ],
 )
-def test_another_name_is_refused(ctl: Controller, name: str, message: str) -> None:
+def test_an_unusable_name_in_include_is_refused(ctl: Controller, name: str, message: str) -> None:
     with pytest.raises(WatlowConfigurationError, match=message):
         snapshots.plan(ctl, NAMED, include=name)
 

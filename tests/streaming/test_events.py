@@ -101,7 +101,7 @@ def test_alarms_that_a_controller_lacks_make_no_rows(mgr: WatlowManager) -> None
 
 
 @needs_pty
-def test_alarms_are_checked(mgr: WatlowManager) -> None:
+def test_an_unusable_alarms_argument_is_refused(mgr: WatlowManager) -> None:
     class Simple:
         def poll(self, parameters: Any, *, names: Any = None, instances: Any = (1,)) -> list[Any]:
             return []
@@ -242,7 +242,7 @@ def test_dropped_batches_do_not_drop_their_events(overflow: str) -> None:
     ]  # fmt: skip
 
 
-def test_events_that_nobody_takes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_beyond_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_log, "LIMIT", 3)
     log = EventLog(ManualClock())
     made = [Event(ManualClock().utc(), n, None, EventKind.NOTE, str(n)) for n in range(5)]

@@ -151,7 +151,7 @@ def test_parameters_of_several_rates_share_one_count_of_ticks(clock: ManualClock
     assert ticks == [(n, n / 2) for n in range(6)]
 
 
-def test_who_watches_gets_the_newest_ticks_and_the_end(clock: ManualClock) -> None:
+def test_a_watch_queue_has_the_newest_ticks_and_ends(clock: ManualClock) -> None:
     stream = record(CountingSource(clock), parameters="p", rate_hz=1.0, duration=5.0, clock=clock)
     narrow, wide, closed = stream.watch(2), stream.watch(10), stream.watch(1)
     closed.shutdown()

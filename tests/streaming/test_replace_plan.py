@@ -70,7 +70,7 @@ def slots_of(stream: Recording) -> dict[str, list[float]]:
     return found
 
 
-def test_no_slot_of_a_rate_that_stays_is_lost() -> None:
+def test_a_rate_that_stays_loses_no_slot() -> None:
     clock = ManualClock()
     with record(Source(), parameters={"a": 1.0, "gone": 2.0}, clock=clock) as stream:
         advance(clock, 2.25)
@@ -122,7 +122,7 @@ def test_a_faster_rate_does_not_wait_for_the_next_slot_of_a_slow_one() -> None:
         assert slots_of(stream) == {"a": [0.0, 0.25, 0.5, 0.75]}
 
 
-def test_the_description_of_the_recording_is_another_one() -> None:
+def test_a_new_plan_gives_a_new_id_and_description() -> None:
     clock = ManualClock()
     options = {"parameters": "a", "rate_hz": 1.0, "metadata": {"batch": 1}}
     with record(Source(), clock=clock, **options) as stream:  # type: ignore[arg-type]

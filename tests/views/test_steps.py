@@ -31,7 +31,9 @@ def root(function: Any, low: float, high: float) -> float:
 
 @pytest.mark.parametrize("damping", [0.2, 0.5, 0.7])
 @pytest.mark.parametrize(("start", "target"), [(0.0, 1.0), (20.0, 120.0), (150.0, 70.0)])
-def test_a_second_order_response(damping: float, start: float, target: float) -> None:
+def test_a_second_order_response_matches_the_formulas(
+    damping: float, start: float, target: float
+) -> None:
     omega, way = 0.05, target - start
     damped = omega * math.sqrt(1.0 - damping**2)
     times_s = np.arange(0.0, 3000.0, 0.5)
@@ -49,7 +51,7 @@ def test_a_second_order_response(damping: float, start: float, target: float) ->
     assert found["steady_deviation"] == pytest.approx(0.0, abs=1e-3 * abs(way))
 
 
-def test_a_slow_response_without_overshoot_has_none() -> None:
+def test_a_slow_response_has_no_overshoot() -> None:
     times_s = np.arange(0.0, 1000.0)
     found = measure(times_s, 100.0 * (1.0 - np.exp(-times_s / 100.0)), 100.0, 0.0, 2.0)
     assert (found["overshoot"], found["peak_s"]) == (0.0, None)

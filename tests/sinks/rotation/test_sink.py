@@ -578,7 +578,7 @@ def test_the_file_is_locked_until_its_parts_are_finished(
     assert finished == [True]
 
 
-def test_the_end_of_one_thread_does_not_hide_the_work_of_the_next(
+def test_work_that_arrives_while_a_thread_ends_is_waited_for(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     class Idle(threading.Event):

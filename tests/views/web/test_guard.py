@@ -49,12 +49,12 @@ def test_only_names_of_the_page_itself_are_served(bound: str, host: str, expecte
     assert status(Guard(bound, 8080, None), environ(host)) == expected
 
 
-def test_the_usual_port_of_the_web_may_be_left_out() -> None:
+def test_port_80_may_be_left_out_of_host() -> None:
     assert status(Guard("127.0.0.1", 80, None), environ("127.0.0.1")) == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get"])
-def test_the_page_can_only_look(method: str) -> None:
+def test_methods_other_than_get_and_head_are_refused(method: str) -> None:
     assert status(Guard("127.0.0.1", 8080, None), environ(method=method)) == 405
 
 
@@ -96,6 +96,6 @@ def test_the_token_does_not_open_the_page_under_a_foreign_name() -> None:
     assert status(Guard("0.0.0.0", 8080, TOKEN), given) == 421
 
 
-def test_no_address_has_a_token_where_none_is_needed() -> None:
+def test_without_a_token_no_address_has_one() -> None:
     guard = Guard("127.0.0.1", 8080, None)
     assert not guard.has_token(environ(QUERY_STRING="token="))

@@ -23,7 +23,7 @@ def test_a_read_without_a_value_marks_its_bucket_in_every_window() -> None:
     assert history.buckets(HOUR) == [[100.0, 5.0, 6.0, True]]
 
 
-def test_values_after_a_gap_in_the_same_bucket_count() -> None:
+def test_a_bucket_keeps_a_value_after_a_gap() -> None:
     history = History()
     history.add(100.0, None)
     history.add(100.5, 4.0)

@@ -29,7 +29,7 @@ def test_a_new_viewer_gets_the_latest_event_at_once() -> None:
         assert queue.get_nowait() == b"1"
 
 
-def test_a_viewer_that_leaves_is_forgotten() -> None:
+def test_a_viewer_that_leaves_is_removed() -> None:
     hub = Hub()
     with hub.viewer():
         assert hub.viewers == 1
@@ -49,7 +49,7 @@ def test_the_last_event_arrives_before_the_end() -> None:
         late.get_nowait()
 
 
-def test_more_viewers_than_there_may_be_are_refused() -> None:
+def test_viewers_beyond_the_limit_are_refused() -> None:
     hub = Hub()
     held = [hub.viewer() for _ in range(MOST_VIEWERS)]
     for each in held:

@@ -107,7 +107,7 @@ def test_an_event_arrives_soon_after_its_tick(page: WebPage, ctl: Controller) ->
             assert time.monotonic_ns() - at_ns < 5e9  # 0.5 s by benchmarks/web.py
 
 
-def test_a_page_that_stands_still_delays_no_tick(
+def test_a_page_that_takes_no_ticks_delays_none(
     page: WebPage, ctl: Controller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = record(ctl, parameters=["setpoint"], rate_hz=1000.0, duration=0.5)

@@ -78,7 +78,7 @@ def test_head_has_no_body_and_does_not_wait_for_events(page: WebPage) -> None:
     assert page.hub.viewers == 0
 
 
-def test_trends_are_compressed_for_those_who_can_read_it(page: WebPage) -> None:
+def test_trends_are_compressed_for_viewers_that_accept_gzip(page: WebPage) -> None:
     assert json.loads(request(page.url + "history/300")[2]) == TRENDS
     _, headers, body = request(page.url + "history/300", headers={"Accept-Encoding": "gzip"})
     assert headers["Content-Encoding"] == "gzip"

@@ -168,9 +168,7 @@ def test_a_number_that_is_too_large_is_a_problem_on_the_page(
     assert feed._health["problem"]
 
 
-def test_half_a_character_in_a_name_is_shown_as_a_question_mark(
-    page: WebPage, tmp_path: Path
-) -> None:
+def test_a_lone_surrogate_is_shown_as_a_question_mark(page: WebPage, tmp_path: Path) -> None:
     names = '{"device": "\\ud800", "parameter": "p", '
     cells = '"requested_at": "2026-01-01T00:00:00Z", "value": 1}\n'
     (tmp_path / "run.jsonl").write_text(names + cells)
