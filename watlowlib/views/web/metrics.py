@@ -18,7 +18,7 @@ class MetricsServer(Serving):
     """A server of metrics, in a `with` statement; it has none until `show` is called.
 
     Args:
-        host: The address to listen on. There is no token: all who reach it can read the metrics.
+        host: The address to listen on. There is no token: everyone who can reach it can read the metrics.
         port: The port; 0 for any that is free.
 
     Raises:
