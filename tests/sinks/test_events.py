@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,13 @@ from watlowlib import (
     read_samples,
     record,
 )
+from watlowlib._internal.clock import ManualClock
 from watlowlib.cli.progress import WatchedSink
 from watlowlib.model import Sample
 from watlowlib.sinks import pipe as pipe_module
 from watlowlib.sinks.pipe import SinkWriter
 from watlowlib.streaming.counters import Batch
+from watlowlib.streaming.event_log import EventLog
 from watlowlib.streaming.recorder import Recording
 from watlowlib.sync import SyncSinkAdapter
 
@@ -335,3 +338,21 @@ def test_the_page_has_every_kind() -> None:
     assert set(re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (`.*?) \|", kinds, re.M)))) == {
         kind.value for kind in EventKind
     }
+
+
+def test_no_event_keeps_a_sink_from_storing_the_others(file: Target) -> None:
+    log = EventLog(ManualClock())
+    log.add([
+        event(0, text="half of \ud83d", device="\udcff", value="\udcff\0"),
+        event(1, text="null\0" + 2000 * "x", value=10**30),
+        event(2, value=Fraction(3, 2)),
+    ])  # fmt: skip
+    with file.make() as sink:
+        sink.write_many([FIRST])
+        sink.write_events(log.take())
+    found = read_events(file.path)
+    assert [(each.text, each.device, each.value) for each in found] == [
+        ("half of ?", "?", "??"),
+        ("null?" + 995 * "x", None, 1e30),
+        ("", None, 1.5),
+    ]

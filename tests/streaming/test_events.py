@@ -264,6 +264,8 @@ def test_events_beyond_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) ->
         ({"text": ""}, "text='': give a text of 1 to 1000 characters"),
         ({"text": 5}, "text=5: give a text"),
         ({"text": "x", "device": 1}, "device=1: give a controller's name"),
+        ({"text": "x", "device": 1001 * "d"}, "device='ddd.*give a controller's name"),
+        ({"text": "x", "value": 1001 * "v"}, "value='vvv.*a text of up to 1000 characters"),
         ({"text": "x", "value": float("nan")}, "value=nan: give a finite number or a text"),
     ],
 )
@@ -271,3 +273,17 @@ def test_an_invalid_note_is_refused(options: dict[str, Any], message: str) -> No
     clock = ManualClock()
     with pytest.raises(WatlowConfigurationError, match=message):
         record_manually(CountingSource(clock), clock).note(**options)
+
+
+def test_a_note_of_a_signal_handler_does_not_wait_for_the_one_it_interrupts() -> None:
+    log = EventLog(ManualClock())
+    event = Event(ManualClock().utc(), 1, None, EventKind.NOTE, "")
+
+    def interrupted() -> Iterator[Event]:
+        assert log._lock.acquire(timeout=0.0)  # `add` of the handler would wait without an end
+        log._lock.release()
+        log.add([event])
+        yield event
+
+    log.add(interrupted())
+    assert log.take() == (event, event)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 
 from watlowlib._internal.clock import Clock
 from watlowlib.model.events import Event, EventKind
 
 LIMIT = 1000
+LONGEST_TEXT = 1000
+"""The characters of a text that are kept."""
 RECENT = 100
 """The events kept for `recent`."""
 
@@ -23,7 +26,8 @@ class EventLog:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        # A signal handler may add an event while the thread that it interrupts adds one.
+        self._lock = threading.RLock()
         self._waiting: deque[Event] = deque()
         self._lost = 0
         self._closed = False
@@ -33,7 +37,7 @@ class EventLog:
         """Add events; return whether the recording still takes some."""
         with self._lock:
             if not self._closed:
-                for event in events:
+                for event in map(_storable, events):
                     self._recent.append(event)
                     self._keep(event)
             return not self._closed
@@ -71,3 +75,22 @@ class EventLog:
             self._waiting.append(event)
         else:
             self._lost += 1
+
+
+def _storable(event: Event) -> Event:
+    """Return `event` as every sink can store it: one that none can store would delay all others.
+
+    No sink stores half of a surrogate pair, PostgreSQL stores no null character, and SQLite stores
+    no integer of more than 64 bits and no number of other libraries.
+    """
+    value = event.value
+    if isinstance(value, str):
+        value = _plain(value)
+    elif value is not None and (type(value) not in (int, float) or abs(value) >= 2**63):
+        value = float(value)
+    device = None if event.device is None else _plain(event.device)
+    return replace(event, device=device, text=_plain(event.text), value=value)
+
+
+def _plain(text: str) -> str:
+    return text[:LONGEST_TEXT].encode("utf-8", "replace").decode().replace("\0", "?")

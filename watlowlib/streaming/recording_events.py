@@ -11,9 +11,7 @@ from watlowlib.errors import WatlowClosedError, WatlowConfigurationError
 from watlowlib.model import Sample
 from watlowlib.model.events import Event, EventKind
 from watlowlib.streaming.event_detector import EventDetector
-from watlowlib.streaming.event_log import EventLog
-
-LONGEST_TEXT = 1000
+from watlowlib.streaming.event_log import LONGEST_TEXT, EventLog
 
 
 class RecordingEvents(EventLog):
@@ -65,10 +63,14 @@ class RecordingEvents(EventLog):
             raise WatlowConfigurationError(
                 f"text={shown(text)}: give a text of 1 to {LONGEST_TEXT} characters"
             )
-        if device is not None and not isinstance(device, str):
+        if device is not None and not (isinstance(device, str) and len(device) <= LONGEST_TEXT):
             raise WatlowConfigurationError(f"device={shown(device)}: give a controller's name")
-        if not (value is None or isinstance(value, str) or finite_or_none(value) is not None):
-            raise WatlowConfigurationError(f"value={shown(value)}: give a finite number or a text")
+        short = isinstance(value, str) and len(value) <= LONGEST_TEXT
+        if not (value is None or short or finite_or_none(value) is not None):
+            raise WatlowConfigurationError(
+                f"value={shown(value)}: give a finite number or a text of up to {LONGEST_TEXT} "
+                "characters"
+            )
         if not self.add(
             [Event(self._clock.utc(), self._tick, device, EventKind.NOTE, text, value)]
         ):
