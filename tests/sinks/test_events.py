@@ -340,6 +340,27 @@ def test_the_page_has_every_kind() -> None:
     }
 
 
+def test_the_first_events_do_not_wait_for_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg_pool")
+    from watlowlib.sinks.postgres.server import Server
+    from watlowlib.sinks.postgres.spool import ServerUnavailableError
+
+    def wait(self: Server, columns: tuple[str, ...]) -> None:
+        waited.append(columns)
+        self.start()
+        raise ServerUnavailableError("it does not reply")
+
+    waited: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Server, "open", wait)
+    config = PostgresConfig(host="127.0.0.1", port=1, user="kim", database="ovens", password="x")
+    sink = PostgresSink(config, spool=tmp_path / "run.spool", close_timeout_s=0.01)
+    with sink:
+        sink.write_events(EVENTS)
+    assert len(waited) == 1  # by `open`, before the recording
+
+
 def test_no_event_keeps_a_sink_from_storing_the_others(file: Target) -> None:
     log = EventLog(ManualClock())
     log.add([

@@ -91,6 +91,11 @@ class Sender(NotCopied):
             self._record_failure(error)
         self._worker.start()
 
+    def start(self) -> None:
+        """Start the thread without a check of the server, for which `open` may wait 10 s."""
+        self._server.start()
+        self._worker.start()
+
     def wake(self) -> None:
         """Tell the thread that the spool has new rows."""
         self._wake.set()

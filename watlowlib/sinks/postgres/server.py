@@ -172,6 +172,10 @@ class Server(NotCopied):
         finally:
             self._pool.open()
 
+    def start(self) -> None:
+        """Open the connection pool without waiting for the server; `send` reports a refusal."""
+        self._pool.open()
+
     def send(self, spooled: SpooledRows) -> None:
         """Insert the rows into the table, except those that it already has.
 

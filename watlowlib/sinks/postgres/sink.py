@@ -92,6 +92,9 @@ class PostgresSink(TableSink):
         WatlowConfigurationError: An option is out of range.
     """
 
+    _checks_server = True
+    """Whether `open` waits for the server; the sink of events is opened while rows arrive."""
+
     def __init__(
         self,
         config: PostgresConfig,
@@ -175,7 +178,10 @@ class PostgresSink(TableSink):
             undo.callback(spool.close)
             sender = Sender(server, self._open_spool(), repr(self))
             undo.callback(sender.close)
-            sender.open(columns)
+            if self._checks_server:
+                sender.open(columns)
+            else:
+                sender.start()
             self._run_id, self._seq = uuid4(), 0
             self._spool, self._sender, self._pid = spool, sender, os.getpid()
             undo.pop_all()
@@ -257,13 +263,15 @@ class PostgresSink(TableSink):
             detach=False,
             hypertable=False,
         )
-        return PostgresSink(
+        sink = PostgresSink(
             config,
             spool=self.spool.with_name(f"{self.spool.stem}.events{self.spool.suffix}"),
             spool_limit_bytes=self._limit_bytes,
             close_timeout_s=self._close_timeout_s,
             columns=EVENT_COLUMNS,
         )
+        sink._checks_server = False
+        return sink
 
     def close(self) -> None:
         """Wait until all rows are sent; after `close_timeout_s`, the others stay in the spool.
