@@ -40,6 +40,7 @@ from watlowlib.cli.progress import WatchedSink
 from watlowlib.model import Sample
 from watlowlib.sinks import pipe as pipe_module
 from watlowlib.sinks.pipe import SinkWriter
+from watlowlib.sinks.reading.files import READERS
 from watlowlib.streaming.counters import Batch
 from watlowlib.streaming.event_log import EventLog
 from watlowlib.streaming.recorder import Recording
@@ -359,6 +360,22 @@ def test_the_first_events_do_not_wait_for_a_server(
     with sink:
         sink.write_events(EVENTS)
     assert len(waited) == 1  # by `open`, before the recording
+
+
+def test_samples_in_a_file_named_as_one_with_events_are_read(file: Target) -> None:
+    if file.path.suffix == ".sqlite" or file.path.suffix not in READERS:
+        pytest.skip("no files with events")
+    samples = file.path.with_name(f"other.events{file.path.suffix}")
+    with open_sink(samples) as sink, open_sink(file.path) as other:
+        sink.write_many([FIRST])
+        other.write_many([FIRST])
+        other.write_events(EVENTS[:2])
+    assert len(list(read_samples(file.path.parent))) == 2
+    assert read_events(file.path.parent) == EVENTS[:2]
+    assert read_events(samples) == []
+    with open_sink(samples) as sink:
+        sink.write_events(EVENTS[2:3])
+    assert read_events(samples) == EVENTS[2:3]
 
 
 def test_no_event_keeps_a_sink_from_storing_the_others(file: Target) -> None:

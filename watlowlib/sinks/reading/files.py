@@ -23,7 +23,7 @@ from watlowlib.sinks.reading.csv import CsvFile
 from watlowlib.sinks.reading.jsonl import JsonlFile
 from watlowlib.sinks.reading.parquet import ParquetFile
 from watlowlib.sinks.reading.query import Query
-from watlowlib.sinks.reading.reader import Reader
+from watlowlib.sinks.reading.reader import READING_ERRORS, Reader
 from watlowlib.sinks.reading.sqlite import SqliteEvents, SqliteTable
 from watlowlib.sinks.rotation.names import active_of
 
@@ -99,9 +99,19 @@ def _events_of(path: Path) -> Path | None:
     """Return the file with the events of `path`; None if there is none."""
     if _format(path) not in READERS:
         return None
-    if _format(path) not in EVENT_READERS and not has_events(path):
+    if _format(path) not in EVENT_READERS and not _holds_events(path):
         path = events_path(active_of(path))
     return path if path.is_file() or journal_of(path).exists() else None
+
+
+def _holds_events(path: Path) -> bool:
+    """Whether `path` is a file with events, not samples in a file that has such a name."""
+    if not has_events(path):
+        return False
+    with suppress(WatlowSinkError, *READING_ERRORS):
+        row = next(READERS[_format(path)](path, "").rows(Query()), None)
+        return not isinstance(row, dict) or "parameter" not in row
+    return True
 
 
 def _format(path: Path) -> str:
@@ -133,7 +143,7 @@ def _paths(path: Path) -> list[Path]:
 
 def _of_one_format(source: Path, paths: Iterable[Path]) -> list[Path]:
     """Return the files with samples among `paths`, sorted by name."""
-    found = {path for path in _recordings(paths) if not has_events(path)}
+    found = {path for path in _recordings(paths) if not _holds_events(path)}
     # A part beside its compressed file has the same rows: it is about to be deleted.
     found = {path for path in found if packed_of(path) not in found}
     if len({READERS[_format(path)] for path in found}) > 1:

@@ -14,6 +14,11 @@ from watlowlib.sinks.reading.query import Query
 Rows: TypeAlias = "Iterator[dict[str, Any]]"
 Recordings: TypeAlias = "list[dict[str, Any]]"
 
+READING_ERRORS = (
+    *DAMAGED, OSError, ValueError, TypeError, NotImplementedError, sqlite3.Error,
+)  # fmt: skip
+"""The errors of a file that cannot be read."""
+
 ROWS_AT_ONCE = 10_000
 """Rows that are converted together while rows are iterated over."""
 
@@ -47,5 +52,5 @@ def reading_errors(reader: Reader) -> Iterator[None]:
     """Raise the errors of a file or a table as a WatlowSinkError that names it."""
     try:
         yield
-    except (*DAMAGED, OSError, ValueError, TypeError, NotImplementedError, sqlite3.Error) as error:
+    except READING_ERRORS as error:
         raise WatlowSinkError(f"{reader} could not be read: {error}") from error
