@@ -378,6 +378,13 @@ def test_samples_in_a_file_named_as_one_with_events_are_read(file: Target) -> No
     assert read_events(samples) == EVENTS[2:3]
 
 
+def test_a_torn_header_of_events_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "run.events.csv").write_bytes(b"time,tick,dev")
+    with CsvSink(tmp_path / "run.csv") as sink:
+        sink.write_events(EVENTS)
+    assert read_events(tmp_path / "run.csv") == EVENTS
+
+
 def test_no_event_keeps_a_sink_from_storing_the_others(file: Target) -> None:
     log = EventLog(ManualClock())
     log.add([

@@ -150,7 +150,8 @@ class CsvSink(TextSink):
                 yield row.get("unit")
 
     def _is_torn_first_write(self, head: bytes) -> bool:
-        return (",".join(COLUMNS) + "\r").encode().startswith(head)
+        headers = (COLUMNS, self._required_columns)
+        return any((",".join(names) + "\r").encode().startswith(head) for names in headers)
 
     def _is_complete_row(self, tail: bytes) -> bool:
         return tail.endswith(b"\r")
