@@ -385,6 +385,26 @@ def test_a_torn_header_of_events_is_set_aside(tmp_path: Path) -> None:
     assert read_events(tmp_path / "run.csv") == EVENTS
 
 
+def test_events_that_a_slow_sink_loses_are_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pipe_module, "WAITING_BATCHES", 1)
+    monkeypatch.setattr(pipe_module, "GRACE_S", 0.0)
+    monkeypatch.setattr(pipe_module, "MOST_EVENTS", 2)
+    writer = SinkWriter(one_tick(), InMemorySink(), batch_size=1, flush_interval=0.0)
+    for each in EVENTS:
+        writer.offer(Batch([FIRST], events=(each,)), alone=False)
+    assert caplog.text.count("1 events are lost: the sink does not keep up") == 2
+
+
+def test_events_that_no_attempt_has_stored_are_logged_at_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with NoEventsSink() as sink, one_tick(events=True) as stream:
+        pipe(stream, sink)
+    assert "2 events are lost: events are not stored: no room for events" in caplog.text
+
+
 def test_no_event_keeps_a_sink_from_storing_the_others(file: Target) -> None:
     log = EventLog(ManualClock())
     log.add([

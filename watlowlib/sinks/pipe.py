@@ -82,7 +82,9 @@ class SinkWriter:
         """
         rows = len(batch.samples)
         self._offered += rows
-        batch = batch._replace(events=(*self._refused_events, *batch.events)[-MOST_EVENTS:])
+        events = (*self._refused_events, *batch.events)
+        self._note_lost_events(len(events) - MOST_EVENTS)
+        batch = batch._replace(events=events[-MOST_EVENTS:])
         self._refused_events = ()
         try:
             if alone:
@@ -123,6 +125,7 @@ class SinkWriter:
             raise
         finally:
             self._queue.shutdown()
+            self._note_lost_events(len(self._events))
 
     def _collect(self) -> None:
         waiting: list[Sample] = []
@@ -167,8 +170,12 @@ class SinkWriter:
         lost = len(self._events) - MOST_EVENTS
         for _ in range(lost):
             self._events.popleft()
+        self._note_lost_events(lost)
+
+    def _note_lost_events(self, lost: int) -> None:
         if lost > 0:
-            log.error("%s: %d events are lost: %s", self.name, lost, self._events_problem)
+            problem = self._events_problem or "the sink does not keep up"
+            log.error("%s: %d events are lost: %s", self.name, lost, problem)
 
     def _write_events(self) -> None:
         """Write the events that wait; after an error keep them. The rows do not depend on it."""
