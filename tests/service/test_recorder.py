@@ -210,7 +210,9 @@ def test_a_sink_that_fails_is_opened_again_and_the_others_continue(
         FailingSink.broken.set()
         advance(clock, 2.0)
         wait_for(lambda: len(FailingSink.failures) == 2)  # to write, and to open it again
+        bad._events_problem = "events are not stored"
         assert bad.report().error == "the disk is full"
+        bad._events_problem = None
         FailingSink.broken.clear()
         advance(clock, 1.0)
         wait_for(lambda: bad.report().rows_written == 3)

@@ -51,7 +51,7 @@ class LastingWriter(SinkWriter):
         """
         report = super().report()
         return replace(
-            report, rows_lost=self._refused + self._failed, error=report.error or self._problem
+            report, rows_lost=self._refused + self._failed, error=self._problem or report.error
         )
 
     def exchange(self, rig_sink: RigSink) -> None:
