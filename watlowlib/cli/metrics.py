@@ -19,7 +19,8 @@ OPTIONS = (
     ),
     click.option(
         "--metrics-host", metavar="HOST",
-        help="The address of the metrics. There is no token: everyone who can reach it can read them.  "
+        help="The address of the metrics, without a token: everyone who can reach it can read "
+        "them.  "
         "[default: 127.0.0.1]",
     ),
 )  # fmt: skip

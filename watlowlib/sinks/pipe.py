@@ -16,7 +16,6 @@ import logging
 import math
 import queue
 import time
-from collections import deque
 from collections.abc import Iterable, Sequence
 
 from watlowlib._internal.process import OneProcess
@@ -68,7 +67,7 @@ class SinkWriter:
         self._behind = False
         self._stored_id: str | None = None
         self._refused_events: tuple[Event, ...] = ()
-        self._events: deque[Event] = deque()
+        self._events: tuple[Event, ...] = ()
         """The events that are not stored yet."""
         self._events_problem: str | None = None
         role = type(sink).__name__.removesuffix("Sink").lower() or "sink"
@@ -82,9 +81,8 @@ class SinkWriter:
         """
         rows = len(batch.samples)
         self._offered += rows
-        events = (*self._refused_events, *batch.events)
-        self._note_lost_events(len(events) - MOST_EVENTS)
-        batch = batch._replace(events=events[-MOST_EVENTS:])
+        events = self._latest((*self._refused_events, *batch.events))
+        batch = batch._replace(events=events)
         self._refused_events = ()
         try:
             if alone:
@@ -166,11 +164,22 @@ class SinkWriter:
 
     def _keep_events(self, events: Sequence[Event]) -> None:
         """Keep events until they are stored; the oldest are lost if the sink takes none."""
-        self._events.extend(events)
-        lost = len(self._events) - MOST_EVENTS
-        for _ in range(lost):
-            self._events.popleft()
+        if events:
+            self._events = self._latest((*self._events, *events))
+
+    def _latest(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        """Return the last `MOST_EVENTS`; if there are more, the first says how many are lost."""
+        if len(events) <= MOST_EVENTS:
+            return events
+        dropped, kept = events[: 1 - MOST_EVENTS], events[1 - MOST_EVENTS :]
+        lost = sum(
+            each.value if each.kind == EventKind.EVENTS_LOST and isinstance(each.value, int) else 1
+            for each in dropped
+        )
         self._note_lost_events(lost)
+        text = f"lost: {lost}, because more than {MOST_EVENTS} waited for the sink"
+        time_ = dropped[-1].time
+        return (Event(time_, None, None, EventKind.EVENTS_LOST, text, lost), *kept)
 
     def _note_lost_events(self, lost: int) -> None:
         if lost > 0:
@@ -180,13 +189,13 @@ class SinkWriter:
     def _write_events(self) -> None:
         """Write the events that wait; after an error keep them. The rows do not depend on it."""
         try:
-            store_events(self._sink, list(self._events))
+            store_events(self._sink, self._events)
         except Exception as error:  # noqa: BLE001 - of any sink, also a user's own
             if self._events_problem is None:
                 log.error("%s: the events are not stored: %s", self.name, error)
             self._events_problem = f"events are not stored: {_text_of(error)}"
         else:
-            self._events.clear()
+            self._events = ()
             self._events_problem = None
 
     def _store_info(self) -> None:

@@ -18,7 +18,8 @@ class MetricsServer(Serving):
     """A server of metrics, in a `with` statement; it has none until `show` is called.
 
     Args:
-        host: The address to listen on. There is no token: everyone who can reach it can read the metrics.
+        host: The address to listen on. Everyone who can reach it can read the metrics: there is no
+            token.
         port: The port; 0 for any that is free.
 
     Raises:
