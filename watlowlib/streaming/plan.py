@@ -134,10 +134,10 @@ def make_plan(
     slots = tuple(Slots(hz, duration) for hz in rates)
     setup: AbstractContextManager[object] = nullcontext()
     if assembly:
-        if not isinstance(source, AssemblySource):
-            raise WatlowConfigurationError(f"{shown(source)} has no assembly; leave assembly out")
         all_names = [name for name, _ in entries]
-        setup = source.assembly(all_names, instances=instances, names=names, confirm=confirm)
+        setup = _as_assembly_source(source).assembly(
+            all_names, instances=instances, names=names, confirm=confirm
+        )
     return Plan(tuple(reports), slots, polls, setup, alarms is not False)
 
 
@@ -150,6 +150,12 @@ def _as_poll_source(source: PollSource | SimplePollSource) -> PollSource:
         f"{shown(source)} cannot be recorded: give a Controller, a WatlowManager, or an object "
         "with a method poll(parameters, *, names, instances)"
     )
+
+
+def _as_assembly_source(source: object) -> AssemblySource:
+    if isinstance(source, AssemblySource):
+        return source
+    raise WatlowConfigurationError(f"{shown(source)} has no assembly; leave assembly out")
 
 
 def _entries(parameters: Parameters | Rates, rate_hz: float | None) -> list[tuple[Any, float]]:
