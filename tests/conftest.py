@@ -45,7 +45,8 @@ def fonts(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Open the fonts, whose files matplotlib keeps open until the program ends."""
     figure = pytest.importorskip("matplotlib.figure").Figure()
     figure.text(0.5, 0.5, "text")
-    figure.savefig(tmp_path_factory.mktemp("fonts") / "fonts.png")
+    for kind in ("png", "pdf"):  # some versions open the file once more for PDF
+        figure.savefig(tmp_path_factory.mktemp("fonts") / f"fonts.{kind}")
 
 
 @pytest.fixture(autouse=True)
