@@ -132,3 +132,17 @@ def test_objects_left_open_do_not_block_the_exit(script: str) -> None:
         assert (
             run_script(f"import sys, watlowlib\nport = sys.argv[1]\n{script}", bus.port) == "75.0\n"
         )
+
+
+def test_parts_are_attributes_without_an_import_of_their_own() -> None:
+    code = """import watlowlib
+for name in ("diagnosis", "labview", "snapshots", "sync", "views"):
+    print(getattr(watlowlib, name).__name__)"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert found.stdout.split() == [
+        "watlowlib.diagnosis",
+        "watlowlib.labview",
+        "watlowlib.snapshots",
+        "watlowlib.sync",
+        "watlowlib.views",
+    ], found.stderr

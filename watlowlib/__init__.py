@@ -292,9 +292,14 @@ _NAMES_BY_MODULE = {
 _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names.split()}
 
 
+_PARTS = ("diagnosis", "labview", "snapshots", "sync", "views")
+"""Parts that are attributes without an import of their own, such as `watlowlib.snapshots.diff`."""
+
 if not TYPE_CHECKING:  # with `__getattr__`, a type checker would accept any misspelt name
 
     def __getattr__(name: str) -> Any:
+        if name in _PARTS:
+            return import_module(f"{__name__}.{name}")
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(import_module(f"{__name__}.{_MODULE_OF.get(name, 'errors')}"), name)
