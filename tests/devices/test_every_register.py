@@ -42,7 +42,7 @@ def ctl(unit: SimulatedController) -> Iterator[Controller]:
     line = SerialSettings(baudrate=115200)
     with SimulatedBus([unit], baudrate=None, turnaround_s=0.0, clock=ManualClock()) as bus:
         with open_device(
-            bus.port, protocol=MODBUS, serial_settings=line, temperature_unit="F"
+            bus.port, protocol=MODBUS, serial_settings=line, temperature_unit="F", timeout_s=10.0
         ) as ctl:
             yield ctl
 

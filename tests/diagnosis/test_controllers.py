@@ -33,7 +33,7 @@ def bus(slave: SimulatedController) -> Iterator[SimulatedBus]:
 
 @pytest.fixture
 def ctl(bus: SimulatedBus) -> Iterator[Controller]:
-    with open_device(bus.port, protocol=MODBUS, address=3, retries=0, timeout_s=0.25) as opened:
+    with open_device(bus.port, protocol=MODBUS, address=3, retries=0, timeout_s=1.0) as opened:
         yield opened
 
 

@@ -10,8 +10,9 @@ from watlowlib.simulator import SimulatedBus
 def test_each_controller_is_asked_once(bus: SimulatedBus) -> None:
     bus.power_off(2)
     with WatlowManager() as manager:
-        for address in (1, 2):
-            manager.add(f"oven_{address}", bus.port, address=address, timeout_s=0.1, retries=0)
+        for address, timeout_s in ((1, 10.0), (2, 0.1)):
+            options = {"timeout_s": timeout_s, "retries": 0}
+            manager.add(f"oven_{address}", bus.port, address=address, **options)
         first, second = read_each_once(manager, manager.prepare(["setpoint"]))
     assert (first.name, first.address, first.port) == ("oven_1", 1, bus.port)
     assert (first.part_number, first.firmware_id) == ("PM3R1CA-AAAAAAA", 1)
