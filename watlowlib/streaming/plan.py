@@ -7,7 +7,7 @@ read in one poll, in the order in which they were given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -116,7 +116,6 @@ def make_plan(
         duration = as_positive("duration", duration, MAX_S, "seconds, or None for no end")
     names, instances = _reusable(names), _reusable(instances)
     rates = list(dict.fromkeys(hz for _, hz in entries))
-    numbers = range(len(rates))
     # A user's own source need not accept `sensor_check` and `show_unit`.
     options: dict[str, Any] = {"sensor_check": True} if sensor_check else {}
     if show_unit is not None:
@@ -127,9 +126,7 @@ def make_plan(
         poll = planned.prepare(due_names, instances=instances, names=names, **options)
         return poll if isinstance(poll, Poll) else FunctionPoll(poll)
 
-    polls = {due: prepare(due) for size in numbers for due in combinations(numbers, size + 1)}
-    for poll in polls.values():
-        poll.share_ports_with(polls[tuple(numbers)])
+    polls = _polls(prepare, range(len(rates)))
     reports = (RateReport(hz, tuple(name for name, rate in entries if rate == hz)) for hz in rates)
     slots = tuple(Slots(hz, duration) for hz in rates)
     setup: AbstractContextManager[object] = nullcontext()
@@ -139,6 +136,16 @@ def make_plan(
             all_names, instances=instances, names=names, confirm=confirm
         )
     return Plan(tuple(reports), slots, polls, setup, alarms is not False)
+
+
+def _polls(
+    prepare: Callable[[tuple[int, ...]], Poll], rates: Sequence[int]
+) -> dict[tuple[int, ...], Poll]:
+    """Return the poll of each set of rates that may be due together; they share their ports."""
+    polls = {due: prepare(due) for size in rates for due in combinations(rates, size + 1)}
+    for poll in polls.values():
+        poll.share_ports_with(polls[tuple(rates)])
+    return polls
 
 
 def _as_poll_source(source: PollSource | SimplePollSource) -> PollSource:
