@@ -133,7 +133,7 @@ def test_a_hangup_during_the_start_does_not_end_a_service(
     rig: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*arguments: object) -> None:
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
         raise WatlowConfigurationError("continued")
 
     monkeypatch.setattr("watlowlib.service.recorder.Fleet", fail)
@@ -149,13 +149,13 @@ def test_a_second_signal_does_not_interrupt_the_flush(
 
     def close_under_signals(service: RigService) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         close(service)
         closed.append(all(not each.worker.alive for each in service._writers))
 
     closed: list[bool] = []
     monkeypatch.setattr(RigService, "_close_writers", close_under_signals)
-    monkeypatch.setattr(RigService, "wait", lambda service: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(RigService, "wait", lambda service: signal.raise_signal(signal.SIGTERM))
     assert main(["run", str(rig), "--service"]) == 143
     assert "run.csv: " in (said := capsys.readouterr().err)
     assert ", 0 lost\n" in said
@@ -175,7 +175,7 @@ def test_a_log_that_cannot_be_written_does_not_end_the_recorder(
 ) -> None:
     def wait(service: RigService) -> None:
         logging.getLogger("watlowlib").error("the disk is full")
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
 
     handler = StderrHandler()
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
