@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import zlib
 from collections.abc import Iterator
 from importlib import resources
@@ -10,14 +9,11 @@ from typing import Any
 
 import bottle
 
-from watlowlib._internal.queues import ShutDown
 from watlowlib.views.web.board import Board
 from watlowlib.views.web.guard import Guard, Wsgi, guarded
 from watlowlib.views.web.history import WINDOWS
-from watlowlib.views.web.hub import Hub, TooManyViewersError
-
-STILL_HERE_S = 15.0
-"""The longest time without a byte for a viewer: only sending shows that one is lost."""
+from watlowlib.views.web.hub import BEGIN, Hub
+from watlowlib.views.web.server import TAKES_OVER
 
 KINDS = {
     "index.html": "text/html; charset=utf-8",
@@ -51,7 +47,9 @@ def _routes(board: Board, hub: Hub) -> Any:
     @app.get("/events")  # type: ignore[untyped-decorator]
     def _events() -> Iterator[bytes]:
         bottle.response.content_type = "text/event-stream"
-        return _stream(hub)
+        if bottle.request.method == "GET":
+            bottle.request.environ[TAKES_OVER] = hub.add
+        return iter([BEGIN])
 
     @app.get("/history/<window:int>")  # type: ignore[untyped-decorator]
     def _history(window: int) -> Iterator[bytes]:
@@ -64,22 +62,6 @@ def _routes(board: Board, hub: Hub) -> Any:
         return _compressed(board.history(window))
 
     return app
-
-
-def _stream(hub: Hub) -> Iterator[bytes]:
-    """Yield the events for one viewer, until the server ends."""
-    try:
-        with hub.viewer() as events:
-            yield b"retry: 1000\n\n"
-            while True:
-                try:
-                    yield events.get(timeout=STILL_HERE_S)
-                except queue.Empty:
-                    yield b": still here\n\n"
-    except TooManyViewersError:
-        yield b"retry: 10000\nevent: full\ndata: {}\n\n"
-    except ShutDown:
-        return
 
 
 def _compressed(parts: Iterator[bytes]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from watlowlib._internal.optional import import_optional
@@ -35,7 +36,13 @@ class WebPage(Serving):
 
     def publish(self, health: Mapping[str, Any]) -> None:
         """Send the state of the board and `health` to all viewers."""
-        self.hub.publish(self.board.event(health))
+        self.hub.publish(partial(self.board.event, health))
+
+    def __enter__(self) -> WebPage:
+        """Listen on the address, and begin to serve; see `Serving`."""
+        super().__enter__()
+        self.hub.start()
+        return self
 
     def _make_app(self, guard: Guard) -> Wsgi:
         from watlowlib.views.web.app import make_app
