@@ -97,6 +97,18 @@ def test_the_page_shows_values_gaps_health_and_the_end(tab: Browser, page: WebPa
     assert [each for each in tab.messages if "ERR_" not in each] == []
 
 
+def test_stored_events_have_their_day_and_rows_that_are_not_shown_a_line(tab: Browser) -> None:
+    board = Board("run.csv", live=False, clock=lambda: START_S)
+    board.add(points("oven", 0, 1.0))
+    event = {"at": START_S, "device": "oven", "kind": "note", "text": "<b>door</b> opened"}
+    with WebPage(board, port=0) as page:
+        page.publish({"read_at": START_S, "every_s": 1, "ahead": True, "events": [event]})
+        tab.open(page.url)
+        tab.wait_for(f'{text("#events li")}.endsWith("oven, note: <b>door</b> opened")')
+        assert "2023" in tab.evaluate(text("#events li"))
+        assert "more than a day ahead" in tab.evaluate(text("#counters"))
+
+
 def test_the_page_says_that_the_connection_is_lost_and_connects_again(tab: Browser) -> None:
     first = Board("run.csv", live=True, clock=lambda: 9.0)
     first.add(points("oven", 0, 1.0))

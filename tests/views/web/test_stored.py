@@ -13,6 +13,7 @@ import pytest
 from tests.sinks.samples import EVERY_KIND, FIRST, START
 from tests.views.web.viewer import events
 from watlowlib import Sample, open_sink
+from watlowlib.model.events import Event, EventKind
 from watlowlib.views.web.page import WebPage
 from watlowlib.views.web.stored import StoredFeed, stored_board
 
@@ -175,3 +176,36 @@ def test_a_lone_surrogate_is_shown_as_a_question_mark(page: WebPage, tmp_path: P
     StoredFeed(page, str(tmp_path / "run.jsonl")).look()
     assert b'"device":"?"' in page.board.event({})
     assert b'["?","p",1]' in b"".join(page.board.history(300))
+
+
+def note(number: int) -> Event:
+    return Event(START + timedelta(seconds=number), None, "oven", EventKind.NOTE, f"door {number}")
+
+
+def test_the_last_stored_events_are_shown_also_those_that_are_added(
+    page: WebPage, path: Path
+) -> None:
+    with open_sink(path) as sink:
+        sink.write_many([at(0, 1.0)])
+        sink.write_events([note(number) for number in range(11)])
+        feed = StoredFeed(page, str(path))
+        feed.look()
+        assert [each["text"] for each in feed._health["events"]] == [
+            f"door {number}" for number in range(10, 0, -1)
+        ]
+        sink.write_events([note(11)])  # the file with the rows may stay as it is
+        feed.look()
+        assert feed._health["events"][0] == {
+            "at": START.timestamp() + 11, "device": "oven", "kind": "note", "text": "door 11",
+        }  # fmt: skip
+
+
+def test_rows_far_in_the_future_do_not_hide_later_rows(page: WebPage, path: Path) -> None:
+    write(path, at(0, 1.0), at(10 * 86400, 99.0))
+    feed = StoredFeed(page, str(path), utc=lambda: START + timedelta(seconds=60))
+    feed.look()
+    assert feed._health["ahead"]
+    write(path, at(30, 2.0))
+    feed.look()
+    assert [low for _, low, *_ in buckets(page)] == [1.0, 2.0]
+    assert [point.value for point in _latest(page)] == [2.0]

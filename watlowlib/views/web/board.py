@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from watlowlib.model.events import Event
 from watlowlib.registry.codes import codes_of
 from watlowlib.views.web.history import WINDOWS, History
 
@@ -29,6 +30,9 @@ REASONS = {
     "not_a_number": "the value is not a number",
 }
 """A status in plain words; others are shown as they are."""
+
+SHOWN_EVENTS = 10
+"""The events on the page."""
 
 
 class Point(NamedTuple):
@@ -177,6 +181,19 @@ def format_value(point: Point) -> str:
         label = codes_of(point.number, point.parameter).get(value)
         return str(value) if label is None else f"{label} ({value})"
     return str(value)
+
+
+def events_of(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """Return the last events as the page shows them, the latest first."""
+    return [
+        {
+            "at": round(each.time.timestamp(), 3),
+            "device": each.device or "",
+            "kind": str(each.kind).replace("_", " "),
+            "text": each.text,
+        }
+        for each in events[: -SHOWN_EVENTS - 1 : -1]
+    ]
 
 
 def _number(value: Any) -> float | None:

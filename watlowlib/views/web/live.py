@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 from watlowlib._internal.queues import ShutDown, drain
 from watlowlib._internal.threads import Worker
 from watlowlib.model import AcquisitionSummary, Sample
-from watlowlib.model.events import Event
 from watlowlib.streaming.recorder import Recording
-from watlowlib.views.web.board import Board, Point
+from watlowlib.views.web.board import Board, Point, events_of
 from watlowlib.views.web.page import WebPage
 
 log = logging.getLogger(__name__)
@@ -28,9 +27,6 @@ does not delay the next tick. At 10 Hz there is an event for each tick.
 
 HEALTH_S = 1.0
 """The longest time between two events: without a tick the counters are sent."""
-
-SHOWN_EVENTS = 10
-"""The events on the page."""
 
 WAITING_TICKS = 256
 JOIN_S = 5.0
@@ -129,19 +125,6 @@ def points_of(samples: Iterable[Sample]) -> Iterator[Point]:
             (each.scheduled_at or each.received_at).timestamp(),
             time.monotonic() if each.monotonic_ns is None else each.monotonic_ns / 1e9,
         )
-
-
-def events_of(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """Return the last events as the page shows them, the latest first."""
-    return [
-        {
-            "at": round(each.time.timestamp(), 3),
-            "device": each.device or "",
-            "kind": str(each.kind).replace("_", " "),
-            "text": each.text,
-        }
-        for each in events[: -SHOWN_EVENTS - 1 : -1]
-    ]
 
 
 def health_of(

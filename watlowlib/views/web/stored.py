@@ -1,8 +1,9 @@
-"""Shows stored rows on a page, and follows files and tables that grow. Opens no port.
+"""Shows stored rows and events on a page, and follows files and tables that grow. Opens no port.
 
 A file is read again when its size or time has changed, a table of PostgreSQL always. Only rows
-after the last one are used, and the reader of the format skips older rows if it can. A large file
-costs little processor time: after a read that took a second, the next one is ten seconds later.
+after the last one are used, and the reader of the format skips older rows if it can; events are
+few, and all are read. A large file costs little processor time: after a read that took a second,
+the next one is ten seconds later.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from watlowlib._internal.clock import parse_time
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import masked
 from watlowlib.sinks.parquet.journal import journal_of
+from watlowlib.sinks.reading.events import read_events
+from watlowlib.sinks.reading.files import event_readers_of
 from watlowlib.sinks.reading.samples import StoredSamples, read_samples
-from watlowlib.views.web.board import Board, Point
+from watlowlib.views.web.board import SHOWN_EVENTS, Board, Point, events_of
 from watlowlib.views.web.page import WebPage
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,9 @@ log = logging.getLogger(__name__)
 LONGEST_WINDOW = timedelta(days=1)
 OVERLAP = timedelta(seconds=10)
 """Rows this much older than the last one are read again: sinks of several ports may be late."""
+
+AHEAD = timedelta(days=1)
+"""Rows that are later than this from now are not shown: they would hide all rows until then."""
 
 POLL_S = 1.0
 SHARE = 10
@@ -70,6 +76,8 @@ class StoredFeed:
         self._utc = utc
         self._last: datetime | None = None
         self._seen: object = None
+        self._ahead = False
+        self._events: list[dict[str, Any]] = []
         self._health: dict[str, Any] = {"reading": True}
         self._end = threading.Event()
         self._worker = Worker("web-feed", self._run, self._end.set)
@@ -98,15 +106,18 @@ class StoredFeed:
         """Read the rows that are new, if the source has changed."""
         try:
             stored = self._stored(None)
-            seen = _state(stored.files)
+            events = [reader.source for reader in event_readers_of(self._source)]
+            seen = _state([*stored.files, *events])
             if seen is None or seen != self._seen:
                 if self._seen is None and self._last is None:
                     self._page.publish(self._health)
                 self._read()
+                self._events = events_of(read_events(self._source)[-SHOWN_EVENTS:])
                 self._seen = seen
-            self._health = {"read_at": self._utc().timestamp()}
+            self._health = {"read_at": self._utc().timestamp(), "ahead": self._ahead}
         except Exception as error:  # noqa: BLE001 - also from cells of another program
             self._health = {"problem": masked(str(error))}
+        self._health["events"] = self._events
 
     def _read(self) -> None:
         """Read what is new. At first the last day; if it is empty, all."""
@@ -123,11 +134,15 @@ class StoredFeed:
 
     def _add(self, rows: Iterable[dict[str, Any]]) -> None:
         points: list[Point] = []
+        latest = self._utc() + AHEAD
         for row in rows:
             if self._end.is_set():
                 return
             when, point = point_of(row)
             if point is None or when is None:
+                continue
+            if max(when.timestamp(), point.at_s) > latest.timestamp():
+                self._ahead = True
                 continue
             self._last = when if self._last is None else max(when, self._last)
             points.append(point)

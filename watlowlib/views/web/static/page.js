@@ -266,12 +266,14 @@ function showHealth(health) {
     counter("looks for new rows every", `${health.every_s} s`),
     counter("last row", state.series.length ? new Date(Math.max(...state.series.map((each) => each.at)) * 1000).toLocaleString([], { hour12: false }) : "none"),
   );
+  if (health.ahead) rows.push(counter("not shown", "rows that are more than a day ahead", true));
   $("counters").replaceChildren(...rows);
   $("sinks").replaceChildren(...((health.sinks || []).length ? [sinkTable(health.sinks, count)] : []));
   const events = health.events || [];
   $("events").hidden = !events.length;
   $("events").querySelector("ol").replaceChildren(...events.map((each) => {
-    const time = new Date(each.at * 1000).toLocaleTimeString([], { hour12: false });
+    const at = new Date(each.at * 1000), form = { hour12: false };
+    const time = state.live ? at.toLocaleTimeString([], form) : at.toLocaleString([], form);
     const words = [each.kind, each.text].filter(Boolean).join(": ");
     return element("li", "", `${time} ${each.device ? `${each.device}, ` : ""}${words}`);
   }));
