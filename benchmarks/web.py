@@ -3,8 +3,9 @@
 A recording at 10 Hz reads two parameters of two controllers on a simulated bus in another
 process, while its page is served. 50 viewers in a third process read the events; they connect for
 every other part of the run, so that disturbances affect both halves alike. Measured are the delay
-of each tick behind its slot, with no and with 50 viewers, and the time from the last reply of a
-tick to the arrival of its event at each viewer. The viewers share the processor with the rest.
+of each tick behind its slot, with no and with 50 viewers, the time from the last reply of a
+tick to the arrival of its event at each viewer, and the processor time of the recording with its
+page. The viewers share the processor with the rest.
 
     python benchmarks/web.py [SECONDS]      default: 60 seconds
 """
@@ -18,6 +19,7 @@ import threading
 import time
 from multiprocessing.connection import Connection
 from selectors import EVENT_READ, DefaultSelector
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from harness import in_another_process, percentile, print_ratios, print_table, serve_bus
@@ -81,8 +83,18 @@ class Run:
             self.replied_ns[tick] = max(each.monotonic_ns or 0 for each in batch)
 
 
-def measure(seconds: float) -> tuple[list[int], list[int], list[int]]:
-    """Return the delays in ns: of ticks without and with viewers, and of events."""
+class Measured(NamedTuple):
+    """The delays in ns of ticks without and with viewers and of events; processor seconds."""
+
+    without: list[int]
+    with_viewers: list[int]
+    events: list[int]
+    cpu_without_s: float
+    cpu_with_s: float
+
+
+def measure(seconds: float) -> Measured:
+    """Return the delays, and the processor time with and without viewers in as many seconds."""
     context = multiprocessing.get_context("spawn")
     pipe, child_pipe = context.Pipe()
     viewers = context.Process(target=view, args=(child_pipe,), daemon=True)
@@ -90,6 +102,14 @@ def measure(seconds: float) -> tuple[list[int], list[int], list[int]]:
     without: list[int] = []
     with_viewers: list[int] = []
     arrivals: list[tuple[int, int]] = []
+    cpu_s = [0.0, 0.0]
+
+    def part(delays: list[int], into: list[int]) -> float:
+        begin, began_s = len(delays), time.process_time()
+        time.sleep(PART_S)
+        into += delays[begin:]
+        return time.process_time() - began_s
+
     with (
         in_another_process(serve_bus, ADDRESSES, (0.001, 0.002)) as port,
         WatlowManager() as manager,
@@ -104,15 +124,11 @@ def measure(seconds: float) -> tuple[list[int], list[int], list[int]]:
             consumer.start()
             until_s = time.monotonic() + seconds - 2 * PART_S
             while time.monotonic() < until_s:
-                begin = len(delays)
-                time.sleep(PART_S)
-                without += delays[begin:]
+                cpu_s[0] += part(delays, without)
                 pipe.send(page.url)
                 pipe.recv()
                 time.sleep(0.3)
-                begin = len(delays)
-                time.sleep(PART_S)
-                with_viewers += delays[begin:]
+                cpu_s[1] += part(delays, with_viewers)
                 pipe.send("end")
                 arrivals += pipe.recv()
                 time.sleep(0.3)
@@ -120,12 +136,13 @@ def measure(seconds: float) -> tuple[list[int], list[int], list[int]]:
     pipe.send(None)
     viewers.join()
     events = [at - run.replied_ns[tick] for at, tick in arrivals if tick in run.replied_ns]
-    return without, with_viewers, events
+    return Measured(without, with_viewers, events, *cpu_s)
 
 
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    measured = [[ns / 1e6 for ns in each] for each in measure(seconds)]
+    found = measure(seconds)
+    measured = [[ns / 1e6 for ns in each] for each in found[:3]]
     names = ("tick, no viewer", f"tick, {VIEWERS} viewers", f"event, {VIEWERS} viewers")
     rows = [
         (name, str(len(ms)), *(f"{percentile(ms, p):.3f}" for p in (50, 99, 100)))
@@ -133,6 +150,8 @@ def main() -> None:
     ]
     print_table(("delay of a", "count", "p50 ms", "p99 ms", "max ms"), rows)
     without, with_viewers, events = measured
+    share = [100 * each / (len(without) / RATE_HZ) for each in found[3:]]
+    print(f"processor: {share[0]:.1f} % without, {share[1]:.1f} % with {VIEWERS} viewers\n")
     halves = sorted(percentile(each, 99) for each in (without[::2], without[1::2]))
     noise = max(halves[1] / halves[0], 1 + 1 / halves[0])
     changed = percentile(with_viewers, 99) / percentile(without, 99)

@@ -41,6 +41,7 @@ from watlowlib.model import AcquisitionSummary, SinkReport
 from watlowlib.rig.values import Rig
 from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.fleet import simulated_fleet
+from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.choose import EXTENSIONS
 from watlowlib.sinks.count import describe_existing
 from watlowlib.sinks.pipe import pipe
@@ -181,7 +182,8 @@ def _open_page(
         if host is not None:
             raise click.UsageError("--web-host needs --web PORT, such as --web 8080")
         return None
-    board = live_board(", ".join(map(output_name, sinks)))
+    names = (sink.path.name if isinstance(sink, FileSink) else repr(sink) for sink in sinks)
+    board = live_board(", ".join(names))
     page = stack.enter_context(WebPage(board, host=host or DEFAULT_HOST, port=port))
     screen.print(f"live page: {page.url}")
     return page

@@ -45,7 +45,7 @@ def running(*words: str, cwd: Path) -> Iterator[tuple[subprocess.Popen[str], str
 
 
 def test_ctrl_c_ends_a_recording_with_viewers_and_keeps_its_rows(tmp_path: Path) -> None:
-    words = ["record", "--simulate", "2", "--rate", "10", "-o", "run.csv"]
+    words = ["record", "--simulate", "2", "--rate", "10", "-o", "run.csv", "--rotate", "1GB"]
     with running(*words, "--web", str(free_port()), cwd=tmp_path) as (process, url):
         with ExitStack() as stack:
             viewers = [stack.enter_context(events(url)) for _ in range(VIEWERS)]
@@ -53,7 +53,7 @@ def test_ctrl_c_ends_a_recording_with_viewers_and_keeps_its_rows(tmp_path: Path)
                 while (state := each.next()) is not None and len(state["series"]) < 4:
                     pass
                 assert state is not None
-            assert state["title"] == "run.csv"
+            assert state["title"] == "run.csv"  # not its folder
             assert [each["name"] for each in state["health"]["sinks"]] == ["run.csv"]
             process.send_signal(signal.SIGINT)
             for each in viewers:

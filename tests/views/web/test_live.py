@@ -107,6 +107,19 @@ def test_an_event_arrives_soon_after_its_tick(page: WebPage, ctl: Controller) ->
             assert time.monotonic_ns() - at_ns < 5e9  # 0.5 s by benchmarks/web.py
 
 
+def test_ticks_that_nothing_follows_are_shown_soon(
+    page: WebPage, ctl: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watlowlib.views.web.live.HEALTH_S", 1000.0)
+    feed = LiveFeed(page, record(ctl, parameters=["setpoint"], rate_hz=1.0), no_sinks)
+    samples = ctl.poll(["setpoint"])
+    feed._ticks.put(samples)
+    with events(page.url) as viewer, feed:
+        state = viewer.next()
+    assert state is not None
+    assert [each["parameter"] for each in state["series"]] == ["setpoint"]
+
+
 def test_a_page_that_takes_no_ticks_delays_none(
     page: WebPage, ctl: Controller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
