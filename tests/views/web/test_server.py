@@ -32,6 +32,7 @@ def test_the_end_of_a_connection_sends_nothing_more(monkeypatch: pytest.MonkeyPa
         connection.wfile.write(b"a reply")
     connection.close()
     assert ours.fileno() == -1
+    assert connection.wfile.closed
     del connection, ours
     gc.collect()  # where Python 3.13 flushes a file that is still open, and reports the error
     assert unraisable == []

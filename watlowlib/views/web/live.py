@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from watlowlib._internal.queues import ShutDown, drain
+from watlowlib._internal.queues import ShutDown
 from watlowlib._internal.threads import Worker
 from watlowlib.model import AcquisitionSummary, Sample
 from watlowlib.streaming.recorder import Recording
@@ -21,8 +20,8 @@ log = logging.getLogger(__name__)
 EVENT_S = 0.08
 """The shortest time between two events; ticks in between are in the next one.
 
-An event follows the end of a tick at once, while the recorder waits for its next slot. It then
-does not delay the next tick. At 10 Hz there is an event for each tick.
+An event follows the end of a tick at once, while the recorder waits for its next slot: a timer
+could end when the next tick begins, and delay it. At 10 Hz there is an event for each tick.
 """
 
 HEALTH_S = 1.0
@@ -72,38 +71,34 @@ class LiveFeed:
         self._stream = stream
         self._sinks = sinks
         self._ticks = stream.watch(WAITING_TICKS)
-        self._end = threading.Event()
-        self._worker = Worker("web-feed", self._run, self._stop)
+        self._worker = Worker("web-feed", self._run, self._ticks.shutdown)
 
     def __enter__(self) -> LiveFeed:
         self._worker.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stop()
+        self._ticks.shutdown()
         self._worker.join(JOIN_S)
         if self._worker.failure is not None:  # which does not concern the recording
             log.warning("the live page ended early: %r", self._worker.failure)
         self._publish(ended=True)
 
-    def _stop(self) -> None:
-        self._end.set()
-        self._ticks.shutdown()
-
     def _run(self) -> None:
         ended = False
+        next_s, wait_s = 0.0, HEALTH_S
         while not ended:
-            self._end.wait(EVENT_S)
-            earlier = [point for samples in drain(self._ticks) for point in points_of(samples)]
-            self._page.board.add(earlier)
             try:
-                samples = self._ticks.get(timeout=EVENT_S if earlier else HEALTH_S)
-                self._page.board.add(points_of(samples))
+                self._page.board.add(points_of(self._ticks.get(timeout=wait_s)))
+                if time.monotonic() < next_s:
+                    wait_s = EVENT_S
+                    continue
             except queue.Empty:
                 pass
             except ShutDown:
                 ended = True
             self._publish(ended=ended)
+            next_s, wait_s = time.monotonic() + EVENT_S, HEALTH_S
 
     def _publish(self, *, ended: bool) -> None:
         summary = self._stream.summary

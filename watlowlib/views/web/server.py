@@ -112,10 +112,11 @@ class Connections:
 
     def _end_slow(self) -> None:
         """End requests that take long, such as those of which a byte comes now and then."""
-        for worker, deadline in self._active.values():
-            if deadline.passed():
-                worker.stop()
-        self._changed.wait_for(lambda: self.idle > 0, LEAVE_S)
+        slow = [worker for worker, deadline in self._active.values() if deadline.passed()]
+        for worker in slow:
+            worker.stop()
+        if slow:
+            self._changed.wait_for(lambda: self.idle > 0, LEAVE_S)
 
     def _serve(self, connection: Connection) -> None:
         stays = False
@@ -204,7 +205,7 @@ class Server(wsgi.Server):
         try:
             self.requests.put(conn)
         except queue.Full:
-            log.warning("%d viewers are connected; another one was refused", MOST_CONNECTIONS)
+            log.warning("%d requests are being served; another one was refused", MOST_CONNECTIONS)
             conn.close()
 
     def _serve_unservicable(self) -> None:
