@@ -112,12 +112,13 @@ def test_ticks_that_nothing_follows_are_shown_soon(
 ) -> None:
     monkeypatch.setattr("watlowlib.views.web.live.HEALTH_S", 1000.0)
     feed = LiveFeed(page, record(ctl, parameters=["setpoint"], rate_hz=1.0), no_sinks)
-    feed._ticks.put(ctl.poll(["setpoint"]))
-    feed._ticks.put(ctl.poll(["process_value"]))  # too soon for an event of its own
+    monkeypatch.setattr("watlowlib.views.web.live.EVENT_S", 1.0)
     with events(page.url) as viewer, feed:
-        while (state := viewer.next()) is not None and len(state["series"]) < 2:
-            pass
-        assert state is not None
+        for number, name in enumerate(("setpoint", "process_value"), 1):
+            feed._ticks.put(ctl.poll([name]))  # the second is too soon for an event of its own
+            state = viewer.next()
+            assert state is not None
+            assert len(state["series"]) == number
 
 
 def test_a_page_that_takes_no_ticks_delays_none(
