@@ -18,10 +18,10 @@ from watlowlib.views.web.page import WebPage
 log = logging.getLogger(__name__)
 
 EVENT_S = 0.08
-"""The shortest time between two events; ticks in between are in the next one.
+"""Ticks that follow a sent tick sooner are in the next event, for which they wait as long at most.
 
-An event follows the end of a tick at once, while the recorder waits for its next slot: a timer
-could end when the next tick begins, and delay it. At 10 Hz there is an event for each tick.
+Events are sent when a tick ends, while the recorder waits for its next slot: a timer could end when
+the next tick begins, and delay it. At 10 Hz there is an event for each tick.
 """
 
 HEALTH_S = 1.0
@@ -93,12 +93,13 @@ class LiveFeed:
                 if time.monotonic() < next_s:
                     wait_s = EVENT_S
                     continue
+                next_s = time.monotonic() + EVENT_S
             except queue.Empty:
                 pass
             except ShutDown:
                 ended = True
             self._publish(ended=ended)
-            next_s, wait_s = time.monotonic() + EVENT_S, HEALTH_S
+            wait_s = HEALTH_S
 
     def _publish(self, *, ended: bool) -> None:
         summary = self._stream.summary
