@@ -26,6 +26,7 @@ LAYERS = [
     "devices",
     "streaming",
     "sinks",
+    "rules",
     "rig",
     "manager",
     "diagnosis",

@@ -98,6 +98,8 @@ if TYPE_CHECKING:
     from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
     from watlowlib.rig.load import load_rig
     from watlowlib.rig.values import Rig
+    from watlowlib.rules.rule import Rule, RuleWrite
+    from watlowlib.rules.rules import Rules
     from watlowlib.service.client import ServiceClient, attach
     from watlowlib.sinks.base import SampleSink
     from watlowlib.sinks.choose import open_sink
@@ -179,6 +181,9 @@ __all__ = [
     "Recording",
     "RecordingInfo",
     "Rig",
+    "Rule",
+    "RuleWrite",
+    "Rules",
     "Sample",
     "SampleSink",
     "SerialSettings",
@@ -268,6 +273,8 @@ _NAMES_BY_MODULE = {
     "registry.parameters": "PARAMETERS ParameterSpec",
     "rig.load": "load_rig",
     "rig.values": "Rig",
+    "rules.rule": "Rule RuleWrite",
+    "rules.rules": "Rules",
     "service.client": "ServiceClient attach",
     "manager.results": "DeviceResult ErrorPolicy FleetStats",
     "sinks.base": "SampleSink",

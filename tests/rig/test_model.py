@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from watlowlib.rig.model import ControllerTable, PortTable, RecordTable, SinkTable, Table
+from watlowlib.rig.model import (
+    ControllerTable,
+    PortTable,
+    RecordTable,
+    RuleTable,
+    SinkTable,
+    Table,
+    WriteTable,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rig.md").read_text("utf-8")
 TABLES = {
@@ -17,6 +25,8 @@ TABLES = {
     "[controllers.NAME]": ControllerTable,
     "[record]": RecordTable,
     "[[record.sinks]]": SinkTable,
+    "[[rules]]": RuleTable,
+    "[rules.write]": WriteTable,
 }
 TOML = {
     "string": "string",
@@ -30,7 +40,9 @@ TOML = {
 
 def toml_type(schema: dict[str, Any]) -> str:
     """Return the type of a key in TOML's words; the file may have any in the table of `Any`."""
-    schema = next((each for each in schema.get("anyOf", ()) if each["type"] != "null"), schema)
+    schema = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
+    if schema.get("$ref", "").endswith("Table"):
+        return "table"
     return "string" if "$ref" in schema else TOML.get(schema.get("type", ""), "integer or string")
 
 

@@ -35,10 +35,13 @@ from watlowlib.cli.outputs import (
 from watlowlib.cli.progress import Progress, WatchedSink
 from watlowlib.cli.report import Reporter
 from watlowlib.cli.types import TCP_PORT, Duration
-from watlowlib.errors import WatlowSinkError
+from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import AcquisitionSummary, SinkReport
+from watlowlib.rig.rule_checks import check_when
 from watlowlib.rig.values import Rig
+from watlowlib.rules.rule import Rule
+from watlowlib.rules.rules import Rules
 from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.fleet import simulated_fleet
 from watlowlib.sinks.base import FileSink
@@ -131,7 +134,8 @@ def command(
         check_first(manager, recording, arguments, screen, anyway=anyway)
         if as_json:
             sinks.append(StdoutRows())
-        _record(recording, sinks, screen, len(manager.names), page, metrics)
+        rules = Rules(recording, _usable_rules(rig, manager, arguments, screen), manager.get)
+        _record(recording, sinks, screen, len(manager.names), page, metrics, rules)
 
 
 def record_arguments(
@@ -159,6 +163,31 @@ def record_arguments(
     if show_unit is not None:
         arguments["show_unit"] = show_unit
     return arguments
+
+
+def _usable_rules(
+    rig: Rig | None, manager: WatlowManager, arguments: dict[str, Any], screen: Console
+) -> list[Rule]:
+    """Return the rules of a rig file; print which ones the options of the command exclude."""
+    if rig is None or not rig.rules:
+        return []
+    if arguments["show_unit"] != rig.record.show_unit:
+        raise click.UsageError(
+            "the rules of the file have numbers in its unit: leave --show-unit out, or change "
+            "show_unit and the rules in the file"
+        )
+    registries = {name: manager.get(name).registry for name in manager.names}
+    usable = []
+    for rule in rig.rules:
+        try:
+            check_when(rule.when, registries, arguments)
+            if rule.write is not None:
+                manager.get(rule.write.device)
+        except WatlowConfigurationError as error:
+            screen.print(f"rule {rule.name} is not evaluated: {error}", markup=False)
+        else:
+            usable.append(rule)
+    return usable
 
 
 def _add_simulated(
@@ -196,6 +225,7 @@ def _record(
     controllers: int,
     page: WebPage | None,
     metrics: MetricsServer | None,
+    rules: Rules,
 ) -> None:
     """Write the recording into the sinks, with a display, and print the summary."""
     stream: Recording | None = None
@@ -210,8 +240,12 @@ def _record(
                 stack.enter_context(_feed(page, recording, watched))
             if metrics is not None:
                 metrics.show(
-                    recording, recording.reads.latest, lambda: _reports(recording, sinks, watched)
+                    recording,
+                    recording.reads.latest,
+                    lambda: _reports(recording, sinks, watched),
+                    rules.report,
                 )
+            stack.enter_context(rules)
             stream = stack.enter_context(recording)
             progress: Progress | Reporter
             if screen.is_terminal:

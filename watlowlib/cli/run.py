@@ -73,7 +73,9 @@ def command(file: str, as_service: bool, metrics: MetricsServer | None) -> None:
             stack.enter_context(reload_on_hangup(service))
         stack.enter_context(service)
         if metrics is not None:
-            metrics.show(service.recording, service.latest.all, service.outputs)
+            metrics.show(
+                service.recording, service.latest.all, service.outputs, service.rules.report
+            )
         stack.enter_context(server)
         if display:
             stack.enter_context(_display(service))

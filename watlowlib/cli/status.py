@@ -26,7 +26,7 @@ def command(file: str, as_json: bool) -> None:
     if as_json:
         sinks = [{**asdict(report), "name": label} for label, report in found["sinks"]]
         summary = asdict(found["summary"]) | {"sinks": sinks}
-        names = ("pid", "version", "file", "reloads", "controllers", "reads")
+        names = ("pid", "version", "file", "reloads", "controllers", "reads", "rules")
         given = {name: found[name] for name in names}
         print_json([{**given, "summary": summary}])
         return

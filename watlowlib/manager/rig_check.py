@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from watlowlib.errors import WatlowError
 from watlowlib.manager.contact import Contact, read_each_once
@@ -11,6 +13,7 @@ from watlowlib.manager.line_load import line_loads, measure
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import RateReport
 from watlowlib.rig.values import Rig
+from watlowlib.rules.rule import Rule
 from watlowlib.sinks.check import check_output
 
 
@@ -19,8 +22,8 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        kind: "controller", "line", "output", or "warning": to be looked at, but usable.
-        subject: What was checked: a controller's name, a port or an output.
+        kind: "controller", "line", "output", "rule", or "warning": to be looked at, but usable.
+        subject: What was checked: a controller's name, a port, an output or a rule.
         ok: Whether it can be used.
         text: What was found, or the problem and what to do.
     """
@@ -43,7 +46,8 @@ def check_rig(rig: Rig) -> list[Finding]:
                 findings.append(Finding("controller", name, False, str(error)))
         if manager.names:
             findings += _check_controllers(manager, rig)
-    return findings + [_check_output(sink.url) for sink in rig.record.sinks]
+    findings += [_check_output(sink.url) for sink in rig.record.sinks]
+    return findings + list(map(_check_rule, rig.rules))
 
 
 def _check_controllers(manager: WatlowManager, rig: Rig) -> list[Finding]:
@@ -83,6 +87,20 @@ def _rates(rig: Rig) -> Sequence[RateReport]:
     if record.rates:
         return [RateReport(hz, (parameter,)) for parameter, hz in record.rates.items()]
     return [RateReport(record.rate_hz or 0.0, record.parameters)]
+
+
+def _check_rule(rule: Rule) -> Finding:
+    """Return whether the program of a rule exists; `load_rig` has checked the rest."""
+    subject = f"rule {rule.name}"
+    program = rule.command[0] if rule.command else None
+    if program is None or shutil.which(program) is not None:
+        return Finding("rule", subject, True, rule.when)
+    what = (
+        "is not in PATH, or not executable"
+        if Path(program).name == program
+        else ("does not exist, or is not executable")
+    )
+    return Finding("rule", subject, False, f"its program {program} {what}; correct command")
 
 
 def _check_output(url: str) -> Finding:

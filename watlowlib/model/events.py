@@ -40,6 +40,9 @@ class EventKind(TextEnum):
     EEPROM_WARNING = "eeprom_warning"
     PARAMETER_WRITTEN = "parameter_written"
     WRITE_FAILED = "write_failed"
+    RULE = "rule"
+    RULE_ENDED = "rule_ended"
+    RULE_FAILED = "rule_failed"
     EVENTS_LOST = "events_lost"
 
 

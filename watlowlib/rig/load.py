@@ -18,6 +18,7 @@ from watlowlib._internal.validation import check_storable, shown
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.rig.checks import check_rig
 from watlowlib.rig.problems import Place, Problems, key_text
+from watlowlib.rig.rule_checks import check_rules
 from watlowlib.rig.values import (
     FrozenMapping,
     Rig,
@@ -27,10 +28,11 @@ from watlowlib.rig.values import (
     RigSink,
     located_port,
 )
+from watlowlib.rules.rule import Rule, RuleWrite
 from watlowlib.sinks.choose import URLS
 
 if TYPE_CHECKING:
-    from watlowlib.rig.model import RecordTable, RigTable, SinkTable
+    from watlowlib.rig.model import RecordTable, RigTable, RuleTable, SinkTable
 
 _VARIABLE = re.compile(r"\$\$|\$\{(?:(\w+)\})?")
 
@@ -54,6 +56,7 @@ def load_rig(path: str | os.PathLike[str]) -> Rig:
     document = _expanded(read_toml(file), (), problems)
     rig = _rig(file, check_tables(document, problems))
     check_rig(rig, document, problems)
+    check_rules(rig, document, problems)
     problems.check()
     return rig
 
@@ -119,7 +122,8 @@ def _rig(file: Path, tables: RigTable) -> Rig:
     }
     controllers = {name: RigController(**dict(table)) for name, table in tables.controllers.items()}
     record = _record(file, tables.record)
-    return Rig(file, FrozenMapping(ports), FrozenMapping(controllers), record)
+    rules = tuple(_rule(file.parent, each, record.show_unit) for each in tables.rules)
+    return Rig(file, FrozenMapping(ports), FrozenMapping(controllers), record, rules)
 
 
 def _record(file: Path, table: RecordTable) -> RigRecord:
@@ -128,6 +132,18 @@ def _record(file: Path, table: RecordTable) -> RigRecord:
         values |= {"parameters": (), "rate_hz": None}
     values["sinks"] = tuple(_sink(file.parent, each) for each in table.sinks)
     return RigRecord(**values)
+
+
+def _rule(folder: Path, table: RuleTable, unit: str | None) -> Rule:
+    values = {key: _frozen(value) for key, value in table}
+    if table.command:
+        program = located_port(folder, table.command[0])
+        values["command"] = (program, *table.command[1:])
+    if table.write is not None:
+        written = dict(table.write)
+        del written["confirm"]
+        values["write"] = RuleWrite(**written, unit=unit)
+    return Rule(**values, folder=folder)
 
 
 def _sink(folder: Path, table: SinkTable) -> RigSink:

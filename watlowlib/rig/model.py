@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from watlowlib._internal.validation import check_port
+from watlowlib._internal.validation import check_port, finite_or_none
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.protocol.modbus.frames import MOST_READ
 from watlowlib.rig.problems import Place, Problems, key_text, nearest
+from watlowlib.rules.rule import LONGEST_TIMEOUT_S, TIMEOUT_S
 from watlowlib.sinks.choose import EXTENSIONS, check_sink
 from watlowlib.sinks.rotation.policy import (
     KEEP,
@@ -53,6 +54,10 @@ def _parameter(given: object) -> bool:
 
 def _data_map(given: object) -> bool:
     return type(given) in (int, str) and given in (1, 2, "auto")
+
+
+def _number_or_text(given: object) -> bool:
+    return isinstance(given, str) or finite_or_none(given) is not None
 
 
 Lenient = Field(strict=False)  # takes the value of an enumeration for its member
@@ -171,6 +176,38 @@ class RecordTable(Table):
     )
 
 
+class WriteTable(Table):
+    """The table `write` of a rule."""
+
+    device: str = Field(description="the NAME of a table [controllers.NAME]")
+    parameter: Parameter = Field(description="the name, alias or number of a parameter")
+    value: Annotated[Any, _checked(_number_or_text), WithJsonSchema({"type": "number"})] = Field(
+        description="a finite number, or the text of an enumeration"
+    )
+    instance: Instance = Field(1, description="a whole number from 1")
+    confirm: Literal[True] = Field(description="true: a rule writes only with it")
+
+
+class RuleTable(Table):
+    """The table `[[rules]]`."""
+
+    name: str = Field(min_length=1, max_length=100, description="a text of 1 to 100 characters")
+    when: str = Field(
+        description="a condition such as 'oven.process_value > 250 for 10 s', see docs/rules.md"
+    )
+    event: str = Field("", max_length=300, description="a text of up to 300 characters")
+    command: list[str] = Field([], description="a list of texts: a program and its arguments")
+    timeout: float = Field(
+        TIMEOUT_S,
+        gt=0,
+        le=LONGEST_TIMEOUT_S,
+        description=f"a number of seconds above 0, up to {LONGEST_TIMEOUT_S:g}",
+    )
+    write: WriteTable | None = Field(
+        None, description="a table with the keys device, parameter, value and confirm"
+    )
+
+
 class RigTable(Table):
     """The whole file."""
 
@@ -179,6 +216,7 @@ class RigTable(Table):
         {}, description="tables such as [controllers.oven]"
     )
     record: RecordTable = Field(RecordTable.model_validate({}), description="a table [record]")
+    rules: list[RuleTable] = Field([], description="tables [[rules]]")
 
 
 def table_at(place: Place) -> tuple[type[Table], str | None]:
@@ -188,6 +226,9 @@ def table_at(place: Place) -> tuple[type[Table], str | None]:
         inside = place[2:]
     elif place[:2] == ("record", "sinks") and len(place) > 2:
         table, inside = SinkTable, place[3:]
+    elif place[:1] == ("rules",) and len(place) > 1:
+        written = place[2:3] == ("write",) and len(place) > 3
+        table, inside = (WriteTable, place[3:]) if written else (RuleTable, place[2:])
     elif place[:1] == ("record",):
         table, inside = RecordTable, place[1:]
     else:

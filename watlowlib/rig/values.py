@@ -16,6 +16,7 @@ from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, Registry
 from watlowlib.rig.problems import nearest
+from watlowlib.rules.rule import Rule
 from watlowlib.streaming.recorder import OverflowPolicy
 from watlowlib.transport.settings import SerialSettings
 
@@ -140,12 +141,14 @@ class Rig:
         ports: The ports by name, in the order of the file.
         controllers: The controllers by name, in the order of the file.
         record: What to record; the defaults if the file has no `[record]`.
+        rules: The rules, in the order of the file.
     """
 
     path: Path
     ports: Mapping[str, RigPort]
     controllers: Mapping[str, RigController]
     record: RigRecord
+    rules: tuple[Rule, ...] = ()
 
     def open_arguments(self, name: str) -> dict[str, Any]:
         """Return the arguments of `open_device` for the controller `name`, without its name.

@@ -16,6 +16,7 @@ from watlowlib.errors import WatlowClosedError, WatlowError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.rig.load import load_rig
 from watlowlib.rig.values import Rig, RigSink
+from watlowlib.rules.rules import Rules
 from watlowlib.service.fleet import Fleet
 from watlowlib.service.latest import Latest
 from watlowlib.service.notify import Notifier, watchdog_s
@@ -81,6 +82,11 @@ class RigService(NotCopied):
         return self._recording
 
     @property
+    def rules(self) -> Rules:
+        """The rules, which are evaluated."""
+        return self._rules
+
+    @property
     def summary(self) -> AcquisitionSummary:
         """The summary so far, with a report for each sink."""
         return self._recording.summary
@@ -106,6 +112,7 @@ class RigService(NotCopied):
             stack.callback(self._close_writers)
             self._writers = self._open_writers(rig.record.sinks)
             self._note_sinks()
+            self._rules = stack.enter_context(Rules(recording, rig.rules, self._fleet.manager.get))
             stack.enter_context(recording)
             stack.callback(self._end_feeder)
             self._feeder.start()
@@ -184,7 +191,8 @@ class RigService(NotCopied):
             self._notifier.raise_watchdog(watchdog_s(rig))
             undo.callback(self.latest.keep, old_fleet.rig)
             self.latest.keep(rig)
-            self._recording.replace_plan(plan, metadata)
+            with self._rules.replacing(rig.rules, fleet.manager.get):
+                self._recording.replace_plan(plan, metadata)
             undo.pop_all()
         self._fleet = fleet
         self._writers = tuple(each for each in stay if each is not None) + added

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from watlowlib.model import Sample, SinkReport
 from watlowlib.service.recorder import RigService
@@ -18,7 +20,9 @@ def report_lines(service: RigService) -> list[str]:
     """Return the counters: a line for each sink, and one for the recording."""
     summary = service.summary
     sinks = [_sink_line(label, report) for label, report in service.outputs()]
+    rules = map(rule_line, service.rules.report())
     return [
+        *rules,
         *sinks,
         f"{len(service.rig.controllers)} controllers, {summary.duration_s:.0f} s, "
         f"{summary.ticks_emitted:,} ticks, {summary.samples_late:,} late, "
@@ -32,6 +36,16 @@ def _sink_line(label: str, report: SinkReport) -> str:
     error = f" ({report.error})" * bool(report.error)
     return (
         f"{label}: {report.rows_written:,} rows written{waiting}, {report.rows_lost:,} lost{error}"
+    )
+
+
+def rule_line(report: Mapping[str, Any]) -> str:
+    """Return the state of a rule; see `Rules.report`."""
+    last = report["last_fired"]
+    when = f", last at {last:%Y-%m-%d %H:%M:%S} UTC" if last else ""
+    failed = f", {report['failures']} failures" * bool(report["failures"])
+    return (
+        f"rule {report['name']}: {report['state']}, fired {report['firings']} times{when}{failed}"
     )
 
 

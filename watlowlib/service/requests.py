@@ -61,6 +61,7 @@ def status(service: RigService) -> dict[str, Any]:
         "controllers": _states(service),
         "reads": service.recording.reads.by_status(),
         "sinks": [list(each) for each in service.outputs()],
+        "rules": service.rules.report(),
         "summary": service.summary,
         "lines": report_lines(service),
     }

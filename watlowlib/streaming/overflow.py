@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import queue
+from contextlib import suppress
 from enum import Enum
 
-from watlowlib._internal.queues import BoundedQueue, put_dropping_oldest, put_waiting
+from watlowlib._internal.queues import BoundedQueue, ShutDown, put_dropping_oldest, put_waiting
+from watlowlib.model import Sample
 from watlowlib.streaming.counters import Batch
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,24 @@ def put(batches: BoundedQueue[Batch], batch: Batch, policy: OverflowPolicy) -> l
     except queue.Full:
         return [batch]
     return []
+
+
+class Watch(BoundedQueue[list[Sample]]):
+    """The lists of samples that wait for an observer; a new one replaces the oldest."""
+
+    dropped = 0
+    """The number of lists that were replaced; set before a later one can be taken."""
+
+    def offer(self, samples: list[Sample]) -> None:
+        """Put the samples of a tick into the queue at once, unless it was shut down."""
+        with suppress(ShutDown):
+            while True:
+                try:
+                    return self.put_nowait(samples)
+                except queue.Full:
+                    self.dropped += 1
+                    with suppress(queue.Empty):
+                        self.get_nowait()
 
 
 class DropLog:

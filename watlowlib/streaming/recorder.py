@@ -22,7 +22,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,7 +34,6 @@ from watlowlib._internal.queues import (
     ShutDown,
     drain,
     get_waiting,
-    put_dropping_oldest,
 )
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import as_bool, as_enum, as_int
@@ -46,7 +45,7 @@ from watlowlib.model.events import EventKind
 from watlowlib.streaming.changes import Changes
 from watlowlib.streaming.counters import Batch, Counters
 from watlowlib.streaming.metadata import as_metadata
-from watlowlib.streaming.overflow import DropLog, put
+from watlowlib.streaming.overflow import DropLog, Watch, put
 from watlowlib.streaming.overflow import OverflowPolicy as OverflowPolicy
 from watlowlib.streaming.plan import Plan, Rates, make_plan
 from watlowlib.streaming.reads import Reads
@@ -94,7 +93,7 @@ class Recording(RecordingAttributes):
         """The samples of the last tick, before any sink has them; empty before the first."""
         self.reads = Reads()
         """The reads of all ticks by status, and the latest of each parameter."""
-        self._watching: list[BoundedQueue[list[Sample]]] = []
+        self._watching: list[Watch] = []
         self._stop = threading.Event()
         self._wake = threading.Event()
         """Set with `_stop`, and when there is another plan."""
@@ -259,8 +258,7 @@ class Recording(RecordingAttributes):
         self.latest = samples
         self.reads.add(samples)
         for each in self._watching:
-            with suppress(ShutDown):
-                put_dropping_oldest(each, samples)
+            each.offer(samples)
         disconnected = self._counters.count_disconnects(samples)
         self._events.feed(number, samples)
         self._deliver(Batch(samples, self._plan.hz(rates), self._events.take()))

@@ -9,11 +9,11 @@ from typing import Any
 from watlowlib import __version__
 from watlowlib._internal.clock import Clock, StepDetector
 from watlowlib._internal.process import OneProcess
-from watlowlib._internal.queues import BoundedQueue
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.model.events import Event, EventKind
 from watlowlib.streaming.counters import Counters
 from watlowlib.streaming.metadata import RecordingInfo
+from watlowlib.streaming.overflow import Watch
 from watlowlib.streaming.plan import Plan
 from watlowlib.streaming.recording_events import RecordingEvents
 
@@ -31,7 +31,7 @@ class RecordingAttributes(OneProcess):
     _events: RecordingEvents
     _step_detector: StepDetector
     _start_ns: int
-    _watching: list[BoundedQueue[list[Sample]]]
+    _watching: list[Watch]
 
     def note(
         self, text: str, *, device: str | None = None, value: float | str | None = None
@@ -51,21 +51,25 @@ class RecordingAttributes(OneProcess):
         self._events.note(text, device, value)
 
     def tell(self, kind: EventKind, text: str) -> None:
-        """Add an event about a sink; called by `pipe`."""
+        """Add an event that is not about one controller; called by `pipe` and `Rules`."""
         self._events.tell(kind, text)
+
+    def tell_sample(self, sample: Sample, kind: EventKind, text: str) -> None:
+        """Add an event that a sample shows; called by `Rules`."""
+        self._events.tell_sample(sample, kind, text)
 
     @property
     def recent_events(self) -> list[Event]:
         """The last 100 events, the latest at the end."""
         return self._events.recent()
 
-    def watch(self, size: int) -> BoundedQueue[list[Sample]]:
+    def watch(self, size: int) -> Watch:
         """Return a queue that gets the samples of each later tick, before any sink has them.
 
         While `size` lists wait in it, a new one replaces the oldest: it never delays a tick. It
         is shut down when the recorder ends; shut it down earlier to get no more samples.
         """
-        watching: BoundedQueue[list[Sample]] = BoundedQueue(size)
+        watching = Watch(size)
         self._watching.append(watching)
         return watching
 

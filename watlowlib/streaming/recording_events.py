@@ -53,6 +53,12 @@ class RecordingEvents(EventLog):
         if self._automatic:
             self.add(self._detector.feed(samples))
 
+    def tell_sample(self, sample: Sample, kind: EventKind, text: str) -> None:
+        """Add an event that a sample shows; its value is that of the sample, or its status."""
+        value = sample.value if isinstance(sample.value, (int, float)) else sample.status
+        if self._automatic:
+            self.add([Event(sample.received_at, sample.tick, sample.device, kind, text, value)])
+
     def tell(self, kind: EventKind, text: str, value: float | None = None) -> None:
         """Add an event that is not about one controller."""
         self._add_event(None, kind, text, value)

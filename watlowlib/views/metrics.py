@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -34,6 +35,7 @@ LINE_KINDS = (
 
 Latest = Callable[[], Iterable[Sample]]
 Outputs = Callable[[], Iterable["tuple[str, SinkReport]"]]
+RuleReports = Callable[[], Iterable["dict[str, Any]"]]
 
 
 class Metrics:
@@ -43,12 +45,16 @@ class Metrics:
         recording: The recording.
         latest: Returns the latest sample of each parameter that is still recorded.
         outputs: Returns the name and the report of each sink.
+        rules: Returns the reports of the rules; see `watlowlib.Rules.report`.
     """
 
-    def __init__(self, recording: Recording, latest: Latest, outputs: Outputs) -> None:
+    def __init__(
+        self, recording: Recording, latest: Latest, outputs: Outputs, rules: RuleReports = tuple
+    ) -> None:
         self._recording = recording
         self._latest = latest
         self._outputs = outputs
+        self._rules = rules
 
     def registry(self) -> CollectorRegistry:
         """Return a registry with these metrics alone."""
@@ -67,6 +73,7 @@ class Metrics:
         yield from self._line()
         yield from self._sinks()
         yield from self._values()
+        yield from self._rule_counts()
 
     def _ticks(self) -> Iterator[Metric]:
         summary = self._recording.summary
@@ -154,6 +161,22 @@ class Metrics:
             lost.add_metric([name], gone[name])
             waiting.add_metric([name], spooled[name])
         yield from (rows, lost, waiting)
+
+    def _rule_counts(self) -> Iterator[Metric]:
+        fired = CounterMetricFamily(
+            "watlowlib_rule_firings", "How often a rule has fired.", labels=["rule"]
+        )
+        failed = CounterMetricFamily(
+            "watlowlib_rule_failures", "Commands and writes that failed.", labels=["rule"]
+        )
+        active = GaugeMetricFamily(
+            "watlowlib_rule_active", "1 while the rule has fired and still holds.", labels=["rule"]
+        )
+        for each in self._rules():
+            fired.add_metric([each["name"]], each["firings"])
+            failed.add_metric([each["name"]], each["failures"])
+            active.add_metric([each["name"]], each["state"] == "fired")
+        yield from (fired, failed, active)
 
     def _values(self) -> Iterator[Metric]:
         values = GaugeMetricFamily(

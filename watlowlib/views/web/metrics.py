@@ -39,13 +39,14 @@ class MetricsServer(Serving):
         recording: Recording,
         latest: Callable[[], Iterable[Sample]],
         outputs: Callable[[], Iterable[tuple[str, SinkReport]]],
+        rules: Callable[[], Iterable[dict[str, Any]]] = tuple,
     ) -> None:
         """Serve the metrics of a recording; see `Metrics` for the arguments."""
         from prometheus_client import make_wsgi_app
 
         from watlowlib.views.metrics import Metrics
 
-        self._scrape = make_wsgi_app(Metrics(recording, latest, outputs).registry())
+        self._scrape = make_wsgi_app(Metrics(recording, latest, outputs, rules).registry())
 
     def _make_app(self, guard: Guard) -> Wsgi:
         def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -1,0 +1,124 @@
+"""What a rule has seen: whether its condition holds, since when, and when it acted last.
+
+Times are those of the samples' slots, so they depend on no clock and no thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from watlowlib.model import Sample
+from watlowlib.registry.parameters import Registry
+from watlowlib.rules.condition import parse_condition
+from watlowlib.rules.rule import Rule, target_of_condition
+
+PAUSE = timedelta(minutes=1)
+"""The shortest time between two firings."""
+
+
+class Change(NamedTuple):
+    """The condition of a rule was met, or ended.
+
+    Attributes:
+        sample: The sample that shows it.
+        fired: Whether it was met.
+        held_s: How long it held, if it ended.
+        missed: How often it was met and ended since the last firing without an action.
+    """
+
+    sample: Sample
+    fired: bool
+    held_s: float = 0.0
+    missed: int = 0
+
+
+class RuleState:
+    """The state of one rule.
+
+    Args:
+        rule: The rule.
+        registry_of: Returns the parameters of the controller of a name.
+
+    Raises:
+        WatlowConfigurationError: The condition is not valid, or there is no such controller.
+    """
+
+    def __init__(self, rule: Rule, registry_of: Callable[[str], Registry]) -> None:
+        self.rule = rule
+        self.after_tick = -1
+        """Samples up to this tick are ignored."""
+        self.firings = 0
+        self.failures = 0
+        self.last_fired: datetime | None = None
+        """When the sample of the last firing was received."""
+        self._condition = parse_condition(rule.when)
+        registry = registry_of(self._condition.device)
+        self._target = target_of_condition(self._condition, registry)
+        self._for = timedelta(seconds=self._condition.for_s)
+        self._holds: bool | None = None
+        self._since: datetime | None = None
+        """The first slot since which the condition holds without a gap."""
+        self._fired_at: datetime | None = None
+        """The slot of the last firing."""
+        self._active = False
+        self._waits = False
+        """Whether it would have fired, but for the pause."""
+        self._missed = 0
+
+    @property
+    def state(self) -> str:
+        """One of "fired", "waiting" (it holds, but not for long enough), "false", "unknown"."""
+        if self._active:
+            return "fired"
+        if self._holds is None:
+            return "unknown"
+        return "waiting" if self._holds else "false"
+
+    def forget(self) -> None:
+        """Start the time of `for` again: samples were missed."""
+        self._holds = self._since = None
+
+    def feed(self, samples: Sequence[Sample]) -> Change | None:
+        """Evaluate the samples of a tick; return what has changed."""
+        chosen = [each for each in samples if self._is_about(each)]
+        if not chosen or (chosen[0].tick or 0) <= self.after_tick:
+            return None
+        sample = chosen[0]
+        now = sample.scheduled_at or sample.received_at
+        self._holds = self._condition.holds(chosen)
+        if self._holds is None:
+            self._since = None
+        elif self._holds:
+            return self._met(sample, now)
+        else:
+            return self._ended(sample, now)
+        return None
+
+    def _is_about(self, sample: Sample) -> bool:
+        device, number, instance = self._target
+        return sample.device == device and (
+            number is None or (sample.parameter_id, sample.instance) == (number, instance)
+        )
+
+    def _met(self, sample: Sample, now: datetime) -> Change | None:
+        self._since = self._since or now
+        if self._active or now - self._since < self._for:
+            return None
+        if self._fired_at is not None and now - self._fired_at < PAUSE:
+            self._waits = True
+            return None
+        missed, self._missed = self._missed, 0
+        self._active, self._waits, self._fired_at = True, False, now
+        self.firings += 1
+        self.last_fired = sample.received_at
+        return Change(sample, True, missed=missed)
+
+    def _ended(self, sample: Sample, now: datetime) -> Change | None:
+        self._since = None
+        self._missed += self._waits
+        was_active, self._active, self._waits = self._active, False, False
+        if not was_active or self._fired_at is None:
+            return None
+        return Change(sample, False, held_s=(now - self._fired_at).total_seconds())
