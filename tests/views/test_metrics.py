@@ -130,12 +130,24 @@ def test_the_page_has_all_metrics_and_the_dashboard_names_only_metrics_and_label
     recording = record(ctl, parameters=["setpoint"], rate_hz=1.0)
     recording.reads.add([FIRST])
     with MetricsServer(0) as server:
-        server.show(recording, recording.reads.latest, lambda: [("lab", SINKS[1])])
+        outputs, rule = (
+            [("lab", SINKS[1])],
+            {"name": "r", "state": "fired", "firings": 3, "failures": 1},
+        )
+        server.show(recording, recording.reads.latest, lambda: outputs, lambda: [rule])
         text = request(server.url)[2].decode()
     labels: dict[str, set[str]] = {}
+    values: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for each in family.samples:
             labels.setdefault(each.name, set()).update(each.labels)
+            values[each.name] = each.value
+    rules_found = {name: value for name, value in values.items() if "rule" in name}
+    assert rules_found == {
+        "watlowlib_rule_firings_total": 3,
+        "watlowlib_rule_failures_total": 1,
+        "watlowlib_rule_active": 1,
+    }
     page = (ROOT / "docs" / "health.md").read_text("utf-8")
     rows = re.findall(r"^\| `(watlowlib_\w+)` \|([^|]*)\|", page, re.MULTILINE)
     assert {name: set(re.findall(r"\w+", names)) for name, names in rows} == labels
