@@ -130,7 +130,7 @@ def test_a_rule_stores_events_starts_a_command_and_writes_once(
     assert fired.text == "hot: too {value} hot (top.setpoint > 100 for 2 s)"
     # The setpoint is 101.5 from the slot at 1 s.
     assert (fired.device, fired.tick, fired.value) == ("top", 3, 101.5)
-    assert (ended.text, ended.value) == ("hot: top.setpoint > 100 for 2 s; it held for 2 s", 100.0)
+    assert (ended.text, ended.value) == ("hot: top.setpoint > 100 for 2 s; it held for 4 s", 100.0)
     assert json.loads((tmp_path / "args").read_text()) == [
         "top", "{setpoint:1}", "101.5 ok", "too {value} hot|; *",
     ]  # fmt: skip

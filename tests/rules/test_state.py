@@ -40,7 +40,7 @@ def test_a_rule_fires_once_per_crossing() -> None:
     assert state.state == "unknown"
     values = [(0, 99.0), (1, 101.0), (2, 102.0), (3, None), (4, 103.0), (70, 100.0), (71, 101.0)]
     assert changes(state, values) == [1, (70, 69.0), 71]
-    assert (state.state, state.firings) == ("fired", 2)
+    assert (state.state, state.firings) == ("active", 2)
     assert state.last_fired == START + timedelta(seconds=1000 - 71)
 
 
@@ -70,8 +70,8 @@ def test_a_rule_fires_at_most_once_a_minute_and_says_what_it_left_out() -> None:
     crossings = [(n, 101.0 if n % 2 else 99.0) for n in range(1, 60)]
     assert changes(state, crossings) == [1, (2, 1.0)]
     change = state.feed([at(61, 101.0)])  # it holds since 59
-    assert change == Change(at(61, 101.0), True, missed=28)
-    assert state.feed([at(62, 99.0)]) == Change(at(62, 99.0), False, held_s=1.0)
+    assert change == Change(at(61, 101.0), 101.0, True, missed=28)
+    assert state.feed([at(62, 99.0)]) == Change(at(62, 99.0), 99.0, False, held_s=3.0)
 
 
 def test_a_condition_that_still_holds_after_the_minute_fires_then() -> None:
@@ -91,4 +91,4 @@ def test_other_samples_are_ignored() -> None:
     assert state.feed(others) is None
     assert state.feed([at(4, 101.0)]) is None
     assert state.state == "unknown"
-    assert state.feed([*others, at(5, 101.0)]) == Change(at(5, 101.0), True)
+    assert state.feed([*others, at(5, 101.0)]) == Change(at(5, 101.0), 101.0, True)

@@ -46,7 +46,7 @@ def test_a_reload_keeps_rules_that_stay_and_applies_the_others(
     clock = ManualClock()
     with RigService(rig_file.path, clock=clock) as service:
         advance(clock, 1.0)
-        before = [("kept", "waiting", 0), ("changed", "fired", 1), ("removed", "waiting", 0)]
+        before = [("kept", "waiting", 0), ("changed", "active", 1), ("removed", "waiting", 0)]
         wait_for(lambda: states(service) == before)
         changed = ("changed", 'when = "top.setpoint > 109"')
         added = (
@@ -64,7 +64,7 @@ def test_a_reload_keeps_rules_that_stay_and_applies_the_others(
         assert states(service) == before
         service.reload()
         advance(clock, 3.0)
-        after = [("added", "fired", 1), ("kept", "fired", 1), ("changed", "fired", 1)]
+        after = [("added", "active", 1), ("kept", "active", 1), ("changed", "active", 1)]
         wait_for(lambda: states(service) == after)
         wait_for(lambda: line1.controllers[2].get("setpoint") == 40.0)
     path = rig_file.folder / "run.csv"

@@ -132,7 +132,7 @@ def test_the_page_has_all_metrics_and_the_dashboard_names_only_metrics_and_label
     with MetricsServer(0) as server:
         outputs, rule = (
             [("lab", SINKS[1])],
-            {"name": "r", "state": "fired", "firings": 3, "failures": 1},
+            {"name": "r", "state": "active", "firings": 3, "failures": 1},
         )
         server.show(recording, recording.reads.latest, lambda: outputs, lambda: [rule])
         text = request(server.url)[2].decode()

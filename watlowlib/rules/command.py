@@ -75,8 +75,12 @@ class Command:
         if os.name == "nt":
             self._process.kill()
         else:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
+            try:
                 os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            except PermissionError:  # it runs as another user
+                why = f"it could not be killed; {why}"
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=1.0)
         self._read()

@@ -77,7 +77,7 @@ class Rules(NotCopied):
         """Return a dict for each rule.
 
         Its keys are `name`, `when`, `state`, `firings`, `failures` and `last_fired`. The state is
-        "fired", "waiting" (the condition holds, but it has not fired yet), "false" or "unknown".
+        "active", "waiting" (the condition holds, but it has not fired yet), "false" or "unknown".
         """
         return [
             {
@@ -119,7 +119,13 @@ class Rules(NotCopied):
                 self._check_commands()
         except ShutDown:
             pass
+        except Exception as error:
+            log.exception("rules are not evaluated any more")
+            text = f"rules are not evaluated any more: {error!r}"
+            self._stream.tell(EventKind.RULE_FAILED, text)
+            raise
         finally:
+            self._ticks.shutdown()
             self._end_commands()
 
     def _next(self) -> list[Sample]:
@@ -153,19 +159,20 @@ class Rules(NotCopied):
                 self._write(state)
 
     def _tell(self, rule: Rule, change: Change) -> None:
-        sample = change.sample
         if change.fired:
             often = f"; met and ended {change.missed} times since the last event"
             text = rule.title + often * bool(change.missed)
-            log.warning("rule %s; it is %s", text, _shown(sample))
+            log.warning("rule %s; it is %s", text, _shown(change))
         else:
             text = f"{rule.name}: {rule.when}; it held for {change.held_s:g} s"
             log.info("rule ended: %s", text)
         kind = EventKind.RULE if change.fired else EventKind.RULE_ENDED
-        self._stream.tell_sample(sample, kind, text)
+        self._stream.tell_sample(change.sample, kind, text, change.value)
 
     def _start(self, state: RuleState, sample: Sample) -> None:
         rule = state.rule
+        if (running := self._commands.pop(state, None)) is not None:
+            self._note_outcome(state, *running.kill("it was killed: the rule has fired again"))
         try:
             arguments = filled(rule.command, values_of(rule, sample))
             self._commands[state] = Command(arguments, rule.timeout, rule.folder)
@@ -229,7 +236,6 @@ def _states_of(rules: Iterable[Rule], get: GetController) -> tuple[RuleState, ..
     return tuple(states.values())
 
 
-def _shown(sample: Sample) -> str:
-    if sample.value is None:
-        return sample.status
-    return f"{value_text(sample.value)} {sample.unit or ''}".rstrip()
+def _shown(change: Change) -> str:
+    unit = "" if isinstance(change.value, str) else change.sample.unit or ""
+    return f"{value_text(change.value)} {unit}".rstrip()

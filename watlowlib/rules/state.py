@@ -23,12 +23,14 @@ class Change(NamedTuple):
 
     Attributes:
         sample: The sample that shows it.
+        value: Its value, or its status if the condition is about that.
         fired: Whether it was met.
-        held_s: How long it held, if it ended.
+        held_s: How long it held, if it ended, with the time of `for`.
         missed: How often it was met and ended since the last firing without an action.
     """
 
     sample: Sample
+    value: float | str
     fired: bool
     held_s: float = 0.0
     missed: int = 0
@@ -62,6 +64,8 @@ class RuleState:
         """The first slot since which the condition holds without a gap."""
         self._fired_at: datetime | None = None
         """The slot of the last firing."""
+        self._began: datetime | None = None
+        """The first slot of the last crossing for which it fired."""
         self._active = False
         self._waits = False
         """Whether it would have fired, but for the pause."""
@@ -69,9 +73,9 @@ class RuleState:
 
     @property
     def state(self) -> str:
-        """One of "fired", "waiting" (it holds, but not for long enough), "false", "unknown"."""
+        """One of "active", "waiting" (it holds, but has not fired), "false", "unknown"."""
         if self._active:
-            return "fired"
+            return "active"
         if self._holds is None:
             return "unknown"
         return "waiting" if self._holds else "false"
@@ -110,15 +114,20 @@ class RuleState:
             self._waits = True
             return None
         missed, self._missed = self._missed, 0
-        self._active, self._waits, self._fired_at = True, False, now
+        self._active, self._waits, self._fired_at, self._began = True, False, now, self._since
         self.firings += 1
         self.last_fired = sample.received_at
-        return Change(sample, True, missed=missed)
+        return Change(sample, self._value(sample), True, missed=missed)
 
     def _ended(self, sample: Sample, now: datetime) -> Change | None:
         self._since = None
         self._missed += self._waits
         was_active, self._active, self._waits = self._active, False, False
-        if not was_active or self._fired_at is None:
+        if not was_active or self._began is None:
             return None
-        return Change(sample, False, held_s=(now - self._fired_at).total_seconds())
+        held_s = (now - self._began).total_seconds()
+        return Change(sample, self._value(sample), False, held_s=held_s)
+
+    def _value(self, sample: Sample) -> float | str:
+        value = None if self._condition.of_status else sample.value
+        return value if isinstance(value, (int, float)) else sample.status

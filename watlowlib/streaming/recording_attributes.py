@@ -54,9 +54,9 @@ class RecordingAttributes(OneProcess):
         """Add an event that is not about one controller; called by `pipe` and `Rules`."""
         self._events.tell(kind, text)
 
-    def tell_sample(self, sample: Sample, kind: EventKind, text: str) -> None:
+    def tell_sample(self, sample: Sample, kind: EventKind, text: str, value: float | str) -> None:
         """Add an event that a sample shows; called by `Rules`."""
-        self._events.tell_sample(sample, kind, text)
+        self._events.tell_sample(sample, kind, text, value)
 
     @property
     def recent_events(self) -> list[Event]:

@@ -53,9 +53,8 @@ class RecordingEvents(EventLog):
         if self._automatic:
             self.add(self._detector.feed(samples))
 
-    def tell_sample(self, sample: Sample, kind: EventKind, text: str) -> None:
-        """Add an event that a sample shows; its value is that of the sample, or its status."""
-        value = sample.value if isinstance(sample.value, (int, float)) else sample.status
+    def tell_sample(self, sample: Sample, kind: EventKind, text: str, value: float | str) -> None:
+        """Add an event that a sample shows."""
         if self._automatic:
             self.add([Event(sample.received_at, sample.tick, sample.device, kind, text, value)])
 

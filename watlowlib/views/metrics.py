@@ -175,7 +175,7 @@ class Metrics:
         for each in self._rules():
             fired.add_metric([each["name"]], each["firings"])
             failed.add_metric([each["name"]], each["failures"])
-            active.add_metric([each["name"]], each["state"] == "fired")
+            active.add_metric([each["name"]], each["state"] == "active")
         yield from (fired, failed, active)
 
     def _values(self) -> Iterator[Metric]:
