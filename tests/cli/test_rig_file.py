@@ -31,6 +31,13 @@ duration = 0.4
 url = "run.jsonl"
 """
 
+RULES = """
+[[rules]]
+name = "top"
+when = "oven_top.setpoint == 75"
+write = { device = "oven_top", parameter = "setpoint", value = 30, confirm = true }
+"""
+
 
 @pytest.fixture
 def rig(bus: SimulatedBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -104,6 +111,24 @@ def test_an_output_beats_the_sinks_of_the_file(rig: Path) -> None:
     assert found[0]
     assert len(found[0]) == len(found[1])
     assert {row["parameter"] for row in found[0]} == {"process_value"}
+
+
+def test_record_evaluates_the_rules_of_the_file(
+    rig: Path,
+    bus: SimulatedBus,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other = RULES.replace("top", "bot").replace("oven_bot.setpoint", "oven_bot.heat_algorithm")
+    rig.write_text(RIG.format(port=bus.port) + RULES + other, "utf-8")
+    assert main("record --config rig.toml --parameter setpoint".split()) == 0
+    output = capsys.readouterr()
+    assert "rule bot is not evaluated: heat_algorithm is not recorded" in output.out + output.err
+    assert bus.controllers[1].get("setpoint") == 30.0
+    assert bus.controllers[2].get("setpoint") == 75.0
+    assert "rule top: oven_top.setpoint == 75; it is 75 °F" in caplog.text
+    assert main("record --config rig.toml --show-unit C".split()) == 2
+    assert "leave --show-unit out" in capsys.readouterr().err
 
 
 def test_set_writes_to_the_controller_of_that_name(rig: Path, bus: SimulatedBus) -> None:

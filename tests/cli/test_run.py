@@ -39,6 +39,10 @@ rate_hz = 20.0
 parameters = ["setpoint"]
 [[record.sinks]]
 url = "run.csv"
+[[rules]]
+name = "always"
+when = "top.setpoint > -1000"
+command = ["echo", "paged for {device}"]
 """
 
 
@@ -104,6 +108,7 @@ def test_a_service_records_reloads_answers_and_ends_with_a_flush(
                 # The port was missing at first.
                 assert re.search(r"top: ok; reads: [\d,]+ disconnected, [\d,]+ ok", output.out)
                 assert re.search(r"largest drift \d+\.\d ms", output.out)
+                assert "rule always: active, fired once, last at" in output.out
                 metrics = request(f"http://127.0.0.1:{port}/metrics")[2].decode()
                 assert 'watlowlib_value{controller="new",parameter="setpoint"' in metrics
                 assert f'watlowlib_sink_rows_lost_total{{sink="{tmp_path}/run.csv"}} 0' in metrics
@@ -119,6 +124,7 @@ def test_a_service_records_reloads_answers_and_ends_with_a_flush(
             process.kill()
     assert process.returncode == 143
     assert "rows written, 0 lost" in errors
+    assert "rule always: the command has ended; it printed: paged for top" in errors
     rows = list(read_samples(tmp_path / "run.csv"))
     numbers = [each["tick"] for each in rows if each["device"] == "top"]
     assert (

@@ -161,6 +161,11 @@ def record_arguments(
     if duration is not None:
         arguments["duration"] = duration
     if show_unit is not None:
+        if rig is not None and rig.rules and show_unit != rig.record.show_unit:
+            raise click.UsageError(
+                "the rules of the file have numbers in its unit: leave --show-unit out, or change "
+                "show_unit and the rules in the file"
+            )
         arguments["show_unit"] = show_unit
     return arguments
 
@@ -169,22 +174,15 @@ def _usable_rules(
     rig: Rig | None, manager: WatlowManager, arguments: dict[str, Any], screen: Console
 ) -> list[Rule]:
     """Return the rules of a rig file; print which ones the options of the command exclude."""
-    if rig is None or not rig.rules:
-        return []
-    if arguments["show_unit"] != rig.record.show_unit:
-        raise click.UsageError(
-            "the rules of the file have numbers in its unit: leave --show-unit out, or change "
-            "show_unit and the rules in the file"
-        )
     registries = {name: manager.get(name).registry for name in manager.names}
     usable = []
-    for rule in rig.rules:
+    for rule in () if rig is None else rig.rules:
         try:
             check_when(rule.when, registries, arguments)
             if rule.write is not None:
                 manager.get(rule.write.device)
         except WatlowConfigurationError as error:
-            screen.print(f"rule {rule.name} is not evaluated: {error}", markup=False)
+            screen.print(f"rule {rule.name} is not evaluated: {error}")
         else:
             usable.append(rule)
     return usable
