@@ -140,7 +140,9 @@ def test_a_rule_stores_events_starts_a_command_and_writes_once(
     assert running.events("rule_failed") == []
 
 
-def test_failures_become_events_and_the_recording_continues(oven: Callable[..., Any]) -> None:
+def test_failures_become_events_and_the_recording_continues(
+    oven: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     fails = python("import os; print('no modem'); os._exit(3)")
     noisy = python("print('x' * 300_000); raise SystemExit(1)")
     rules = [
@@ -159,7 +161,7 @@ def test_failures_become_events_and_the_recording_continues(oven: Callable[..., 
     assert failures["a"].endswith("exit code 3; it printed: no modem")
     assert "/nowhere/page-me cannot be started" in failures["b"]
     assert "it printed: " + "x" * 100 in failures["c"]
-    assert len(failures["c"]) <= 1000
+    assert max(len(each.getMessage()) for each in caplog.records) < 1300
     assert "bottom: setpoint was not set to 1000000.0" in failures["d"]
     assert "allowed is" in failures["d"]
 
@@ -228,12 +230,13 @@ def test_the_end_of_the_recording_kills_a_running_command(
 
 def test_missed_ticks_start_the_time_again(oven: Callable[..., Any]) -> None:
     with oven(Rule("hot", f"{HOT} for 2 s")) as running:
-        running.heat(101.0, 2.0)
-        running.rules._ticks.dropped += 1  # as when the queue was full
-        running.heat(101.0, 2.0)
-        assert running.events("rule") == []
         running.heat(101.0)
+        wait_for(lambda: running.rules.report()[0]["state"] == "waiting")
+        running.rules._ticks.dropped += 1  # as when the queue was full
+        running.heat(101.0, 3.0)
         wait_for(lambda: running.events("rule"))
+    (fired,) = running.events("rule")
+    assert fired.tick == 4  # 2 s after the slot at 2 s
 
 
 def test_a_full_queue_counts_what_it_drops() -> None:
