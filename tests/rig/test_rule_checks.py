@@ -130,7 +130,7 @@ def test_the_check_finds_programs_that_do_not_exist(tmp_path: Path) -> None:
     file.write_text(RIG + rules, "utf-8")
     found = [each for each in check_rig(load_rig(file)) if each.kind == "rule"]
     assert [each.ok for each in found] == [False, False, True, True]
-    assert found[0].text.startswith(f"its program {tmp_path}/page-me does not exist")
+    assert found[0].text.startswith(f"its program {tmp_path / 'page-me'} does not exist")
     assert "is not in PATH" in found[1].text
 
 

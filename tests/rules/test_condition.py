@@ -83,4 +83,3 @@ def test_the_status_of_a_controller_is_ok_if_one_read_is() -> None:
     assert condition.holds([GAP, BROKEN]) is True
     assert parse_condition("top.status == timeout").holds([GAP, BROKEN]) is True
     assert parse_condition("top.status == sensor_error").holds([GAP, BROKEN]) is False
-    assert condition.holds([replace(GAP, status="stopped")]) is None

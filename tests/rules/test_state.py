@@ -80,6 +80,16 @@ def test_a_condition_that_still_holds_after_the_minute_fires_then() -> None:
     assert changes(state, [(60, 101.0), (61, 101.0)]) == [60]
 
 
+def test_reads_that_were_left_out_are_ignored() -> None:
+    state = state_of("oven_top.pv > 100 for 2 s")
+    silent = state_of("oven_top.status != ok for 2 s")
+    samples = [at(0, 101.0), at(1, None, "busy"), at(2, 101.0), at(3, None, "busy")]
+    assert [state.feed([each]) is not None for each in samples] == [False, False, True, False]
+    samples += [at(4, None, "busy"), at(5, None, "stopped"), at(6, None, "busy")]
+    # A port that stays busy is not ok.
+    assert [silent.feed([each]) is not None for each in samples] == [False] * 6 + [True]
+
+
 def test_other_samples_are_ignored() -> None:
     state = state_of("oven_top.pv > 100")
     state.after_tick = 4

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from watlowlib import errors
 from watlowlib._internal.validation import shown
 from watlowlib.devices.sampling import SENSOR_ERROR, SENSOR_UNKNOWN
-from watlowlib.errors import WatlowConfigurationError, WatlowError
+from watlowlib.errors import WatlowConfigurationError, WatlowError, WatlowPortBusyError
 from watlowlib.model import Sample
 
 FORM = "DEVICE.PARAMETER > NUMBER for TIME, such as 'oven_top.process_value > 250 for 10 s'"
@@ -22,7 +22,10 @@ LONGEST_S = 24 * 3600.0
 EQUAL = 1e-6
 """Numbers whose difference is smaller, in proportion, are equal: the wire has 7 digits."""
 
-STOPPED = "stopped"
+STOPPED, BUSY = "stopped", WatlowPortBusyError.status
+"""Statuses of reads that were left out: because the recording ends, or because the port is still
+busy with an earlier tick."""
+
 STATUSES = {
     "ok", SENSOR_ERROR, SENSOR_UNKNOWN,
     *(each.status for _, each in inspect.getmembers(errors, inspect.isclass)
@@ -64,16 +67,17 @@ class Condition:
     right: float | str
     for_s: float
 
-    def holds(self, samples: Iterable[Sample]) -> bool | None:
+    def ignores(self, sample: Sample) -> bool:
+        """Whether a sample says nothing, as if its slot had been skipped."""
+        return sample.status == STOPPED or (sample.status == BUSY and not self.of_status)
+
+    def holds(self, samples: Sequence[Sample]) -> bool | None:
         """Return whether it holds for the samples of one tick; None if that is not known."""
-        chosen = [each for each in samples if each.status != STOPPED]
-        if not chosen:
-            return None
         if self.of_status:
-            status = "ok" if any(each.status == "ok" for each in chosen) else chosen[0].status
+            status = "ok" if any(each.status == "ok" for each in samples) else samples[0].status
             return (status == self.right) is (self.operator == "==")
-        value = chosen[0].value
-        if chosen[0].status != "ok" or not isinstance(value, (int, float)):
+        value = samples[0].value
+        if samples[0].status != "ok" or not isinstance(value, (int, float)):
             return None
         return self._compare(value)
 

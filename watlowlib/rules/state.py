@@ -102,9 +102,8 @@ class RuleState:
 
     def _is_about(self, sample: Sample) -> bool:
         device, number, instance = self._target
-        return sample.device == device and (
-            number is None or (sample.parameter_id, sample.instance) == (number, instance)
-        )
+        read = number is None or (sample.parameter_id, sample.instance) == (number, instance)
+        return sample.device == device and read and not self._condition.ignores(sample)
 
     def _met(self, sample: Sample, now: datetime) -> Change | None:
         self._since = self._since or now
