@@ -43,7 +43,7 @@ def rule_line(report: Mapping[str, Any]) -> str:
     """Return the state of a rule; see `Rules.report`."""
     last = report["last_fired"]
     when = f", last at {last:%Y-%m-%d %H:%M:%S} UTC" if last else ""
-    failed = f", {report['failures']} failed commands or writes" * bool(report["failures"])
+    failed = f", failures: {report['failures']}" * bool(report["failures"])
     often = "once" if report["firings"] == 1 else f"{report['firings']} times"
     return f"rule {report['name']}: {report['state']}, fired {often}{when}{failed}"
 
