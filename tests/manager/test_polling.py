@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -291,9 +293,22 @@ def test_a_new_poll_takes_over_the_reads_in_progress(
         new.continue_from(old)
         assert statuses(new, 0.0)["slow"] == "busy"
         assert new._pending is old._pending
-        assert set(new._durations_s) == {first.session.port_key, fast.session.port_key}
+        assert set(new._durations_s) == {first.session.port, fast.session.port}
         slow.resume()
         poll_until_all_ok(new)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no ptys")
+def test_an_adapter_that_is_plugged_in_elsewhere_stays_the_same_port(tmp_path: Path) -> None:
+    link = tmp_path / "usb"
+    with SimulatedBus([1], link=link) as bus, WatlowManager() as mgr:
+        mgr.add("top", link)
+        before = mgr.prepare(["setpoint"])
+        bus.unplug()
+        bus.replug(elsewhere=True)
+        poll_until_all_ok(before)
+        after = mgr.prepare(["setpoint"])
+        assert after.ports == before.ports == {"top": str(link)}
 
 
 def test_reads_in_progress_are_not_those_of_another_controller_with_the_name(

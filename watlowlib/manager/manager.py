@@ -359,7 +359,7 @@ class WatlowManager(NotCopied):
 
     def _port_groups(self, names: str | Iterable[str] | None) -> PortGroups:
         fleet = self._members.select(names)
-        ports = {ctl.session.port_key for ctl in fleet.values()}
+        ports = {ctl.session.port for ctl in fleet.values()}
         return PortGroups(fleet, self._pool_for(len(ports)))
 
     def _pool_for(self, ports: int) -> ThreadPoolExecutor:

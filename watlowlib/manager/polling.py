@@ -33,6 +33,7 @@ from watlowlib.errors import (
 )
 from watlowlib.model import Sample
 from watlowlib.model.events import EventListener
+from watlowlib.protocol.port import Port
 from watlowlib.protocol.stats import DeviceStats
 
 T = TypeVar("T")
@@ -65,11 +66,12 @@ class PortGroups(NotCopied):
     def __init__(self, fleet: Mapping[str, Controller], pool: ThreadPoolExecutor) -> None:
         self.fleet = dict(fleet)
         self._pool = pool
-        self.by_port: dict[str, PortGroup] = {}
+        # Not by device name: that changes when an adapter is plugged in again elsewhere.
+        self.by_port: dict[Port, PortGroup] = {}
         for name, controller in fleet.items():
-            self.by_port.setdefault(controller.session.port_key, {})[name] = controller
-        self.ports = {name: controller.session.port_key for name, controller in fleet.items()}
-        """The port of each controller, by name."""
+            self.by_port.setdefault(controller.session.port, {})[name] = controller
+        self.ports = {name: controller.session.port.name for name, controller in fleet.items()}
+        """The name of the port of each controller, as it was given, by name of the controller."""
 
     def run(self, task: Callable[[PortGroup], dict[str, T]]) -> dict[str, T]:
         """Call `task` for each port in parallel, wait for all, and return the results by name.
@@ -132,8 +134,8 @@ class FleetPoll(Poll, OneProcess):
         self._pid = os.getpid()
         self._groups = groups
         self._samplers = samplers
-        self._pending: dict[str, _Pending] = {}
-        self._durations_s: dict[str, deque[float]] = {}
+        self._pending: dict[Port, _Pending] = {}
+        self._durations_s: dict[Port, deque[float]] = {}
 
     @property
     def ports(self) -> Mapping[str, str]:
@@ -263,7 +265,7 @@ class FleetPoll(Poll, OneProcess):
                 return
             wait(running, min(left_s, SLICE_S), FIRST_COMPLETED)
 
-    def _collect(self, port: str, group: PortGroup) -> dict[str, ReadResults]:
+    def _collect(self, port: Port, group: PortGroup) -> dict[str, ReadResults]:
         """Return the results of a port for this poll; "busy" for reads without a result."""
         durations_s = self._durations_s.setdefault(port, deque(maxlen=RECENT_POLLS))
         pending = self._pending[port]
@@ -283,7 +285,7 @@ class FleetPoll(Poll, OneProcess):
         return result.reads
 
 
-def wait_limit_s(durations_s: Mapping[str, Sequence[float]]) -> float:
+def wait_limit_s(durations_s: Mapping[Any, Sequence[float]]) -> float:
     """Return how long to wait for all ports: a little over the fastest port's usual duration.
 
     Args:
