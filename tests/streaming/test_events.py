@@ -215,6 +215,33 @@ def test_a_clock_step_and_the_end_are_events() -> None:
     ]
 
 
+def test_skipped_slots_are_events_at_most_once_a_minute() -> None:
+    # The ticks of 2, 4 and 8 s end at 4.5, 8 and 69.5 s: without slots 3, 5 to 7, and 9 to 68.
+    clock, sink = InstantClock(), InMemorySink()
+    durations_s = {2: 2.5, 3: 3.5, 4: 61.5}
+
+    def read(n: int) -> list[Sample]:
+        clock.advance(durations_s.get(n, 0.0))
+        return [sample(float(n))]
+
+    stream = record_manually(Source(read), clock, duration=75.0, events=True)
+    with sink, stream:
+        pipe(stream, sink)
+    found = [each for each in sink.events if each.kind == EventKind.SLOTS_SKIPPED]
+    assert [(each.tick, each.text, each.value) for each in found] == [
+        (2, "1 of 1 Hz", 1),
+        (8, "63 of 1 Hz", 63),
+    ]
+    assert len(sink.samples) + 64 == 75
+
+
+def test_skipped_slots_of_the_last_minute_are_in_an_event_at_the_end() -> None:
+    clock, sink = InstantClock(), InMemorySink()
+    record_ticks(lambda n: clock.advance(1.5), sink, clock=clock, events=True)
+    kinds = [str(each.kind) for each in sink.events]
+    assert kinds == ["recording_started", "slots_skipped", "recording_stopped"]
+
+
 def test_an_error_that_ends_the_recording_is_in_the_last_event() -> None:
     def fail(n: int) -> None:
         raise ZeroDivisionError("in a user's source")

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,22 @@ def test_a_new_plan_gives_a_new_id_and_description() -> None:
         assert [each.parameters for each in after.rates] == [("b",)]
         assert before.id != after.id
         assert before.started_at == after.started_at
+
+
+def test_a_new_plan_is_an_event_after_that_of_the_skipped_slots() -> None:
+    clock = ManualClock()
+    options: dict[str, Any] = {"parameters": "a", "rate_hz": 1.0, "events": True}
+    with record(Source(), clock=clock, **options) as stream:
+        assert clock.waiting.wait(PATIENCE_S)
+        stream._events.skipped({1.0: 2})
+        stream._events.skipped({1.0: 3})
+        stream.replace_plan(plan_of({"a": 2.0}), {})
+        found = [(each.tick, str(each.kind), each.text) for each in stream.recent_events]
+        assert found[1:] == [
+            (0, "slots_skipped", "2 of 1 Hz"),
+            (0, "slots_skipped", "3 of 1 Hz"),
+            (0, "plan_changed", stream.id),
+        ]
 
 
 def test_a_recording_that_has_ended_takes_no_plan() -> None:

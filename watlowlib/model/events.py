@@ -35,6 +35,8 @@ class EventKind(TextEnum):
     SENSOR_ERROR_BEGUN = "sensor_error_begun"
     SENSOR_ERROR_ENDED = "sensor_error_ended"
     CLOCK_STEP = "clock_step"
+    SLOTS_SKIPPED = "slots_skipped"
+    PLAN_CHANGED = "plan_changed"
     SINK_FAILED = "sink_failed"
     SINK_BACK = "sink_back"
     EEPROM_WARNING = "eeprom_warning"

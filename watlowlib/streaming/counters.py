@@ -65,9 +65,8 @@ class Counters:
     def skip(self, slots: Mapping[float, int]) -> None:
         """Add the number of skipped slots of each rate."""
         for hz, skipped in slots.items():
-            if skipped:
-                rate = self._rates[hz]
-                self._rates[hz] = replace(rate, skipped=rate.skipped + skipped)
+            rate = self._rates[hz]
+            self._rates[hz] = replace(rate, skipped=rate.skipped + skipped)
 
     def add_drift(self, drift_ns: int) -> None:
         """Record the delay of a tick behind its slot."""

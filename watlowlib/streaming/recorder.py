@@ -232,7 +232,9 @@ class Recording(RecordingAttributes):
             scheduled_at = started_at + timedelta(microseconds=(due_ns - self._start_ns) // 1000)
             self._tick(rates, schedule.number(due_ns), scheduled_at, schedule.next_ns())
             skipped = schedule.skip(self._clock.now_ns())
-            self._counters.skip({r.rate_hz: n for r, n in zip(self._plan.rates, skipped)})
+            slots = {rate.rate_hz: n for rate, n in zip(self._plan.rates, skipped) if n}
+            self._counters.skip(slots)
+            self._events.skipped(slots)
 
     def _take_plan(self, schedule: Schedule) -> Schedule:
         """Use the next plan, if there is one; return the schedule to continue with."""
@@ -242,7 +244,7 @@ class Recording(RecordingAttributes):
             plan.continue_from(self._plan)
             self._counters.continue_with(plan.rates, plan.full_poll.ports)
             self._plan, self._metadata, self.id = plan, metadata, uuid4().hex
-            self._events.continue_with(plan.full_poll)
+            self._events.continue_with(plan.full_poll, self.id)
             schedule = following
             used.set_result(None)
         return schedule

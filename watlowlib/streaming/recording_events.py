@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from watlowlib._internal.clock import Clock
 from watlowlib._internal.validation import finite_or_none, shown
@@ -12,6 +13,9 @@ from watlowlib.model import Sample
 from watlowlib.model.events import Event, EventKind
 from watlowlib.streaming.event_detector import EventDetector
 from watlowlib.streaming.event_log import LONGEST_TEXT, EventLog
+
+SKIPPED_NS = 60 * 10**9
+"""The shortest time between two events about skipped slots: a slow line may skip some each tick."""
 
 
 class RecordingEvents(EventLog):
@@ -29,6 +33,9 @@ class RecordingEvents(EventLog):
         self._poll = poll
         self._detector = EventDetector(poll.ports)
         self._tick: int | None = None
+        self._skipped: Counter[float] = Counter()
+        """The skipped slots of each rate that are in no event yet."""
+        self._skipped_told_ns: int | None = None
 
     def listen(self) -> None:
         """Add the events that the controllers report, until `stopped`."""
@@ -37,12 +44,15 @@ class RecordingEvents(EventLog):
     def stopped(self, error: BaseException | None, *, early: bool) -> None:
         """Note the end and refuse later events."""
         self._poll.unlisten(self._add_event)
+        self._tell_skipped()
         why = "it was stopped" if early else "the duration is over"
         self.tell(EventKind.RECORDING_STOPPED, why if error is None else str(error) or repr(error))
         self.close()
 
-    def continue_with(self, poll: Poll) -> None:
-        """Use another poll from now on."""
+    def continue_with(self, poll: Poll, recording_id: str) -> None:
+        """Use another poll from now on; the recording has this ID now."""
+        self._tell_skipped()
+        self.tell(EventKind.PLAN_CHANGED, recording_id)
         self._poll.unlisten(self._add_event)
         self._poll, self._detector.ports = poll, poll.ports
         poll.listen(self._add_event)
@@ -57,6 +67,20 @@ class RecordingEvents(EventLog):
         """Add an event that a sample shows."""
         if self._automatic:
             self.add([Event(sample.received_at, sample.tick, sample.device, kind, text, value)])
+
+    def skipped(self, slots: Mapping[float, int]) -> None:
+        """Add an event about skipped slots by rate; of many within `SKIPPED_NS` there is one."""
+        self._skipped.update(slots)
+        told_ns = self._skipped_told_ns
+        if told_ns is None or self._clock.now_ns() - told_ns >= SKIPPED_NS:
+            self._tell_skipped()
+
+    def _tell_skipped(self) -> None:
+        if self._skipped:
+            text = ", ".join(f"{count} of {hz:g} Hz" for hz, count in self._skipped.items())
+            self.tell(EventKind.SLOTS_SKIPPED, text, self._skipped.total())
+            self._skipped.clear()
+            self._skipped_told_ns = self._clock.now_ns()
 
     def tell(self, kind: EventKind, text: str, value: float | None = None) -> None:
         """Add an event that is not about one controller."""
