@@ -1,20 +1,40 @@
-"""The simulated line of the soak test: each value identifies its controller and parameter.
+"""The simulated line of the soak tests: each value identifies its controller and parameter.
 
 A separate module, because the process of the line must not import pytest.
 """
 
 from __future__ import annotations
 
+import itertools
+import random
+import threading
 import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from watlowlib.model import Value
-from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController
+from watlowlib.simulator import BusProcess, Fault, FaultPlan, SimulatedBus, SimulatedController
 
 TIMEOUT_S = 0.1
-PARAMETERS = {4001: "process_value", 8011: "heat_power"}
-ADDRESSES = (1, 2, 3, 4)
 COUNT_BITS = 16
-"""A float has 24 exact bits: 7 for the source (64 controllers x 2 parameters), 16 for a count."""
+"""A float has 24 exact bits: 8 for the source, 16 for a count."""
+
+
+class Sources(NamedTuple):
+    """The controllers of each line, and their parameters whose values identify them."""
+
+    addresses: tuple[int, ...]
+    parameters: Mapping[int, str]
+
+    def number(self, line: int, address: int, parameter: int) -> int:
+        """Return the number of a controller and parameter, below 256."""
+        unit = line * len(self.addresses) + self.addresses.index(address)
+        return unit * len(self.parameters) + list(self.parameters).index(parameter)
+
+
+SOURCES = Sources((1, 2, 3, 4), {4001: "process_value", 8011: "heat_power"})
+RATES = {Fault.LATE: 0.002, Fault.CORRUPT: 0.002, Fault.DROP: 0.001, Fault.ECHO: 0.001}
 
 
 def source_of(value: float) -> int:
@@ -22,42 +42,44 @@ def source_of(value: float) -> int:
     return int(value) >> COUNT_BITS
 
 
-def source_number(line: int, address: int, parameter: int) -> int:
-    """Return the number of a controller and parameter, below 128."""
-    unit = line * len(ADDRESSES) + address - 1
-    return unit * len(PARAMETERS) + list(PARAMETERS).index(parameter)
-
-
 class TaggedController(SimulatedController):
     """A controller whose every read gives a new value with its source; it keeps the times."""
 
-    def __init__(self, line: int, address: int) -> None:
+    def __init__(self, line: int, address: int, sources: Sources) -> None:
         super().__init__(address)
         self.sent_at_s: dict[float, float] = {}
         self._line = line
-        self._counts = dict.fromkeys(PARAMETERS, 0)
+        self._sources = sources
+        self._counts = dict.fromkeys(sources.parameters, 0)
 
     def get(self, parameter: str | int, instance: int = 1) -> Value:
-        if parameter not in PARAMETERS:
+        if parameter not in self._counts:
             return super().get(parameter, instance)
         number = int(parameter)
         self._counts[number] += 1
         assert self._counts[number] < 1 << COUNT_BITS
-        value = source_number(self._line, self.address, number) << COUNT_BITS | self._counts[number]
+        source = self._sources.number(self._line, self.address, number)
+        value = source << COUNT_BITS | self._counts[number]
         self.sent_at_s[float(value)] = time.time()
         return float(value)
 
 
 class SoakLine(SimulatedBus):
-    """Four such controllers at 38400 baud, with occasional faults in their replies."""
+    """Such controllers at 38400 baud, with occasional faults in their replies."""
 
-    def __init__(self, line: int, link: str) -> None:
-        rates = {Fault.LATE: 0.002, Fault.CORRUPT: 0.002, Fault.DROP: 0.001, Fault.ECHO: 0.001}
+    def __init__(
+        self,
+        line: int,
+        link: str,
+        sources: Sources = SOURCES,
+        faults: Mapping[Fault, float] = RATES,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         super().__init__(
-            [TaggedController(line, address) for address in ADDRESSES],
+            [TaggedController(line, address, sources) for address in sources.addresses],
             # The delays make a late reply arrive while the client waits for the line to become
             # quiet, during the retry, or during a later request for the same parameter.
-            faults=FaultPlan(rates, seed=line, late_s=(1.4, 2.4, 8.0)[line % 3] * TIMEOUT_S),
+            faults=FaultPlan(faults, seed=line, late_s=(1.4, 2.4, 8.0)[line % 3] * timeout_s),
             link=link,
             turnaround_s=(0.002, 0.01),  # eight reads must fit into 0.2 s
             seed=line,
@@ -78,3 +100,31 @@ class SoakLine(SimulatedBus):
     def fault_counts(self) -> dict[str, int]:
         """Return how often each fault occurred."""
         return {fault.value: count for fault, count in self.faults.happened.items()}
+
+
+def disturb(
+    lines: Sequence[BusProcess],
+    stop: threading.Event,
+    addresses: Sequence[int] = SOURCES.addresses,
+    pauses_s: tuple[float, float] = (0.2, 0.8),
+) -> Counter[str]:
+    """Cause a fault on a random line and remove it again, until `stop` is set."""
+    chance = random.Random(0)
+    done: Counter[str] = Counter()
+    faults: Iterator[tuple[str, tuple[str, str]]] = itertools.cycle(
+        {
+            "power": ("power_off", "power_on"),
+            "unplugged": ("unplug", "replug"),
+            "moved": ("unplug", "replug"),
+            "stalled": ("stall", "resume"),
+        }.items()
+    )
+    while not stop.wait(chance.uniform(*pauses_s)):
+        fault, (start, end) = next(faults)
+        line = chance.choice(lines)
+        arguments = (chance.choice(addresses),) if fault == "power" else ()
+        line.ask(start, *arguments)
+        stop.wait(chance.uniform(*pauses_s))
+        line.ask(end, *arguments, **({"elsewhere": True} if fault == "moved" else {}))
+        done[fault] += 1
+    return done

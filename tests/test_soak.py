@@ -17,7 +17,7 @@ import threading
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from multiprocessing import resource_tracker
@@ -25,12 +25,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak_line import ADDRESSES, PARAMETERS, TIMEOUT_S, SoakLine, source_number, source_of
+from tests.soak_line import SOURCES, TIMEOUT_S, SoakLine, disturb, source_of
 from watlowlib import ErrorPolicy, Recording, Sample, WatlowManager, record
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowError
 from watlowlib.simulator import BusProcess
 
+ADDRESSES, PARAMETERS = SOURCES
 RATE_HZ = 5.0
 PATIENCE_S = 60.0
 GAPS = {"timeout", "offline", "busy", "crc", "disconnected", "line_not_quiet"}
@@ -53,7 +54,7 @@ class BatchChecker:
             for parameter in PARAMETERS.values()
         ]
         self.sources = [
-            source_number(line, address, parameter)
+            SOURCES.number(line, address, parameter)
             for line, address in itertools.product(range(lines), ADDRESSES)
             for parameter in PARAMETERS
         ]
@@ -117,29 +118,6 @@ def device_name(line: int, address: int) -> str:
 def resident_bytes() -> int:
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def disturb(lines: list[BusProcess], stop: threading.Event) -> Counter[str]:
-    """Cause a fault on a random line and remove it again, until `stop` is set."""
-    chance = random.Random(0)
-    done: Counter[str] = Counter()
-    faults: Iterator[tuple[str, tuple[str, str]]] = itertools.cycle(
-        {
-            "power": ("power_off", "power_on"),
-            "unplugged": ("unplug", "replug"),
-            "moved": ("unplug", "replug"),
-            "stalled": ("stall", "resume"),
-        }.items()
-    )
-    while not stop.wait(chance.uniform(0.2, 0.8)):
-        fault, (start, end) = next(faults)
-        line = chance.choice(lines)
-        arguments = (chance.choice(ADDRESSES),) if fault == "power" else ()
-        line.ask(start, *arguments)
-        stop.wait(chance.uniform(0.2, 0.8))
-        line.ask(end, *arguments, **({"elsewhere": True} if fault == "moved" else {}))
-        done[fault] += 1
-    return done
 
 
 def write(manager: WatlowManager, stop: threading.Event) -> dict[str, list[float]]:
