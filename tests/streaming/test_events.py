@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ def test_ports_controllers_and_alarms_make_events(bus: SimulatedBus, mgr: Watlow
         mgr, parameters="pv", rate_hz=50.0, buffer_size=2, alarms=25.0, events=True
     ) as stream:
         assert wait_for(stream, "None recording_started")[0].text == stream.id
+        top.write_parameter("alarm_latching", "Latching", confirm=True)
+        wait_for(stream, "top parameter_written")
         top.write_parameter("alarm_type", "Process Alarm", confirm=True)
         top.write_parameter("alarm_high_setpoint", 1.0, confirm=True)
         (written, *_, raised) = wait_for(stream, "top alarm_raised")
@@ -71,6 +74,9 @@ def test_ports_controllers_and_alarms_make_events(bus: SimulatedBus, mgr: Watlow
         top.alarm(1).silence()
         wait_for(stream, "top alarm_silenced")
         top.write_parameter("alarm_high_setpoint", 900.0, confirm=True)
+        (*_, clearable) = wait_for(stream, "top alarm_clearable")
+        assert clearable.text == "alarm 1: its cause has ended"
+        top.alarm(1).clear()
         wait_for(stream, "top alarm_cleared")
         bus.power_off(2)
         wait_for(stream, "bottom controller_lost")
@@ -87,8 +93,10 @@ def test_the_alarms_have_a_rate_of_their_own(mgr: WatlowManager) -> None:
     stream = record(mgr, parameters="pv", rate_hz=1.0, alarms=True)
     (values, alarms) = stream.info.as_dict()["rates"]
     assert (values["rate_hz"], alarms["rate_hz"]) == (1.0, 0.2)
+    names = ("alarm_state", "alarm_latched", "alarm_silenced", "alarm_clearable")
     assert alarms["parameters"] == [
-        f"{name} {n}" for name in ("alarm_state", "alarm_silenced") for n in (1, 2, 3, 4)
+        *(f"{name} {n}" for name in names for n in (1, 2, 3, 4)),
+        "limit_state 1",
     ]
 
 
@@ -98,6 +106,20 @@ def test_alarms_that_a_controller_lacks_make_no_rows(mgr: WatlowManager) -> None
         batch = next(iter(stream))
     assert {each.status for each in batch} == {"ok"}
     assert {each.instance for each in batch} == {1}  # all that this simulated controller has
+
+
+@pytest.mark.parametrize("status", ["no_such_object", "no_such_instance", "no_such_register"])
+def test_a_limit_that_a_controller_lacks_makes_no_row(status: str) -> None:
+    samples = [
+        sample(1.0),
+        replace(sample(None, status), parameter="limit_state"),
+        replace(sample(None, "timeout"), parameter="alarm_latched"),
+    ]
+    sink = InMemorySink()
+    options: dict[str, Any] = {"duration": 1.0, "alarms": 1.0}
+    with sink, record_manually(Source(lambda n: samples), InstantClock(), **options) as stream:
+        pipe(stream, sink)
+    assert [each.parameter for each in sink.samples] == ["p", "alarm_latched"]
 
 
 @needs_pty

@@ -29,6 +29,7 @@ class EventKind(TextEnum):
     OTHER_DEVICE = "other_device"
     ALARM_RAISED = "alarm_raised"
     ALARM_SILENCED = "alarm_silenced"
+    ALARM_CLEARABLE = "alarm_clearable"
     ALARM_CLEARED = "alarm_cleared"
     LIMIT_CROSSED = "limit_crossed"
     LIMIT_ENDED = "limit_ended"

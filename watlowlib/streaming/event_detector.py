@@ -16,12 +16,17 @@ NO_VALID_REPLY = NOT_REQUESTED | {
 }  # fmt: skip
 """Statuses that do not show that the controller of this name replies."""
 
-ALARM_STATE, ALARM_SILENCED, LIMIT_STATE = 9009, 9011, 12006
+ALARM_STATE, ALARM_SILENCED, ALARM_CLEARABLE, LIMIT_STATE = 9009, 9011, 9012, 12006
 ACTIVE_ALARMS = (7, 8, 28)
 """Codes of 9009: high, low, error."""
 ACTIVE_LIMITS = (51, 52, 28)
 """Codes of 12006: high, low, error."""
 YES = 106
+BEGUN = {
+    ALARM_SILENCED: (EventKind.ALARM_SILENCED, ""),
+    ALARM_CLEARABLE: (EventKind.ALARM_CLEARABLE, ": its cause has ended"),
+}
+"""The event, and the end of its text, when one of these parameters becomes `YES`."""
 
 
 class EventDetector:
@@ -84,15 +89,15 @@ class EventDetector:
 
     def _code(self, sample: Sample, code: int) -> list[Event]:
         number = sample.parameter_id
-        if number not in (ALARM_STATE, ALARM_SILENCED, LIMIT_STATE):
+        if number not in (ALARM_STATE, LIMIT_STATE, *BEGUN):
             return []
         key = (sample.device, number, sample.instance)
         before = self._codes.get(key)
         self._codes[key] = code
-        if number == ALARM_SILENCED:
-            if code == YES and before != YES:
-                return [_event(sample, EventKind.ALARM_SILENCED, f"alarm {sample.instance}")]
-            return []
+        if number in BEGUN:
+            kind, text = BEGUN[number]
+            begun = code == YES and before != YES
+            return [_event(sample, kind, f"alarm {sample.instance}{text}")] * begun
         alarm = number == ALARM_STATE
         name = f"alarm {sample.instance}" if alarm else "limit"
         active = ACTIVE_ALARMS if alarm else ACTIVE_LIMITS

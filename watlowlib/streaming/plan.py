@@ -24,7 +24,13 @@ from watlowlib.devices.poll import (
     SimpleSource,
 )
 from watlowlib.devices.targets import Parameters
-from watlowlib.errors import WatlowConfigurationError, WatlowNoSuchInstanceError
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowNoSuchAttributeError,
+    WatlowNoSuchInstanceError,
+    WatlowNoSuchObjectError,
+    WatlowNoSuchRegisterError,
+)
 from watlowlib.model import RateReport, Sample, Unit
 from watlowlib.registry.parameters import PARAMETERS
 from watlowlib.streaming.schedule import Slots
@@ -36,6 +42,20 @@ MAX_RATES = 6
 
 ALARMS_HZ = 0.2
 """How often alarms are read with `alarms=True`."""
+
+ALARMS = tuple(PARAMETERS.resolve(number) for number in (9009, 9010, 9011, 9012, 12006))
+"""What is read with `alarms`: the states of all alarms, and the state of the limit."""
+
+NOT_THERE = frozenset(
+    each.status
+    for each in (
+        WatlowNoSuchInstanceError,
+        WatlowNoSuchObjectError,
+        WatlowNoSuchAttributeError,
+        WatlowNoSuchRegisterError,
+    )
+)
+"""The statuses of reads of what a controller does not have."""
 
 T = TypeVar("T")
 Rates: TypeAlias = "Mapping[str, float] | Mapping[int, float] | Mapping[str | int, float]"
@@ -180,17 +200,14 @@ def _entries(parameters: Parameters | Rates, rate_hz: float | None) -> list[tupl
 
 
 def _alarm_entries(alarms: bool | float) -> list[tuple[Any, float]]:
-    """Return the parameters that tell when an alarm is raised, silenced or cleared."""
+    """Return the parameters that tell when an alarm or a limit changes."""
     hz = ALARMS_HZ if alarms is True else alarms
     hz = as_positive("alarms", hz, MAX_HZ, "reads per second, True or False")
-    states = (PARAMETERS.resolve(name) for name in ("alarm_state", "alarm_silenced"))
-    return [((each.name, n), hz) for each in states for n in range(1, each.instances + 1)]
+    return [((each.name, n), hz) for each in ALARMS for n in range(1, each.instances + 1)]
 
 
 def _is_no_alarm(sample: Sample) -> bool:
-    return (
-        sample.parameter.startswith("alarm_") and sample.status == WatlowNoSuchInstanceError.status
-    )
+    return sample.status in NOT_THERE and any(sample.parameter == each.name for each in ALARMS)
 
 
 def _individual_rates(

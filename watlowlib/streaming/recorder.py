@@ -341,8 +341,9 @@ def record(
         events: Whether `pipe` stores events beside the rows: lost and returned ports and
             controllers, alarms, writes and more; see `docs/events.md` and `read_events`. Notes
             (`Recording.note`) are always stored.
-        alarms: How often to read the state of all alarms and whether they are silenced (9009,
-            9011), in Hz; True for 0.2. These reads are rows as all others. Not for a Series SD.
+        alarms: How often to read the states of all alarms and of the limit (9009 to 9012, 12006),
+            in Hz; True for 0.2. These reads are rows as all others; what a controller does not
+            have gives no row. Not for a Series SD.
         clock: Replaces the machine's clock, for tests.
 
     Returns:
