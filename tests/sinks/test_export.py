@@ -12,8 +12,17 @@ from typing import Any
 import pytest
 
 from tests.sinks.samples import EVERY_KIND, FIRST, START
+from tests.sinks.test_events import EVENTS
 from tests.sinks.test_metadata import NOTES, pipe_into, recording
-from watlowlib import Sample, WatlowConfigurationError, WatlowSinkError, open_sink, read_samples
+from watlowlib import (
+    Sample,
+    WatlowConfigurationError,
+    WatlowSinkError,
+    open_sink,
+    read_events,
+    read_samples,
+)
+from watlowlib.model.events import Event
 from watlowlib.sinks import export as module
 from watlowlib.sinks.export import export
 from watlowlib.sinks.reading.csv import CsvFile
@@ -284,3 +293,63 @@ def test_progress_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     reported: list[int] = []
     export([path], tmp_path / "new.csv", report=reported.append)
     assert reported == [2, 4, 5]
+
+
+def store_events(path: Path, events: list[Event]) -> Path:
+    with open_sink(path) as sink:
+        sink.write_many(hours(0, 2))
+        sink.write_events(events)
+    return path
+
+
+@pytest.mark.parametrize("target", FORMATS)
+def test_an_exported_file_has_the_events(tmp_path: Path, target: str) -> None:
+    parts = [EVENTS[:2], EVENTS[2:4], EVENTS[1:]]
+    sources = [
+        store_events(tmp_path / f"run.{source}", part) for source, part in zip(FORMATS, parts)
+    ]
+    new = tmp_path / f"new.{target}"
+    assert export(sources, new) == 6
+    assert read_events(new) == EVENTS
+    beside = [] if target == "sqlite" else [f"new.events.{target}"]
+    assert sorted(each.name for each in tmp_path.iterdir() if "new" in each.name) == sorted(
+        [new.name, *beside]
+    )
+    # Those of a device, and those about none.
+    times = {"since": EVENTS[1].time, "until": EVENTS[4].time}
+    export(sources, new, overwrite=True, device="oven_bot", **times)
+    assert (
+        read_events(new)
+        == [each for each in EVENTS[1:4] if each.device in (None, "oven_bot")]
+        != EVENTS[1:4]
+    )
+    export(sources[0], new, overwrite=True, since="2100-01-01")
+    assert read_events(new) == []
+
+
+def test_events_beside_are_not_overwritten_unasked(tmp_path: Path) -> None:
+    path = store_events(tmp_path / "run.csv", EVENTS)
+    export(path, tmp_path / "new.csv")
+    (tmp_path / "new.csv").unlink()
+    with pytest.raises(WatlowSinkError, match=r"new\.events\.csv' exists already"):
+        export(path, tmp_path / "new.csv")
+
+
+def test_a_file_with_events_is_exported_as_rows(tmp_path: Path) -> None:
+    store_events(tmp_path / "run.csv", EVENTS)
+    assert export(tmp_path / "run.events.csv", tmp_path / "new.jsonl") == len(EVENTS)
+    assert not (tmp_path / "new.events.jsonl").exists()
+
+
+def test_xlsx_has_a_sheet_with_the_events(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    pytest.importorskip("xlsxwriter")
+    export(store_events(tmp_path / "run.csv", EVENTS), tmp_path / "new.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "new.xlsx")
+    assert book.sheetnames == ["samples", "events"]
+    head, *rows = book["events"].values
+    assert head == ("time", "tick", "device", "kind", "text", "value")
+    assert [row[1:] for row in rows] == [
+        (each.tick, each.device, each.kind, each.text, each.value) for each in EVENTS
+    ]
+    assert abs(rows[0][0] - EVENTS[0].time.replace(tzinfo=None)) < timedelta(milliseconds=1)

@@ -23,7 +23,8 @@ QUIET_S = 2.0
     help="Write the rows of files, folders, patterns and database tables into one new file, whose "
     f"extension selects the format: {', '.join(WRITERS)}. Several sources are read in the order "
     "of their first rows. SOURCE is a file, a folder, a pattern such as 'data/ovens-*.csv', or "
-    "postgresql://...; times without an offset are in UTC.",
+    "postgresql://...; times without an offset are in UTC. The events of the sources are written "
+    "too: into a file beside the new one, a table of it or a sheet.",
     examples=(
         "watlowlib export run.sqlite -o run.csv --device oven_top,oven_bot",
         "watlowlib export 'data/*.parquet' -o may.xlsx --wide --since 2026-05-01",

@@ -23,15 +23,18 @@ from typing import Any
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
-from watlowlib.sinks.base import FileSink
+from watlowlib.model.events import Event
+from watlowlib.sinks.base import FileSink, TableSink
 from watlowlib.sinks.csv import CsvSink
 from watlowlib.sinks.database import connect, transaction
-from watlowlib.sinks.files import replace
+from watlowlib.sinks.files import events_path, replace
 from watlowlib.sinks.jsonl import JsonlSink
 from watlowlib.sinks.meta_file import meta_path, write_recordings
 from watlowlib.sinks.parquet.arrow import arrow, schema_of
 from watlowlib.sinks.parquet.finalize import ROW_GROUP, ParquetOptions, row_groups
 from watlowlib.sinks.parquet.journal import RECORDINGS, journal_of
+from watlowlib.sinks.parquet.sink import ParquetSink
+from watlowlib.sinks.reading.events import read_all_events
 from watlowlib.sinks.reading.query import Names, When, make_query
 from watlowlib.sinks.reading.samples import StoredSamples, read_all
 from watlowlib.sinks.reading.tables import conform
@@ -67,7 +70,8 @@ def export(
     Sources are written one after the other, in the order of their first rows. Where their times
     overlap, the rows are not sorted: their order is that of `read_samples`. The file also has the
     `metadata` of all sources: beside it (.csv, .jsonl), on a sheet `recordings` (.xlsx), or in it.
-    Metadata that cannot be read is a warning.
+    Metadata that cannot be read is a warning. Events of the sources are where a sink of the format
+    stores them, or on a sheet `events` (.xlsx): those of `device` and those about no device.
 
     Args:
         sources: What `read_samples` takes, one or several.
@@ -98,20 +102,32 @@ def export(
         )
     if wide and columns is not None:
         raise WatlowConfigurationError("give columns or wide=True, not both: wide has its own")
-    stored = read_all(sources, table, make_query(device, parameter, since, until, columns))
+    query = make_query(device, parameter, since, until, columns)
+    stored = read_all(sources, table, query)
     _check_output(path, stored, overwrite)
+    events = read_all_events(sources, query, stored.files)
     new = path.with_name(f"_{path.name}.new")
+    new_events = events_path(path).with_name(f"_{events_path(path).name}")
+    moves = {new: path}
     try:
-        rows = write(new, stored, wide, spreadsheet_safe, report or (lambda rows: None))
-        replace(new, path)
-        if meta_path(new).exists():
-            replace(meta_path(new), meta_path(path))
-        elif path.suffix.lower() in META_BESIDE:
-            meta_path(path).unlink(missing_ok=True)  # of the file that was replaced
+        if make_sink := EVENTS_BESIDE.get(path.suffix.lower()):
+            moves[new_events] = events_path(path)
+            if events:
+                with make_sink(new_events, spreadsheet_safe) as sink:
+                    sink.write_many([vars(each) for each in events])
+            events = []
+        rows = write(new, stored, events, wide, spreadsheet_safe, report or (lambda rows: None))
+        if path.suffix.lower() in META_BESIDE:
+            moves[meta_path(new)] = meta_path(path)
+        for made, final in moves.items():
+            if made.exists():
+                replace(made, final)
+            else:
+                final.unlink(missing_ok=True)  # of the file that was replaced
     except OSError as error:
         raise WatlowSinkError(f"{path} could not be written: {error}") from error
     finally:
-        for each in (new, meta_path(new)):
+        for each in (new, meta_path(new), new_events):
             with suppress(FileNotFoundError):
                 each.unlink()
     return rows
@@ -130,7 +146,11 @@ def _check_output(path: Path, stored: StoredSamples, overwrite: bool) -> None:
         raise WatlowSinkError(f"there is no folder {shown(path.absolute().parent)}; make it first")
     if any(path.exists() and Path(each).exists() and path.samefile(each) for each in stored.files):
         raise WatlowSinkError(f"{shown(path)} is one of the sources; give another name")
-    written = [path, meta_path(path)] if path.suffix.lower() in META_BESIDE else [path]
+    written = [path]
+    if path.suffix.lower() in META_BESIDE:
+        written.append(meta_path(path))
+    if path.suffix.lower() in EVENTS_BESIDE:
+        written.append(events_path(path))
     for each in written:
         if each.is_dir() or (each.exists() and not overwrite):
             raise WatlowSinkError(
@@ -153,7 +173,12 @@ def _write_rows(
     """
 
     def write(
-        path: Path, stored: StoredSamples, wide: bool, spreadsheet_safe: bool, report: Report
+        path: Path,
+        stored: StoredSamples,
+        events: Sequence[Event],
+        wide: bool,
+        spreadsheet_safe: bool,
+        report: Report,
     ) -> int:
         rows = 0
         batches = _batches(_wide_rows(stored) if wide else _long_rows(stored))
@@ -162,6 +187,8 @@ def _write_rows(
                 sink.write_many(batch)
                 rows += len(batch)
                 report(rows)
+            if events:
+                sink.write_events(events)
             if recordings := _recordings(stored):
                 store(sink, recordings)
         return rows
@@ -200,10 +227,15 @@ def _wide_rows(stored: StoredSamples) -> Iterator[dict[str, Any]]:
 
 
 def _write_parquet(
-    path: Path, stored: StoredSamples, wide: bool, spreadsheet_safe: bool, report: Report
+    path: Path,
+    stored: StoredSamples,
+    events: Sequence[Event],
+    wide: bool,
+    spreadsheet_safe: bool,
+    report: Report,
 ) -> int:
     """Write tables without making rows of them."""
-    del spreadsheet_safe
+    del events, spreadsheet_safe
     pa, parquet = arrow(), import_optional("pyarrow.parquet")
     tables: Iterator[Any]
     if wide:
@@ -245,6 +277,13 @@ WRITERS: dict[str, Callable[..., int]] = {
     ".xlsx": _write_rows(lambda path, safe: XlsxSink(path), XlsxSink.write_recordings),
 }
 """The function that writes a file by its extension."""
+
+EVENTS_BESIDE: dict[str, Callable[[Path, bool], TableSink]] = {
+    ".csv": lambda path, safe: CsvSink(path, spreadsheet_safe=safe),
+    ".jsonl": lambda path, safe: JsonlSink(path),
+    ".parquet": lambda path, safe: ParquetSink(path),
+}
+"""The formats whose events are in a file beside, and the sinks for these."""
 
 META_BESIDE = (".csv", ".jsonl")
 """The formats whose metadata is in a file beside."""

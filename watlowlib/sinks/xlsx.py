@@ -10,6 +10,7 @@ from typing import Any
 
 from watlowlib._internal.optional import import_optional
 from watlowlib.errors import WatlowSinkError
+from watlowlib.model.events import EVENTS_TABLE, Event
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.rows import ColumnLayout, Row
 
@@ -39,7 +40,8 @@ OPTIONS = {
 class XlsxSink(FileSink):
     """A new Excel workbook with a header; times are in UTC, which Excel itself cannot tell.
 
-    What is known about the recordings is on the last sheet, `recordings`, a row for each value.
+    Events are on a sheet `events`. What is known about the recordings is on the last sheet,
+    `recordings`, a row for each value.
 
     Args:
         path: The file, which is replaced if it exists.
@@ -78,6 +80,15 @@ class XlsxSink(FileSink):
                 number = len(self._book.worksheets()) + 1
                 name = "samples" if number == 1 else f"samples {number}"
                 self._begin_sheet(name, dict(zip(self._layout.types, columns)))
+            self._write(cells)
+
+    def write_events(self, events: Sequence[Event]) -> None:
+        """Write events on a sheet of their own, after all rows."""
+        rows = [vars(each) for each in events]
+        layout = ColumnLayout.infer(rows)
+        columns = layout.columns(rows, _excel_time)
+        self._begin_sheet(EVENTS_TABLE, dict(zip(layout.types, columns)))
+        for cells in zip(*columns):
             self._write(cells)
 
     def write_recordings(self, recordings: Sequence[Mapping[str, Any]]) -> None:

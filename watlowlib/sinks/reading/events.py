@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from watlowlib._internal.clock import parse_time
 from watlowlib._internal.validation import as_enum, shown
 from watlowlib.errors import WatlowSinkError
 from watlowlib.model.events import EVENT_COLUMNS, Event, EventKind
+from watlowlib.sinks.files import has_events
 from watlowlib.sinks.reading.files import event_readers_of
 from watlowlib.sinks.reading.query import Names, Query, When, make_query
 from watlowlib.sinks.reading.reader import Reader, reading_errors
@@ -56,6 +59,32 @@ def read_events(
         for reader in event_readers_of(source)
         for event in _events(reader)
         if (kinds is None or event.kind in kinds) and _passes(event, query)
+    ]
+    return sorted(dict.fromkeys(events), key=lambda event: event.time)
+
+
+def read_all_events(
+    sources: Sequence[str | os.PathLike[str]], query: Query, files: Sequence[str]
+) -> list[Event]:
+    """Return the events that belong to several sources, in the order of their times.
+
+    Args:
+        sources: What `read_samples` takes.
+        query: Its devices and times; events that are about no device are not left out.
+        files: Files that are read for their rows: a file with events among them has no events
+            beside it.
+
+    Raises:
+        WatlowSinkError: The events of a source cannot be read.
+    """
+    kept = replace(query, devices=None)
+    events = [
+        event
+        for source in sources
+        for reader in event_readers_of(source)
+        if not (reader.source in files and has_events(Path(reader.source)))
+        for event in _events(reader)
+        if _passes(event, query if event.device else kept)
     ]
     return sorted(dict.fromkeys(events), key=lambda event: event.time)
 
