@@ -83,6 +83,20 @@ def test_a_unit_is_installed_replaced_and_removed(
     assert f"{file}: not installed" in capsys.readouterr().out
 
 
+def test_a_unit_serves_metrics_on_request(
+    rig_file: RigFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("prometheus_client")
+    pytest.importorskip("cheroot")
+    words = ["service", "install", str(rig_file.path), "--user", "--dry-run"]
+    assert main([*words, "--metrics", "9187"]) == 0
+    assert settings(capsys.readouterr().out)["ExecStart"].endswith(
+        '"run" ' + f'"{rig_file.path}" "--service" "--metrics" "9187" "--metrics-host" "127.0.0.1"'
+    )
+    assert main(["service", "status", str(rig_file.path), "--user", "--metrics", "9187"]) == 2
+    assert "--metrics is for install" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("first", ["[Unit]", "# Written by watlowlib. Rig file: /other.toml"])
 def test_a_unit_that_is_not_ours_is_not_touched(
     rig_file: RigFile, config_folder: Path, first: str, capsys: pytest.CaptureFixture[str]

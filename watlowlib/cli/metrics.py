@@ -41,3 +41,8 @@ def metrics_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(OPTIONS):
         packed = option(packed)
     return packed
+
+
+def metrics_words(metrics: MetricsServer) -> tuple[str, ...]:
+    """Return the options of a command line that serves the same metrics."""
+    return "--metrics", str(metrics.port), "--metrics-host", metrics.host

@@ -11,9 +11,11 @@ import click
 
 from watlowlib.cli.base import define
 from watlowlib.cli.exits import FAILED, CommandError
+from watlowlib.cli.metrics import metrics_options, metrics_words
 from watlowlib.rig import load_rig
 from watlowlib.service.client import find_service
 from watlowlib.service.unit import Unit, serial_group
+from watlowlib.views.web.metrics import MetricsServer
 
 
 @define(
@@ -23,7 +25,7 @@ from watlowlib.service.unit import Unit, serial_group
     "'watlowlib run FILE --service' from the start of the machine on.",
     examples=(
         "watlowlib service install rig.toml --user --dry-run",
-        "watlowlib service install /etc/watlowlib/ovens.toml --system --run-as watlow",
+        "watlowlib service install /etc/watlowlib/ovens.toml --run-as watlow --metrics 9187",
     ),
 )
 @click.argument("action", type=click.Choice(["install", "uninstall", "status"]))
@@ -35,9 +37,16 @@ from watlowlib.service.unit import Unit, serial_group
 )
 @click.option("--run-as", metavar="USER", help="User of a system unit.  [default: who called sudo]")
 @click.option("--name", help="The unit is watlowlib-NAME.service.  [default: that of FILE]")
+@metrics_options
 @click.option("--dry-run", is_flag=True, help="Print the unit and change nothing.")
 def command(
-    action: str, file: str, system: bool | None, run_as: str | None, name: str | None, dry_run: bool
+    action: str,
+    file: str,
+    system: bool | None,
+    run_as: str | None,
+    name: str | None,
+    metrics: MetricsServer | None,
+    dry_run: bool,
 ) -> None:
     """Carry out the action and print what to do next."""
     if not sys.platform.startswith("linux"):
@@ -50,10 +59,13 @@ def command(
         system = os.geteuid() == 0
     if run_as is not None and not system:
         raise click.UsageError("--run-as is for --system", click.get_current_context())
+    if metrics is not None and action != "install":
+        raise click.UsageError("--metrics is for install", click.get_current_context())
     rig = load_rig(file)
     name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", rig.path.stem).lstrip(".-")
     user = run_as or os.environ.get("SUDO_USER") or getpass.getuser()
-    unit = Unit(rig, name, *((user, serial_group()) if system else ()))
+    options = () if metrics is None else metrics_words(metrics)
+    unit = Unit(rig, name, *((user, serial_group()) if system else ()), options=options)
     if action == "status":
         _print_status(unit)
     elif dry_run:

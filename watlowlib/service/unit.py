@@ -54,6 +54,7 @@ class Unit:
         run_as: The user of a system unit; None for a user unit.
         group: The group that may open serial ports, for a system unit; None if there is none.
         python: The interpreter that has this library.
+        options: Further options of `watlowlib run`.
     """
 
     rig: Rig
@@ -61,6 +62,7 @@ class Unit:
     run_as: str | None = None
     group: str | None = None
     python: str = sys.executable
+    options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for what, given in {"name": self.name, "run-as": self.run_as}.items():
@@ -103,7 +105,7 @@ class Unit:
             + "StartLimitIntervalSec=0\n\n"
             "[Service]\n"
             "Type=notify\n"
-            f"ExecStart={_command([*run, 'run', file, '--service'])}\n"
+            f"ExecStart={_command([*run, 'run', file, '--service', *self.options])}\n"
             f"ExecReload={_command([*run, 'reload', file])}\n"
             # In a user's home a folder named watlowlib could be imported instead of this library.
             "WorkingDirectory=/\n"

@@ -22,7 +22,7 @@ S = TypeVar("S", bound="Serving")
 class Serving:
     """A server of one application, in a `with` statement; subclasses define `_make_app`.
 
-    Args:
+    Attributes:
         host: The address to listen on.
         port: The port; 0 for any that is free.
 
@@ -41,7 +41,7 @@ class Serving:
 
         self.url = ""
         """The address to open, once it is served; with the token, if there is one."""
-        self._host, self._port = host, port
+        self.host, self.port = host, port
         self._server = Server(host, port, _not_yet)
         self._worker = Worker("web-server", self._server.serve, self.close)
 
@@ -58,14 +58,14 @@ class Serving:
         try:
             self._server.prepare()
         except (OSError, OverflowError) as error:
-            raise _bind_error(self._host, self._port, self._server.bind_error or error) from error
+            raise _bind_error(self.host, self.port, self._server.bind_error or error) from error
         port = self._server.bind_addr[1]
-        reachable = not is_local(self._host)
+        reachable = not is_local(self.host)
         token = secrets.token_urlsafe(24) if reachable and not self._is_open else None
         query = f"?token={token}" if token else ""
-        self.url = f"http://{_in_url(self._host)}:{port}/{self._path}{query}"
+        self.url = f"http://{_in_url(self.host)}:{port}/{self._path}{query}"
         self._server.wsgi_app = self._make_app(
-            Guard(self._host, port, token, any_host=reachable and self._is_open)
+            Guard(self.host, port, token, any_host=reachable and self._is_open)
         )
         self._worker.start()
         return self
