@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.views.web.viewer import free_port, request
-from watlowlib import CsvSink, load_rig, open_sink, pipe, read_samples
+from watlowlib import CsvSink, load_rig, open_sink, pipe, read_events, read_samples
 from watlowlib.cli.main import main
 from watlowlib.cli.outputs import open_outputs
 from watlowlib.cli.record import record_arguments
@@ -149,10 +149,24 @@ def test_options_replace_the_rates_of_a_file(
     options: dict[str, Any], parameters: Any, rate_hz: float | None, folder: Path
 ) -> None:
     (folder / "rig.toml").write_text(RATES)
-    names = ("parameter", "instance", "rate", "duration", "show_unit")
+    names = ("parameter", "instance", "rate", "alarms", "duration", "show_unit")
     given: dict[str, Any] = dict.fromkeys(names) | options
     arguments = record_arguments(load_rig("rig.toml"), **given)
     assert (arguments["parameters"], arguments["rate_hz"]) == (parameters, rate_hz)
+
+
+def test_alarms_and_events_are_options(bus: SimulatedBus, folder: Path) -> None:
+    words = f"record {bus.port} --rate 5 --duration 0.4 --parameter setpoint -o".split()
+    assert main([*words, "with.csv", "--alarms", "5"]) == 0
+    recorded = {row["parameter"] for row in read_samples("with.csv")}
+    assert recorded == {
+        "setpoint", "alarm_state", "alarm_latched", "alarm_silenced", "alarm_clearable",
+        "limit_state",
+    }  # fmt: skip
+    assert read_events("with.csv")[0].kind == "recording_started"
+    assert main([*words, "without.csv", "--no-events"]) == 0
+    assert {row["parameter"] for row in read_samples("without.csv")} == {"setpoint"}
+    assert not (folder / "without.events.csv").exists()
 
 
 def test_rows_have_the_shown_unit_and_a_contradicting_scale_is_named(

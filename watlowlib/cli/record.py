@@ -76,6 +76,20 @@ from watlowlib.views.web.serving import DEFAULT_HOST
     "--rate", type=float, metavar="HZ", help="Ticks per second.  [default: 2, or the rig file's]"
 )
 @click.option(
+    "--alarms",
+    type=float,
+    metavar="HZ",
+    help="How often to read all alarms and the limit.  [default: never, or the rig file's]",
+)
+@click.option(
+    "--no-events",
+    "events",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Store no events, only notes.",
+)
+@click.option(
     "--duration", type=Duration(), metavar="TIME", help="90, 90s, 5m, 8h, 2d.  [default: no end]"
 )
 @click.option(
@@ -105,6 +119,7 @@ def command(
     line: Line,
     outputs: tuple[str, ...],
     rotation: dict[str, Any],
+    events: bool,
     anyway: bool,
     web: int | None,
     web_host: str | None,
@@ -130,7 +145,7 @@ def command(
             open_fleet(manager, line, rig)
         else:
             _add_simulated(manager, simulate, speed, line.unit or "F", stack)
-        recording = record(manager, **arguments, events=True)
+        recording = record(manager, **arguments, events=events)
         check_first(manager, recording, arguments, screen, anyway=anyway)
         if as_json:
             sinks.append(StdoutRows())
@@ -144,6 +159,7 @@ def record_arguments(
     parameter: tuple[str, ...] | None,
     instance: tuple[int, ...] | None,
     rate: float | None,
+    alarms: float | None,
     duration: float | None,
     show_unit: str | None,
 ) -> dict[str, Any]:
@@ -160,6 +176,8 @@ def record_arguments(
         arguments["instances"] = list(instance)
     if duration is not None:
         arguments["duration"] = duration
+    if alarms is not None:
+        arguments["alarms"] = alarms
     if show_unit is not None:
         if rig is not None and rig.rules and show_unit != rig.record.show_unit:
             raise click.UsageError(
