@@ -16,6 +16,7 @@ import watlowlib
 from tests.test_import import modules_after, run_script
 from watlowlib import Rig, SerialSettings, WatlowConfigurationError, load_rig, open_sink
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
+from watlowlib.sinks.postgres import PostgresSink
 from watlowlib.streaming.recorder import OverflowPolicy
 
 DOCS = Path(__file__).parents[2] / "docs" / "rig.md"
@@ -170,6 +171,18 @@ def test_the_options_of_a_sink_are_those_of_open_sink(load: Load, tmp_path: Path
     assert repr(plain) == f"RigSink(url='{tmp_path / 'run.csv'}')"
 
 
+def test_the_table_of_a_sink_may_have_parts(load: Load) -> None:
+    (sink,) = load(
+        SMALL + '[[record.sinks]]\nurl = "postgresql:///lab"\npartition = "1 month"\n'
+        'keep = "2 years"'
+    ).record.sinks
+    pytest.importorskip("psycopg_pool")
+    postgres = open_sink(sink.url, **sink.rotation)
+    assert isinstance(postgres, PostgresSink)
+    config = postgres.config
+    assert (config.partition, config.keep, config.create_table) == ("1 month", "2 years", True)
+
+
 def test_rates_replace_parameters_and_rate_hz(load: Load) -> None:
     arguments = load(
         SMALL + "[record.rates]\nprocess_value = 10\nsetpoint = 0.2"
@@ -266,6 +279,25 @@ PROBLEMS = {
     ),
     "record.sinks\\[0\\].rotate='1 day': only files are rotated, .*": (
         '[[record.sinks]]\nurl = "postgresql://me:geheim@host/lab"\nrotate = "1 day"'
+    ),
+    "record.sinks\\[0\\].keep='2 years': give partition, such as '1 month'": (
+        '[[record.sinks]]\nurl = "postgresql://me:geheim@host/lab"\nkeep = "2 years"'
+    ),
+    "record.sinks\\[0\\].keep='20 GB': allowed are a number of days, .*": (
+        '[[record.sinks]]\nurl = "postgresql://me:geheim@host/lab"\npartition = "1 day"\n'
+        'keep = "20 GB"'
+    ),
+    "record.sinks\\[0\\].partition='2 days': give \"1 day\", .*; only for PostgreSQL": (
+        '[[record.sinks]]\nurl = "postgresql:///lab"\npartition = "2 days"'
+    ),
+    "record.sinks\\[0\\].partition='1 day': only tables of PostgreSQL have parts; .*": (
+        '[[record.sinks]]\nurl = "run.csv"\npartition = "1 day"'
+    ),
+    "record.sinks\\[0\\].keep='2 years': give a time .*": (
+        '[[record.sinks]]\nurl = "run.csv"\nrotate = "1 day"\nkeep = "2 years"'
+    ),
+    "record.sinks\\[0\\].keep=7: give a time .*": (
+        '[[record.sinks]]\nurl = "run.csv"\nrotate = "1 day"\nkeep = 7'
     ),
     "record.sinks\\[0\\].url='\\${NO_SUCH}.csv': the environment variable NO_SUCH is not set; .*": (
         '[[record.sinks]]\nurl = "${NO_SUCH}.csv"'

@@ -98,11 +98,17 @@ ROTATION_OPTIONS = (
         "--keep",
         multiple=True,
         metavar="HOW",
-        help='Finished files to keep: "90 days", "20 GB"; may be given twice.  [default: all]',
+        help='Finished files to keep: "90 days", "20 GB"; may be given twice. Of a table with '
+        '--partition: "2 years".  [default: all]',
     ),
     click.option("--compress", is_flag=True, help="Compress finished .csv and .jsonl files."),
     click.option(
         "--min-free", metavar="SIZE", help="Warn below this free space.  [default: 500 MB]"
+    ),
+    click.option(
+        "--partition",
+        metavar="LENGTH",
+        help='For PostgreSQL: a table in parts of "1 day", "1 week" or "1 month".',
     ),
 )
 
@@ -112,7 +118,8 @@ def rotation_options(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def packed(**given: Any) -> None:
-        rotation = {name: given.pop(name) for name in ("rotate", "keep", "compress", "min_free")}
+        names = ("rotate", "keep", "compress", "min_free", "partition")
+        rotation = {name: given.pop(name) for name in names}
         for name in ("rotate", "keep"):
             if len(rotation[name]) == 1:
                 rotation[name] = rotation[name][0]

@@ -65,7 +65,8 @@ def command(
     name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", rig.path.stem).lstrip(".-")
     user = run_as or os.environ.get("SUDO_USER") or getpass.getuser()
     options = () if metrics is None else metrics_words(metrics)
-    unit = Unit(rig, name, *((user, serial_group()) if system else ()), options=options)
+    run_as, group = (user, serial_group()) if system else (None, None)
+    unit = Unit(rig, name, run_as, group, options=options)
     if action == "status":
         _print_status(unit)
     elif dry_run:

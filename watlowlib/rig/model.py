@@ -15,11 +15,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from watlowlib._internal.validation import check_port, finite_or_none
+from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.protocol.modbus.frames import MOST_READ
 from watlowlib.rig.problems import Place, Problems, key_text, nearest
 from watlowlib.rules.rule import LONGEST_TIMEOUT_S, TIMEOUT_S
 from watlowlib.sinks.choose import EXTENSIONS, check_sink
+from watlowlib.sinks.postgres.config import KEEP_ROWS, check_keep_rows
 from watlowlib.sinks.rotation.policy import (
     KEEP,
     ROTATE,
@@ -58,6 +60,13 @@ def _data_map(given: object) -> bool:
 
 def _number_or_text(given: object) -> bool:
     return isinstance(given, str) or finite_or_none(given) is not None
+
+
+def _keep(given: object) -> None:
+    try:
+        check_keep(given)  # of a file
+    except WatlowConfigurationError:
+        check_keep_rows(given)
 
 
 Lenient = Field(strict=False)  # takes the value of an enumeration for its member
@@ -131,12 +140,17 @@ class SinkTable(Table):
     rotate: Annotated[Any, _checked(check_rotate), TextOrList] = Field(
         None, description=f"{ROTATE} in a list; only for files"
     )
-    keep: Annotated[Any, _checked(check_keep), TextOrList] = Field(
-        None, description=f"{KEEP} in a list; only with rotate"
+    keep: Annotated[Any, _checked(_keep), TextOrList] = Field(
+        None,
+        description=f"{KEEP} in a list; only with rotate. For PostgreSQL {KEEP_ROWS}; only with "
+        "partition",
     )
     compress: bool = Field(False, description="true for .csv and .jsonl with rotate only, or false")
     min_free: Annotated[str, _checked(check_min_free)] | None = Field(
         None, description=f"{SIZE}; only with rotate"
+    )
+    partition: Literal["1 day", "1 week", "1 month"] | None = Field(
+        None, description='"1 day", "1 week" or "1 month"; only for PostgreSQL'
     )
 
 
@@ -172,7 +186,7 @@ class RecordTable(Table):
         "tables of these",
     )
     sinks: list[SinkTable] = Field(
-        [], description="tables [[record.sinks]] with the key url and those of the rotation"
+        [], description="tables [[record.sinks]] with the key url and those below"
     )
 
 

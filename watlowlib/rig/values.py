@@ -104,11 +104,13 @@ class RigSink:
     keep: str | tuple[str, ...] | None = None
     compress: bool = False
     min_free: str | None = None
+    partition: str | None = None
 
     @property
     def rotation(self) -> dict[str, Any]:
-        """The options of `open_sink`."""
-        return {name: getattr(self, name) for name in ("rotate", "keep", "compress", "min_free")}
+        """The options of `open_sink`; `partition` only if it is given, which is not for files."""
+        names = ("rotate", "keep", "compress", "min_free") + ("partition",) * bool(self.partition)
+        return {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
         options = (f", {name}={each!r}" for name, each in self.rotation.items() if each)

@@ -29,21 +29,24 @@ def _parquet(path: str, **rotation: Any) -> TableSink:
     return ParquetSink(path, **rotation)
 
 
-def _postgres(url: str, **rotation: Any) -> TableSink:
-    _refuse(rotation, url)
-    from watlowlib.sinks.postgres.config import PostgresConfig
+def _postgres(url: str, **options: Any) -> TableSink:
     from watlowlib.sinks.postgres.sink import PostgresSink
 
-    return PostgresSink(PostgresConfig(dsn=url, create_table=True))
+    return PostgresSink(_postgres_config(url, **options))
 
 
-def _refuse(rotation: dict[str, Any], url: str) -> None:
+def _postgres_config(
+    url: str, *, partition: str | None = None, keep: Any = None, **rotation: Any
+) -> Any:
     for name, given in rotation.items():
         if given not in (None, False):
             raise WatlowConfigurationError(
                 f"{name}={shown(given)}: only files are rotated, no table of PostgreSQL; "
-                f"leave it out for {shown(url)}"
+                f"leave it out for {shown(url)}, or give partition"
             )
+    from watlowlib.sinks.postgres.config import PostgresConfig
+
+    return PostgresConfig(dsn=url, create_table=True, partition=partition, keep=keep)
 
 
 EXTENSIONS: dict[str, Callable[..., TableSink]] = {
@@ -63,6 +66,7 @@ def open_sink(
     keep: Limits = None,
     compress: bool = False,
     min_free: str | None = None,
+    partition: str | None = None,
 ) -> TableSink:
     """Return the sink for `path`, for use in a `with` statement.
 
@@ -71,29 +75,50 @@ def open_sink(
             For a database, rows go to the table `samples`, which is created if missing. Give its
             password in ~/.pgpass or the file that PGPASSFILE names, or a service by PGSERVICE.
         rotate: For files: "1 day", "100 MB" or both; see `CsvSink` and `docs/rotation.md`.
-        keep: For files with `rotate`: "90 days", "20 GB" or both.
+        keep: For files with `rotate`: "90 days", "20 GB" or both. For PostgreSQL with `partition`:
+            "90 days" or "2 years"; see `PostgresConfig`.
         compress: For .csv and .jsonl files with `rotate`: whether parts are compressed.
         min_free: For files with `rotate`: a size such as "1 GB".
+        partition: For PostgreSQL: "1 day", "1 week" or "1 month", the length of a part of a table
+            partitioned by time; see `PostgresConfig`.
 
     Raises:
         WatlowConfigurationError: Unknown extension or URL; the message lists the known ones,
             without the password of a URL. Or an option is not allowed.
     """
+    options = {"rotate": rotate, "keep": keep, "compress": compress, "min_free": min_free}
     maker = _maker_of(os.fspath(path))
-    return maker(os.fspath(path), rotate=rotate, keep=keep, compress=compress, min_free=min_free)
+    return maker(os.fspath(path), **_with_partition(path, maker, partition, options))
 
 
-def check_sink(path: str | os.PathLike[str], **rotation: Any) -> None:
-    """Check that `open_sink` has a sink for `path` with the options of a rotation; open nothing.
+def check_sink(path: str | os.PathLike[str], **options: Any) -> None:
+    """Check that `open_sink` has a sink for `path` with these options; open nothing.
 
     Raises:
         WatlowConfigurationError: As from `open_sink`.
     """
     maker = _maker_of(os.fspath(path))
+    if options:
+        options = _with_partition(path, maker, options.pop("partition", None), options)
+        make = _postgres_config if maker is _postgres else maker  # the sink needs packages
+        make(os.fspath(path), **options)
+
+
+def _with_partition(
+    path: str | os.PathLike[str],
+    maker: Callable[..., TableSink],
+    partition: str | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the options for `maker`; only PostgreSQL takes `partition`."""
     if maker is _postgres:
-        _refuse(rotation, os.fspath(path))
-    elif rotation:
-        maker(os.fspath(path), **rotation)
+        return options | {"partition": partition}
+    if partition is not None:
+        raise WatlowConfigurationError(
+            f"partition={shown(partition)}: only tables of PostgreSQL have parts; "
+            f"leave it out for {shown(path)}, or give rotate"
+        )
+    return options
 
 
 def _maker_of(text: str) -> Callable[..., TableSink]:

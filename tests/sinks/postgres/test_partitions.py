@@ -325,9 +325,9 @@ def test_partition_needs_rows_with_a_time(
     [
         ({"partition": "2 months"}, "'1 day', '1 week' and '1 month'"),
         ({"partition": "month"}, "'1 day', '1 week' and '1 month'"),
-        ({"partition": "1 day", "keep": "2 Years"}, "such as '90 days'"),
-        ({"partition": "1 day", "keep": "0 days"}, "such as '90 days'"),
-        ({"partition": "1 day", "keep": 90}, "such as '90 days'"),
+        ({"partition": "1 day", "keep": "2 Years"}, 'such as "90 days"'),
+        ({"partition": "1 day", "keep": "0 days"}, 'such as "90 days"'),
+        ({"partition": "1 day", "keep": 90}, 'such as "90 days"'),
         ({"keep": "2 years"}, "needs partition"),
         ({"partition": "1 day", "detach": True}, "needs keep"),
         ({"partition": "1 day", "hypertable": True}, "not both"),

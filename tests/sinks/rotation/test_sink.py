@@ -659,6 +659,8 @@ def test_without_rotate_nothing_is_renamed(tmp_path: Path) -> None:
             "rotate='1 day': only files are rotated",
         ),
         (lambda: open_sink("a.csv", keep="90 days"), "keep='90 days': give rotate too"),
+        (lambda: open_sink("a.csv", partition="1 day"), "only tables of PostgreSQL have parts"),
+        (lambda: open_sink("postgresql:///lab", keep="90 days"), "needs partition: give partition"),
     ],
 )
 def test_options_that_a_format_lacks_are_refused(make: Any, message: str) -> None:

@@ -10,6 +10,18 @@ from watlowlib._internal.validation import as_int, as_positive
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.sinks.database import NAME, check_pattern
 
+KEEP_ROWS = 'a number of days, weeks, months or years, such as "90 days" or "2 years"'
+
+
+def check_keep_rows(given: object) -> None:
+    """Check a value of `PostgresConfig.keep`.
+
+    Raises:
+        WatlowConfigurationError: It is not allowed.
+    """
+    pattern = "[1-9][0-9]{,3} (day|week|month)s?|[1-9][0-9]{,2} years?"
+    check_pattern("keep", given, pattern, KEEP_ROWS)
+
 
 @dataclass(frozen=True)
 class PostgresConfig:
@@ -90,9 +102,7 @@ class PostgresConfig:
             # The name of a part is longer, and the server would shorten it.
             check_pattern("table", self.table, ".{,53}", "up to 53 characters with partition")
         if self.keep is not None:
-            allowed = "a number of days, weeks, months or years, such as '90 days' or '2 years'"
-            pattern = "[1-9][0-9]{,3} (day|week|month)s?|[1-9][0-9]{,2} years?"
-            check_pattern("keep", self.keep, pattern, allowed)
+            check_keep_rows(self.keep)
         if self.detach and self.keep is None:
             raise WatlowConfigurationError("detach=True needs keep: give keep, such as '2 years'")
         if self.keep is not None and self.partition is None:
