@@ -21,7 +21,7 @@ import pytest
 import serial
 
 import watlowlib
-from watlowlib import AcquisitionSummary, ProtocolKind, open_device
+from watlowlib import AcquisitionSummary, EventKind, ProtocolKind, open_device
 from watlowlib.cli.base import StderrHandler
 from watlowlib.cli.main import main
 from watlowlib.cli.outputs import format_summary
@@ -187,7 +187,8 @@ def test_a_recording_whose_terminal_is_closed_keeps_all_rows(tmp_path: Path) -> 
     assert {each.name for each in tmp_path.iterdir()} == {"run.parquet", "run.events.parquet"}
     assert len(list(watlowlib.read_samples(tmp_path / "run.parquet"))) > 0
     kinds = [each.kind for each in watlowlib.read_events(tmp_path / "run.parquet")]
-    assert kinds == ["recording_started", "recording_stopped"]
+    slow = EventKind.SLOTS_SKIPPED  # on a busy machine
+    assert [each for each in kinds if each != slow] == ["recording_started", "recording_stopped"]
 
 
 def test_a_program_that_ignores_sighup_keeps_recording(tmp_path: Path) -> None:

@@ -333,6 +333,7 @@ def test_the_example_of_the_page_runs(
     # Without the date, the time and the ID.
     shape = [re.sub(r"[0-9a-f]{32}", "ID", line[20:]) for line in printed.splitlines()]
     out = capsys.readouterr().out.splitlines()
+    out = [line for line in out if "slots skipped" not in line]  # on a busy machine
     assert [re.sub(r"[0-9a-f]{32}", "ID", line[20:]) for line in out] == shape
 
 
