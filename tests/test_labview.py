@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 import watlowlib.labview
+from watlowlib import read_events
 from watlowlib._internal.clock import Deadline
 from watlowlib.simulator import SimulatedBus, SimulatedController
 
@@ -330,14 +331,17 @@ def test_a_recording_runs_in_the_background(
     assert [name.split(maxsplit=1)[1] for name in names] == ["setpoint 1", "process_value 1"] * 2
     # A read on the same line during the recording.
     assert session.call("read", ovens[0], "sp", 1) == (75.0, "ok")
+    session.call("set_setpoint", ovens[0], 90.0, 1, True)
     state, _, ticks, _, rows, _, _, _, written, unwritten = session.call(
         "stop_recording", recording
     )
     assert (state, written, unwritten) == (0, rows, 0)
     assert len(read_rows(path)) == rows == ticks * 4
+    stored = {str(each.kind) for each in read_events(path)}
+    assert stored >= {"recording_started", "parameter_written", "recording_stopped"}
     with pytest.raises(DialogError, match="is not an open recording"):
         session.call("latest", recording)
-    assert session.call("read", ovens[0], "sp", 1) == (75.0, "ok")
+    assert session.call("read", ovens[0], "sp", 1) == (90.0, "ok")
 
 
 RIG = """

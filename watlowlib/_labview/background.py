@@ -38,7 +38,7 @@ class Background(NotCopied):
         fleet: The fleet to record. `stop` closes it.
         sinks: They are opened at the start and closed at the end. Without one, only the latest
             samples are kept.
-        arguments: Those of `watlowlib.record`, without the source.
+        arguments: Those of `watlowlib.record`, without the source; events are stored.
 
     Raises:
         WatlowConfigurationError: An argument is not valid; the message says which.
@@ -53,7 +53,7 @@ class Background(NotCopied):
         self._fleet = fleet
         self._sinks = sinks
         self._open_sinks = ExitStack()
-        self._stream = record(fleet, **arguments)
+        self._stream = record(fleet, events=True, **arguments)
         self.failed = ""
         """The error that ended the recording early or lost rows; empty if there is none."""
         self._worker = Worker("background", self._run, self._stream.stop)
