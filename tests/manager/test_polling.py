@@ -298,6 +298,25 @@ def test_a_new_poll_takes_over_the_reads_in_progress(
         poll_until_all_ok(new)
 
 
+def test_a_new_poll_drops_ended_reads_of_ports_that_it_lacks(
+    slow: SimulatedBus, good: SimulatedBus
+) -> None:
+    with WatlowManager() as mgr, WatlowManager() as later:
+        port = mgr.add("slow", slow.port, timeout_s=LONG_S).session.port
+        fast = mgr.add("good", good.port)
+        old = mgr.prepare(["setpoint"])
+        slow.stall()
+        assert statuses(old, 0.0)["slow"] == "busy"
+        later.add("good", fast)
+        new = later.prepare(["setpoint"])
+        new.continue_from(old)
+        assert set(new._pending) == {port}  # the end of the recording waits for it
+        slow.resume()
+        new._pending[port].future.result(LONG_S)
+        new.continue_from(old)
+        assert not new._pending
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no ptys")
 def test_an_adapter_that_is_plugged_in_elsewhere_stays_the_same_port(tmp_path: Path) -> None:
     link = tmp_path / "usb"

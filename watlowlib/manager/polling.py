@@ -197,6 +197,9 @@ class FleetPoll(Poll, OneProcess):
         """Take over the reads in progress, and how long the ports usually take."""
         if isinstance(earlier, FleetPoll):
             self._pending = earlier._pending
+            for port, pending in list(self._pending.items()):
+                if port not in self._groups.by_port and pending.future.done():
+                    del self._pending[port]
             self._durations_s = {
                 port: deque(durations, maxlen=RECENT_POLLS)
                 for port, durations in earlier._durations_s.items()
