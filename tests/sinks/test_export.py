@@ -339,6 +339,10 @@ def test_a_file_with_events_is_exported_as_rows(tmp_path: Path) -> None:
     store_events(tmp_path / "run.csv", EVENTS)
     assert export(tmp_path / "run.events.csv", tmp_path / "new.jsonl") == len(EVENTS)
     assert not (tmp_path / "new.events.jsonl").exists()
+    # The new file would have its events where the source is.
+    with pytest.raises(WatlowSinkError, match=r"run\.events\.csv' is one of the sources"):
+        export(tmp_path / "run.events.csv", tmp_path / "run.csv", overwrite=True)
+    assert read_events(tmp_path / "run.csv") == EVENTS
 
 
 def test_xlsx_has_a_sheet_with_the_events(tmp_path: Path) -> None:

@@ -144,14 +144,14 @@ def _recordings(stored: StoredSamples) -> Recordings:
 def _check_output(path: Path, stored: StoredSamples, overwrite: bool) -> None:
     if not path.absolute().parent.is_dir():
         raise WatlowSinkError(f"there is no folder {shown(path.absolute().parent)}; make it first")
-    if any(path.exists() and Path(each).exists() and path.samefile(each) for each in stored.files):
-        raise WatlowSinkError(f"{shown(path)} is one of the sources; give another name")
     written = [path]
     if path.suffix.lower() in META_BESIDE:
         written.append(meta_path(path))
     if path.suffix.lower() in EVENTS_BESIDE:
         written.append(events_path(path))
     for each in written:
+        if each.exists() and any(Path(f).exists() and each.samefile(f) for f in stored.files):
+            raise WatlowSinkError(f"{shown(each)} is one of the sources; give another name")
         if each.is_dir() or (each.exists() and not overwrite):
             raise WatlowSinkError(
                 f"{shown(each)} exists already; give another name, or overwrite it"
