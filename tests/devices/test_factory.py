@@ -42,7 +42,7 @@ from watlowlib.transport.serial_port import SerialTransport
             r"name='oven \\udcff': no file or database can store .*; give a",
         ),
         ({"name": 5}, "name=5: give a text"),
-        ({"family": "XX"}, "family='XX': allowed are pm, sd, unknown"),
+        ({"family": "XX"}, "family='XX': allowed are pm, rm, rmc, rmh, st, sd, unknown"),
     ],
 )
 def test_invalid_arguments_are_refused(wrong: dict[str, object], message: str) -> None:

@@ -28,6 +28,10 @@ def test_part_number_of_the_captured_unit() -> None:
         ("PM6C1CC-KAAAAAA", 1, None, None),
         ("PM6C1CC-ZAAAAAA", 1, None, None),
         ("RMCxxxx-xxxxxxx", None, None, None),
+        ("RMC3E1E1E1E11AA", None, None, True),  # position 13 of 15
+        ("rmc3e1e1e1e1aaa", None, None, False),
+        ("RMC3E1E1E1E12AA", None, None, None),
+        ("RMH3E1E1E1E11AA", None, None, None),
         ("", None, None, None),
     ],
 )
@@ -47,3 +51,8 @@ def test_limit_controllers_are_recognized() -> None:
 def test_family_is_recognized() -> None:
     assert decode_part_number("SD6C-HCAA-AARG").family is ControllerFamily.SD
     assert decode_part_number("F4T1").family is ControllerFamily.UNKNOWN
+    assert decode_part_number("rmc3F1").family is ControllerFamily.RMC
+    assert decode_part_number("RMHF").family is ControllerFamily.RMH
+    assert decode_part_number("RMAP").family is ControllerFamily.RM
+    assert decode_part_number("STRB").family is ControllerFamily.ST
+    assert decode_part_number("R").family is ControllerFamily.UNKNOWN

@@ -42,9 +42,17 @@ class ProtocolKind(TextEnum):
 
 
 class ControllerFamily(TextEnum):
-    """The product family; `UNKNOWN` until a part number has been read or given."""
+    """The product family; `UNKNOWN` until a part number has been read or given.
+
+    A PM PLUS is a `PM`. `RM` is an RM module of a type that is not known, or without public
+    registers (RMA, RME, RML, RMS).
+    """
 
     PM = "pm"
+    RM = "rm"
+    RMC = "rmc"
+    RMH = "rmh"
+    ST = "st"
     SD = "sd"
     UNKNOWN = "unknown"
 

@@ -1,160 +1,47 @@
 """Parameter specifications, and their look-up by name, alias, title or number.
 
-Each product family has a table in `tables/`, a text file with one line per parameter. The file
-is read at the first look-up; a line is parsed when its parameter is first needed. The other
-packages use the `ParameterSpec` that `PARAMETERS.resolve` returns.
+The EZ-ZONE PM and the Series SD have a table in `tables/`, a text file with one line per parameter.
+The other EZ-ZONE families have the parameters of the PM at registers of their own (`bases.py`), and
+a few more. A file is read at the first look-up; a line is parsed when its parameter is first
+needed. The other packages use the `ParameterSpec` that `Registry.resolve` returns.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
 from functools import cached_property
 from numbers import Integral
 
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowUnknownParameterError
-from watlowlib.model import ControllerFamily, Unit
+from watlowlib.model import ControllerFamily
+from watlowlib.registry.bases import Base, bases_of
+from watlowlib.registry.specs import DataType as DataType
+from watlowlib.registry.specs import Kind as Kind
+from watlowlib.registry.specs import ParameterSpec as ParameterSpec
 
-
-class DataType(str, Enum):
-    """The type of a value on the wire."""
-
-    U8 = "u8"
-    U16 = "u16"
-    S16 = "s16"
-    U32 = "u32"
-    S32 = "s32"
-    FLOAT = "float"
-    STRING = "string"
-    ENUM = "enum"
-    POINTER = "u16x2"
-    ANY = "any"
-
-
-class Kind(str, Enum):
-    """The kind of quantity of a value; it determines the unit."""
-
-    NUMBER = "number"
-    TEXT = "text"
-    ENUMERATION = "enumeration"
-    TEMPERATURE = "temperature"
-    TEMPERATURE_DIFFERENCE = "temperature_difference"
-    TEMPERATURE_RATE = "temperature_rate"
-    PERCENT = "percent"
-    SECONDS = "seconds"
-    MILLISECONDS = "milliseconds"
-    MINUTES = "minutes"
-    HOURS = "hours"
-    POINTER = "pointer"
-    ANY = "any"
-
-
-@dataclass(frozen=True, eq=False)
-class ParameterSpec:
-    """The specification of one parameter.
-
-    Attributes:
-        number: class * 1000 + member, as printed in the manuals; for a Series SD the register.
-        name: The canonical name.
-        recorded_as: The name in readings and samples: the canonical one, except in
-            `watlowlib.sync`, where it is the name that the script used.
-        aliases: Other names of the parameter.
-        label: The name in Watlow's list.
-        data_type: The type of the value on the wire.
-        kind: The kind of quantity.
-        rwes: R readable, W writable, E stored in EEPROM, S stored in a user set.
-        limits_f: Smallest and largest value if the wire uses °F; None for no limit.
-        limits_c: The same for °C; equal to `limits_f` if the value is not a temperature.
-        default_f: The factory setting in °F; None if the list has none.
-        default_c: The same in °C.
-        codes: For an enumeration, the meaning of each code.
-        instances: The largest number of instances of any controller of the family.
-        map1: Modbus register of each instance in data map 1; None for no register.
-        map2: The same in data map 2.
-        note: Differences between instances, in the words of the list.
-        family: The product family.
-        scale: The value of one count on the wire; differs from 1 on a Series SD only.
-    """
-
-    number: int
-    name: str
-    recorded_as: str
-    aliases: tuple[str, ...]
-    label: str
-    data_type: DataType
-    kind: Kind
-    rwes: str
-    limits_f: tuple[float | None, float | None]
-    limits_c: tuple[float | None, float | None]
-    default_f: float | None
-    default_c: float | None
-    codes: dict[int, str]
-    instances: int
-    map1: tuple[int | None, ...]
-    map2: tuple[int | None, ...]
-    note: str
-    family: ControllerFamily
-    scale: float
-
-    @property
-    def class_id(self) -> int:
-        """The class byte."""
-        return self.number // 1000
-
-    @property
-    def member_id(self) -> int:
-        """The member byte."""
-        return self.number % 1000
-
-    @property
-    def readable(self) -> bool:
-        """Whether the parameter can be read."""
-        return "R" in self.rwes
-
-    @property
-    def writable(self) -> bool:
-        """Whether the parameter can be written."""
-        return "W" in self.rwes
-
-    @property
-    def persistent(self) -> bool:
-        """Whether a write wears the controller's EEPROM."""
-        return "E" in self.rwes
-
-    def register(self, instance: int, data_map: int) -> int | None:
-        """Return the first register of `instance` in `data_map`, as sent on the wire, or None.
-
-        None means that there is no register, or that it is not known.
-        """
-        registers = self.map1 if data_map == 1 else self.map2
-        return registers[instance - 1] if 1 <= instance <= len(registers) else None
-
-    def limits(self, scale: Unit | None) -> tuple[float | None, float | None]:
-        """Return the smallest and the largest value, for the scale of temperatures on the wire.
-
-        If `scale` is None, the range covers both scales.
-        """
-        if scale is Unit.FAHRENHEIT:
-            return self.limits_f
-        if scale is Unit.CELSIUS:
-            return self.limits_c
-        (low_f, high_f), (low_c, high_c) = self.limits_f, self.limits_c
-        low = None if low_f is None or low_c is None else min(low_f, low_c)
-        high = None if high_f is None or high_c is None else max(high_f, high_c)
-        return low, high
+MODBUS_ONLY = "Modbus only"
+"""How the note of a parameter begins that no list has."""
 
 
 class Registry:
     """The parameters of a product family, by name, alias and number.
 
-    `table` is the name of a file in `watlowlib/registry/tables`, `family` the product family.
+    Args:
+        table: The name of a file in `watlowlib/registry/tables`.
+        family: The product family.
+        more: A second file, whose lines replace those with the same number.
+        gateway: Whether the registers are those behind a gateway.
     """
 
-    def __init__(self, table: str, family: ControllerFamily) -> None:
-        self._table = table
+    def __init__(
+        self, table: str, family: ControllerFamily, *, more: str = "", gateway: bool = False
+    ) -> None:
+        self.table = table
+        self.more = more
+        self._gateway = gateway
         self.family = family
         self._parsed: dict[str, ParameterSpec] = {}
 
@@ -166,6 +53,12 @@ class Registry:
 
     def __len__(self) -> int:
         return len(self._lines)
+
+    @cached_property
+    def data_maps(self) -> tuple[int, ...]:
+        """The data maps in which a register is known, by the rule of `bases.py`."""
+        found = {data_map for (_, data_map), base in self._bases.items() if base.first is not None}
+        return tuple(sorted(found))
 
     def resolve(self, parameter: str | int) -> ParameterSpec:
         """Return the parameter with a name, alias, title or number.
@@ -232,11 +125,17 @@ class Registry:
 
     @cached_property
     def _lines(self) -> list[str]:
-        from importlib import resources
+        replaced = {line.split("\t", 1)[0] for line in self._more_lines}
+        lines = [line for line in _lines_of(self.table) if line.split("\t", 1)[0] not in replaced]
+        return [*lines, *self._more_lines]
 
-        text = (resources.files(__package__) / "tables" / self._table).read_text("utf-8")
-        lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-        return lines[1:]
+    @cached_property
+    def _more_lines(self) -> tuple[str, ...]:
+        return tuple(_lines_of(self.more)) if self.more else ()
+
+    @cached_property
+    def _bases(self) -> dict[tuple[int, int], Base]:
+        return bases_of(self.family.value, gateway=self._gateway)
 
     @cached_property
     def _by_name(self) -> dict[str, str]:
@@ -245,7 +144,7 @@ class Registry:
             number, name, aliases, _ = line.split("\t", 3)
             for key in (name, number, *aliases.split()):
                 if found.setdefault(key, line) is not line:
-                    raise ValueError(f"{self._table}: {key!r} is given twice")
+                    raise ValueError(f"{self.table}: {key!r} is given twice")
         return found
 
     @cached_property
@@ -262,8 +161,16 @@ class Registry:
         spec = self._parsed.get(line)
         if spec is None:
             # Two threads may parse the same line at once; both then use the first result.
-            spec = self._parsed.setdefault(line, _parse_line(line, self.family))
+            spec = self._parsed.setdefault(line, self._parse(line))
         return spec
+
+    def _parse(self, line: str) -> ParameterSpec:
+        more = line in self._more_lines
+        own = more or self.family in (ControllerFamily.PM, ControllerFamily.SD)
+        spec = _parse_line(line, self.family, self._bases, of_pm=not own)
+        if not more:
+            return spec
+        return replace(spec, unproven=spec.note, modbus_only=spec.note.startswith(MODBUS_ONLY))
 
 
 def normalized(name: str) -> str:
@@ -275,12 +182,33 @@ def _title(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
-def _parse_line(line: str, family: ControllerFamily) -> ParameterSpec:
+def _lines_of(table: str) -> list[str]:
+    from importlib import resources
+
+    text = (resources.files(__package__) / "tables" / table).read_text("utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return lines[1:]
+
+
+def _parse_line(
+    line: str,
+    family: ControllerFamily,
+    bases: dict[tuple[int, int], Base],
+    *,
+    of_pm: bool,
+) -> ParameterSpec:
+    """Return the parameter of a line; `of_pm`: its instances and exceptions are a PM's only."""
     (
         number, name, aliases, label, data_type, kind, rwes,
         low_f, high_f, low_c, high_c, default_f, default_c,
-        codes, map1, map2, instances, note, *scale,
+        codes, offset, map1, map2, instances, note, *scale,
     ) = line.split("\t")  # fmt: skip
+    class_id, count = int(number) // 1000, int(instances)
+    known = bases.get((class_id, 1)), bases.get((class_id, 2))
+    if of_pm:
+        map1 = map2 = ""
+        count = max((base.instances for base in known if base), default=count)
+    place = int(offset) if offset else None
     return ParameterSpec(
         number=int(number),
         name=name,
@@ -298,12 +226,13 @@ def _parse_line(line: str, family: ControllerFamily) -> ParameterSpec:
             int(code): text
             for code, text in (pair.split("=", 1) for pair in codes.split(",") if pair)
         },
-        instances=int(instances),
-        map1=_registers(map1),
-        map2=_registers(map2),
+        instances=count,
+        map1=_registers(map1, known[0], place, count),
+        map2=_registers(map2, known[1], place, count),
         note=note,
         family=family,
         scale=float(scale[0]) if scale else 1.0,
+        bases=known,
     )
 
 
@@ -311,8 +240,13 @@ def _number(text: str) -> float | None:
     return float(text) if text else None
 
 
-def _registers(text: str) -> tuple[int | None, ...]:
-    return tuple(None if register == "-" else int(register) for register in text.split())
+def _registers(
+    given: str, base: Base | None, offset: int | None, instances: int
+) -> tuple[int | None, ...]:
+    """Return the registers of the instances: those given, or those by the rule."""
+    if given:
+        return tuple(None if register == "-" else int(register) for register in given.split())
+    return base.registers(offset, instances) if base else ()
 
 
 PARAMETERS = Registry("pm.tsv", ControllerFamily.PM)
@@ -320,3 +254,24 @@ PARAMETERS = Registry("pm.tsv", ControllerFamily.PM)
 
 SD_PARAMETERS = Registry("sd.tsv", ControllerFamily.SD)
 """The parameters of the Series SD, which uses Modbus RTU only."""
+
+_REGISTRIES = {
+    ControllerFamily.RM: Registry("pm.tsv", ControllerFamily.RM),
+    ControllerFamily.RMC: Registry("pm.tsv", ControllerFamily.RMC),
+    ControllerFamily.RMH: Registry("pm.tsv", ControllerFamily.RMH, more="rmh.tsv"),
+    ControllerFamily.ST: Registry("pm.tsv", ControllerFamily.ST),
+    ControllerFamily.SD: SD_PARAMETERS,
+}
+_ST_BEHIND_GATEWAY = Registry("pm.tsv", ControllerFamily.ST, gateway=True)
+
+
+def registry_of(family: ControllerFamily, *, gateway: bool = False) -> Registry:
+    """Return the parameters of `family`, those of a PM if it is not known.
+
+    Args:
+        family: The product family.
+        gateway: Whether the registers are those behind a gateway, which differ for an ST.
+    """
+    if gateway and family is ControllerFamily.ST:
+        return _ST_BEHIND_GATEWAY
+    return _REGISTRIES.get(family, PARAMETERS)

@@ -1,5 +1,8 @@
 """Decoding of part numbers; fields that a part number does not contain are None.
 
+Of an RM or ST only the family is known, and of an RMC the communications: position 13 is A for
+Standard Bus only and 1 for Modbus RTU. Source: the RMC User's Guide, page 38.
+
 Example: PM3R1CA-AAAAAAA is a 1/32 DIN PID controller with ramp and soak, 100-240 VAC, no
 output 2, hence no cooling side, on Standard Bus only. Source: Watlow's ordering information
 as quoted by others, of medium confidence.
@@ -38,6 +41,15 @@ COMMUNICATIONS = {
     "K": "Bluetooth",
 }
 NO_OUTPUT = "A"
+FAMILIES = {
+    "PM": ControllerFamily.PM,
+    "RMC": ControllerFamily.RMC,
+    "RMH": ControllerFamily.RMH,
+    "RM": ControllerFamily.RM,
+    "ST": ControllerFamily.ST,
+    "SD": ControllerFamily.SD,
+}
+"""The families by the first letters of a part number; the longest match counts."""
 
 
 def decode_part_number(text: str) -> PartNumber:
@@ -48,7 +60,7 @@ def decode_part_number(text: str) -> PartNumber:
     """
     match = re.fullmatch(r"PM([0-9])(.)(.)(.)(.)[^-]*-(.).*", text.strip().upper())
     if match is None:
-        return PartNumber(text=text, family=_family_of(text))
+        return _of_other_family(text)
     case, control, supply, _, output_2, code = match.groups()
     communications = COMMUNICATIONS.get(code)
     return PartNumber(
@@ -72,7 +84,16 @@ def _has_modbus(communications: str | None) -> bool | None:
     return False if communications == COMMUNICATIONS["A"] else None
 
 
-def _family_of(text: str) -> ControllerFamily:
-    letters = text.strip().upper()[:2]
-    known = {"PM": ControllerFamily.PM, "SD": ControllerFamily.SD}
-    return known.get(letters, ControllerFamily.UNKNOWN)
+def _of_other_family(text: str) -> PartNumber:
+    number = text.strip().upper()
+    letters = (number[:length] for length in (3, 2))
+    family = next((FAMILIES[each] for each in letters if each in FAMILIES), None)
+    communications = None
+    if family is ControllerFamily.RMC and re.fullmatch(r"RMC[0-9A-Z]{9}[A1][0-9A-Z]{2}", number):
+        communications = COMMUNICATIONS[number[12]]
+    return PartNumber(
+        text=text,
+        family=family or ControllerFamily.UNKNOWN,
+        communications=communications,
+        modbus=_has_modbus(communications),
+    )

@@ -8,25 +8,24 @@ readings and samples have: that of the script, or `process_value` for an alias s
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
 from watlowlib.model import ControllerFamily
-from watlowlib.registry.parameters import ParameterSpec, Registry, normalized
+from watlowlib.registry.parameters import ParameterSpec, Registry, normalized, registry_of
 
 
 class ScriptRegistry(Registry):
     """The parameters of a product family, by the names that such scripts use.
 
     Args:
-        table: The name of the family's table.
-        family: The product family.
+        registry: The parameters of the family.
     """
 
-    def __init__(self, table: str, family: ControllerFamily) -> None:
-        super().__init__(table, family)
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(registry.table, registry.family, more=registry.more)
         self._recorded: dict[str, ParameterSpec] = {}
 
     def resolve(self, parameter: str | int) -> ParameterSpec:
@@ -71,14 +70,11 @@ class ScriptRegistry(Registry):
         return {
             name: (number, recorded)
             for family, name, number, recorded in rows
-            if family == self.family.value
+            if (family == ControllerFamily.SD) is (self.family is ControllerFamily.SD)
         }
 
 
-_PM = ScriptRegistry("pm.tsv", ControllerFamily.PM)
-_SD = ScriptRegistry("sd.tsv", ControllerFamily.SD)
-
-
+@cache
 def script_names(family: ControllerFamily) -> ScriptRegistry:
     """Return the registry of `family` for scripts."""
-    return _SD if family is ControllerFamily.SD else _PM
+    return ScriptRegistry(registry_of(family))
