@@ -26,7 +26,6 @@ from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import ProtocolKind, Unit
 from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController, Write
-from watlowlib.simulator import controller as simulated
 from watlowlib.streaming.recorder import record
 
 
@@ -151,12 +150,12 @@ def test_a_second_loop_is_read_and_written() -> None:
 
 
 def test_a_write_that_the_controller_refuses_is_an_error(
-    ctl: Controller, monkeypatch: pytest.MonkeyPatch
+    ctl: Controller, unit: SimulatedController
 ) -> None:
     # The controller may have narrower limits than the table; then it refuses the write.
     spec = PARAMETERS.resolve("alarm_high_setpoint")
     narrow = ParameterSpec(**{**vars(spec), "limits_f": (0.0, 200.0)})
-    monkeypatch.setitem(simulated._SPECS, 9001, narrow)
+    unit._specs[9001] = narrow
     with pytest.raises(WatlowAccessDeniedError, match=r"error 80.*alarm_high_setpoint 9001"):
         ctl.write_parameter("alarm_high_setpoint", 201.0, confirm=True)
     assert ctl.read_parameter("alarm_high_setpoint").value == 300.0

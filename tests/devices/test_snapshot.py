@@ -54,10 +54,9 @@ def test_the_list_of_a_parameter_ends_at_the_first_missing_instance(ctl: Control
 
 
 def test_a_parameter_that_the_controller_does_not_have_is_a_refusal(
-    monkeypatch: pytest.MonkeyPatch, ctl: Controller
+    monkeypatch: pytest.MonkeyPatch, ctl: Controller, unit: SimulatedController
 ) -> None:
-    specs = {number: spec for number, spec in simulated._SPECS.items() if number != 8022}
-    monkeypatch.setattr(simulated, "_SPECS", specs)
+    del unit._specs[8022]
     monkeypatch.setattr(simulated, "_CLASSES", simulated._CLASSES - {36})
     taken = ctl.read_all()
     statuses = {(each.number, each.instance): each.status for each in taken.refusals}

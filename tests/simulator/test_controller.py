@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 
@@ -109,9 +110,19 @@ def test_the_second_loop_has_its_own_oven() -> None:
     assert unit.get("process_value", 2) == pytest.approx(300.0, abs=1.0)
 
 
-@pytest.mark.parametrize("wrong", [{"address": 0}, {"address": 17}, {"loops": 3}])
-def test_invalid_arguments_are_rejected(wrong: dict[str, int]) -> None:
-    with pytest.raises(WatlowConfigurationError, match="address must be 1 to 16, loops 1 or 2"):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"address": 0}, "address=0: it must be 1 to 16"),
+        ({"address": 17}, "address=17: it must be 1 to 16"),
+        ({"loops": 3}, "loops=3: of family 'pm' it must be 1 or 2"),
+        ({"loops": 2, "family": "rmh"}, "loops=2: of family 'rmh' it must be 16"),
+        ({"family": "rm"}, "family='rm': it must be one of pm, rmc, rmh, st"),
+        ({"family": "st", "data_map": 1}, "data_map=1: of family 'st' it must be 2"),
+    ],
+)
+def test_invalid_arguments_are_rejected(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(WatlowConfigurationError, match=message):
         SimulatedController(**wrong)
 
 

@@ -303,7 +303,7 @@ def test_both_words_of_a_value_are_from_one_moment() -> None:
     [
         ({"modbus_address": 0}, "modbus_address=0: give 1 to 247"),
         ({"modbus_address": 248}, "modbus_address=248"),
-        ({"data_map": 3}, "data_map=3.*allowed are 1 or 2"),
+        ({"data_map": 3}, "data_map=3: .*must be 1 or 2"),
         ({"gaps": "none"}, "gaps='none'.*refuse or zero"),
         ({"word_order": "auto"}, "word_order='auto': allowed are high_low, low_high"),
         ({"word_order": "low"}, "word_order='low'"),

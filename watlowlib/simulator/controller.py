@@ -1,4 +1,7 @@
-"""A simulated EZ-ZONE PM: every parameter of the table, and ovens under its control loops.
+"""A simulated EZ-ZONE PM, RMC, RMH or ST: every parameter, and ovens under its control loops.
+
+An RMC, RMH or ST has the parameters of a PM, with more instances, and over Modbus those whose
+registers are known. What else it has is not public.
 
 Its error replies to the attribute service are those observed on a PM3: 81 for an unknown class,
 83 for an unknown member, 84 for an unknown instance, 80 for a rejected write. Error 80 for a value
@@ -12,6 +15,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
+from functools import cached_property
 from typing import TypeVar
 
 from watlowlib._internal.clock import SystemClock, Ticking
@@ -19,9 +23,8 @@ from watlowlib._internal.validation import as_enum, as_int
 from watlowlib.devices.stdbus_driver import tag_of
 from watlowlib.devices.values import SETPOINT, as_stored, is_cool_side, quantity_of
 from watlowlib.errors import WatlowConfigurationError, WatlowFrameError
-from watlowlib.model import ProtocolKind, Unit, Value, WordOrder
+from watlowlib.model import ControllerFamily, ProtocolKind, Unit, Value, WordOrder
 from watlowlib.protocol.modbus.frames import SLAVES
-from watlowlib.protocol.stdbus.frames import ADDRESSES
 from watlowlib.protocol.stdbus.payloads import (
     ErrorCode,
     ErrorReply,
@@ -34,7 +37,7 @@ from watlowlib.protocol.stdbus.payloads import (
     decode_value,
     encode_value,
 )
-from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec
+from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec, registry_of
 from watlowlib.simulator import shipped
 from watlowlib.simulator.alarms import AlarmSettings, SimulatedAlarm
 from watlowlib.simulator.loop import LoopSettings, SimulatedLoop
@@ -55,9 +58,7 @@ ORDERS = {WordOrder.HIGH_LOW: 1330, WordOrder.LOW_HIGH: 1331}
 DISPLAY_UNITS = 17050
 SCALE_CODES = {Unit.FAHRENHEIT: 30, Unit.CELSIUS: 15}
 SENSOR_GOOD, SENSOR_OPEN = 61, 65
-ALARMS = 4
 _CLASSES = frozenset(spec.class_id for spec in PARAMETERS)
-_SPECS = {spec.number: spec for spec in PARAMETERS}
 
 
 class SimulatedController:
@@ -69,13 +70,14 @@ class SimulatedController:
         address: Standard Bus address, 1 to 16 (17001).
         setpoint: Initial set point, in the scale of the wire.
         oven: The oven it heats, in the same scale; a second loop has a copy with another seed.
-        loops: 1 or 2. A unit with one loop has only instance 1 of each parameter, like a PM3.
+        loops: Of a PM 1 or 2; an RMC has 4, an RMH 16 and an ST 1. A unit with one loop has only
+            instance 1 of each parameter, like a PM3.
         cooling: Whether it has a cooling output; without one, the cool-side parameters hold bits
             that are not a value.
         part_number: The part number (1009); None for one that matches the other arguments.
         protocol: The protocol it is set to (17009).
         modbus_address: 1 to 247 (17007); None for the same as `address`.
-        data_map: The Modbus data map, 1 or 2.
+        data_map: The Modbus data map, 1 or 2; None for 1, of an ST 2.
         word_order: Word order of 32-bit values in two registers (17043).
         registers_per_read: Most registers of one Modbus read, 1 to 125; None for 125.
         temperature_unit: The scale of temperatures on the wire at the start, "F" or "C"; also
@@ -84,6 +86,8 @@ class SimulatedController:
             it sets the scale on the wire.
         gaps: The reply to a Modbus read across unreadable registers: exception 02 with "refuse",
             0 for these registers with "zero".
+
+        family: "pm", "rmc", "rmh" or "st".
 
     Attributes:
         modbus: The Modbus slave; with `modbus.failing = True` its replies are exception 04.
@@ -96,30 +100,33 @@ class SimulatedController:
         *,
         setpoint: float = 75.0,
         oven: Oven | None = None,
-        loops: int = 1,
+        loops: int | None = None,
         cooling: bool = False,
         part_number: str | None = None,
         protocol: ProtocolKind | str = ProtocolKind.STDBUS,
         modbus_address: int | None = None,
-        data_map: int = 1,
+        data_map: int | None = None,
         word_order: WordOrder | str = WordOrder.LOW_HIGH,
         registers_per_read: int | None = None,
         temperature_unit: str = "F",
         label_only: bool = True,
         gaps: str = "refuse",
+        family: ControllerFamily | str = ControllerFamily.PM,
     ) -> None:
-        _check_unit(address, loops)
+        shipped.check_address(address)
+        self.family = as_enum("family", ControllerFamily, family)
+        self.loops = loops = shipped.loops_of(self.family, loops)
+        self._registry = registry_of(self.family)
         self._scale = as_scale("temperature_unit", temperature_unit)
         self._label_only = label_only
         slave = address if modbus_address is None else modbus_address
         as_int("modbus_address", slave, SLAVES[0], SLAVES[-1], "give 1 to 247")
         protocol_code = _setting_code("protocol", ProtocolKind, protocol, PROTOCOLS)
         order_code = _setting_code("word_order", WordOrder, word_order, ORDERS)
-        bank = RegisterBank(self, PARAMETERS, data_map=data_map, gaps=gaps)
-        self.data_map = data_map
+        self.data_map = shipped.data_map_of(self._registry, data_map)
+        bank = RegisterBank(self, self._registry, data_map=self.data_map, gaps=gaps)
         self.modbus = ModbusSlave(bank, registers_per_read)
         self.register_writes = self.modbus.register_writes
-        self.loops = loops
         self.cooling = cooling
         self.writes: list[Write] = []
         self.eeprom_writes = 0
@@ -127,15 +134,15 @@ class SimulatedController:
         oven = oven or Oven(seed=address)
         ovens = (replace(oven, seed=oven.seed + 100 * n) for n in range(loops))
         self._loops = [SimulatedLoop(each, setpoint) for each in ovens]
-        self._alarms = [SimulatedAlarm() for _ in range(ALARMS)]
+        self._alarms = [SimulatedAlarm() for _ in range(self._registry.resolve(9009).instances)]
         self._lock = threading.RLock()
         self._clock: Ticking = SystemClock()
         self._updated_ns = self._clock.now_ns()
         codes = {17001: address, 17007: slave, 17009: protocol_code, 17043: order_code}
         codes[DISPLAY_UNITS] = SCALE_CODES[self._scale]
-        self._values = self._start_values(setpoint, shipped.identity(address) | codes)
+        self._values = self._start_values(setpoint, shipped.identity(address, self.family) | codes)
         self._values[1009, 1] = part_number or shipped.part_number(
-            loops, cooling, modbus=self.speaks is ProtocolKind.MODBUS_RTU
+            self.family, loops, cooling, modbus=self.speaks is ProtocolKind.MODBUS_RTU
         )
 
     def _start_values(
@@ -144,17 +151,21 @@ class SimulatedController:
         """Return the values of all parameters and instances at the start."""
         values: dict[tuple[int, int], Value] = {
             (spec.number, instance): shipped.start_value(spec, self._scale)
-            for spec in PARAMETERS
+            for spec in self._registry
             for instance in range(1, self.instances_of(spec) + 1)
         }
         values |= {(SETPOINT, n): float(setpoint) for n in range(1, self.loops + 1)}
-        values |= {(number, n): value for number, n, value in shipped.pointers(self.data_map)}
+        values |= {
+            (number, n): value
+            for number, n, value in shipped.pointers(self._registry, self.data_map)
+        }
         return values | {(number, 1): value for number, value in identity.items()}
 
     def __repr__(self) -> str:
         modbus = self.speaks is ProtocolKind.MODBUS_RTU
         where = f"Modbus address {self.modbus_address}" if modbus else f"address {self.address}"
-        return f"<SimulatedController {where}>"
+        family = "" if self.family is ControllerFamily.PM else f"{self.family.value.upper()} "
+        return f"<SimulatedController {family}{where}>"
 
     @property
     def address(self) -> int:
@@ -191,6 +202,11 @@ class SimulatedController:
         # Instance 2 of an assembly class is the other data direction, not a second loop.
         return spec.instances if self.loops > 1 or spec.class_id in ASSEMBLY else 1
 
+    @cached_property
+    def _specs(self) -> dict[int, ParameterSpec]:
+        """The parameters on Standard Bus by number."""
+        return {spec.number: spec for spec in self._registry if not spec.modbus_only}
+
     def live_by(self, clock: Ticking) -> None:
         """Use `clock` for the process time from now on."""
         with self._lock:
@@ -199,14 +215,14 @@ class SimulatedController:
 
     def get(self, parameter: str | int, instance: int = 1) -> Value:
         """Return the current value of `parameter`, as a read would."""
-        spec = PARAMETERS.resolve(parameter)
+        spec = self._registry.resolve(parameter)
         with self._lock:
             self._update()
             return self._current(spec, instance)
 
     def set(self, parameter: str | int, value: Value, instance: int = 1) -> None:
         """Set `parameter` inside the unit, as with the controller's own keys."""
-        spec = PARAMETERS.resolve(parameter)
+        spec = self._registry.resolve(parameter)
         with self._lock:
             self._update()
             self._values[spec.number, instance] = value
@@ -229,7 +245,7 @@ class SimulatedController:
         """Return the reply to `request`; None for a payload that is not a request."""
         if not isinstance(request, (ReadRequest, WriteRequest)):
             return None
-        spec = _SPECS.get(request.class_id * 1000 + request.member_id)
+        spec = self._specs.get(request.class_id * 1000 + request.member_id)
         if request.class_id not in _CLASSES:
             return ErrorReply(ErrorCode.NO_SUCH_OBJECT)
         if spec is None:
@@ -277,7 +293,7 @@ class SimulatedController:
         )
 
     def _limit_on_wire(self, number: int, instance: int) -> float:
-        value = self.held(_SPECS[number], instance)
+        value = self.held(self._specs[number], instance)
         return float(value) if isinstance(value, (int, float)) else 0.0
 
     def _converted(self, spec: ParameterSpec, value: Value, source: Unit, target: Unit) -> Value:
@@ -303,7 +319,7 @@ class SimulatedController:
         number, stored = spec.number, self._values[spec.number, instance]
         if is_cool_side(spec) and not self.cooling and isinstance(stored, float):
             return UNINITIALISED
-        if 9009 <= number <= 9012 and instance <= ALARMS:
+        if 9009 <= number <= 9012:
             alarm = self._alarms[instance - 1]
             flags = {9010: alarm.latched, 9011: alarm.silenced, 9012: alarm.clearable}
             return alarm.state if number == 9009 else YES if flags[number] else NO
@@ -364,13 +380,6 @@ class SimulatedController:
     def _float(self, number: int, instance: int) -> float:
         value = self._values[number, instance]
         return float(value) if isinstance(value, (int, float)) else 0.0
-
-
-def _check_unit(address: int, loops: int) -> None:
-    if address not in ADDRESSES or loops not in (1, 2):
-        raise WatlowConfigurationError(
-            f"address={address!r}, loops={loops!r}: address must be 1 to 16, loops 1 or 2"
-        )
 
 
 def _wire_tag(spec: ParameterSpec) -> Tag:

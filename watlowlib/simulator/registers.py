@@ -4,16 +4,16 @@ A `RegisterBank` reads and writes registers, in the data map and word order of i
 frames and line timing are handled elsewhere. The registers are from Watlow's list. The other
 behaviour of a unit is not published; assumed here:
 
-- Parameters of a PM are two registers apart. The odd register after a one-register value reads
-  0; a write to it together with its value changes nothing.
+- Parameters of an EZ-ZONE are two registers apart. The odd register after a one-register value
+  reads 0; a write to it together with its value changes nothing.
 - A register without a parameter, of an instance the unit does not have, or of a write-only
   parameter cannot be read: exception 02. The same holds for a read across such a register, or,
   with `gaps="zero"`, only for a read that begins or ends at one.
 - A rejected value, half a value, and any value of a read-only parameter: exception 03. A write
   to several parameters is checked as a whole before the first is stored.
 - Where the list has two parameters at one register, the writable one counts, else the first.
-- The assembly has the same registers in both maps, also on units with one loop. A pointer may
-  have any value; only a read through a pointer to no register fails (02). A write through a
+- The assembly of a PM has the same registers in both maps, also on units with one loop. A pointer
+  may have any value; only a read through a pointer to no register fails (02). A write through a
   pointer is rejected (03).
 """
 
@@ -95,9 +95,11 @@ def register_map(
     """Return the value at each register of a data map, also at the odd registers after values."""
     ranges: dict[int, RegisterRange] = {}
     for spec in registry:
-        spacing = 2 if spec.family is ControllerFamily.PM else 1
+        spacing = 1 if spec.family is ControllerFamily.SD else 2
         for instance in range(1, instances_of(spec) + 1):
-            first = spec.register(instance, 1 if spec.class_id in ASSEMBLY else data_map)
+            first = spec.register(instance, data_map)
+            if first is None and spec.class_id in ASSEMBLY:
+                first = spec.register(instance, 1)
             if first is None:
                 continue
             new, existing = RegisterRange(spec, instance, first), ranges.get(first)

@@ -90,6 +90,8 @@ def _controller(given: Mapping[str, Any], number: int, protocol: ProtocolKind) -
     if given["family"] is ControllerFamily.SD:
         return simulated_oven(given["address"], number, SimulatedSD, temperature_unit=unit)
     options: dict[str, Any] = {"protocol": protocol}
+    if given["family"] is not ControllerFamily.UNKNOWN:
+        options["family"] = given["family"]
     if given["data_map"] != "auto":
         options["data_map"] = given["data_map"]
     if given["word_order"] is not WordOrder.AUTO:
