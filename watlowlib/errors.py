@@ -146,7 +146,7 @@ class WatlowConfirmationError(WatlowConfigurationError):
 
 
 class WatlowUncertainError(WatlowConfigurationError):
-    """Over Modbus, the request needs the data map or the word order, which is not known."""
+    """Over Modbus, the data map, the word order or the register is not certain."""
 
     status = "uncertain"
 

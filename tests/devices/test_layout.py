@@ -67,6 +67,15 @@ def test_a_certain_layout_is_discovered(
     assert (check_map(found), check_order(found)) == (data_map, order)
 
 
+def test_an_rmc_is_not_taken_for_a_pm_in_data_map_2() -> None:
+    # If the loops of an RMC begin at 2220, the third has its mode at 2362.
+    rmc = {2220 + 70 * loop + at: code for loop in range(4) for at, code in ((2, 10), (4, 71))}
+    assert rmc[2362] == 10
+    found = discover_layout(RegisterLayout(), Registers(rmc | {0: 28, 1: 0}).read)
+    with pytest.raises(WatlowUncertainError, match="give family='rmc' for an RMC"):
+        check_map(found)
+
+
 @pytest.mark.parametrize(
     "registers",
     [

@@ -27,6 +27,7 @@ from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.protocol.modbus.words import decode_words
 from watlowlib.registry.parameters import DataType
 
+POINTER = 19001
 POINTERS, VALUES, PAIRS = 40, 200, 40
 """First register of each, and the number of pairs. Source: classes 19 and 20."""
 
@@ -54,10 +55,12 @@ def assembled(
 @contextmanager
 def _assembled(session: Session, driver: ModbusDriver, targets: list[Target]) -> Iterator[None]:
     session.confirm()
-    if check_map(driver.discover_layout()) != 1:
+    pointer = driver.registry.resolve(POINTER)
+    data_map = check_map(driver.discover_layout())
+    if pointer.register(1, data_map) != POINTERS:
         raise WatlowConfigurationError(
-            f"{session.name}: the registers of the assembly in data map 2 are not known; "
-            "leave assembly out"
+            f"{session.name}: the registers of the assembly in data map {data_map} of family "
+            f"{pointer.family.value!r} are not known; leave assembly out"
         )
     spans = [driver.span(target) for target in targets]
     pointers = [n for span in spans for n in (span.register, span.end - 1)]

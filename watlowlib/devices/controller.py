@@ -142,12 +142,16 @@ class Controller(ControllerReads):
             return as_number(send_write(self._session, write, force=force, verify=verify))
 
     def loop(self, number: int) -> ControllerLoop:
-        """Return control loop `number`, 1 or 2.
+        """Return control loop `number`: 1 or 2, of an RMC up to 4, of an RMH up to 16.
 
         Raises:
             WatlowConfigurationError: The part number says that this unit has no such loop.
         """
-        number = as_int("loop", number, 1, 2, "an EZ-ZONE PM has loop 1, some have loop 2 too")
+        most = max(2, self.registry.resolve("setpoint").instances)
+        allowed = f"family={self._session.family.value!r} has loops 1 to {most}"
+        if most == 2:
+            allowed = "an EZ-ZONE PM has loop 1, some have loop 2 too (family='rmc': 4, 'rmh': 16)"
+        number = as_int("loop", number, 1, most, allowed)
         part = self._session.part_number() if number > 1 else None
         if part is not None and part.loops is not None and number > part.loops:
             raise WatlowConfigurationError(
@@ -156,7 +160,7 @@ class Controller(ControllerReads):
         return ControllerLoop(self._session, number)
 
     def alarm(self, instance: int) -> Alarm:
-        """Return alarm `instance`, from 1 to 4."""
+        """Return alarm `instance`: 1 to 4, of an RMC up to 8, of an RMH up to 16."""
         spec = self.registry.resolve("alarm_state")
         return Alarm(self._session, check_instance(spec, instance))
 

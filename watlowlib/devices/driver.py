@@ -132,6 +132,14 @@ class Driver(NotCopied, ABC):
             WatlowConfigurationError: The parameter has no register.
         """
 
+    def check_write(self, spec: ParameterSpec, instance: int) -> None:
+        """Refuse also a parameter that this protocol can read, but not write. Sends nothing.
+
+        Raises:
+            WatlowConfigurationError: It cannot be written.
+        """
+        self.check(spec, instance)
+
     @abstractmethod
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter.

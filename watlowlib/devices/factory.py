@@ -29,6 +29,7 @@ from watlowlib.protocol.exchange import LONGEST_TIMEOUT_S, RetryPolicy
 from watlowlib.protocol.modbus.frames import MOST_READ
 from watlowlib.protocol.port_pool import Lease, acquire_lease
 from watlowlib.protocol.stdbus.client import StdBusClient
+from watlowlib.registry.parameters import registry_of
 from watlowlib.transport.base import Transport
 from watlowlib.transport.settings import SerialSettings
 from watlowlib.units import as_scale
@@ -69,7 +70,8 @@ def open_device(
             and 38400 baud on Standard Bus (its only baud rate) or 9600 baud on Modbus RTU (the
             factory default).
         family: The product family. A Series SD must be named: it has other parameters and
-            supports only Modbus RTU.
+            supports only Modbus RTU. An RMC, RMH, ST or RM must be named over Modbus, where its
+            registers are not those of a PM, and for loops beyond the second. A PM PLUS is a PM.
         name: Name of the controller in samples; default such as `1@ttyUSB0`.
         temperature_unit: "C" or "F" where the scale of temperatures on the wire is known;
             without it they have no unit. The factory default of the controllers is °F. It
@@ -208,7 +210,14 @@ def _driver(
 
     if family is ControllerFamily.SD:
         return SeriesSdDriver(client, address, policy, given=LAYOUT, registers_per_read=limit)
-    return ModbusDriver(client, address, policy, given=layout, registers_per_read=limit)
+    return ModbusDriver(
+        client,
+        address,
+        policy,
+        given=layout,
+        registers_per_read=limit,
+        registry=registry_of(family),
+    )
 
 
 def _given_layout(data_map: int | str, word_order: WordOrder | str) -> RegisterLayout:

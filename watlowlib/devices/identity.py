@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from watlowlib.devices.layout import HARDWARE_IDS
+from watlowlib.devices.layout import HARDWARE_IDS, RegisterLayout
 from watlowlib.devices.replacement import Identity, read_identity
 from watlowlib.devices.session import Session
 from watlowlib.errors import (
@@ -49,7 +49,7 @@ def identify(session: Session) -> DeviceInfo:
         address=session.address,
         protocol=session.protocol,
         part_number=part,
-        family=_family(session, part, hardware),
+        family=_family(session, part, hardware, layout),
         loops=part.loops if part else None,
         hardware_id=hardware,
         firmware_id=_read(session, "firmware", int),
@@ -108,11 +108,17 @@ def known_identity(session: Session, name: str) -> dict[str, Any]:
     }
 
 
-def _family(session: Session, part: PartNumber | None, hardware: int | None) -> ControllerFamily:
-    """Return the family by the part number; over Modbus, which has none, by the hardware ID."""
+def _family(
+    session: Session, part: PartNumber | None, hardware: int | None, layout: RegisterLayout
+) -> ControllerFamily:
+    """Return the family by the part number; else the one given.
+
+    Over Modbus, where there is no part number, a controller is a PM if it has the hardware ID and
+    the control mode of a PM at the registers of a PM.
+    """
     if part is not None and part.family is not ControllerFamily.UNKNOWN:
         return part.family
-    if session.family is ControllerFamily.UNKNOWN and hardware in HARDWARE_IDS:
+    if session.family is ControllerFamily.UNKNOWN and layout.data_map and hardware in HARDWARE_IDS:
         return ControllerFamily.PM
     return session.family
 

@@ -4,7 +4,9 @@ Both are settings of the controller, and a program that assumes the wrong one wr
 another parameter. They are discovered with reads only:
 
 - The data map by the active control mode (8002) and the heat algorithm (8003): only in one of
-  the two maps do their registers hold codes of these enumerations.
+  the two maps do their registers hold codes of these enumerations. The same test shows whether
+  a controller is the RMH or ST that the user says. The registers of an RMC cannot be tested:
+  those of 8002 are not certain.
 - The word order by its own setting (17043), a single register, and by the hardware ID (1001),
   a small number in two registers, of which the low one is not 0 and the high one is.
 
@@ -13,7 +15,7 @@ Exceptions 01, 02 and 03 count as "no such register". Any other error is raised.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -24,17 +26,26 @@ from watlowlib.errors import (
     WatlowUncertainError,
 )
 from watlowlib.model import WordOrder
-from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+from watlowlib.registry.parameters import PARAMETERS, ParameterSpec, Registry
 
 ReadBlock: TypeAlias = "Callable[[int, int], tuple[int, ...]]"
 """Reads a number of registers, given the first register and the count."""
 
-MAPS = (1, 2)
 HARDWARE_IDS = (19, 28)
 """The hardware IDs in the register list."""
 
 ORDERS = {1330: WordOrder.HIGH_LOW, 1331: WordOrder.LOW_HIGH}
 ORDER_SETTING = 17043
+
+RMC_MODE = 2222
+"""Register of 8002 in an RMC, if its loops begin at 2220. Then loop 3 has it where a PM has that of
+loop 1 in data map 2, which has no register here."""
+
+RMC_DOUBT = (
+    "8002 and 8003 hold valid codes in data map 2, and 8002 also where an RMC may have it; give "
+    "family='rmc' for an RMC"
+)
+NEITHER = "in neither map; give family='sd' for a Series SD, or that of an RM or ST"
 
 
 @dataclass(frozen=True)
@@ -52,16 +63,20 @@ class RegisterLayout:
     doubt: str = ""
 
 
-def discover_layout(known: RegisterLayout, read: ReadBlock) -> RegisterLayout:
+def discover_layout(
+    known: RegisterLayout, read: ReadBlock, registry: Registry = PARAMETERS
+) -> RegisterLayout:
     """Return the layout of the controller; what the user has given in `known` is not read.
+
+    `registry` has the registers of its family.
 
     Raises:
         WatlowTimeoutError: No reply.
         WatlowCRCError: Only damaged replies.
         WatlowConnectionError: The port is lost.
     """
-    layout = known if known.data_map is not None else _with_map(known, read)
-    return layout if layout.word_order is not None else _with_order(layout, read)
+    layout = known if known.data_map is not None else _with_map(known, read, registry)
+    return layout if layout.word_order is not None else _with_order(layout, read, registry)
 
 
 def check_map(layout: RegisterLayout) -> int:
@@ -85,28 +100,38 @@ def check_order(layout: RegisterLayout) -> WordOrder:
     return layout.word_order
 
 
-def _with_map(layout: RegisterLayout, read: ReadBlock) -> RegisterLayout:
-    found = [data_map for data_map in MAPS if _matches(data_map, read)]
-    if len(found) == 1:
-        return replace(layout, data_map=found[0])
-    where = "in both maps" if found else "in neither map; give family='sd' for a Series SD"
-    return _with_doubt(layout, f"8002 and 8003 hold valid codes {where}")
+def _with_map(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> RegisterLayout:
+    maps, specs = registry.data_maps, (registry.resolve(8002), registry.resolve(8003))
+    tested = [each for each in maps if specs[0].register(1, each) is not None]
+    if len(maps) == 1 and not tested:
+        return replace(layout, data_map=maps[0])  # the only one, and no register to test it by
+    found = [
+        each for each in tested if _hold_codes([(s, s.register(1, each)) for s in specs], read)
+    ]
+    if registry is not PARAMETERS:
+        doubt = f"8002 and 8003 hold no valid codes: check family={registry.family.value!r}"
+    elif found == [2] and _hold_codes([(specs[0], RMC_MODE)], read):
+        return _with_doubt(layout, RMC_DOUBT)
+    else:
+        doubt = f"8002 and 8003 hold valid codes {'in both maps' if found else NEITHER}"
+    return replace(layout, data_map=found[0]) if len(found) == 1 else _with_doubt(layout, doubt)
 
 
-def _matches(data_map: int, read: ReadBlock) -> bool:
-    """Whether the registers of 8002 and 8003 in this map hold codes of these enumerations."""
-    return all(
-        _read_one(spec, data_map, read) in spec.codes
-        for spec in (PARAMETERS.resolve(8002), PARAMETERS.resolve(8003))
-    )
+def _hold_codes(registers: Iterable[tuple[ParameterSpec, int | None]], read: ReadBlock) -> bool:
+    """Whether the registers hold codes of these enumerations."""
+    return all(_read_one(register, read) in spec.codes for spec, register in registers)
 
 
-def _with_order(layout: RegisterLayout, read: ReadBlock) -> RegisterLayout:
-    setting = None
-    if layout.data_map is not None:
-        code = _read_one(PARAMETERS.resolve(ORDER_SETTING), layout.data_map, read)
-        setting = ORDERS.get(-1 if code is None else code)
-    words = _read_or_none(0, 2, read) or (0, 0)
+def _with_order(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> RegisterLayout:
+    data_map = layout.data_map
+    spec, hardware = registry.resolve(ORDER_SETTING), registry.resolve(1001).register(1, 1)
+    code = None if data_map is None else _read_one(spec.register(1, data_map), read)
+    setting = ORDERS.get(-1 if code is None else code)
+    if hardware is None:
+        if setting is not None:  # the only evidence there is
+            return replace(layout, word_order=setting)
+        return _with_doubt(layout, "17043 gives no order" if code is None else f"17043 is {code}")
+    words = _read_or_none(hardware, 2, read) or (0, 0)
     by_hardware_id = _order_of_small_number(words)
     confirmed = setting or max(words) in HARDWARE_IDS
     if by_hardware_id is not None and confirmed and setting in (by_hardware_id, None):
@@ -125,10 +150,8 @@ def _order_of_small_number(words: tuple[int, ...]) -> WordOrder | None:
     return WordOrder.HIGH_LOW if second and not first else None
 
 
-def _read_one(spec: ParameterSpec, data_map: int, read: ReadBlock) -> int | None:
-    register = spec.register(1, data_map)
-    assert register is not None
-    words = _read_or_none(register, 1, read)
+def _read_one(register: int | None, read: ReadBlock) -> int | None:
+    words = None if register is None else _read_or_none(register, 1, read)
     return words[0] if words else None
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,9 +23,9 @@ from watlowlib.devices.layout import (
     discover_layout,
 )
 from watlowlib.devices.read_planner import FRAMING_BYTES, Block, ReadPlanner, Span
+from watlowlib.devices.unknown_registers import no_register, not_proven
 from watlowlib.devices.values import counts, present
 from watlowlib.errors import (
-    WatlowConfigurationError,
     WatlowConnectionError,
     WatlowDeviceError,
     WatlowError,
@@ -40,7 +41,9 @@ from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.client import ModbusClient
 from watlowlib.protocol.modbus.words import decode_words, encode_words, of_counts, register_count
 from watlowlib.protocol.stats import DeviceStats
-from watlowlib.registry.parameters import DataType, ParameterSpec
+from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec, Registry
+
+log = logging.getLogger(__name__)
 
 SpanResult: TypeAlias = "tuple[Span, Reply | WatlowError]"
 
@@ -49,7 +52,8 @@ class ModbusDriver(Driver):
     """An EZ-ZONE PM on Modbus RTU, with slave address 1 to 247.
 
     `given` has the data map and word order as far as the user has given them;
-    `registers_per_read` is the most registers in one read, before any is refused.
+    `registers_per_read` is the most registers in one read, before any is refused. `registry` has
+    the registers of its family.
     """
 
     def __init__(
@@ -60,8 +64,10 @@ class ModbusDriver(Driver):
         *,
         given: RegisterLayout = RegisterLayout(),  # noqa: B008 - a frozen value
         registers_per_read: int = 32,
+        registry: Registry = PARAMETERS,
     ) -> None:
         super().__init__(address, policy)
+        self.registry = registry
         self.planner = ReadPlanner(registers_per_read, client.byte_time_s)
         self._registers_per_read = registers_per_read
         self._client = client
@@ -69,6 +75,8 @@ class ModbusDriver(Driver):
         self._discovered: RegisterLayout | None = None
         self.assembled: dict[Target, int] = {}
         """The register of the assembly that shows each target, while there is one."""
+        self._doubted: set[str] = set()
+        """The doubts about registers for which a warning was logged."""
 
     @property
     def stats(self) -> DeviceStats:
@@ -80,7 +88,7 @@ class ModbusDriver(Driver):
         layout = self._discovered
         if layout is None:
             # Two threads may discover it at once; both get the same result.
-            self._discovered = layout = discover_layout(self._given, self.read_block)
+            self._discovered = layout = discover_layout(self._given, self.read_block, self.registry)
         return layout
 
     @property
@@ -109,10 +117,30 @@ class ModbusDriver(Driver):
         Raises:
             WatlowConfigurationError: It has none.
         """
+        self._doubts(spec, instance)
+
+    def check_write(self, spec: ParameterSpec, instance: int) -> None:
+        """Refuse also a parameter whose register is not proven.
+
+        Raises:
+            WatlowUncertainError: It is not.
+        """
+        doubts = self._doubts(spec, instance)
+        if all(doubts):
+            raise not_proven(spec, instance, doubts[0])
+
+    def _doubts(self, spec: ParameterSpec, instance: int) -> list[str]:
+        """Return for each possible register why it is not proven; empty if it is.
+
+        Raises:
+            WatlowConfigurationError: There is none.
+        """
         data_map = self.known_layout.data_map
         maps = (1, 2) if data_map is None else (data_map,)
-        if all(spec.register(instance, each) is None for each in maps):
-            raise _no_register(spec, instance, data_map)
+        found = [each for each in maps if spec.register(instance, each) is not None]
+        if not found:
+            raise no_register(spec, instance, data_map)
+        return [spec.doubt(instance, each) for each in found]
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; see `ModbusClient.read`."""
@@ -178,7 +206,8 @@ class ModbusDriver(Driver):
         # The policy first: after another opening of the port, this layout is not used.
         policy = self._policy
         layout = self.discover_layout()
-        check_map(layout)
+        if doubt := spec.doubt(instance, check_map(layout)):
+            raise not_proven(spec, instance, doubt)
         order = check_order(layout)
         span = self.span((spec, instance))
         raw = value if spec.data_type is DataType.FLOAT else counts(spec, value)
@@ -231,8 +260,26 @@ class ModbusDriver(Driver):
         if not (spec.map1 == spec.map2 or (same and self._given.word_order)):
             register = spec.register(instance, check_map(self.discover_layout()))
         if register is None:
-            raise _no_register(spec, instance, self.known_layout.data_map)
+            raise no_register(spec, instance, self.known_layout.data_map)
+        if self.registry is not PARAMETERS:
+            self._warn_of_doubt(spec, instance)
         return Span(register, register_count(spec.data_type), target)
+
+    def _warn_of_doubt(self, spec: ParameterSpec, instance: int) -> None:
+        """Log that a register is not proven, once for all with the same doubt."""
+        doubt = spec.doubt(instance, self.known_layout.data_map or 1)
+        if doubt and doubt not in self._doubted:
+            self._doubted.add(doubt)
+            log.warning(
+                "%s (%d) instance %d at address %d: its register is not proven (%s); check that "
+                "the value is right, also of others of class %d",
+                spec.name,
+                spec.number,
+                instance,
+                self.address,
+                doubt,
+                spec.class_id,
+            )
 
     def _order(self, spec: ParameterSpec) -> WordOrder:
         """Return the word order of `spec`; it does not matter to a single register."""
@@ -310,13 +357,3 @@ def _part_of(reply: Reply, block: Block, span: Span) -> Reply:
 
 def _words(reply: Reply) -> tuple[int, ...]:
     return struct.unpack(f">{len(reply.content) // 2}H", reply.content)
-
-
-def _no_register(
-    spec: ParameterSpec, instance: int, data_map: int | None
-) -> WatlowConfigurationError:
-    where = "" if data_map is None else f" in data map {data_map}, or none is known"
-    return WatlowConfigurationError(
-        f"{spec.name} ({spec.number}) instance {instance} has no Modbus register{where}; "
-        "nothing was sent"
-    )

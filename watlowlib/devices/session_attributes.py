@@ -8,7 +8,7 @@ from watlowlib.model import ControllerFamily, ProtocolKind, Unit
 from watlowlib.model.events import EventKind, EventListener
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease
-from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, Registry
+from watlowlib.registry.parameters import Registry, registry_of
 from watlowlib.transport.settings import SerialSettings
 
 
@@ -30,7 +30,7 @@ class SessionAttributes(NotCopied):
     @property
     def registry(self) -> Registry:
         """The parameters of the family."""
-        return SD_PARAMETERS if self.family is ControllerFamily.SD else PARAMETERS
+        return registry_of(self.family)
 
     @property
     def temperature_unit(self) -> Unit | None:

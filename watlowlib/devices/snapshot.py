@@ -19,6 +19,7 @@ from watlowlib.devices.identity import identify, known_identity
 from watlowlib.devices.replacement import NOT_THERE
 from watlowlib.devices.session import Session
 from watlowlib.errors import (
+    WatlowConfigurationError,
     WatlowCRCError,
     WatlowError,
     WatlowLineNotQuietError,
@@ -28,6 +29,7 @@ from watlowlib.errors import (
 )
 from watlowlib.model import Reading, Unit, Value, format_value
 from watlowlib.model.html import details, fields, table
+from watlowlib.registry.parameters import ParameterSpec
 
 Progress: TypeAlias = "Callable[[int, int], object]"
 """Called with the number of finished reads and the number of all reads."""
@@ -137,7 +139,7 @@ def read_all(session: Session, progress: Progress | None = None) -> Snapshot:
         report = progress and partial(_report, progress, finished, total)
         found = read_targets(session, [(spec, instance) for spec in specs], report)
         finished += len(found)
-        ended = {spec for (spec, _), result in found.items() if isinstance(result, NOT_THERE)}
+        ended = {spec for (spec, _), result in found.items() if _is_last(spec, result)}
         # Only the first missing instance of a parameter is read, and only instance 1 of a
         # parameter that does not exist is reported.
         results |= {each: found[each] for each in found if instance == 1 or each[0] not in ended}
@@ -183,6 +185,13 @@ def entry_of(target: Target, reading: Reading) -> SnapshotEntry:
     return SnapshotEntry(
         spec.number, spec.name, instance, reading.value, reading.label, reading.unit
     )
+
+
+def _is_last(spec: ParameterSpec, result: Reading | WatlowError) -> bool:
+    """Whether the controller has no further instance, or the protocol reaches none."""
+    if isinstance(result, WatlowConfigurationError):
+        return not {*spec.map1, *spec.map2} - {None}
+    return isinstance(result, NOT_THERE)
 
 
 def _entries(results: Mapping[Target, Reading | WatlowError]) -> tuple[SnapshotEntry, ...]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from watlowlib.devices.driver import DecodedReply, Driver, Target
 from watlowlib.devices.values import present
-from watlowlib.errors import WatlowDeviceError
+from watlowlib.errors import WatlowConfigurationError, WatlowDeviceError
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.protocol.stdbus.client import StdBusClient
@@ -49,6 +49,18 @@ class StdBusDriver(Driver):
     def stats(self) -> DeviceStats:
         """Counters of this controller."""
         return self._client.stats_of(mac_of(self.address))
+
+    def check(self, spec: ParameterSpec, instance: int) -> None:
+        """Refuse a parameter whose class and member are an inference.
+
+        Raises:
+            WatlowConfigurationError: They are.
+        """
+        if spec.modbus_only:
+            raise WatlowConfigurationError(
+                f"{spec.name} ({spec.number}): its class and member on Standard Bus are not known; "
+                "nothing was sent"
+            )
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; see `StdBusClient.read`."""

@@ -10,10 +10,13 @@ from typing import Any, TypeAlias
 from watlowlib._internal.validation import as_int, shown
 from watlowlib.devices.driver import Target
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.registry.parameters import ParameterSpec, Registry
+from watlowlib.model import ControllerFamily
+from watlowlib.registry.parameters import ParameterSpec, Registry, registry_of
 
 Parameters: TypeAlias = "str | int | Iterable[str | int | tuple[str | int, int]]"
 """One parameter or several, each by name, alias or number, or as a pair with its only instance."""
+
+MODULES = (ControllerFamily.RMC, ControllerFamily.RMH)
 
 
 def targets_of(
@@ -63,7 +66,19 @@ def check_instance(spec: ParameterSpec, instance: int) -> int:
         WatlowConfigurationError: It is not in 1..`spec.instances`.
     """
     allowed = f"{spec.name} has instances 1 to {spec.instances}"
-    return as_int("instance", instance, 1, spec.instances, allowed)
+    try:
+        return as_int("instance", instance, 1, spec.instances, allowed)
+    except WatlowConfigurationError as error:
+        if spec.family is ControllerFamily.PM:
+            error.message += _of_modules(spec)
+        raise
+
+
+def _of_modules(spec: ParameterSpec) -> str:
+    """Return which families have more instances of a parameter of a PM, as part of a message."""
+    found = {each.value: registry_of(each).resolve(spec.number).instances for each in MODULES}
+    more = [f"family={name!r}: to {most}" for name, most in found.items() if most > spec.instances]
+    return f" ({', '.join(more)})" if more else ""
 
 
 def names_of(given: str | Iterable[str] | None) -> list[str] | None:

@@ -86,7 +86,7 @@ def check_write(
     """
     spec = session.names.resolve_for_writing(parameter)
     instance = check_instance(spec, instance)
-    session.driver.check(spec, instance)
+    session.driver.check_write(spec, instance)
     if unit is None:
         checked = checked_for_writing(spec, value, session.temperature_unit)
         _check_allowed(session, spec, instance, str(checked), confirm, maintenance)

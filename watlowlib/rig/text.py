@@ -78,8 +78,8 @@ def _controller_table(name: str, line: str, probe: Probe) -> str:
         f"port = {_quoted(line)}",
         f"address = {probe.address}",
     ]
-    if info.family is ControllerFamily.SD:
-        lines.append('family = "sd"')
+    if info.family not in (ControllerFamily.PM, ControllerFamily.UNKNOWN):
+        lines.append(f"family = {_quoted(info.family.value)}")
     return "\n".join([*lines, ""])
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
-from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, Registry
+from watlowlib.registry.parameters import Registry, registry_of
 from watlowlib.rig.problems import nearest
 from watlowlib.rules.rule import Rule
 from watlowlib.streaming.recorder import OverflowPolicy
@@ -92,7 +92,7 @@ class RigController:
     @property
     def registry(self) -> Registry:
         """The parameters of the controller's family."""
-        return SD_PARAMETERS if self.family is ControllerFamily.SD else PARAMETERS
+        return registry_of(self.family)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from watlowlib.devices.snapshot import Snapshot, SnapshotEntry
 from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
 from watlowlib.registry.parameters import Registry
-from watlowlib.snapshots.kinds import STATE, kind_of, registry_of
+from watlowlib.snapshots.kinds import STATE, kind_of, registry_of, same_kind
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def diff(a: Snapshot, b: Snapshot, *, state: bool = False) -> tuple[Change, ...]
         WatlowConfigurationError: They are of different families.
     """
     registries = [registry_of(each.identity.get("family")) for each in (a, b)]
-    if registries[0] is not registries[1]:
+    if not same_kind(*registries):
         families = " and ".join(str(each.identity.get("family")) for each in (a, b))
         raise WatlowConfigurationError(
             f"the snapshots are of the families {families}, whose parameters have nothing in common"

@@ -6,7 +6,7 @@ from watlowlib.devices.controller import Controller
 from watlowlib.devices.snapshot import Snapshot, read_targets
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import Reading
-from watlowlib.snapshots.kinds import registry_of
+from watlowlib.snapshots.kinds import registry_of, same_kind
 
 SCALE = "communications_display_units"
 IDLE = {22002: "Off", 8026: "No"}
@@ -20,7 +20,7 @@ def check_fits(ctl: Controller, snapshot: Snapshot, *, other_unit: bool) -> None
         WatlowConfigurationError: The message says what differs and what to do.
         WatlowError: The controller or the line fails.
     """
-    if registry_of(snapshot.identity.get("family")) is not ctl.registry:
+    if not same_kind(registry_of(snapshot.identity.get("family")), ctl.registry):
         raise WatlowConfigurationError(
             f"the snapshot is of the family {snapshot.identity.get('family')}, which has other "
             "parameters than this controller; open the controller with family= if it is wrong"

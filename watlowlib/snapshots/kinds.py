@@ -7,7 +7,8 @@ requests for an action, the clock and the running profile. Source: the pages of 
 from __future__ import annotations
 
 from watlowlib.model import ControllerFamily
-from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, ParameterSpec, Registry
+from watlowlib.registry.parameters import ParameterSpec, Registry
+from watlowlib.registry.parameters import registry_of as registry_of_family
 
 STATE = "state"
 
@@ -57,7 +58,13 @@ _SERIES_SD = {17: "communication", 18: "communication", 25: "control_mode", 27: 
 
 def registry_of(family: object) -> Registry:
     """Return the parameters of the family in a snapshot's identity."""
-    return SD_PARAMETERS if family == ControllerFamily.SD else PARAMETERS
+    known = family in tuple(ControllerFamily)
+    return registry_of_family(ControllerFamily(family) if known else ControllerFamily.UNKNOWN)
+
+
+def same_kind(a: Registry, b: Registry) -> bool:
+    """Whether two families have parameters in common: all EZ-ZONE have, a Series SD has not."""
+    return (a.family is ControllerFamily.SD) is (b.family is ControllerFamily.SD)
 
 
 def kind_of(spec: ParameterSpec) -> str:
