@@ -209,9 +209,11 @@ def with_names(kind: type[T], value: Any, **more: Any) -> T:
 
 def device_info_of(info: DeviceInfo, settings: SerialSettings) -> SyncDeviceInfo:
     """Return `info` with the names of another library."""
-    part = info.part_number or PartNumber("", info.family)
-    named = with_names(SyncPartNumber, part)
-    return with_names(SyncDeviceInfo, info, part_number=named, serial_settings=settings)
+    family = family_of(info.family)
+    part = info.part_number or PartNumber("", family)
+    named = with_names(SyncPartNumber, part, family=family_of(part.family))
+    more = {"part_number": named, "serial_settings": settings, "family": family}
+    return with_names(SyncDeviceInfo, info, **more)
 
 
 def capabilities_of(part: PartNumber) -> Capability:
@@ -234,7 +236,13 @@ def capabilities_of(part: PartNumber) -> Capability:
 
 def classify_family(part_number: str) -> ControllerFamily:
     """Return the product family by the first letters of a part number."""
-    return decode_part_number(part_number).family
+    return family_of(decode_part_number(part_number).family)
+
+
+def family_of(family: ControllerFamily) -> ControllerFamily:
+    """Return the family as that library names it: all modules are RM."""
+    modules = (ControllerFamily.RMC, ControllerFamily.RMH)
+    return ControllerFamily.RM if family in modules else family
 
 
 def text_of(value: object) -> object:
