@@ -236,6 +236,30 @@ def test_main_keeps_the_sigterm_handler_of_the_calling_program(
     assert set(seen) == {signal.SIGTERM}
 
 
+def test_a_module_is_read_with_its_family_and_word_order(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    unit = SimulatedController(1, family="rmh", protocol="modbus_rtu")
+    unit.set("alarm_high_setpoint", 321.0, 16)
+    words = "--protocol modbus_rtu --family rmh --parameter alarm_high_setpoint --instance 16"
+    with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
+        assert main(["read", bus.port, *words.split()]) == 1
+        assert "give word_order='low_high'" in capsys.readouterr().err
+        assert main(["read", bus.port, *words.split(), "--word-order", "low_high"]) == 0
+    assert re.search(r"alarm_high_setpoint +16 +321", capsys.readouterr().out)
+
+
+def test_the_registers_of_a_family_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, line in (
+        ("rmh process_value", r" 4001 process_value .* 1\.\.16 .*; Modbus 380$"),
+        ("rmh 7001", r"; Modbus 5220 \(from instance 2 not proven: read only\)$"),
+        ("rmc heat_power", r" 8011 heat_power .*; Modbus -$"),
+    ):
+        family, text = words.split()
+        main(["parameters", "--family", family, text])
+        assert re.search(line, capsys.readouterr().out, re.M), words
+
+
 def test_main_runs_outside_the_main_thread() -> None:
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(main, ["parameters", "setpoint"]).result(50) == 0

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from watlowlib.rig.values import Rig
     from watlowlib.service.client import ServiceClient
 
-LINE_SETTINGS = ("protocol", "baudrate", "parity", "family", "unit", "timeout", "retries")
+LINE_SETTINGS = (
+    "protocol",
+    "baudrate",
+    "parity",
+    "family",
+    "word_order",
+    "data_map",
+    "unit",
+    "timeout",
+    "retries",
+)
 """The options that decide how a controller is opened."""
 
 BAUDRATES = {str(ProtocolKind.STDBUS): 38400, str(ProtocolKind.MODBUS_RTU): 9600}
@@ -65,7 +75,8 @@ def running_service(line: Line, rig: Rig | None) -> ServiceClient | None:
     for name in LINE_SETTINGS:
         if getattr(line, name) is not None:
             raise click.UsageError(
-                f"a service records {rig.path} and has its ports open: leave out --{name}",
+                f"a service records {rig.path} and has its ports open: leave out "
+                f"--{name.replace('_', '-')}",
                 _context(),
             )
     print(f"through the service that records {rig.path}", file=sys.stderr)
@@ -120,6 +131,8 @@ def with_options(line: Line, arguments: dict[str, Any]) -> dict[str, Any]:
     options = {
         "protocol": line.protocol,
         "family": line.family,
+        "word_order": line.word_order,
+        "data_map": line.data_map and int(line.data_map),
         "temperature_unit": line.unit,
         "timeout_s": line.timeout,
         "retries": line.retries,

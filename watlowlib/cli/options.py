@@ -13,7 +13,7 @@ from watlowlib.cli.types import Names, Numbers, Parameter
 from watlowlib.model import ControllerFamily, ProtocolKind
 
 PROTOCOLS = [str(ProtocolKind.STDBUS), str(ProtocolKind.MODBUS_RTU)]
-FAMILIES = [str(ControllerFamily.PM), str(ControllerFamily.SD)]
+FAMILIES = [str(each) for each in ControllerFamily if each is not ControllerFamily.UNKNOWN]
 DEFAULT_PARAMETERS = ("process_value", "setpoint")
 
 
@@ -32,6 +32,8 @@ class Line:
     unit: str | None
     timeout: float | None
     retries: int | None
+    word_order: str | None = None
+    data_map: str | None = None
 
 
 PORT = click.argument("port", required=False)
@@ -59,7 +61,21 @@ LINE_OPTIONS = (
         "--baudrate", type=int, metavar="BAUD", help="[default: 38400; on modbus_rtu 9600]"
     ),
     click.option("--parity", type=click.Choice(["N", "E", "O"]), help="[default: N]"),
-    click.option("--family", type=click.Choice(FAMILIES), help="sd: a Series SD."),
+    click.option(
+        "--family",
+        type=click.Choice(FAMILIES),
+        help="sd: a Series SD; rmc, rmh, rm, st: of the EZ-ZONE RM or ST.",
+    ),
+    click.option(
+        "--word-order",
+        type=click.Choice(["low_high", "high_low"]),
+        help="Over Modbus, where the controller does not report it.",
+    ),
+    click.option(
+        "--data-map",
+        type=click.Choice(["1", "2"]),
+        help="Over Modbus, where it cannot be found out.",
+    ),
     click.option(
         "--unit",
         type=click.Choice(["C", "F"]),

@@ -31,7 +31,7 @@ from watlowlib.protocol.explanation import Match, text_of
 from watlowlib.protocol.modbus.explain import ORDERS, values_at
 from watlowlib.protocol.modbus.words import decode_words, register_count
 from watlowlib.protocol.stdbus.explain import TAGS, match_of
-from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, DataType
+from watlowlib.registry.parameters import DataType, registry_of
 
 TYPES = [each.value for each in (DataType.U16, DataType.S16, DataType.U32, DataType.S32)]
 COLUMNS = ("what", "parameter", "type", "value", "order", "bytes")
@@ -219,7 +219,7 @@ def _register_rows(words: Sequence[int], first: int, data_type: DataType | None)
             value = decode_words(kind, part, order or ORDERS[0])
             yield Row(what, kind.value, value, _bytes(part), order)
         for match in () if data_type else values_at(first + n, words[n:]):
-            registry = SD_PARAMETERS if match.family is ControllerFamily.SD else PARAMETERS
+            registry = registry_of(match.family)
             kind = registry.resolve(match.parameter_id).data_type
             held = _bytes(words[n : n + register_count(kind)])
             yield Row(what, kind.value, match.value, held, match.word_order, match)

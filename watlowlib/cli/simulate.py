@@ -47,7 +47,7 @@ STDBUS_BAUDRATE, MODBUS_BAUDRATE = 38400, 9600
     "--family",
     type=click.Choice(FAMILIES),
     default=FAMILIES[0],
-    help="A Series SD supports only modbus_rtu.  [default: pm]",
+    help="sd supports only modbus_rtu, rm is not simulated.  [default: pm]",
 )
 @click.option("--protocol", type=click.Choice(PROTOCOLS), help="[default: stdbus]")
 @click.option("--data-map", type=click.Choice(["1", "2"]), help="[default: 1]")
@@ -138,4 +138,4 @@ def _controller_factory(
                 "leave out --protocol, --data-map and --word-order"
             )
         return SimulatedSD
-    return partial(SimulatedController, **given)
+    return partial(SimulatedController, family=family, **given)
