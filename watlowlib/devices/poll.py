@@ -19,6 +19,9 @@ from watlowlib.model.events import EventListener
 class Poll(NotCopied):
     """A planned set of reads. A subclass must define `__call__`; the rest has defaults."""
 
+    makes_new_samples = False
+    """Whether each call makes new samples, which nothing else has; the recorder completes these."""
+
     def __call__(self, stop: Event | None = None) -> list[Sample]:
         """Read everything once.
 

@@ -66,6 +66,8 @@ class Sampler(Poll):
     Temperatures are converted to `show_unit`; None for the scale of the wire.
     """
 
+    makes_new_samples = True
+
     def __init__(
         self,
         session: Session,

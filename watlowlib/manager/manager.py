@@ -366,7 +366,9 @@ class WatlowManager(NotCopied):
         """Return a pool for this number of ports, with threads for two callers at a time."""
         # Sizes are powers of two: a growing fleet needs few pools.
         threads = 2 << (ports - 1).bit_length()
-        return self._pools.setdefault(threads, make_pool("poll", threads))
+        if threads not in self._pools:
+            self._pools.setdefault(threads, make_pool("poll", threads))
+        return self._pools[threads]
 
     def _open(self, *args: Any, **options: Any) -> Controller:
         """Open a controller; a subclass may return one of another class."""

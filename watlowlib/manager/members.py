@@ -99,8 +99,8 @@ class Members(OneProcess):
 
     def _check_new(self, controller: Controller) -> None:
         for name, other in self._controllers.items():
-            same_port = other.session.port_key == controller.session.port_key
-            if same_port and other.address == controller.address:
+            same_address = other.address == controller.address
+            if same_address and other.session.port_key == controller.session.port_key:
                 raise WatlowConfigurationError(
                     f"the controller at address {controller.address} on this port was already "
                     f"added as {name!r}",

@@ -13,7 +13,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
@@ -82,9 +82,9 @@ class PortGroups(NotCopied):
         first, *others = self.by_port.values()
         running = [self.start(task, group) for group in others]
         results = task(first)
+        while wait(running, SLICE_S).not_done:
+            pass
         for future in running:
-            while not future.done():
-                wait((future,), timeout=SLICE_S)
             results.update(future.result())
         return {name: results[name] for name in self.fleet}
 
@@ -129,6 +129,7 @@ class FleetPoll(Poll, OneProcess):
     """A planned poll of a fleet."""
 
     _kind = "fleet"
+    makes_new_samples = True
 
     def __init__(self, groups: PortGroups, samplers: Mapping[str, Sampler]) -> None:
         self._pid = os.getpid()
@@ -261,12 +262,15 @@ class FleetPoll(Poll, OneProcess):
         return _PortResult(reads, time.monotonic() - began_s)
 
     def _wait(self, until_s: float | None) -> None:
-        """Wait for the ports; None is safe, because every wait on a port has its own limit."""
+        """Wait for the ports, and wake once: when the last one is read or `until_s` has passed.
+
+        None is safe, because every wait on a port has its own limit.
+        """
         while running := [each.future for each in self._pending.values() if not each.future.done()]:
             left_s = SLICE_S if until_s is None else until_s - time.monotonic()
             if left_s <= 0:
                 return
-            wait(running, min(left_s, SLICE_S), FIRST_COMPLETED)
+            wait(running, min(left_s, SLICE_S))
 
     def _collect(self, port: Port, group: PortGroup) -> dict[str, ReadResults]:
         """Return the results of a port for this poll; "busy" for reads without a result."""

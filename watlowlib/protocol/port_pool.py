@@ -46,11 +46,23 @@ class SharedPort(NotCopied):
         self.protocol = protocol
         self.users = 0
         self.closed = threading.Event()
+        self._resolved: tuple[object, str] | None = None
+        """The opening of the port for which its key was resolved, and the key."""
 
     @property
     def key(self) -> str:
-        """The text that identifies the port, under any of its names."""
-        return _transport_key(self.client.port.line.transport)
+        """The text that identifies the port, under any of its names; resolved at each opening.
+
+        A link may lead elsewhere later: while the port is not open, its name is resolved anew.
+        """
+        port = self.client.port
+        transport = port.line.transport
+        if not transport.is_open:
+            return _transport_key(transport)
+        opening, resolved = port.stats.reconnects, self._resolved
+        if resolved is None or resolved[0] != opening:
+            self._resolved = resolved = opening, _transport_key(transport)
+        return resolved[1]
 
 
 class Lease(NotCopied):

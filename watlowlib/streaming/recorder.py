@@ -23,7 +23,6 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -256,7 +255,7 @@ class Recording(RecordingAttributes):
         left_s = None if next_ns is None else (next_ns - began_ns) / 1e9
         read = self._plan.read(rates, self._stop, left_s)
         self._counters.durations.add(self._clock.now_ns() - began_ns)
-        samples = [replace(each, tick=number, scheduled_at=scheduled_at) for each in read]
+        samples = self._plan.in_tick(rates, read, number, scheduled_at)
         self.latest = samples
         self.reads.add(samples)
         for each in self._watching:
