@@ -6,9 +6,9 @@ instant, which is the hardest case for one process. The wire's limit is the time
 one port's exchanges.
 
 The contestants poll the same ports in turn, so that disturbances affect all. Bare threads are a
-ThreadPoolExecutor with one task for each port, which writes each request, waits with `select`, reads
+ThreadPoolExecutor with one task for each port, which writes a request, waits with `select`, reads
 as many bytes as the reply has, and checks nothing. `poll` is `WatlowManager.poll`; `tick` is what
-a recording does for each tick.  The processor time is that of this process.
+a recording does for each tick. The processor time is that of this process.
 
     python benchmarks/in_step.py [PORTS ...]      1, 4, 16 and 64 if none are given
 """
@@ -31,7 +31,7 @@ from threading import Event
 from harness import in_another_process, print_ratios, print_table
 
 from watlowlib import WatlowManager
-from watlowlib.protocol.stdbus.frames import REPLY, Frame, FrameDecoder, encode_frame, mac_of
+from watlowlib.protocol.stdbus.frames import REPLY, Frame, FrameDecoder, encode_frame
 from watlowlib.protocol.stdbus.payloads import READ_REPLY, ReadRequest
 from watlowlib.protocol.stdbus.requests import frame_read_request
 

@@ -1,4 +1,4 @@
-"""The delay of a recording's ticks, compared with a bare `threading.Event.wait` loop.
+"""The delay of a recording's ticks, and what a main thread that computes does to them.
 
 A recording at 10 Hz reads two parameters of two controllers on a simulated bus (38400
 baud, 2 to 10 ms turnaround), and `pipe` writes every tick's rows at once to a CSV file
@@ -6,6 +6,11 @@ and a SQLite file. A tick's delay is the start of its poll minus its slot. The b
 waits on an Event for the same slots and does nothing else. The bus and the bare loop each
 have their own process. The bare loop runs at the same time as the recording, so that
 disturbances affect both.
+
+Then a recording reads two parameters at 45 Hz, which leaves 2 ms of each period on a line at
+38400 baud without turnaround. The main thread waits, or computes in pure Python with the
+default `switch_interval` and with None. Before each of these it computes without a recording,
+to measure how much the recording slows it down. Short rounds alternate.
 
     python benchmarks/jitter.py [SECONDS]      default: 10 seconds
 """
@@ -17,11 +22,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from harness import in_another_process, percentile, print_ratios, print_table, serve_bus
+from in_step import serve_lines
 
 from watlowlib import CsvSink, Poll, PollSource, Sample, SqliteSink, WatlowManager, pipe, record
 from watlowlib._internal.clock import SystemClock
@@ -31,6 +39,8 @@ RATE_HZ = 10
 PERIOD_NS = 1_000_000_000 // RATE_HZ
 ADDRESSES = [1, 2]
 PARAMETERS = ["process_value", "setpoint"]
+BUSY_HZ, BUSY_S, BUSY_ROUNDS = 45.0, 2.0, 7
+IDLE, BUSY, BUSY_NONE = "idle", "busy", "busy, switch_interval=None"
 
 
 class DelayMeter(SystemClock):
@@ -110,6 +120,60 @@ def measure_both(seconds: float) -> tuple[list[int], list[int]]:
         return pipe.recv(), delays_ns
 
 
+def compute(ended: Callable[[], bool]) -> float:
+    """Compute in pure Python until `ended()`; return the rounds per second."""
+    rounds, began_s = 0, time.perf_counter()
+    while not ended():
+        total = 0
+        for number in range(20_000):
+            total += number * number
+        rounds += 1
+    return rounds / (time.perf_counter() - began_s)
+
+
+def compute_alone() -> float:
+    """Return the rounds per second without a recording."""
+    end_s = time.perf_counter() + BUSY_S
+    return compute(lambda: time.perf_counter() >= end_s)
+
+
+def record_beside(manager: WatlowManager, name: str) -> tuple[int, float]:
+    """Return the ticks of a recording, and the rounds per second that the main thread computed."""
+    options: dict[str, Any] = {"switch_interval": None} if name == BUSY_NONE else {}
+    options |= {"parameters": PARAMETERS, "rate_hz": BUSY_HZ, "duration": BUSY_S}
+    recording = record(manager, buffer_size=1000, **options)
+    ended = recording.watch(1)
+    with recording:
+        rounds_per_s = 0.0 if name == IDLE else compute(lambda: ended.is_shutdown)
+        ticks = sum(1 for _ in recording)
+    return ticks, rounds_per_s
+
+
+def measure_busy() -> None:
+    """Print the ticks beside an idle and a busy main thread, and what the latter loses."""
+    names = (IDLE, BUSY, BUSY_NONE)
+    ticks: dict[str, list[int]] = {name: [] for name in names}
+    shares: dict[str, list[float]] = {name: [] for name in names}
+    with in_another_process(serve_lines, 1) as (port,), WatlowManager() as manager:
+        manager.add("oven", port)
+        for _ in range(BUSY_ROUNDS):
+            for name in names:
+                alone_per_s = compute_alone()
+                count, per_s = record_beside(manager, name)
+                ticks[name].append(count)
+                shares[name].append(per_s / alone_per_s)
+    print_table(
+        (f"main thread, {BUSY_S:g} s at {BUSY_HZ:g} Hz", "ticks", "computes less"),
+        [(name, f"{median(ticks[name]):.0f}", f"{1 - median(shares[name]):.1%}") for name in names],
+    )
+    idle = median(ticks[IDLE])
+    print_ratios(
+        ("ticks, busy / idle", median(ticks[BUSY]) / idle, ">=", 0.9),
+        ("ticks, busy with None / idle", median(ticks[BUSY_NONE]) / idle, ">=", 0.0),
+        ("computing, with a recording / alone", median(shares[BUSY]), ">=", 0.97),
+    )
+
+
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
     bare, recording = ([ns / 1e6 for ns in each] for each in measure_both(seconds))
@@ -122,6 +186,7 @@ def main() -> None:
     print_ratios(
         ("p99, record / (bare loop + 1 ms)", percentile(recording, 99) / allowed_ms, "<=", 1.0)
     )
+    measure_busy()
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from watlowlib._internal.clock import Clock
 from watlowlib._internal.process import NotCopied
+from watlowlib._internal.switch_interval import SWITCH_INTERVAL_S
 from watlowlib._internal.threads import make_pool
 from watlowlib._internal.validation import as_enum, shown
 from watlowlib.devices.controller import Controller
@@ -237,6 +238,7 @@ class WatlowManager(NotCopied):
         metadata: Mapping[str, Any] | None = None,
         events: bool = False,
         alarms: bool | float = False,
+        switch_interval: float | None = SWITCH_INTERVAL_S,
         clock: Clock | None = None,
     ) -> AcquisitionSummary:
         """Record into a sink until the duration is over: `record` and `pipe` in one call.
@@ -272,6 +274,7 @@ class WatlowManager(NotCopied):
             metadata=metadata,
             events=events,
             alarms=alarms,
+            switch_interval=switch_interval,
             clock=clock,
         )
         with ExitStack() as stack:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from watlowlib._internal.switch_interval import SWITCH_INTERVAL_S
 from watlowlib._internal.validation import check_port, finite_or_none
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
@@ -180,6 +181,9 @@ class RecordTable(Table):
     sensor_check: bool = Field(False, description="true or false")
     alarms: Rate | None = Field(None, description=f"a number of Hz above 0, up to {MAX_HZ:,.0f}")
     show_unit: Scale | None = Field(None, description="C or F")
+    switch_interval: Annotated[float, Field(ge=0, le=1)] = Field(
+        SWITCH_INTERVAL_S, description="a number of seconds from 0 to 1"
+    )
     metadata: dict[str, Any] = Field(
         {},
         description="a table of texts, finite numbers, times, true, false, and lists and "

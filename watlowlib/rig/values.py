@@ -130,6 +130,7 @@ class RigRecord:
     sensor_check: bool
     alarms: float | None
     show_unit: str | None
+    switch_interval: float
     metadata: Mapping[str, Any]
     sinks: tuple[RigSink, ...]
 
@@ -190,5 +191,6 @@ class Rig:
             "sensor_check": record.sensor_check,
             "alarms": False if record.alarms is None else record.alarms,
             "show_unit": record.show_unit,
+            "switch_interval": record.switch_interval or None,
             "metadata": dict(record.metadata),
         }

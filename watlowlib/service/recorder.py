@@ -172,7 +172,7 @@ class RigService(NotCopied):
             undo.callback(fleet.close, keep=old_fleet)
             options = rig.record_arguments()
             metadata = as_metadata(options.pop("metadata"))
-            del options["overflow"]  # the queue stays
+            del options["overflow"], options["switch_interval"]  # the queue and the thread stay
             plan = make_plan(fleet.manager, **options, names=None, assembly=False, confirm=False)
             stay = [find_writer(old_writers, each) for each in rig.record.sinks]
             added = self._open_writers(

@@ -34,6 +34,7 @@ from watlowlib._internal.queues import (
     drain,
     get_waiting,
 )
+from watlowlib._internal.switch_interval import SWITCH_INTERVAL_S, as_switch_interval, lowered
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import as_bool, as_enum, as_int
 from watlowlib.devices.poll import PollSource, SimplePollSource
@@ -76,6 +77,7 @@ class Recording(RecordingAttributes):
         auto_reconnect: bool,
         metadata: Mapping[str, Any],
         events: bool,
+        switch_interval_s: float | None,
         clock: Clock,
     ) -> None:
         self._pid = os.getpid()
@@ -86,6 +88,7 @@ class Recording(RecordingAttributes):
         self._overflow = overflow
         self._buffer_size = buffer_size
         self._auto_reconnect = auto_reconnect
+        self._switch_interval_s = switch_interval_s
         self._clock = clock
         self._queue: BoundedQueue[Batch] = BoundedQueue(buffer_size)
         self.latest: list[Sample] = []
@@ -103,7 +106,7 @@ class Recording(RecordingAttributes):
         self._start_ns = clock.now_ns()
         self._drop_log = DropLog()
         self._setup = ExitStack()
-        self._worker = Worker("recorder", self._run, self._abort)
+        self._worker = Worker("recorder", self._run_responsive, self._abort)
         self._entered = False
 
     def __repr__(self) -> str:
@@ -189,6 +192,10 @@ class Recording(RecordingAttributes):
         """End without a consumer: close the queue, which wakes a recorder that waits for room."""
         self.stop()
         self._queue.shutdown()
+
+    def _run_responsive(self) -> None:
+        with lowered(self._switch_interval_s):
+            self._run()
 
     def _run(self) -> None:
         try:
@@ -300,6 +307,7 @@ def record(
     metadata: Mapping[str, Any] | None = None,
     events: bool = False,
     alarms: bool | float = False,
+    switch_interval: float | None = SWITCH_INTERVAL_S,
     clock: Clock | None = None,
 ) -> Recording:
     """Return a recording of `source`, for use in a `with` statement.
@@ -343,6 +351,9 @@ def record(
         alarms: How often to read the states of all alarms and of the limit (9009 to 9012, 12006),
             in Hz; True for 0.2. These reads are rows as all others; what a controller does not
             have gives no row. Not for a Series SD.
+        switch_interval: The seconds, up to 1, to which `sys.setswitchinterval` is lowered while
+            the recording runs, so that a thread that computes does not delay it; with several
+            recordings the smallest. None leaves it alone. See `docs/busy_programs.md`.
         clock: Replaces the machine's clock, for tests.
 
     Returns:
@@ -373,5 +384,6 @@ def record(
         auto_reconnect=auto_reconnect,
         metadata=as_metadata(metadata),
         events=as_bool("events", events),
+        switch_interval_s=as_switch_interval(switch_interval),
         clock=clock or SystemClock(),
     )
