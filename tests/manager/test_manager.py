@@ -381,7 +381,7 @@ def test_a_failing_sink_ends_the_recording_with_its_error(mgr: WatlowManager) ->
 
 
 CHILD = """
-import signal, threading
+import signal, sys, threading
 from watlowlib import InMemorySink, WatlowManager, pipe, record
 from watlowlib.protocol import port_pool
 from watlowlib.simulator import SimulatedBus
@@ -418,7 +418,7 @@ with SimulatedBus([1, 2], baudrate=None) as bus:
     except KeyboardInterrupt:
         reporting.join(30)
         left = [each.name for each in threading.enumerate() if each not in before]
-        print(left, port_pool._ports, flush=True)
+        print(left, port_pool._ports, sys.getswitchinterval(), flush=True)
 """
 
 
@@ -448,7 +448,7 @@ def test_ctrl_c_leaves_no_thread_and_no_port(consume: str) -> None:
             output, errors = child.communicate(timeout=30)
         finally:
             child.kill()
-    assert (child.returncode, output, errors) == (0, "[] []\n", "")
+    assert (child.returncode, output, errors) == (0, "[] [] 0.005\n", "")
 
 
 def test_stats_can_be_read_while_controllers_are_added(
@@ -660,6 +660,10 @@ def test_record_to_sink_passes_the_options_on(mgr: WatlowManager) -> None:
     with pytest.raises(WatlowConfigurationError, match="assembly"):
         mgr.record_to_sink(
             parameters="pv", rate_hz=1.0, duration=1.0, sink=memory, assembly=True, confirm=True
+        )
+    with pytest.raises(WatlowConfigurationError, match="switch_interval"):
+        mgr.record_to_sink(
+            parameters="pv", rate_hz=1.0, duration=1.0, sink=memory, switch_interval=0
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,27 @@ def test_a_tick_does_not_wait_for_a_blocked_port(poll: FleetPoll, slow: Simulate
         assert statuses(poll, 0.0) == {"slow1": "busy", "good": "ok", "slow2": "busy"}
     slow.resume()
     poll_until_all_ok(poll)
+
+
+def test_a_tick_wakes_once_for_all_its_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[int] = []
+
+    def count(futures: list[Future[object]], *args: object, **options: object) -> object:
+        waits.append(len(futures))
+        return wait(futures, *args, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(polling, "wait", count)
+    with ExitStack() as stack:
+        mgr = stack.enter_context(WatlowManager())
+        for number in range(4):
+            # The ports end one after the other.
+            bus = SimulatedBus([1], baudrate=None, turnaround_s=0.02 * (number + 1))
+            mgr.add(f"c{number}", stack.enter_context(bus).port)
+        poll = mgr.prepare("setpoint")
+        assert set(statuses(poll, LONG_S).values()) == {"ok"}
+        assert waits == [4]
+        mgr.poll("setpoint")
+        assert waits == [4, 3]  # the first port is read in the calling thread
 
 
 def test_results_of_a_blocked_port_are_used_in_a_later_tick(

@@ -61,6 +61,40 @@ def test_retargeted_link_is_the_same_port(tmp_path: Path) -> None:
                 assert two.port_stats is one.port_stats
 
 
+def test_the_key_of_a_port_is_resolved_once_for_each_opening(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved: list[str] = []
+
+    def resolve(name: str) -> str:
+        resolved.append(name)
+        return port_key(name)
+
+    monkeypatch.setattr(port_pool, "port_key", resolve)
+    with open_device(bus.port) as ctl:
+        keys = {ctl.session.port_key for _ in range(10)}
+        assert keys == {port_key(bus.port)}
+        once = len(resolved)
+        assert ctl.session.port_key in keys
+        assert len(resolved) == once
+        ctl.session.port.line.transport.close()  # lost: its name may lead elsewhere now
+        assert ctl.session.port_key in keys
+        assert len(resolved) == once + 1
+        wait_until_ok(ctl)
+        assert [ctl.session.port_key for _ in range(3)] == [port_key(bus.port)] * 3
+        assert len(resolved) == once + 2
+
+
+def test_a_lost_port_behind_a_link_has_the_name_of_no_other(tmp_path: Path) -> None:
+    link = tmp_path / "usb-FTDI_RS485-if00"
+    with SimulatedBus([1], baudrate=None, link=link) as line, open_device(link) as ctl:
+        device = str(link.readlink())
+        assert ctl.session.port_key == device
+        line.unplug()
+        ctl.poll("pv")
+        assert ctl.session.port_key == str(link)
+
+
 @dataclass
 class PortEntry:
     device: str

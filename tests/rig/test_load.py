@@ -54,6 +54,7 @@ duration = 60
 overflow = "drop_oldest"
 sensor_check = true
 alarms = 0.2
+switch_interval = 0.001
 show_unit = "C"
 [record.metadata]
 operator = "Kim"
@@ -146,10 +147,17 @@ def test_the_values_of_record_are_the_arguments_of_record(load: Load, tmp_path: 
         "sensor_check": True,
         "alarms": 0.2,
         "show_unit": "C",
+        "switch_interval": 0.001,
     }
     assert set(arguments) < set(watlowlib.record.__kwdefaults__ | {"parameters": ()})
     urls = [sink.url for sink in rig.record.sinks]
     assert urls == [str(tmp_path / "data" / "ovens.parquet"), "postgresql:///lab"]
+
+
+def test_a_switch_interval_of_0_leaves_that_of_the_interpreter(load: Load) -> None:
+    assert load(SMALL).record_arguments()["switch_interval"] == 0.0005
+    unchanged = load(SMALL + "[record]\nswitch_interval = 0\n")
+    assert unchanged.record_arguments()["switch_interval"] is None
 
 
 def test_the_options_of_a_sink_are_those_of_open_sink(load: Load, tmp_path: Path) -> None:

@@ -122,6 +122,44 @@ def test_a_batch_has_the_tick_and_the_time_it_was_due(clock: ManualClock) -> Non
         assert ticks_of(run_with_clock(stream, clock)) == [(0, 0.0), (1, 1.0), (2, 2.0)]
 
 
+def test_the_samples_of_a_source_are_not_changed(clock: ManualClock) -> None:
+    same = [sample(1.0)]  # a source may return the samples of its last tick again
+    with record_manually(Source(lambda n: same), clock, duration=3.0) as stream:
+        assert [tick for tick, _ in ticks_of(run_with_clock(stream, clock))] == [0, 1, 2]
+    assert same == [sample(1.0)]
+
+
+def switch_intervals_us(clock: ManualClock, **options: object) -> set[int]:
+    """Return the switch intervals at the ticks of a recording."""
+    found = []
+
+    def tick(n: int) -> list[Sample]:
+        found.append(round(sys.getswitchinterval() * 1e6))
+        return [sample(1.0)]
+
+    with record_manually(Source(tick), clock, duration=2.0, **options) as stream:
+        list(run_with_clock(stream, clock))
+    return set(found)
+
+
+def test_the_switch_interval_is_lowered_while_a_recording_runs(clock: ManualClock) -> None:
+    before_us = round(sys.getswitchinterval() * 1e6)
+    assert switch_intervals_us(clock) == {500}
+    assert switch_intervals_us(clock, switch_interval=0.0008) == {800}
+    assert switch_intervals_us(clock, switch_interval=None) == {before_us}
+    assert round(sys.getswitchinterval() * 1e6) == before_us
+
+
+def test_the_switch_interval_is_restored_after_a_failed_recording(clock: ManualClock) -> None:
+    def fail(n: int) -> list[Sample]:
+        raise ZeroDivisionError
+
+    before_s = sys.getswitchinterval()
+    with pytest.raises(ZeroDivisionError), record_manually(Source(fail), clock) as stream:
+        list(stream)
+    assert sys.getswitchinterval() == before_s
+
+
 def test_missed_slots_leave_out_their_ticks(clock: ManualClock) -> None:
     source = CountingSource(clock, {1: 2.5})  # until 3.5 s: slot 2 has passed, slot 3 is late
     with record_manually(source, clock, duration=5.0) as stream:
@@ -669,8 +707,9 @@ def test_the_assembly_is_restored_if_the_recording_cannot_start(
     assert done == ["mapped", "restored"]
 
 
-def test_ctrl_c_during_the_start_leaves_no_thread() -> None:
+def test_ctrl_c_during_the_start_leaves_no_thread_and_no_switch_interval() -> None:
     place, raised = 0, True
+    interval_s = sys.getswitchinterval()
     while raised:
         clock = ManualClock()
         stream = record_manually(CountingSource(clock), clock)
@@ -682,6 +721,7 @@ def test_ctrl_c_during_the_start_leaves_no_thread() -> None:
         for thread in library_threads():
             thread.join(10)
             assert not thread.is_alive(), place
+        assert sys.getswitchinterval() == interval_s
         place += 1
     assert place > 3
 

@@ -98,9 +98,9 @@ class Members(OneProcess):
             raise WatlowClosedError("the manager was closed; make a new one")
 
     def _check_new(self, controller: Controller) -> None:
+        key = controller.session.port_key
         for name, other in self._controllers.items():
-            same_address = other.address == controller.address
-            if same_address and other.session.port_key == controller.session.port_key:
+            if other.address == controller.address and other.session.port_key == key:
                 raise WatlowConfigurationError(
                     f"the controller at address {controller.address} on this port was already "
                     f"added as {name!r}",
