@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import re
 import shlex
@@ -157,3 +158,16 @@ def test_the_classes_that_the_pages_name_exist() -> None:
         named = set(re.findall(r"`(Watlow\w+|\w+Sink|\w+Error|\w+Config)\b", text))
         builtin = {name for name in named if hasattr(builtins, name)}
         assert named - builtin <= known, page.name
+
+
+def test_the_words_of_errors_are_those_of_the_package() -> None:
+    page = (DOCS / "troubleshooting.md").read_text("utf-8")
+    words = re.findall(r'^\| "(.+?)"', page, re.M)
+    texts = [
+        node.value
+        for path in Path(watlowlib.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert len(words) > 40
+    assert [each for each in words if not any(each in text for text in texts)] == []
