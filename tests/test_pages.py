@@ -16,7 +16,7 @@ import pytest
 
 import watlowlib
 from tests.pages import DOCS, PAGES, ROOT, blocks, commands, line, runnable
-from watlowlib import WatlowManager, find_devices, load_rig, open_sink, pipe, record
+from watlowlib import WatlowManager, errors, find_devices, load_rig, open_sink, pipe, record
 from watlowlib.cli.main import COMMANDS
 from watlowlib.errors import WatlowError
 
@@ -171,3 +171,20 @@ def test_the_words_of_errors_are_those_of_the_package() -> None:
     ]
     assert len(words) > 40
     assert [each for each in words if not any(each in text for text in texts)] == []
+
+
+def test_every_public_name_has_an_example() -> None:
+    """Except the errors and warnings that only scripts for another library name."""
+    text = "".join(each for page in PAGES for each in python_blocks(page))
+    text += "".join(each.text for each in blocks(DOCS / "reference.md") if each.kind == "python")
+    only_names = {
+        name
+        for name, error in vars(errors).items()
+        if isinstance(error, type) and (error.__doc__ or "").startswith("Never")
+    }
+    aliases = {
+        name for name, error in vars(errors).items() if getattr(error, "__name__", name) != name
+    }
+    modbus = {name for name in watlowlib.__all__ if name.startswith("WatlowModbus")}
+    left = set(watlowlib.__all__) - only_names - aliases - modbus
+    assert {name for name in left if not re.search(rf"\b{name}\b", text)} == set()
