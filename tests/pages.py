@@ -56,16 +56,20 @@ def commands(page: Path) -> list[str]:
 
 
 @contextmanager
-def line() -> Iterator[dict[str, str]]:
-    """Run the simulated lines of the examples; yield the ports that take the place of theirs.
+def lines(page: Path) -> Iterator[dict[str, str]]:
+    """Run the simulated lines of a page's examples; yield the ports that take the place of theirs.
 
     `/dev/ttyUSB0` has two controllers on Standard Bus, and over Modbus a PM at address 3 and a
-    Series SD at address 4; `/dev/ttyUSB1` has one controller.
+    Series SD at address 4; `/dev/ttyUSB1` has one controller. On the page of the RM family they
+    are of that family.
     """
     modbus = SimulatedController(3, protocol=ProtocolKind.MODBUS_RTU)
-    with SimulatedBus([1, 2, modbus, SimulatedSD(4)], speed=100.0) as bus:
-        with SimulatedBus([1]) as other:
-            yield {"/dev/ttyUSB0": bus.port, "/dev/ttyUSB1": other.port}
+    first, second = [1, 2, modbus, SimulatedSD(4)], [SimulatedController(1)]
+    if page.stem == "family_rm":
+        first = [1, SimulatedController(2, family="rmh")]
+        second = [SimulatedController(1, family="rmh", protocol=ProtocolKind.MODBUS_RTU)]
+    with SimulatedBus(first, speed=100.0) as bus, SimulatedBus(second) as other:
+        yield {"/dev/ttyUSB0": bus.port, "/dev/ttyUSB1": other.port}
 
 
 def runnable(text: str, ports: dict[str, str]) -> str:

@@ -15,7 +15,7 @@ from pkgutil import walk_packages
 import pytest
 
 import watlowlib
-from tests.pages import DOCS, PAGES, ROOT, blocks, commands, line, runnable
+from tests.pages import DOCS, PAGES, ROOT, blocks, commands, lines, runnable
 from watlowlib import WatlowManager, errors, find_devices, load_rig, open_sink, pipe, record
 from watlowlib.cli.main import COMMANDS
 from watlowlib.errors import WatlowError
@@ -34,6 +34,17 @@ OWN_TESTS = {
     "units.md": "test_units.py",
 }
 """Pages whose Python blocks need more than a line, and the tests that run them."""
+
+RIG = """
+[ports.line1]
+port = "{port}"
+[controllers.oven_top]
+port = "line1"
+[record]
+parameters = ["process_value"]
+rate_hz = 5.0
+duration = 0.5
+"""
 
 RUN_HERE = [page for page in PAGES if page.name not in OWN_TESTS]
 
@@ -72,9 +83,12 @@ def test_the_examples_of_a_page_run(
         pytest.importorskip("pandas")
         pytest.importorskip("matplotlib").use("Agg")
     names: dict[str, object] = {"__name__": "example"}  # later blocks continue earlier ones
-    with line() as ports:
+    with lines(page) as ports:
         if page.stem == "reading":
             write_recordings(ports["/dev/ttyUSB1"])
+        if page.stem == "rules":
+            (rules,) = [each.text for each in blocks(page) if each.kind == "toml"]
+            Path("rig.toml").write_text(RIG.format(port=ports["/dev/ttyUSB0"]) + rules, "utf-8")
         for block in blocks(page):
             if block.kind == "python" and not block.not_run and not needs_others(block.text):
                 # As many lines before it as on the page, for tracebacks.
