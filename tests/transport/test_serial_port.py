@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import struct
 import sys
+import tty
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -241,3 +244,61 @@ def test_settings_that_the_port_refuses_are_reported() -> None:
         transport = SerialTransport(bus.port, SerialSettings(parity="E"))
         with pytest.raises(WatlowConfigurationError, match="with this name and these settings"):
             transport.open()
+
+
+@pytest.fixture
+def pty() -> Iterator[tuple[int, str]]:
+    """A descriptor and the name of the port at the other end of its line."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    yield ours, os.ttyname(theirs)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_port_that_is_ready_without_data_is_lost(
+    pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = SerialTransport(pty[1])
+    transport.open()
+    os.write(pty[0], b"x")
+    read, ours = os.read, transport._fd
+    monkeypatch.setattr(os, "read", lambda fd, size: b"" if fd == ours else read(fd, size))
+    with pytest.raises(WatlowConnectionError, match="lost: it is ready, but has no data"):
+        transport.read(Deadline.after(10.0))
+    assert not transport.is_open
+
+
+def test_a_part_of_a_write_that_the_driver_refuses_is_sent_later(
+    pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, accepted = os.write, [0, 3]
+
+    def write_little(fd: int, data: bytes) -> int:
+        size = accepted.pop() if accepted and fd == transport._fd else len(data)
+        if not size:
+            raise BlockingIOError(errno.EAGAIN, "not now")
+        return write(fd, data[:size])
+
+    transport = SerialTransport(pty[1])
+    transport.open()
+    monkeypatch.setattr(os, "write", write_little)
+    transport.write(b"request")
+    transport.close()
+    assert accepted == []
+    received = b""
+    while len(received) < len(b"request"):  # each part may arrive alone
+        received += os.read(pty[0], 100)
+    assert received == b"request"
+
+
+def test_the_spy_of_pyserial_shows_all_bytes(
+    pty: tuple[int, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    transport = SerialTransport(f"spy://{pty[1]}")
+    transport.open()
+    transport.write(b"request")
+    os.write(pty[0], b"reply")
+    assert transport.read(Deadline.after(10.0)) == b"reply"
+    transport.close()
+    assert re.findall("TX|RX", capsys.readouterr().err) == ["TX", "RX"]

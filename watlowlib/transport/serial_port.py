@@ -3,6 +3,8 @@
 pyserial's timeouts are set once, when the port is opened: changing them between a write and a
 read reconfigures the port and can lose the reply. If the port has a file descriptor, `read`
 waits with `select` until the exact deadline; otherwise pyserial waits in slices of `SLICE_S`.
+The bytes of a serial device are read and written without pyserial, whose own calls of `select`
+take as long as the rest of a read. Its other classes (`socket://`, `spy://`) move their own bytes.
 
 On Linux a port that is opened again is found by its adapter's USB serial number, because its
 name may belong to another adapter by then. Without a serial number, and on other systems, a
@@ -66,6 +68,7 @@ class SerialTransport(OneProcess):
         self.settings = settings or SerialSettings()
         self._serial: serial.Serial | None = None
         self._fd: int | None = None
+        self._direct = False
         self._opened_before = self._adapter_checked = False
         self._adapter: Adapter | None = None
         self.device = port
@@ -90,6 +93,7 @@ class SerialTransport(OneProcess):
         try:
             self._serial = self._open_device(device)
             self._fd = _descriptor(self._serial)
+            self._direct = self._fd is not None and type(self._serial) is serial.Serial
             if self._fd is not None:
                 # `read` waits with select; pyserial only returns the bytes already received.
                 self._serial.timeout = 0
@@ -158,13 +162,16 @@ class SerialTransport(OneProcess):
         """Send all of `data`; the driver must accept it within `WRITE_TIMEOUT_S`."""
         port = self._require_open()
         try:
-            port.write(data)
+            sent = _write_some(self._fd, data) if self._direct else 0
+            if sent < len(data):  # pyserial waits until the driver accepts the rest
+                port.write(data[sent:])
         except serial.SerialTimeoutException as error:
             raise WatlowTimeoutError(
                 f"the port did not accept {len(data)} bytes within {WRITE_TIMEOUT_S:g} s",
                 context=ErrorContext(port=self._port, request=data),
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
+            # TypeError: another thread closed the port during a write.
             raise self._lost(error) from error
 
     def read(self, deadline: Deadline) -> bytes:
@@ -173,7 +180,9 @@ class SerialTransport(OneProcess):
         try:
             if self._fd is not None:
                 ready, _, _ = select.select((self._fd,), (), (), deadline.left_s())
-                return port.read(CHUNK) if ready else b""
+                if not ready:
+                    return b""
+                return _read_some(self._fd) if self._direct else port.read(CHUNK)
             while not deadline.passed():
                 data = port.read(port.in_waiting or 1)
                 if data:
@@ -200,6 +209,26 @@ class SerialTransport(OneProcess):
             f"the port was lost: {error}; check the cable, the adapter and its power",
             context=ErrorContext(port=self._port),
         )
+
+
+def _write_some(fd: int | None, data: bytes) -> int:
+    """Write what the driver accepts at once; return the number of bytes."""
+    try:
+        return os.write(fd, data)  # type: ignore[arg-type] # None raises a TypeError
+    except BlockingIOError:
+        return 0
+
+
+def _read_some(fd: int) -> bytes:
+    """Return the bytes of a device that is ready.
+
+    Raises:
+        OSError: It is ready without any: the device was removed, or another program reads it.
+    """
+    data = os.read(fd, CHUNK)
+    if not data:
+        raise OSError("it is ready, but has no data (removed, or read by another program too?)")
+    return data
 
 
 def _entries_for(port: str) -> list[Entry]:
