@@ -31,6 +31,7 @@ from watlowlib.protocol.stdbus.frames import (
     REQUEST,
     Frame,
     FrameDecoder,
+    ReceivedFrame,
     encode_frame,
     mac_of,
 )
@@ -183,14 +184,14 @@ class NumberingControllers:
             arrival for request in self._codec.feed(data) for arrival in self._reply(now_s, request)
         ]
 
-    def _reply(self, now_s: float, request: Frame | RtuFrame) -> Arrivals:
+    def _reply(self, now_s: float, request: ReceivedFrame | RtuFrame) -> Arrivals:
         self.requests += 1
         others = [each for each in self._reads if self._codec.differ(each, request)]
         foreign = self._random.choice(others)
         replies = (self._codec.reply(each, self._value(each)) for each in (request, foreign))
         return self._line.arrivals(now_s, request.raw, *replies)
 
-    def _value(self, request: Frame | RtuFrame) -> float:
+    def _value(self, request: Frame | ReceivedFrame | RtuFrame) -> float:
         read = self._codec.read_of(request)
         origin = self._reads.index(read) if read in self._reads else len(SOURCES)
         return float(origin << COUNT_BITS | self.requests)
@@ -264,16 +265,16 @@ class StdBusCodec:
         name = bytes((*divmod(source.parameter, 1000), 1))
         return Frame(REQUEST, mac_of(source.address), HOST_MAC, READ_REQUEST + name)
 
-    def read_of(self, request: Frame) -> Frame:
+    def read_of(self, request: Frame | ReceivedFrame) -> Frame:
         """Return the request as `request` returns it, from whatever host it came."""
-        return request._replace(source=HOST_MAC)
+        return Frame(request.type, request.destination, HOST_MAC, request.payload)
 
-    def reply(self, request: Frame, value: float) -> bytes:
+    def reply(self, request: Frame | ReceivedFrame, value: float) -> bytes:
         """Return the reply to a read of any parameter."""
         payload = READ_REPLY + request.payload[3:6] + bytes((Tag.FLOAT,)) + struct.pack(">f", value)
         return encode_frame(Frame(REPLY, request.source, request.destination, payload))
 
-    def differ(self, one: Frame, other: Frame) -> bool:
+    def differ(self, one: Frame, other: Frame | ReceivedFrame) -> bool:
         """Whether the replies to two requests differ apart from the value."""
         return one != self.read_of(other)
 

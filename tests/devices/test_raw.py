@@ -12,7 +12,7 @@ from watlowlib import (
     open_device,
 )
 from watlowlib.devices.raw import read_object, read_registers
-from watlowlib.protocol.stdbus.frames import REPLY, Frame
+from watlowlib.protocol.stdbus.frames import REPLY, Frame, encode_frame
 from watlowlib.protocol.stdbus.payloads import Tag
 from watlowlib.simulator import SimulatedBus, SimulatedController
 from watlowlib.transport.scripted import ScriptedTransport
@@ -31,7 +31,7 @@ def test_an_object_that_the_controller_does_not_have_is_refused(ctl: Controller)
 
 def test_a_value_of_an_unknown_type_has_its_bytes() -> None:
     payload = bytes.fromhex("02 03 01 04 01 01 7E AB CD")
-    transport = ScriptedTransport(lambda request: [Frame(REPLY, 0, 0x10, payload).raw])
+    transport = ScriptedTransport(lambda request: [encode_frame(Frame(REPLY, 0, 0x10, payload))])
     with open_device(transport) as ctl:
         found = read_object(ctl, 4, 1)
     assert (found.tag, found.data, found.value) == (0x7E, b"\xab\xcd", None)

@@ -32,6 +32,7 @@ from watlowlib.protocol.stdbus.frames import (
     REQUEST,
     Frame,
     FrameDecoder,
+    ReceivedFrame,
     encode_frame,
     mac_of,
 )
@@ -305,7 +306,7 @@ class SimulatedBus(OneProcess):
         if self._garbled:
             self.wire.reply(complete_s, self._random.randbytes(len(data)))
             return
-        requests: list[Frame | RtuFrame] = [*self._decoder.feed(data)]
+        requests: list[ReceivedFrame | RtuFrame] = [*self._decoder.feed(data)]
         if not requests and self._active_controllers(ProtocolKind.MODBUS_RTU):
             requests += self._framer.feed(data, now_s, complete_s)
         if len(requests) > 1 and self.wire.byte_time_s:
@@ -323,7 +324,7 @@ class SimulatedBus(OneProcess):
         powered = [each for each in self.controllers.values() if each not in self._powered_off]
         return [each for each in powered if each.speaks is protocol]
 
-    def _serve_stdbus(self, frame: Frame, complete_s: float) -> None:
+    def _serve_stdbus(self, frame: ReceivedFrame, complete_s: float) -> None:
         powered = self._active_controllers(ProtocolKind.STDBUS)
         controller = next((c for c in powered if mac_of(c.address) == frame.destination), None)
         if not isinstance(controller, SimulatedController):
@@ -335,7 +336,7 @@ class SimulatedBus(OneProcess):
         if content is not None:
             payload = encode_payload(content)
             reply = encode_frame(Frame(REPLY, frame.source, frame.destination, payload))
-            self._reply(controller, encode_frame(frame), reply, complete_s)
+            self._reply(controller, frame.raw, reply, complete_s)
 
     def _serve_modbus(self, frame: RtuFrame, complete_s: float) -> None:
         for controller in self._active_controllers(ProtocolKind.MODBUS_RTU):

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from watlowlib._internal.validation import as_enum
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.protocol.modbus.frames import READ_HOLDING, READ_INPUT, SLAVES, RtuFrame
-from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder, encode_frame
+from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder, ReceivedFrame, encode_frame
 
 Chunks: TypeAlias = "list[tuple[float, bytes]]"
 """The chunks that arrive: a delay in seconds, after the due time or the chunk before, and bytes."""
@@ -135,7 +135,8 @@ class FaultPlan:
         return reply
 
 
-def _foreign_stdbus_reply(frame: Frame) -> bytes:
+def _foreign_stdbus_reply(received: ReceivedFrame) -> bytes:
+    frame = Frame(*received[:4])
     payload = bytearray(frame.payload)
     # A read or write reply gets another member and value, an error reply another sender.
     if len(payload) > 4:

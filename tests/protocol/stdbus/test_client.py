@@ -665,7 +665,7 @@ def test_line_that_is_never_quiet_raises(quiet: bool, monkeypatch: pytest.Monkey
     transport.open()
     client = StdBusClient(Port(transport))
     if quiet:
-        client.port.line._wait_until_quiet = lambda: None  # type: ignore[method-assign]
+        client.port.line._wait_until_quiet = lambda stale: None  # type: ignore[method-assign]
     kind: type[Exception] = WatlowTimeoutError if quiet else WatlowLineNotQuietError
     with pytest.raises(kind):
         client.read(1, PV, RetryPolicy(0.01, 0))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watlowlib.protocol.stdbus.crc import crc8, crc16
+from watlowlib.protocol.stdbus.crc import crc8, crc16, is_intact
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,10 @@ def bitwise_crc(data: bytes, register: int, polynomial: int) -> int:
 def test_crcs_match_the_bitwise_definitions(data: bytes) -> None:
     assert crc8(data) == bitwise_crc(data, 0xFF, 0x81) ^ 0xFF
     assert crc16(data) == (bitwise_crc(data, 0xFFFF, 0x8408) ^ 0xFFFF).to_bytes(2, "little")
+
+
+@given(st.binary(max_size=300), st.integers(1, 0xFFFF))
+def test_data_is_intact_with_its_own_check_bytes_only(data: bytes, change: int) -> None:
+    check = int.from_bytes(crc16(data), "little")
+    assert is_intact(data + check.to_bytes(2, "little"))
+    assert not is_intact(data + (check ^ change).to_bytes(2, "little"))

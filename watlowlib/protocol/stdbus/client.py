@@ -12,7 +12,12 @@ from collections.abc import Hashable, Set
 from watlowlib.protocol.client import ProtocolClient
 from watlowlib.protocol.exchange import Reply, Request, RetryPolicy, WriteOptions
 from watlowlib.protocol.port import Port
-from watlowlib.protocol.stdbus.frames import HOST_MAC, VARIED_HOST_MACS, Frame, FrameDecoder
+from watlowlib.protocol.stdbus.frames import (
+    HOST_MAC,
+    VARIED_HOST_MACS,
+    FrameDecoder,
+    ReceivedFrame,
+)
 from watlowlib.protocol.stdbus.payloads import ReadRequest, WriteRequest, decode_content
 from watlowlib.protocol.stdbus.requests import (
     StdBusRequest,
@@ -26,7 +31,7 @@ MARKERS = tuple(ReadRequest(1, member, 1) for member in range(1, 9))
 """The numbers 1001 to 1008 identify a controller; each EZ-ZONE has them."""
 
 
-class StdBusClient(ProtocolClient[Frame]):
+class StdBusClient(ProtocolClient[ReceivedFrame]):
     """Reads and writes parameters of the controllers on one port, from any thread.
 
     The content of a reply is the value's tag and its bytes.
@@ -65,7 +70,7 @@ class StdBusClient(ProtocolClient[Frame]):
             options,
         )
 
-    def _marker(self, request: Request[Frame], keys: Set[Hashable]) -> StdBusRequest | None:
+    def _marker(self, request: Request[ReceivedFrame], keys: Set[Hashable]) -> StdBusRequest | None:
         for content in MARKERS:
             marker = frame_read_request(request.address, content, next(self._hosts))
             if marker.reply_key not in keys:

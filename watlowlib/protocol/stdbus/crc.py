@@ -23,6 +23,8 @@ def _crc8_step(value: int) -> int:
 
 
 _REVERSED = bytes(_reversed_bits(value) for value in range(256))
+_INTACT = 0x1D0F
+"""What is left of a CRC-16 that also covers its own check bytes."""
 _CRC8 = bytes(_crc8_step(value) for value in range(256))
 
 
@@ -39,3 +41,8 @@ def crc16(data: bytes) -> bytes:
     crc = binascii.crc_hqx(data.translate(_REVERSED), 0xFFFF) ^ 0xFFFF
     # Reverse 16 bits: reverse each byte and swap the two.
     return bytes((_REVERSED[crc >> 8], _REVERSED[crc & 0xFF]))
+
+
+def is_intact(data: bytes) -> bool:
+    """Whether `data` ends with the two check bytes of what comes before them."""
+    return binascii.crc_hqx(data.translate(_REVERSED), 0xFFFF) == _INTACT

@@ -10,10 +10,11 @@ is MAC 0x00. A payload of length 0 has no CRC-16. Source: frames captured from a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from watlowlib.errors import WatlowFrameError
-from watlowlib.protocol.stdbus.crc import crc8, crc16
+from watlowlib.protocol.stdbus.crc import crc8, crc16, is_intact
 
 PREAMBLE = b"\x55\xff"
 REQUEST = 0x05
@@ -46,11 +47,6 @@ class Frame(NamedTuple):
     source: int
     payload: bytes
 
-    @property
-    def raw(self) -> bytes:
-        """The bytes on the wire."""
-        return encode_frame(self)
-
 
 def encode_frame(frame: Frame) -> bytes:
     """Return the bytes of `frame`, preamble and checksums included.
@@ -67,6 +63,16 @@ def encode_frame(frame: Frame) -> bytes:
     return PREAMBLE + header + check + (payload + crc16(payload) if payload else b"")
 
 
+class ReceivedFrame(NamedTuple):
+    """A frame that was received, and its bytes on the wire."""
+
+    type: int
+    destination: int
+    source: int
+    payload: bytes
+    raw: bytes
+
+
 class FrameDecoder:
     """Finds frames in bytes that arrive in any portions, with noise between the frames.
 
@@ -74,15 +80,11 @@ class FrameDecoder:
     continues right after its first byte, which finds a good frame inside a truncated one.
 
     Attributes:
-        used: Bytes consumed so far, frames and noise together.
-        skipped: The part of `used` that was noise.
         damaged: Headers or payloads with a wrong checksum.
     """
 
     def __init__(self) -> None:
         self._buffer = b""
-        self.used = 0
-        self.skipped = 0
         self.damaged = 0
 
     @property
@@ -90,27 +92,23 @@ class FrameDecoder:
         """The number of bytes kept because they may be the beginning of a frame."""
         return len(self._buffer)
 
-    def feed(self, data: bytes) -> list[Frame]:
+    def feed(self, data: bytes) -> list[ReceivedFrame]:
         """Add the next portion and return the frames that are complete now, in order."""
         buffer = self._buffer + data if self._buffer else data
-        frames: list[Frame] = []
+        frames: list[ReceivedFrame] = []
         at = 0
-        while True:
-            start = _next_start(buffer, at)
-            self.skipped += start - at
-            at = start
-            size = _frame_size(buffer, at)
-            if size > len(buffer) - at:
+        while at < len(buffer):
+            at = _next_start(buffer, at)
+            size = _frame_size(buffer[at + 2 : at + HEADER_SIZE])
+            raw = buffer[at : at + size]
+            if len(raw) < size:
                 break
-            payload = _checked_payload(buffer, at, size) if size else None
-            if payload is None:
+            if size and (size == HEADER_SIZE or is_intact(raw[HEADER_SIZE:])):
+                frames.append(ReceivedFrame(raw[2], raw[3], raw[4], raw[HEADER_SIZE:-2], raw))
+                at += size
+            else:
                 self.damaged += 1
-                self.skipped += 1
                 at += 1
-                continue
-            frames.append(Frame(buffer[at + 2], buffer[at + 3], buffer[at + 4], payload))
-            at += size
-        self.used += at
         self._buffer = buffer[at:]
         return frames
 
@@ -123,20 +121,15 @@ def _next_start(buffer: bytes, at: int) -> int:
     return len(buffer) - 1 if at < len(buffer) and buffer[-1] == PREAMBLE[0] else len(buffer)
 
 
-def _frame_size(buffer: bytes, at: int) -> int:
-    """Return the size of the frame at `at`, as far as known; 0 if its header is damaged."""
-    header = buffer[at + 2 : at + HEADER_SIZE]
+@lru_cache(maxsize=1024)  # a controller's replies have few different headers
+def _frame_size(header: bytes) -> int:
+    """Return the size of a frame, as far as known; 0 if its header is damaged.
+
+    `header` is what has been received of the bytes after the preamble.
+    """
     if len(header) < HEADER_SIZE - 2:
         return HEADER_SIZE
     length = header[3] << 8 | header[4]
     if crc8(header[:5]) != header[5] or length > MAX_PAYLOAD:
         return 0
     return HEADER_SIZE + (length + 2 if length else 0)
-
-
-def _checked_payload(buffer: bytes, at: int, size: int) -> bytes | None:
-    """Return the payload of the frame at `at`, or None if its checksum is wrong."""
-    if size == HEADER_SIZE:
-        return b""
-    payload = buffer[at + HEADER_SIZE : at + size - 2]
-    return payload if crc16(payload) == buffer[at + size - 2 : at + size] else None

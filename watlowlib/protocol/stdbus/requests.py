@@ -24,6 +24,7 @@ from watlowlib.protocol.stdbus.frames import (
     REPLY,
     REQUEST,
     Frame,
+    ReceivedFrame,
     address_of,
     encode_frame,
     mac_of,
@@ -72,7 +73,7 @@ class StdBusRequest(NamedTuple):
         """The controller address."""
         return address_of(self.station)
 
-    def fits(self, frame: Frame) -> bool:
+    def fits(self, frame: ReceivedFrame) -> bool:
         """Whether `frame` is a reply to this request, with a value or an error."""
         if frame.type != REPLY or frame.source != self.station or frame.destination != self.host:
             return False
