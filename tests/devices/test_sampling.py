@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 import pytest
 
@@ -30,6 +31,12 @@ def unit() -> SimulatedController:
 def bus(unit: SimulatedController) -> Iterator[SimulatedBus]:
     with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
         yield bus
+
+
+def test_readings_and_samples_have_all_their_fields(bus: SimulatedBus) -> None:
+    with open_device(bus.port) as ctl:
+        for value in (ctl.read_pv(), *ctl.poll("pv")):
+            assert list(vars(value)) == [field.name for field in fields(value)]
 
 
 def test_a_value_with_a_sensor_error_keeps_its_number_and_gets_the_status(

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, SupportsIndex
 from watlowlib.errors import WatlowProcessError
 
 _resources: weakref.WeakSet[Any] = weakref.WeakSet()
+_this_process = os.getpid()
 abandoned: list[Any] = []
 """What this process has abandoned since it was forked; empty in a process that was not."""
 
@@ -48,7 +49,7 @@ class OneProcess(NotCopied):
     @property
     def in_other_process(self) -> bool:
         """Whether the object was opened in another process than this one."""
-        return self._pid is not None and self._pid != os.getpid()
+        return self._pid is not None and self._pid != _this_process
 
     def check_process(self) -> None:
         """Refuse to use the object in another process.
@@ -56,10 +57,10 @@ class OneProcess(NotCopied):
         Raises:
             WatlowProcessError: This process is not the one in which it was opened.
         """
-        if self.in_other_process:
+        if self._pid is not None and self._pid != _this_process:
             raise WatlowProcessError(
                 f"this {self._kind} was opened in process {self._pid}; "
-                f"this is process {os.getpid()}: open it here"
+                f"this is process {_this_process}: open it here"
             )
 
 
@@ -80,7 +81,8 @@ def release(resource: object) -> None:
 
 
 def _abandon_all() -> None:
-    global _resources
+    global _resources, _this_process
+    _this_process = os.getpid()
     resources, _resources = list(_resources), weakref.WeakSet()
     if not resources:
         return

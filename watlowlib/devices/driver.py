@@ -39,28 +39,31 @@ class ReadOutcome(NamedTuple):
     result: DecodedReply | WatlowError
 
 
+class _Calls(threading.local):
+    """The call that each thread makes now."""
+
+    timeout_s: float | None = None
+    """How long it waits for each reply, without retries; None for the usual timeout and retries."""
+
+
 class Driver(NotCopied, ABC):
     """The driver of the controller at `address`, in the wire protocol of its port."""
 
     def __init__(self, address: int, policy: RetryPolicy) -> None:
         self.address = address
         self._usual_policy = policy
-        self._calls = threading.local()
-        """The timeout of the call that this thread makes now; shared with `at`."""
+        self._calls = _Calls()
+        """Shared with `at`."""
 
     @property
     def _policy(self) -> RetryPolicy:
-        timeout_s: float | None = getattr(self._calls, "timeout_s", None)
-        return self._usual_policy.for_call(timeout_s)
+        timeout_s = self._calls.timeout_s
+        return self._usual_policy if timeout_s is None else self._usual_policy.for_call(timeout_s)
 
     @contextmanager
-    def timeout(self, seconds: float | None) -> Iterator[None]:
-        """Within the block, wait this long for each reply in this thread, without retries.
-
-        None: the usual timeout and retries.
-        """
-        before = getattr(self._calls, "timeout_s", None)
-        self._calls.timeout_s = seconds
+    def timeout(self, seconds: float) -> Iterator[None]:
+        """Within the block, wait this long for each reply in this thread, without retries."""
+        before, self._calls.timeout_s = self._calls.timeout_s, seconds
         try:
             yield
         finally:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from threading import Event
 from typing import Any, TypeAlias
 
+from watlowlib._internal.frozen import frozen
 from watlowlib.devices.driver import Target
 from watlowlib.devices.identity import known_identity, read_description
 from watlowlib.devices.poll import Poll, StopCondition
@@ -172,22 +173,26 @@ class Sampler(Poll):
 
     def _sample(self, reading: Reading) -> Sample:
         reading = shown_in(self._show_unit, reading)
-        return self._session.sample_type(
-            device=self._device,
-            address=reading.address,
-            protocol=self._session.protocol,
-            parameter=reading.parameter,
-            parameter_id=reading.parameter_id,
-            instance=reading.instance,
-            value=reading.value,
-            unit=reading.unit,
-            requested_at=reading.requested_at,
-            received_at=reading.received_at,
-            midpoint_at=reading.requested_at + timedelta(seconds=reading.latency_s / 2),
-            latency_s=reading.latency_s,
-            raw=reading.raw,
-            monotonic_ns=reading.monotonic_ns,
-        )
+        fields = {
+            "device": self._device,
+            "address": reading.address,
+            "protocol": self._session.protocol,
+            "parameter": reading.parameter,
+            "parameter_id": reading.parameter_id,
+            "instance": reading.instance,
+            "value": reading.value,
+            "unit": reading.unit,
+            "requested_at": reading.requested_at,
+            "received_at": reading.received_at,
+            "midpoint_at": reading.requested_at + timedelta(0, reading.latency_s / 2),
+            "latency_s": reading.latency_s,
+            "raw": reading.raw,
+            "status": "ok",
+            "tick": None,
+            "scheduled_at": None,
+            "monotonic_ns": reading.monotonic_ns,
+        }
+        return frozen(self._session.sample_type, fields)
 
     def _gap(self, target: Target, status: str, elapsed_s: float = 0.0) -> Sample:
         """Return the sample of a read that failed after `elapsed_s`, or was not sent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 
 from watlowlib.devices.driver import DecodedReply, Driver, Target
 from watlowlib.devices.values import present
@@ -16,7 +17,7 @@ from watlowlib.protocol.stdbus.payloads import (
     ReadRequest,
     Tag,
     WriteRequest,
-    decode_content,
+    decode_value,
     encode_value,
 )
 from watlowlib.protocol.stdbus.requests import frame_read_request
@@ -64,11 +65,13 @@ class StdBusDriver(Driver):
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; see `StdBusClient.read`."""
-        return _decode(spec, self.read_object(spec.class_id, spec.member_id, instance))
+        return _decode(spec, self._read(_request_of(spec, instance)))
 
     def read_object(self, class_id: int, member_id: int, instance: int) -> Reply:
         """Read any class, member and instance; the reply's content is a tag and its data."""
-        request = ReadRequest(class_id, member_id, instance)
+        return self._read(ReadRequest(class_id, member_id, instance))
+
+    def _read(self, request: ReadRequest) -> Reply:
         return self._client.read(self.address, request, self._policy)
 
     def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:
@@ -91,6 +94,11 @@ class StdBusDriver(Driver):
             self._client.read(self.address, HARDWARE_ID, self._policy.single_attempt(within_s))
 
 
+@lru_cache(maxsize=4096)
+def _request_of(spec: ParameterSpec, instance: int) -> ReadRequest:
+    return ReadRequest(spec.class_id, spec.member_id, instance)
+
+
 def tag_of(spec: ParameterSpec) -> Tag | None:
     """Return the Standard Bus tag of a value of `spec`; None where it is not known."""
     return _TAGS.get(spec.data_type)
@@ -104,4 +112,5 @@ def _value_bytes(spec: ParameterSpec) -> int:
 
 
 def _decode(spec: ParameterSpec, reply: Reply) -> DecodedReply:
-    return DecodedReply(present(spec, decode_content(reply.content)), reply)
+    content = reply.content
+    return DecodedReply(present(spec, decode_value(content[0], content[1:])), reply)

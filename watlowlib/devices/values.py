@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import struct
 from datetime import timedelta
+from functools import lru_cache
 from typing import cast
 
+from watlowlib._internal.frozen import frozen
 from watlowlib._internal.validation import finite_or_none, shown
 from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, Quantity, Reading, Unit, Value, WordOrder
 from watlowlib.protocol.exchange import Reply
-from watlowlib.protocol.modbus.words import encode_words, of_counts
 from watlowlib.registry.parameters import DataType, Kind, ParameterSpec
 
 _UNITS = {
@@ -91,6 +92,8 @@ def as_stored(spec: ParameterSpec, value: float | int) -> float | int:
         single: float = struct.unpack(">f", struct.pack(">f", value))[0]
         return single
     if spec.scale != 1:
+        from watlowlib.protocol.modbus.words import of_counts
+
         return of_counts(spec, counts(spec, value))
     return value
 
@@ -114,24 +117,35 @@ def reading_of(
 
     `scale` is that of temperatures on the wire; None if it is not known.
     """
+    unit, quantity, scale = _measure_of(spec, scale)
+    _, raw, requested_at, latency_s, monotonic_ns = reply
+    fields = {
+        "value": value,
+        "unit": unit,
+        "parameter": spec.recorded_as,
+        "parameter_id": spec.number,
+        "instance": instance,
+        "address": address,
+        "requested_at": requested_at,
+        "received_at": requested_at + timedelta(0, latency_s),  # quicker than `seconds=`
+        "latency_s": latency_s,
+        "raw": raw,
+        "label": label_of(spec, value),
+        "protocol": protocol,
+        "monotonic_ns": monotonic_ns,
+        "quantity": quantity,
+        "scale": scale,
+    }
+    return frozen(Reading, fields)
+
+
+@lru_cache(maxsize=4096)
+def _measure_of(
+    spec: ParameterSpec, scale: Unit | None
+) -> tuple[Unit | None, Quantity | None, Unit | None]:
+    """Return the unit, the quantity and the scale of a reading of `spec`."""
     quantity = quantity_of(spec)
-    return Reading(
-        value=value,
-        unit=unit_of(spec, scale),
-        parameter=spec.recorded_as,
-        parameter_id=spec.number,
-        instance=instance,
-        address=address,
-        requested_at=reply.requested_at,
-        received_at=reply.requested_at + timedelta(seconds=reply.latency_s),
-        latency_s=reply.latency_s,
-        raw=reply.raw,
-        label=label_of(spec, value),
-        protocol=protocol,
-        monotonic_ns=reply.monotonic_ns,
-        quantity=quantity,
-        scale=None if quantity is None else scale,
-    )
+    return unit_of(spec, scale), quantity, None if quantity is None else scale
 
 
 def as_number(reading: Reading) -> Reading[float]:
@@ -202,6 +216,8 @@ def _rounded(spec: ParameterSpec, number: float) -> float:
 
 def _check_width(spec: ParameterSpec, label: str, number: float | int) -> None:
     """Refuse a number that its data type cannot hold; the list does not limit every parameter."""
+    from watlowlib.protocol.modbus.words import encode_words
+
     raw = number if spec.data_type is DataType.FLOAT else counts(spec, number)
     try:
         encode_words(spec.data_type, raw, WordOrder.LOW_HIGH)

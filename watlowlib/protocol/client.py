@@ -64,6 +64,7 @@ class ProtocolClient(NotCopied, Generic[F]):
 
     def __init__(self, port: Port) -> None:
         self.port = port
+        self._line = port.line
         self.pending_replies: PendingReplies[F] = PendingReplies()
         self._stats: defaultdict[int, DeviceStats] = defaultdict(DeviceStats)
 
@@ -128,7 +129,7 @@ class ProtocolClient(NotCopied, Generic[F]):
                 options.on_send()
                 call.begin_group()
                 try:
-                    stored = self._exchange_once(call, write)
+                    stored = self._exchange(call, write)
                     echo = stored.content
                     if echo == content or not (echo or options.readable):
                         return call.make_reply(stored)
@@ -151,7 +152,7 @@ class ProtocolClient(NotCopied, Generic[F]):
         self, call: Call, request: Request[F], *, lock_each: bool = False
     ) -> ExchangeResult:
         """Send a read, again after a timeout or damaged frames."""
-        exchange = self._exchange_locked if lock_each else self._exchange_once
+        exchange = self._exchange_locked if lock_each else self._exchange
         retries_left = call.policy.retries
         call.begin_group()
         while True:
@@ -167,32 +168,33 @@ class ProtocolClient(NotCopied, Generic[F]):
         """Acquire the port for one exchange."""
         try:
             self.port.acquire(urgent=call.urgent)
-            return self._exchange_once(call, request)
+            return self._exchange(call, request)
         finally:
             self.port.release()
 
-    def _exchange_once(self, call: Call, request: Request[F]) -> ExchangeResult:
-        """Make one exchange on the acquired port; a protocol may override this."""
-        return self._exchange(call, request)
-
     def _exchange(self, call: Call, request: Request[F]) -> ExchangeResult:
-        """Make one exchange on the acquired port; raise on an error reply."""
+        """Make one exchange on the acquired port; raise on an error reply.
+
+        A protocol may extend this.
+        """
         try:
-            self._check_outages(call.policy, request)
-            self._prepare_line(call.policy.opening)
+            policy = call.policy
+            if policy.outages is not None:
+                self._check_outages(policy.outages, request)
+            self._prepare_line(policy.opening)
             self._settle_late_replies(call, request)
             self._send(call, request, call.group)
             frame = self._await_reply(call, request, call.group)
         except BaseException:
             # The reply may still come, also after Ctrl-C.
-            self.port.line.require_silence()
+            self._line.require_silence()
             raise
         if self._is_error_reply(frame.payload):
             raise self._error_from(frame.payload, self._context(call, request, frame.raw))
         return ExchangeResult(frame.payload[len(request.expected) :], frame.raw)
 
-    def _check_outages(self, policy: RetryPolicy, request: Request[F]) -> None:
-        if policy.outages not in (None, self._stats[request.station].outages):
+    def _check_outages(self, outages: int, request: Request[F]) -> None:
+        if outages != self._stats[request.station].outages:
             raise OutageError(
                 "the controller did not reply for a while; nothing was sent, because another one "
                 "may be connected now; repeat the request",
@@ -201,7 +203,7 @@ class ProtocolClient(NotCopied, Generic[F]):
 
     def _prepare_line(self, opening: int | None) -> None:
         """Wait until the line is quiet; the stale frames received before may be late replies."""
-        if stale := self.port.line.prepare(opening):
+        if stale := self._line.prepare(opening):
             for frame in self._decoder().feed(stale):
                 if self.pending_replies.match(frame):
                     self._count(frame.source, "late_replies")
@@ -216,13 +218,13 @@ class ProtocolClient(NotCopied, Generic[F]):
         self._send(call, marker, marker.reply_key)
         self._await_reply(call, marker, marker.reply_key, before=request)
         if self._frame_gap_s:
-            self.port.line.require_silence(self._frame_gap_s)
+            self._line.require_silence(self._frame_gap_s)
         self._prepare_line(call.policy.opening)
 
     def _send(self, call: Call, request: Request[F], group: object) -> None:
         self.pending_replies.add(request, group, call.policy.timeout_s)
         try:
-            self.port.line.send(request.frame)
+            self._line.send(request.frame)
         except WatlowTimeoutError:
             # The port was too slow, but the request may have been sent and get a reply.
             self._count(request.station, "timeouts")
@@ -238,7 +240,7 @@ class ProtocolClient(NotCopied, Generic[F]):
         `request` is a marker if it is sent `before` another request. When a late reply settles
         that, the marker's reply is awaited only until the line is quiet.
         """
-        line, decoder = self.port.line, self._decoder()
+        line, decoder = self._line, self._decoder()
         sent_s = time.monotonic()
         deadline = Deadline(sent_s + call.policy.timeout_s + request.wire_s)
         found: F | None = None
@@ -262,7 +264,8 @@ class ProtocolClient(NotCopied, Generic[F]):
                 break
         found = found or settled
         if found is not None:
-            self._count(request.station, "exchanges")
+            self._stats[request.station].count_reply()
+            self.port.stats.count_reply()
             if decoder.pending:
                 line.require_silence()
             return found
@@ -311,7 +314,7 @@ class ProtocolClient(NotCopied, Generic[F]):
             if counter == "timeouts":
                 stats.unanswered += 1
                 stats.outages += stats.unanswered == OFFLINE_AFTER
-            elif counter in ("exchanges", "crc_errors"):
+            elif counter == "crc_errors":
                 stats.unanswered = 0
 
     def _context(self, call: Call, request: Request[F], reply: bytes) -> ErrorContext:

@@ -39,9 +39,9 @@ class RetryPolicy(NamedTuple):
     opening: int | None = None
     outages: int | None = None
 
-    def for_call(self, timeout_s: float | None) -> RetryPolicy:
-        """Return a policy with this timeout and without retries (None: self)."""
-        return self if timeout_s is None else self._replace(timeout_s=timeout_s, retries=0)
+    def for_call(self, timeout_s: float) -> RetryPolicy:
+        """Return a policy with this timeout and without retries."""
+        return self._replace(timeout_s=timeout_s, retries=0)
 
     def single_attempt(self, within_s: float | None) -> RetryPolicy:
         """Return a policy without retries and with a timeout of at most `within_s` (None: self).
@@ -179,7 +179,7 @@ class Call:
         self.urgent = urgent
         self.started_at = datetime.now(timezone.utc)
         self.started_s = time.monotonic()
-        self.group = object()
+        self.group: object = None
 
     def begin_group(self) -> None:
         """Accept only replies to the requests sent from now on."""

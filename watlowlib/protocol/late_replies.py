@@ -13,13 +13,15 @@ shows that the pending replies have come or will never come.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 from typing import Any, Generic, NamedTuple
 
 from watlowlib.protocol.exchange import F, Request
 
 LATE_REPLY_S = 30.0
 """How long after its timeout a reply is expected."""
+
+NO_KEYS: frozenset[Hashable] = frozenset()
 
 
 class PendingReply(NamedTuple):
@@ -72,7 +74,7 @@ class PendingReplies(Generic[F]):
                 return reply
         return None
 
-    def conflicting_keys(self, request: Request[F], group: object) -> set[Hashable]:
+    def conflicting_keys(self, request: Request[F], group: object) -> Set[Hashable]:
         """Return the keys that a marker before `request` must not have; empty if none is needed.
 
         They are the key of `request` and those of the pending replies up to the last one that
@@ -80,7 +82,7 @@ class PendingReplies(Generic[F]):
         """
         pending = self._pending.get(request.station)
         if not pending:
-            return set()
+            return NO_KEYS
         now_s = time.monotonic()
         for place in range(len(pending) - 1, -1, -1):
             reply = pending[place]
@@ -90,4 +92,4 @@ class PendingReplies(Generic[F]):
                 and reply.until_s > now_s
             ):
                 return {earlier.request.reply_key for earlier in pending[: place + 1]}
-        return set()
+        return NO_KEYS

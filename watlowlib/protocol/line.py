@@ -110,7 +110,8 @@ class Line(NotCopied):
                 "connected now; repeat the request",
                 context=ErrorContext(port=self.transport.port),
             )
-        return self._wait_until_quiet()
+        stale = self.transport.read(NOW)
+        return self._wait_until_quiet(stale) if stale or self._quiet_until_s else b""
 
     def send(self, data: bytes) -> None:
         """Send `data` on the prepared line."""
@@ -154,11 +155,9 @@ class Line(NotCopied):
         self._stats.reconnects += 1
         self.require_silence()
 
-    def _wait_until_quiet(self) -> bytes:
-        """Read until the line is quiet; return the discarded bytes."""
-        discarded = stale = self.transport.read(NOW)
-        if not stale and not self._quiet_until_s:
-            return b""
+    def _wait_until_quiet(self, stale: bytes) -> bytes:
+        """Read until the line is quiet; return the discarded bytes, `stale` among them."""
+        discarded = stale
         limit = Deadline.after(SETTLE_LIMIT_S)
         while True:
             if stale:

@@ -39,12 +39,18 @@ class FairLock(NotCopied):
         self._urgent: deque[_Waiter] = deque()
         self._normal: deque[_Waiter] = deque()
 
-    def acquire(self, deadline: Deadline, *, urgent: bool = False) -> bool:
-        """Acquire the lock; return False if the deadline passes first."""
+    def acquire_now(self) -> bool:
+        """Acquire the lock if it is free; return whether it was."""
         with self._mutex:
             if self._owner is None:
                 self._owner = threading.get_ident()
                 return True
+        return False
+
+    def acquire(self, deadline: Deadline, *, urgent: bool = False) -> bool:
+        """Acquire the lock; return False if the deadline passes first."""
+        if self.acquire_now():
+            return True
         waiter = _Waiter()
         queue = self._urgent if urgent else self._normal
         try:
@@ -70,8 +76,8 @@ class FairLock(NotCopied):
 
     def _pass_on(self) -> None:
         """Make the next waiter the owner, if there is one."""
-        urgent = self._urgent and not (self._last_was_urgent and self._normal)
-        self._last_was_urgent = bool(urgent)
+        urgent = bool(self._urgent) and not (self._last_was_urgent and self._normal)
+        self._last_was_urgent = urgent
         queue = self._urgent if urgent else self._normal
         if queue:
             waiter = queue.popleft()

@@ -57,7 +57,8 @@ class Port(OneProcess):
             WatlowPortBusyError: The port was not free within `ACQUIRE_S`.
         """
         self.check_process()
-        if not self._lock.acquire(Deadline.after(ACQUIRE_S), urgent=urgent):
+        lock = self._lock
+        if not (lock.acquire_now() or lock.acquire(Deadline.after(ACQUIRE_S), urgent=urgent)):
             raise WatlowPortBusyError(
                 f"the port was not free within {ACQUIRE_S:g} s; too many threads wait for it",
                 context=ErrorContext(port=self.name),

@@ -10,18 +10,17 @@ from __future__ import annotations
 import logging
 import re
 import time
+from functools import partial
 
 log = logging.getLogger("watlowlib.wire")
 
-_LINE = re.compile(
+enabled = partial(log.isEnabledFor, logging.DEBUG)
+"""Returns whether frames are logged."""
+
+_LINE = (
     r" address \d+ (?:(?:sent|received) (?P<frame>[0-9a-f ]+?)(?: after [\d.]+ ms)?"
     r"|no reply after [\d.]+ ms: (?:nothing|(?P<rest>[0-9a-f ]+)))$"
 )
-
-
-def enabled() -> bool:
-    """Whether frames are logged."""
-    return log.isEnabledFor(logging.DEBUG)
 
 
 def sent(port: str, address: int, frame: bytes) -> None:
@@ -44,5 +43,5 @@ def unusable(port: str, address: int, data: bytes, sent_s: float) -> None:
 
 def bytes_of(line: str) -> bytes | None:
     """Return the bytes of a line of this log; None for another line."""
-    found = _LINE.search(line)
+    found = re.search(_LINE, line)
     return bytes.fromhex(found["frame"] or found["rest"] or "") if found else None

@@ -105,11 +105,10 @@ class ModbusClient(ProtocolClient[RtuFrame]):
         super().close()
         minimalmodbus._latest_read_times.pop(self._key, None)
 
-    def _exchange_once(self, call: Call, request: Request[RtuFrame]) -> ExchangeResult:
+    def _exchange(self, call: Call, request: Request[RtuFrame]) -> ExchangeResult:
         assert isinstance(request, RtuRequest)
-        port = _PortStandIn(
-            self._key, self._baudrate, lambda: self._exchange(call, request), request
-        )
+        exchange = partial(super()._exchange, call, request)
+        port = _PortStandIn(self._key, self._baudrate, exchange, request)
         # minimalmodbus accepts any object with the methods of a serial port.
         slave = minimalmodbus.Instrument(port, request.station)  # type: ignore[arg-type]
         try:
