@@ -49,6 +49,30 @@ def test_the_core_loads_no_optional_library() -> None:
     assert not modules_after("from watlowlib import open_device, WatlowManager, record") & OPTIONAL
 
 
+NEEDED_LATER = {
+    "concurrent.futures", "difflib", "importlib.resources", "watlowlib.devices.alarms",
+    "watlowlib.devices.identity", "watlowlib.devices.loops", "watlowlib.devices.procedures",
+    "watlowlib.devices.sampling", "watlowlib.devices.writing", "watlowlib.model.controllers",
+    "watlowlib.model.events", "watlowlib.model.html", "watlowlib.model.reports",
+    "watlowlib.protocol.modbus.client", "watlowlib.registry.part_numbers",
+}  # fmt: skip
+"""What a program that opens a controller and reads a value does not load."""
+
+READ_A_VALUE = """
+from watlowlib import open_device
+from watlowlib.transport.scripted import ScriptedTransport
+reply = bytes.fromhex("55FF060010000B8802030104010108451E3CD4A728")
+with open_device(ScriptedTransport(lambda request: [reply])) as controller:
+    controller.read_pv()
+import sys
+print(*sys.modules)
+"""
+
+
+def test_a_first_read_loads_no_module_that_other_calls_need() -> None:
+    assert not set(run_script(READ_A_VALUE).split()) & NEEDED_LATER
+
+
 def test_all_public_names_load_no_heavy_library() -> None:
     heavy = OPTIONAL - {"sqlite3", "minimalmodbus"}
     assert not modules_after("from watlowlib import *") & heavy

@@ -6,10 +6,13 @@ which spreads the retries of things that failed at the same time.
 
 from __future__ import annotations
 
-import random
 import time
+from typing import TYPE_CHECKING
 
 from watlowlib._internal.clock import Deadline
+
+if TYPE_CHECKING:
+    import random
 
 
 class Backoff:
@@ -24,13 +27,10 @@ class Backoff:
     def __init__(self, first_s: float, most_s: float, rng: random.Random | None = None) -> None:
         self._first_s = first_s
         self._most_s = most_s
-        self._rng = rng or random.Random()
-        self.succeeded()
-
-    @property
-    def failures(self) -> int:
+        self._rng = rng
+        self.failures = 0
         """The number of failures in a row."""
-        return self._failures
+        self.succeeded()
 
     def left_s(self) -> float:
         """Return the seconds until the next retry; 0 when it is due."""
@@ -43,15 +43,19 @@ class Backoff:
             about_s: The average pause, if that is longer. The pause is then between 0.5 and
                 1.5 times as long, which spreads repeated retries.
         """
+        if self._rng is None:
+            import random  # most ports and controllers never fail
+
+            self._rng = random.Random()
         # After 60 doublings every pause exceeds any `most_s`.
-        whole_s = min(self._first_s * 2.0 ** min(self._failures, 60), self._most_s)
+        whole_s = min(self._first_s * 2.0 ** min(self.failures, 60), self._most_s)
         spread_s = about_s * self._rng.uniform(0.5, 1.5)
         pause_s = max(whole_s * self._rng.uniform(0.5, 1.0), spread_s)
-        self._failures += 1
+        self.failures += 1
         self._until = Deadline(time.monotonic() + pause_s)
         return pause_s
 
     def succeeded(self) -> None:
         """Reset the failure count and the pause."""
-        self._failures = 0
+        self.failures = 0
         self._until = Deadline(0.0)

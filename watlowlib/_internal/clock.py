@@ -13,7 +13,7 @@ import time
 from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
-_FRACTION = re.compile(r"\.[0-9]+")
+_FRACTION = r"\.[0-9]+"
 
 STEP_S = 1.0
 """A larger difference between the wall clock and the monotonic clock is a step."""
@@ -27,7 +27,7 @@ def parse_time(text: str) -> datetime:
     """
     if sys.version_info < (3, 11):  # its `fromisoformat` knows neither
         text = text.replace("Z", "+00:00")
-        text = _FRACTION.sub(lambda found: found[0][:7].ljust(7, "0"), text)
+        text = re.sub(_FRACTION, lambda found: found[0][:7].ljust(7, "0"), text)
     return datetime.fromisoformat(text)
 
 

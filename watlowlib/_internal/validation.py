@@ -17,18 +17,15 @@ from watlowlib.errors import WatlowConfigurationError
 
 E = TypeVar("E", bound=Enum)
 
-
+# `re` compiles and caches them at the first use: an import would take longer with them compiled.
 _PASSWORDS = (
     # //user:PASSWORD@, also with a mistyped scheme; the password may contain : / @ and blanks.
-    re.compile(r"((?://|:/)[^:]*:).*@", re.DOTALL),
+    r"(?s)((?://|:/)[^:]*:).*@",
     # user:PASSWORD@host, or scheme:user:PASSWORD@host
-    re.compile(r"""((?:^|(?<=['"\s]))(?!\d)[^:/\s'"]{2,}:)(?![/\s]).*@""", re.DOTALL),
+    r"""(?s)((?:^|(?<=['"\s]))(?!\d)[^:/\s'"]{2,}:)(?![/\s]).*@""",
 )
-_PASSWORD_OPTION = re.compile(
-    # password=WORD, password='WORDS', and &password=WORD in a URL
-    r"""(\w*(?:passw|pwd)\w*\s*=\s*)(?:'(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|\S)+)""",
-    re.IGNORECASE | re.DOTALL,
-)
+# password=WORD, password='WORDS', and &password=WORD in a URL
+_PASSWORD_OPTION = r"""(?is)(\w*(?:passw|pwd)\w*\s*=\s*)(?:'(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|\S)+)"""
 
 
 def masked(text: str) -> str:
@@ -37,8 +34,8 @@ def masked(text: str) -> str:
     Where the end of a password is uncertain, more is masked.
     """
     for pattern in _PASSWORDS:
-        text = pattern.sub(r"\1***@", text)
-    return _PASSWORD_OPTION.sub(r"\1***", text)
+        text = re.sub(pattern, r"\1***@", text)
+    return re.sub(_PASSWORD_OPTION, r"\1***", text)
 
 
 def shown(given: object) -> str:
@@ -99,7 +96,7 @@ def as_int(name: str, given: object, low: int, high: int | None, what: str) -> i
         WatlowConfigurationError: It is not a whole number, or out of range; the message ends
             with `what`, which says what is allowed.
     """
-    if isinstance(given, Integral) and not isinstance(given, bool):
+    if isinstance(given, (int, Integral)) and not isinstance(given, bool):
         number = int(given)
         if number >= low and (high is None or number <= high):
             return number

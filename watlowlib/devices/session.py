@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from watlowlib._internal.validation import as_positive
 from watlowlib.devices.availability import Availability
@@ -33,13 +33,14 @@ from watlowlib.errors import (
     WatlowOtherDeviceError,
     WatlowTimeoutError,
 )
-from watlowlib.model import ControllerFamily, PartNumber, Reading, Sample, Unit
-from watlowlib.model.events import EventKind
+from watlowlib.model import ControllerFamily, Reading, Sample, Unit
 from watlowlib.protocol.exchange import LONGEST_TIMEOUT_S, WriteOptions
 from watlowlib.protocol.line import InterruptionError, OutageError
 from watlowlib.protocol.port_pool import Lease, release_later
 from watlowlib.registry.parameters import ParameterSpec
-from watlowlib.registry.part_numbers import decode_part_number
+
+if TYPE_CHECKING:
+    from watlowlib.model import PartNumber
 
 T = TypeVar("T")
 
@@ -81,6 +82,7 @@ class Session(SessionAttributes):
         self.sample_type = Sample
         """The class of the samples of this controller; `watlowlib.sync` has a subclass."""
         self._lease = lease
+        self.port, self.protocol = lease.client.port, lease.shared.protocol
         self.availability = self._new_availability(driver)
         self.identity = IdentityCheck(name, self.port, self.registry)
         """Notices that another controller has taken the place of this one."""
@@ -118,13 +120,14 @@ class Session(SessionAttributes):
     def timeout(self, seconds: float | None) -> AbstractContextManager[None]:
         """Wait this long for each reply to this thread within a `with` block, without retries.
 
-        None: the usual timeout and retries.
+        None: change nothing.
 
         Raises:
             WatlowConfigurationError: It is not above 0 and at most 3600.
         """
-        if seconds is not None:
-            seconds = as_positive("timeout", seconds, LONGEST_TIMEOUT_S, "seconds, or None")
+        if seconds is None:
+            return nullcontext()
+        seconds = as_positive("timeout", seconds, LONGEST_TIMEOUT_S, "seconds, or None")
         return self.driver.timeout(seconds)
 
     def read_parameter(self, parameter: str | int, instance: int = 1) -> Reading:
@@ -259,14 +262,8 @@ class Session(SessionAttributes):
                 text = self.read(*self.target("part_number", 1)).value
             except (WatlowConfigurationError, WatlowDeviceError, WatlowAbsentError):
                 text = None  # it has none, and is not read again
-            settings.part = decode_part_number(text) if isinstance(text, str) and text else None
-            settings.part_is_known = True
+            settings.store_part(text)
         return settings.part
-
-    def note_eeprom_write(self) -> None:
-        """Count an EEPROM write, unless persistent writes are switched off."""
-        if self.persistent_writes and (warning := self.eeprom.note(self.name)):
-            self.tell(EventKind.EEPROM_WARNING, warning, self.eeprom.writes)
 
     def replies_at(self, address: int) -> bool:
         """Whether anything replies at `address`, even if only with damaged frames."""
@@ -324,7 +321,7 @@ class Session(SessionAttributes):
             WatlowClosedError: It is closed.
         """
         self.port.check_process()
-        if self.closed:
+        if not self._lease.active:
             raise WatlowClosedError("the controller was closed; open it again")
 
     def check_cooling(self, spec: ParameterSpec) -> None:

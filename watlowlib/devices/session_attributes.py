@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from watlowlib._internal.process import NotCopied
 from watlowlib.devices.driver import Driver
+from watlowlib.devices.eeprom import EepromCounter
 from watlowlib.model import ControllerFamily, ProtocolKind, Unit
-from watlowlib.model.events import EventKind, EventListener
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease
 from watlowlib.registry.parameters import Registry, registry_of
 from watlowlib.transport.settings import SerialSettings
+
+if TYPE_CHECKING:
+    from watlowlib.model.events import EventKind, EventListener
 
 
 class SessionAttributes(NotCopied):
     """The attributes of a `Session`."""
 
     driver: Driver
+    name: str
+    persistent_writes: bool
+    eeprom: EepromCounter
     family: ControllerFamily
     listeners: dict[EventListener, str]
     """The listeners to events, each with its name of the controller."""
+    port: Port
+    """The port, which other controllers may share."""
+    protocol: ProtocolKind
+    """The wire protocol."""
     _lease: Lease
     _temperature_unit: Unit | None
 
@@ -58,21 +70,18 @@ class SessionAttributes(NotCopied):
         return self._lease.shared.settings
 
     @property
-    def port(self) -> Port:
-        """The port, which other controllers may share."""
-        return self._lease.client.port
-
-    @property
     def port_key(self) -> str:
         """A key that is the same for all controllers on one port, under any name of the port."""
         return self._lease.shared.key
-
-    @property
-    def protocol(self) -> ProtocolKind:
-        """The wire protocol."""
-        return self._lease.shared.protocol
 
     def tell(self, kind: EventKind, text: str, value: float | int | str | None = None) -> None:
         """Report an event to the listeners."""
         for listener, name in tuple(self.listeners.items()):
             listener(name, kind, text, value)
+
+    def note_eeprom_write(self) -> None:
+        """Count an EEPROM write, unless persistent writes are switched off."""
+        if self.persistent_writes and (warning := self.eeprom.note(self.name)):
+            from watlowlib.model.events import EventKind  # rarely needed
+
+            self.tell(EventKind.EEPROM_WARNING, warning, self.eeprom.writes)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from watlowlib.model import DeviceInfo, PartNumber
+if TYPE_CHECKING:
+    from watlowlib.model import DeviceInfo, PartNumber
 
 
-@dataclass
 class StoredSettings:
-    """What was read of the controller since the last interruption.
+    """What was read of the controller since the last interruption."""
 
-    Attributes:
-        part: The part number; None also where the controller does not report it.
-        part_is_known: Whether it was read.
-        firmware_id: 1002, if it was read.
-        info: The identity as `identify` has read it.
-        setpoint_limits: 7003 and 7004 of each loop.
-    """
+    def __init__(self) -> None:
+        self.part: PartNumber | None = None
+        """The part number; None also where the controller does not report it."""
+        self.part_is_known = False
+        """Whether the part number was read."""
+        self.firmware_id: int | None = None
+        """1002, if it was read."""
+        self.info: DeviceInfo | None = None
+        """The identity as `identify` has read it."""
+        self.setpoint_limits: dict[int, tuple[float | None, float | None]] = {}
+        """7003 and 7004 of each loop."""
 
-    part: PartNumber | None = None
-    part_is_known: bool = False
-    firmware_id: int | None = None
-    info: DeviceInfo | None = None
-    setpoint_limits: dict[int, tuple[float | None, float | None]] = field(default_factory=dict)
+    def store_part(self, text: object) -> None:
+        """Store the part number that the controller has reported; None if it has none."""
+        from watlowlib.registry.part_numbers import decode_part_number
+
+        self.part = decode_part_number(text) if isinstance(text, str) and text else None
+        self.part_is_known = True

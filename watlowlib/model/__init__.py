@@ -2,18 +2,20 @@
 
 A controller's reply becomes a `Reading`. A recording makes a `Sample` of each read, whether
 it succeeds or fails, and an `AcquisitionSummary` of the whole run. All objects are immutable.
+
+Types that a program needs only for some calls are imported at their first use.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
-from watlowlib.model.html import fields
-from watlowlib.model.reports import AcquisitionSummary as AcquisitionSummary
-from watlowlib.model.reports import RateReport as RateReport
-from watlowlib.model.reports import SinkReport as SinkReport
+from watlowlib.model.kinds import ControllerFamily as ControllerFamily
+from watlowlib.model.kinds import ProtocolKind as ProtocolKind
+from watlowlib.model.kinds import WordOrder as WordOrder
 from watlowlib.units import Quantity as Quantity
 from watlowlib.units import TextEnum as TextEnum
 from watlowlib.units import Unit as Unit
@@ -26,175 +28,31 @@ enumeration words (never seen in a capture so far)."""
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
+    from watlowlib.model.controllers import AlarmState as AlarmState
+    from watlowlib.model.controllers import DeviceInfo as DeviceInfo
+    from watlowlib.model.controllers import PartNumber as PartNumber
+    from watlowlib.model.controllers import PidGains as PidGains
+    from watlowlib.model.reports import AcquisitionSummary as AcquisitionSummary
+    from watlowlib.model.reports import RateReport as RateReport
+    from watlowlib.model.reports import SinkReport as SinkReport
+
     V = TypeVar("V", bound=Value, covariant=True, default=Value)
-else:  # only type checkers need the default
+else:  # only type checkers need the default, and would accept any name of `__getattr__`
     from typing import TypeVar
 
     V = TypeVar("V")
 
+    _MODULE_OF = {
+        **dict.fromkeys(("AlarmState", "DeviceInfo", "PartNumber", "PidGains"), "controllers"),
+        **dict.fromkeys(("AcquisitionSummary", "RateReport", "SinkReport"), "reports"),
+    }
 
-class ProtocolKind(TextEnum):
-    """The wire protocol a controller is set to (parameter 17009)."""
-
-    STDBUS = "stdbus"
-    MODBUS_RTU = "modbus_rtu"
-    AUTO = "auto"
-
-
-class ControllerFamily(TextEnum):
-    """The product family; `UNKNOWN` until a part number has been read or given.
-
-    A PM PLUS is a `PM`. `RM` is an RM module of a type that is not known, or without public
-    registers (RMA, RME, RML, RMS).
-    """
-
-    PM = "pm"
-    RM = "rm"
-    RMC = "rmc"
-    RMH = "rmh"
-    ST = "st"
-    SD = "sd"
-    UNKNOWN = "unknown"
-
-
-class WordOrder(TextEnum):
-    """Which word of a 32-bit value is in the first of its two registers (17043)."""
-
-    AUTO = "auto"
-    LOW_HIGH = "low_high"
-    HIGH_LOW = "high_low"
-
-
-@dataclass(frozen=True)
-class PartNumber:
-    """The contents of a part number; a field that it does not contain is None.
-
-    Attributes:
-        text: The part number itself.
-        family: The product family.
-        case: The size, such as "1/32 DIN".
-        control: The control type, such as "PID with ramp and soak".
-        supply: The supply voltage.
-        loops: The number of control loops.
-        cooling: False when there is no second output, hence no cooling side.
-        communications: The protocols besides Standard Bus.
-        modbus: Whether Modbus RTU is one of them.
-    """
-
-    text: str
-    family: ControllerFamily
-    case: str | None = None
-    control: str | None = None
-    supply: str | None = None
-    loops: int | None = None
-    cooling: bool | None = None
-    communications: str | None = None
-    modbus: bool | None = None
-
-
-@dataclass(frozen=True)
-class DeviceInfo:
-    """A controller's identity; a field that the controller does not report is None.
-
-    The numbers are parameters of an EZ-ZONE PM; a Series SD has equivalent registers.
-
-    Attributes:
-        address: The controller's address.
-        protocol: The wire protocol used.
-        part_number: The decoded part number (1009).
-        family: The product family.
-        loops: The number of control loops.
-        hardware_id: 1001.
-        firmware_id: 1002.
-        software_revision: 1003.
-        software_build: 1005.
-        serial_number: 1007. Of a Series SD, register 7 times 65,536 plus register 8: its list
-            calls them the high and the low register. A label that shows them as two groups of
-            decimal digits reads `serial_number // 65536` and `serial_number % 65536`.
-        device_name: 1011.
-        configured_protocol: The setting of 17009; differs from `protocol` after a change
-            until the controller restarts.
-        data_map: Over Modbus, 1 or 2; None on Standard Bus, or when it is not certain.
-        word_order: Over Modbus, which word of 32-bit values comes first; None as above.
-    """
-
-    address: int
-    protocol: ProtocolKind
-    part_number: PartNumber | None = None
-    family: ControllerFamily = ControllerFamily.UNKNOWN
-    loops: int | None = None
-    hardware_id: int | None = None
-    firmware_id: int | None = None
-    software_revision: int | None = None
-    software_build: int | None = None
-    serial_number: int | None = None
-    device_name: str | None = None
-    configured_protocol: ProtocolKind | None = None
-    data_map: int | None = None
-    word_order: WordOrder | None = None
-
-    @property
-    def capabilities(self) -> dict[str, bool | None]:
-        """The unit's features by its part number; None for an unknown feature."""
-        part = self.part_number
-        control = None if part is None else part.control
-        return {
-            "second_loop": None if self.loops is None else self.loops > 1,
-            "cooling": None if part is None else part.cooling,
-            "profiles": None if control is None else "ramp and soak" in control,
-            "modbus_rtu": None if part is None else part.modbus,
-        }
-
-    def _repr_html_(self) -> str:
-        """Return the table that notebooks show."""
-        part = None if self.part_number is None else self.part_number.text
-        shown = {**vars(self), "part_number": part, **self.capabilities}
-        return fields("Controller", shown)
-
-
-@dataclass(frozen=True)
-class PidGains:
-    """The tuning of one control loop; a field that does not apply or was not given is None.
-
-    Attributes:
-        heat_proportional_band: 8009, in the temperature scale of the wire.
-        cool_proportional_band: 8012, in the same scale; None on a unit without cooling.
-        time_integral: 8006, seconds per repeat, 0 to 9999.
-        time_derivative: 8007, seconds, 0 to 9999.
-        dead_band: 8008, in the temperature scale of the wire.
-    """
-
-    heat_proportional_band: float | None = None
-    cool_proportional_band: float | None = None
-    time_integral: float | None = None
-    time_derivative: float | None = None
-    dead_band: float | None = None
-
-
-@dataclass(frozen=True)
-class AlarmState:
-    """The state of one alarm, from parameters 9009 to 9012.
-
-    Attributes:
-        instance: The alarm number, from 1.
-        code: The state's code (9009).
-        label: The state as text: "None", "Alarm high", "Alarm low", "Blocked", "Startup", "Error".
-        latched: Whether the alarm stays on until it is cleared.
-        silenced: Whether the alarm is silenced.
-        clearable: Whether the alarm can be cleared now.
-    """
-
-    instance: int
-    code: int
-    label: str
-    latched: bool
-    silenced: bool
-    clearable: bool
-
-    @property
-    def active(self) -> bool:
-        """Whether the alarm is on: high, low or error."""
-        return self.code in (7, 8, 28)
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 @dataclass(frozen=True)
@@ -277,7 +135,7 @@ class Reading(Generic[V]):
 
     def _repr_html_(self) -> str:
         """Return the table that notebooks show."""
-        return fields("Reading", _read_fields(self, self.label))
+        return _html_fields("Reading", _read_fields(self, self.label))
 
 
 def format_value(value: Value | None, label: str | None, unit: Unit | None) -> str:
@@ -288,6 +146,12 @@ def format_value(value: Value | None, label: str | None, unit: Unit | None) -> s
     if label is not None:
         text = f"{label} ({text})"
     return text if unit is None else f"{text} {unit}"
+
+
+def _html_fields(caption: str, values: dict[str, Any]) -> str:
+    from watlowlib.model.html import fields  # only notebooks need it
+
+    return fields(caption, values)
 
 
 def _read_fields(read: Reading[Any] | Sample, label: str | None = None) -> dict[str, Any]:
@@ -359,4 +223,4 @@ class Sample:
     def _repr_html_(self) -> str:
         """Return the table that notebooks show."""
         where = {"device": self.device, "status": self.status, "tick": self.tick}
-        return fields("Sample", where | _read_fields(self))
+        return _html_fields("Sample", where | _read_fields(self))

@@ -9,10 +9,10 @@ a base, has no register that is known.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 
 UNPROVEN = "L"
 """An inference: such a register is read, never written."""
@@ -62,7 +62,7 @@ class Base:
 @lru_cache(maxsize=1)
 def all_bases() -> tuple[Base, ...]:
     """Return the lines of the table."""
-    text = (resources.files(__package__) / "tables" / "bases.tsv").read_text("utf-8")
+    text = read_table("bases.tsv")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return tuple(_parsed(lines[1:]))
 
@@ -93,3 +93,11 @@ def _parsed(lines: list[str]) -> Iterator[Base]:
 
 def _number(text: str) -> int | None:
     return None if text == "-" else int(text)
+
+
+def read_table(name: str) -> str:
+    """Return the text of a file in `tables/`."""
+    # `importlib.resources` would take longer to import than a table to read.
+    path = os.path.join(os.path.dirname(__file__), "tables", name)  # noqa: PTH118, PTH120
+    data: bytes = __spec__.loader.get_data(path)  # type: ignore[union-attr]
+    return data.decode("utf-8")

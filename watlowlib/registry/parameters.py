@@ -17,7 +17,7 @@ from numbers import Integral
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowUnknownParameterError
 from watlowlib.model import ControllerFamily
-from watlowlib.registry.bases import Base, bases_of
+from watlowlib.registry.bases import Base, bases_of, read_table
 from watlowlib.registry.specs import DataType as DataType
 from watlowlib.registry.specs import Kind as Kind
 from watlowlib.registry.specs import ParameterSpec as ParameterSpec
@@ -72,7 +72,7 @@ class Registry:
             WatlowUnknownParameterError: There is none, and the message suggests the nearest
                 ones; or several have this title, and the message lists them.
         """
-        if isinstance(parameter, (str, Integral)) and not isinstance(parameter, bool):
+        if isinstance(parameter, (str, int, Integral)) and not isinstance(parameter, bool):
             text = str(parameter)
             by_name = self._by_name
             line = by_name.get(text) or by_name.get(normalized(text)) or self._by_title(text)
@@ -183,10 +183,7 @@ def _title(text: str) -> str:
 
 
 def _lines_of(table: str) -> list[str]:
-    from importlib import resources
-
-    text = (resources.files(__package__) / "tables" / table).read_text("utf-8")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    lines = [line for line in read_table(table).splitlines() if line and not line.startswith("#")]
     return lines[1:]
 
 
