@@ -53,7 +53,8 @@ SLICE_S = 0.01
 WRITE_TIMEOUT_S = 1.0
 """How long a write may block (a stuck driver, a full network buffer)."""
 
-CHUNK = 4096
+CHUNK = 256
+"""How many bytes are read at a time: most replies are shorter, and a larger buffer costs more."""
 
 SERVER_URLS = ("socket://", "rfc2217://")
 """How the URLs of serial device servers begin."""
