@@ -14,7 +14,8 @@ from rich.table import Table
 
 from watlowlib.model import Sample
 from watlowlib.registry.codes import codes_of
-from watlowlib.sinks.rows import TimeText, sample_to_row
+from watlowlib.sinks.cells import TimeText
+from watlowlib.sinks.rows import sample_to_row
 
 NO_VALUE = "-"
 MOST_COLUMNS = 10_000

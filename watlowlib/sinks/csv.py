@@ -16,8 +16,9 @@ from typing import Any
 
 from watlowlib._internal.validation import as_bool
 from watlowlib.errors import WatlowSinkError
+from watlowlib.sinks.lines import LineFormat
 from watlowlib.sinks.rotation.policy import Limits
-from watlowlib.sinks.rows import COLUMNS, Column, ColumnLayout
+from watlowlib.sinks.rows import COLUMNS, ColumnLayout
 from watlowlib.sinks.text import TextSink
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -159,6 +160,5 @@ class CsvSink(TextSink):
     def _header(self, layout: ColumnLayout) -> str:
         return ",".join(map(csv_cell, layout.types)) + "\r\n"
 
-    def _lines(self, layout: ColumnLayout, columns: list[Column]) -> str:
-        rows = zip(*map(self._format_column, layout.types.values(), columns))
-        return "\r\n".join([*map(",".join, rows), ""])
+    def _line_format(self, layout: ColumnLayout) -> LineFormat:
+        return LineFormat(layout, self._format_cell, ",".join, end="\r\n", quote="")

@@ -67,6 +67,14 @@ class FileIdentity:
         except PermissionError:
             return True
 
+    def has_size(self, size: int) -> bool:
+        """Whether the file is certainly at its path, with `size` bytes: one system call."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return False
+        return found.st_size == size and os.path.samestat(self._status, found)
+
     def _is_at_path(self) -> bool:
         try:
             return os.path.samestat(self._status, self._path.stat())
@@ -100,9 +108,9 @@ def replaced_error(path: Path) -> WatlowSinkError:
 
 def write_all(file: FileIO, data: bytes) -> None:
     """Write all of `data`, in as many calls as the operating system needs."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
+    written = file.write(data)
+    while written < len(data):
+        written += file.write(memoryview(data)[written:])
 
 
 def replace(new: Path, old: Path) -> None:

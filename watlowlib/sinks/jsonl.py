@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.rows import Column, ColumnLayout, ColumnType
+from watlowlib.sinks.lines import LineFormat
+from watlowlib.sinks.rows import ColumnLayout
 from watlowlib.sinks.text import TextSink
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -77,11 +78,9 @@ class JsonlSink(TextSink):
         except ValueError:
             return False
 
-    def _lines(self, layout: ColumnLayout, columns: list[Column]) -> str:
-        pairs = []
-        for (name, type_), column in zip(layout.types.items(), columns):
-            cell = '"%s"' if type_ is ColumnType.TIME and None not in column else "%s"
-            pairs.append(json_cell(name).replace("%", "%%") + ":" + cell)
-        line = "{" + ",".join(pairs) + "}\n"
-        rows = zip(*map(self._format_column, layout.types.values(), columns))
-        return "".join(map(line.__mod__, rows))
+    def _line_format(self, layout: ColumnLayout) -> LineFormat:
+        names = (json_cell(name).replace("%", "%%") for name in layout.types)
+        line = "{" + ",".join(f"{name}:%s" for name in names) + "}"
+        return LineFormat(
+            layout, self._format_cell, lambda cells: line % tuple(cells), end="\n", quote='"'
+        )

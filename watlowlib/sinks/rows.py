@@ -15,19 +15,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from enum import Enum
 from numbers import Integral, Real
 from operator import attrgetter
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from watlowlib._internal.clock import parse_time
 from watlowlib.errors import WatlowSinkError
 from watlowlib.model import Sample
+from watlowlib.sinks.cells import TimeText
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 Cell: TypeAlias = "float | int | str | datetime | None"
 Row: TypeAlias = "Sample | Mapping[str, Any]"
 Column: TypeAlias = "Sequence[Any]"
@@ -61,6 +61,7 @@ COLUMN_TYPES = {
     "tick": ColumnType.INTEGER,
     "scheduled_at": ColumnType.TIME,
 }
+_SAMPLE_COLUMNS = list(COLUMN_TYPES.items())
 COLUMNS = tuple(COLUMN_TYPES)
 """The columns of a `Sample` in a sink: all fields except `raw` and `monotonic_ns`.
 
@@ -85,62 +86,10 @@ TEXTS = "_text"
 TIME_COLUMNS = frozenset(n for n, type_ in COLUMN_TYPES.items() if type_ is ColumnType.TIME)
 
 
-class Cache(dict[Any, T]):
-    """Cache of formatted cells, for columns with few different cells.
+ROWS_ONE_BY_ONE = 16
+"""Up to so many samples are converted one by one, which is faster than column by column."""
 
-    It holds at most `LIMIT` cells, because a column may have a different cell in each row.
-    """
-
-    LIMIT = 10_000
-
-    def __init__(self, format_cell: Callable[[Any], T]) -> None:
-        self._format_cell = format_cell
-
-    def __missing__(self, cell: Any) -> T:
-        if len(self) >= self.LIMIT:
-            self.clear()
-        self[cell] = formatted = self._format_cell(cell)
-        return formatted
-
-
-class _Second:
-    """The second of the last converted time, in UTC.
-
-    Times are converted without their microseconds once a second. Converting each time completely
-    would take longer than the rest of the row.
-    """
-
-    _begin = _end = datetime.min.replace(tzinfo=timezone.utc)
-
-    def _advance(self, when: datetime) -> datetime:
-        self._begin = when.astimezone(timezone.utc).replace(microsecond=0)
-        self._end = self._begin + timedelta(seconds=1)
-        return self._begin
-
-
-class TimeText(_Second):
-    """Formatter of times as ISO 8601 in UTC."""
-
-    def __call__(self, when: datetime) -> str:
-        """Return `when` as text."""
-        if not self._begin <= when < self._end:
-            self._text = self._advance(when).isoformat()[:19] + ".%06d+00:00"
-        return self._text % when.microsecond
-
-
-class TimeCount(_Second):
-    """Converter of times to microseconds since `epoch`."""
-
-    def __init__(self, epoch: datetime) -> None:
-        self._epoch = epoch
-
-    def __call__(self, when: datetime) -> int:
-        """Return the microseconds from `epoch` to `when`."""
-        if not self._begin <= when < self._end:
-            self._count = (self._advance(when) - self._epoch) // timedelta(microseconds=1)
-        return self._count + when.microsecond
-
-
+_time_text = TimeText()
 _GETTERS = {name: attrgetter(name) for name in COLUMNS}
 
 
@@ -179,8 +128,41 @@ def samples_to_columns(
 
 def sample_to_row(sample: Sample) -> dict[str, Any]:
     """Return the row as a dict in the order of `COLUMNS`; times are ISO 8601 text in UTC."""
-    columns = samples_to_columns((sample,), TimeText())
+    columns = samples_to_columns((sample,), _time_text)
     return {name: column[0] for name, column in zip(COLUMNS, columns)}
+
+
+class SampleCells:
+    """Converter of a sample to its cells, in the order of `COLUMNS`; times become text.
+
+    Args:
+        quote: What to write before and after each time.
+    """
+
+    def __init__(self, quote: str = "") -> None:
+        self._read_time, self._due_time = TimeText(quote), TimeText(quote)
+
+    def __call__(self, sample: Sample) -> tuple[Any, ...]:
+        """Return the cells of `sample`."""
+        time_text, value = self._read_time, sample.value
+        unit, due = sample.unit, sample.scheduled_at
+        return (
+            sample.device,
+            sample.address,
+            sample.protocol._value_,
+            sample.parameter,
+            sample.parameter_id,
+            sample.instance,
+            " ".join(map(str, value)) if type(value) is tuple else value,
+            None if unit is None else unit._value_,
+            time_text(sample.requested_at),
+            time_text(sample.received_at),
+            time_text(sample.midpoint_at),
+            sample.latency_s,
+            sample.status,
+            sample.tick,
+            None if due is None else self._due_time(due),
+        )
 
 
 class ColumnLayout:
@@ -194,6 +176,9 @@ class ColumnLayout:
     def __init__(self, types: Mapping[str, ColumnType], *, short_units: bool = False) -> None:
         self.types = dict(types)
         self.short_units = short_units
+        self.is_of_samples = not short_units and list(types.items()) == _SAMPLE_COLUMNS
+        """Whether the columns are exactly those of samples."""
+
         self._left_out: set[str] = set()
 
     @classmethod
@@ -258,7 +243,7 @@ class ColumnLayout:
     ) -> Column:
         type_ = self.types[name]
         if type_ is not ColumnType.TIME:
-            convert_time = TimeText()
+            convert_time = _time_text
         column = _sample_column(name, samples, convert_time)
         if type_ is ColumnType.TEXT and COLUMN_TYPES.get(name) is not ColumnType.TEXT:
             return [None if cell is None else str(cell) for cell in column]
@@ -342,7 +327,7 @@ def _check_cell(name: str, given: Any) -> Cell:
 def _convert(type_: ColumnType, cell: Cell, convert_time: Callable[[datetime], Any]) -> Any:
     """Return `cell` converted for a column of `type_`; a TEXT column stores numbers as text."""
     if isinstance(cell, datetime):
-        return convert_time(cell) if type_ is ColumnType.TIME else TimeText()(cell)
+        return convert_time(cell) if type_ is ColumnType.TIME else _time_text(cell)
     if type_ is ColumnType.TEXT:
         return None if cell is None else str(cell)
     if type_ is ColumnType.REAL and isinstance(cell, int):

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError, WatlowSinkSchemaError
+from watlowlib.model import Sample
 from watlowlib.model.events import EVENT_COLUMNS, EVENTS_TABLE, Event
+from watlowlib.sinks.cells import TimeText
 from watlowlib.sinks.database import (
     NAME,
     check_pattern,
@@ -25,7 +27,13 @@ from watlowlib.sinks.database import (
 from watlowlib.sinks.files import FileIdentity, replaced_error
 from watlowlib.sinks.rotation.policy import Limits
 from watlowlib.sinks.rotation.sink import RotatingSink
-from watlowlib.sinks.rows import Column, ColumnLayout, ColumnType, Row, TimeText
+from watlowlib.sinks.rows import (
+    ROWS_ONE_BY_ONE,
+    ColumnLayout,
+    ColumnType,
+    Row,
+    SampleCells,
+)
 from watlowlib.streaming.metadata import RecordingInfo
 
 log = logging.getLogger(__name__)
@@ -148,6 +156,8 @@ class SqliteSink(RotatingSink):
         self._database: sqlite3.Connection | None = None
         self._on_replaced = on_replaced
         self._identity: FileIdentity | None = None
+        self._statements: _Statements | None = None
+        self._cells = SampleCells()
 
     @property
     def table(self) -> str:
@@ -189,7 +199,7 @@ class SqliteSink(RotatingSink):
                 if layout is None:
                     layout = ColumnLayout.infer(samples)
                     self._create(database, layout)
-                self._insert(database, layout, layout.columns(samples, TimeText()))
+                self._insert(database, layout, samples)
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
             raise self._failed("written", error) from error
         self._layout = layout
@@ -322,15 +332,30 @@ class SqliteSink(RotatingSink):
             )
 
     def _insert(
-        self, database: sqlite3.Connection, layout: ColumnLayout, columns: list[Column]
+        self, database: sqlite3.Connection, layout: ColumnLayout, rows: Sequence[Row]
     ) -> None:
-        """Insert all rows, up to `ROWS_AT_ONCE` per statement."""
-        names = ", ".join(map(quote_identifier, layout.types))
-        row = f"({', '.join('?' * len(columns))})"
-        at_once = max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // len(columns)))
-        grouped = len(columns[0]) // at_once * at_once
+        """Insert all rows, up to `ROWS_AT_ONCE` per statement; few samples one by one."""
+        if self._statements is None or self._statements.layout is not layout:
+            self._statements = _Statements(self._table, layout)
+        statements = self._statements
+        if layout.is_of_samples and len(rows) <= ROWS_ONE_BY_ONE and {*map(type, rows)} == {Sample}:
+            database.executemany(statements.insert_one, map(self._cells, rows))  # type: ignore[arg-type]
+            return
+        columns = layout.columns(rows, TimeText())
+        grouped = len(rows) // statements.at_once * statements.at_once
         cells = chain.from_iterable(zip(*(column[:grouped] for column in columns)))
-        several = ", ".join([row] * at_once)
-        insert = f"INSERT INTO {self._table} ({names}) VALUES "
-        database.executemany(insert + several, zip(*[cells] * (at_once * len(columns))))
-        database.executemany(insert + row, zip(*(column[grouped:] for column in columns)))
+        several = zip(*[cells] * (statements.at_once * len(columns)))
+        database.executemany(statements.insert_several, several)
+        database.executemany(statements.insert_one, zip(*(column[grouped:] for column in columns)))
+
+
+class _Statements:
+    """The INSERT statements for rows of one layout."""
+
+    def __init__(self, table: str, layout: ColumnLayout) -> None:
+        self.layout = layout
+        names = ", ".join(map(quote_identifier, layout.types))
+        row = f"({', '.join('?' * len(layout.types))})"
+        self.at_once = max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // len(layout.types)))
+        self.insert_one = f"INSERT INTO {table} ({names}) VALUES {row}"
+        self.insert_several = self.insert_one + f", {row}" * (self.at_once - 1)

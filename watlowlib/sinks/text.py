@@ -27,6 +27,7 @@ from watlowlib.sinks.files import (
     replaced_error,
     write_all,
 )
+from watlowlib.sinks.lines import LineFormat
 from watlowlib.sinks.meta_file import (
     add_recording,
     meta_path,
@@ -36,7 +37,7 @@ from watlowlib.sinks.meta_file import (
 from watlowlib.sinks.rotation.compress import compress as compress_file
 from watlowlib.sinks.rotation.policy import Limits
 from watlowlib.sinks.rotation.sink import RotatingSink
-from watlowlib.sinks.rows import Cache, Column, ColumnLayout, ColumnType, Row, TimeText
+from watlowlib.sinks.rows import ColumnLayout, Row
 from watlowlib.sinks.torn_line import (
     ROW_LIMIT,
     DamagedFileError,
@@ -77,7 +78,7 @@ class TextSink(RotatingSink):
         self._identity: FileIdentity | None = None
         self._end = 0
         self._write_failed = False
-        self._caches: dict[ColumnType, Cache[str]] = {}
+        self._format: LineFormat | None = None
 
     def repair(self) -> int:
         """Move a torn last line to the file beside; return its length, 0 for a complete file.
@@ -95,7 +96,9 @@ class TextSink(RotatingSink):
         self._check_in_place()
         assert self._file is not None
         layout = self._layout or ColumnLayout.infer(samples)
-        lines = self._lines(layout, layout.columns(samples, TimeText()))
+        if self._format is None or self._format.layout is not layout:
+            self._format = self._line_format(layout)
+        lines = self._format.lines(samples)
         if self._end == 0:
             lines = self._header(layout) + lines
         self._append(self._file, lines)
@@ -181,7 +184,7 @@ class TextSink(RotatingSink):
 
     def _close_file(self) -> None:
         file, self._file = self._file, None
-        self._layout = self._recording = self._pid = None
+        self._layout = self._format = self._recording = self._pid = None
         if file is not None:
             file.close()
 
@@ -221,6 +224,8 @@ class TextSink(RotatingSink):
         """
         assert self._file is not None
         assert self._identity is not None
+        if self._identity.has_size(self._end):
+            return
         status = os.fstat(self._file.fileno())
         # Our own failed write may have left a part of its rows at the end.
         same_size = status.st_size == self._end or (
@@ -244,7 +249,8 @@ class TextSink(RotatingSink):
             data = text.encode("utf-8")
             # A full disk stores only the first part of a write. That part is cut off after
             # the failure, or here if the cut failed as well.
-            self._cut_off_part(file)
+            if self._write_failed:
+                self._cut_off_part(file)
             self._write_failed = True
             try:
                 write_all(file, data)
@@ -255,24 +261,12 @@ class TextSink(RotatingSink):
                 raise
         except (OSError, UnicodeEncodeError) as error:
             raise self._failed("written", error) from error
-        self._write_failed = False
         self._end += len(data)
+        self._write_failed = False
 
     def _cut_off_part(self, file: FileIO) -> None:
         if file.seek(0, os.SEEK_END) > self._end:  # never make the file longer
             file.truncate(self._end)
-
-    def _format_column(self, type_: ColumnType, column: Column) -> Iterable[str]:
-        """Return the cells of a column as text; text and integers are cached.
-
-        Times are text already, and in JSON Lines have no quotation marks yet, except in a column
-        with a None.
-        """
-        if type_ in (ColumnType.TEXT, ColumnType.INTEGER):
-            return map(self._caches.setdefault(type_, Cache(self._format_cell)).__getitem__, column)
-        if type_ is ColumnType.TIME and None not in column:
-            return column
-        return map(self._format_cell, column)
 
     def _column_names(self, head: bytes) -> list[str]:
         """Return the columns of the file that begins with `head`."""
@@ -293,5 +287,5 @@ class TextSink(RotatingSink):
     def _header(self, layout: ColumnLayout) -> str:
         return ""
 
-    def _lines(self, layout: ColumnLayout, columns: list[Column]) -> str:
+    def _line_format(self, layout: ColumnLayout) -> LineFormat:
         raise NotImplementedError

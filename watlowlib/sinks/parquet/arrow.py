@@ -12,13 +12,13 @@ from typing import Any
 
 from watlowlib._internal.optional import import_optional
 from watlowlib.errors import WatlowSinkError
+from watlowlib.sinks.cells import TimeCount
 from watlowlib.sinks.rows import (
     TEXTS,
     Column,
     ColumnLayout,
     ColumnType,
     Row,
-    TimeCount,
     columns_of,
     join_numbers,
     split_numbers,

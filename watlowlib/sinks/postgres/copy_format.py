@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from watlowlib.errors import WatlowSinkError
+from watlowlib.sinks.cells import Cache, TimeCount
 from watlowlib.sinks.rows import (
-    Cache,
     Column,
     ColumnLayout,
     ColumnType,
     Row,
-    TimeCount,
     columns_of,
     split_numbers,
 )
