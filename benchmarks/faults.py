@@ -37,6 +37,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import NamedTuple
 
 import minimalmodbus
+from figures import Figure, Size, figure
 from harness import print_ratios
 from peer import KINDS, PROMISED, SOURCES, FaultyLine, NumberingControllers, Peer, Source
 
@@ -219,7 +220,7 @@ def compare(kinds: list[str], options: argparse.Namespace) -> None:
         print_ratios(("watlowlib: wrong and stale / accepted, promised kinds", ratio, "<=", 0.0))
 
 
-def parse_options() -> argparse.Namespace:
+def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -251,7 +252,34 @@ def parse_options() -> argparse.Namespace:
     add("--parameters", type=int, choices=range(1, most + 1), default=most, help="how many (6)")
     add("--seed", type=int, default=0, help="seed of faults and reads (default: %(default)s)")
     add("--jobs", type=int, default=8, help="runs at the same time (default: %(default)s)")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def figures(size: Size) -> Iterator[Figure]:
+    """Yield the wrong and stale values per accepted value with mixed faults."""
+    reads = str(size.of(5, 100, 1000))
+    options = parse_options(["--reads", reads, "--fraction", "0.2", "--late", "0.5"])
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    jobs = [Job("mixed", each, options) for each in CONTESTANTS]
+    with multiprocessing.get_context("spawn").Pool(len(jobs)) as pool:
+        for job, count in pool.imap_unordered(run, jobs):
+            counts[job.contestant.protocol, job.contestant.name] = count
+    for protocol, peer in (("stdbus", "pywatlow"), ("modbus_rtu", "minimalmodbus")):
+        theirs = [wrong_share(counts[protocol, peer])] if (protocol, peer) in counts else []
+        for name in ("watlowlib", "vary_source"):
+            if (protocol, name) in counts:
+                ours = [wrong_share(counts[protocol, name])]
+                yield figure(f"{protocol}, {name}, wrong and stale", ours, "%", target="<= 0")
+        if theirs:
+            yield figure(f"{protocol}, {peer}, wrong and stale", theirs, "%")
+        refused = counts[protocol, "watlowlib"]["refused"] / options.reads * 100
+        yield figure(f"{protocol}, watlowlib, no value", [refused], "%")
+
+
+def wrong_share(counts: Counter[str]) -> float:
+    """Return the wrong and stale values in percent of the accepted ones."""
+    wrong = counts["wrong"] + counts["stale"]
+    return wrong / max(1, wrong + counts["right"]) * 100
 
 
 def main() -> None:

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 
+from figures import Figure, Size, figure
 from harness import percentile, print_ratios, print_table
 
 from watlowlib import InMemorySink, WatlowManager
@@ -43,33 +45,37 @@ def time_poll(manager: WatlowManager, names: list[str]) -> float:
     return time.perf_counter() - start_s
 
 
-def alternate(manager: WatlowManager, by_port: list[list[str]]) -> tuple[float, float, float]:
+def alternate(
+    manager: WatlowManager, by_port: list[list[str]], turns: int
+) -> tuple[float, float, float]:
     """Return the seconds of the slowest port alone and of all, and the CPU seconds per sample."""
     all_names = list(manager.names)
     alone_s: list[list[float]] = [[] for _ in by_port]
     together_s, cpu_s = [], 0.0
-    for _ in range(TURNS):
+    for _ in range(turns):
         for times_s, names in zip(alone_s, by_port):
             times_s.append(time_poll(manager, names))
         start_s = time.process_time()
         together_s += [time_poll(manager, all_names) for _ in range(TOGETHER)]
         cpu_s += time.process_time() - start_s
-    samples = TURNS * TOGETHER * len(all_names) * len(PARAMETERS)
+    samples = turns * TOGETHER * len(all_names) * len(PARAMETERS)
     slowest_s = max(percentile(times_s, 50) for times_s in alone_s)
     return slowest_s, percentile(together_s, 50), cpu_s / samples
 
 
-def measure_recording(manager: WatlowManager) -> tuple[float, str]:
+def measure_recording(manager: WatlowManager, seconds: float) -> tuple[float, str]:
     """Return the processor seconds per row of a recording, and a text with its counts."""
     cpu_s = time.process_time()
     summary = manager.record_to_sink(
-        parameters=PARAMETERS, rate_hz=RECORD_HZ, duration=RECORD_S, sink=InMemorySink()
+        parameters=PARAMETERS, rate_hz=RECORD_HZ, duration=seconds, sink=InMemorySink()
     )
     counts = f"{summary.rows} rows, {summary.gaps} gaps, {summary.ticks_skipped} skipped"
     return (time.process_time() - cpu_s) / summary.rows, counts
 
 
-def measure(ports: int) -> tuple[tuple[str, ...], float]:
+def measure(
+    ports: int, turns: int = TURNS, record_s: float = RECORD_S
+) -> tuple[tuple[str, ...], float]:
     """Return a row of the table, and the efficiency."""
     with ExitStack() as stack:
         buses = [stack.enter_context(bus(number)) for number in range(ports)]
@@ -80,8 +86,8 @@ def measure(ports: int) -> tuple[tuple[str, ...], float]:
             for name, address in zip(names, ADDRESSES):
                 manager.add(name, port, address=address)
             by_port.append(names)
-        alone_s, together_s, cpu_s = alternate(manager, by_port)
-        record_cpu_s, counts = measure_recording(manager)
+        alone_s, together_s, cpu_s = alternate(manager, by_port, turns)
+        record_cpu_s, counts = measure_recording(manager, record_s)
     print(f"{ports} ports recorded at {RECORD_HZ:g} Hz: {counts}")
     cells = (
         f"{alone_s * 1e3:.1f}",
@@ -90,6 +96,18 @@ def measure(ports: int) -> tuple[tuple[str, ...], float]:
     )
     costs = (f"{cpu_s * 1e6:.0f}", f"{record_cpu_s * 1e6:.0f}")
     return (str(ports), *cells, *costs), alone_s / together_s
+
+
+def figures(size: Size) -> Iterator[Figure]:
+    """Yield the efficiency of a fleet and its processor time for a sample."""
+    for ports in size.of((1,), (1, 4, 16), (1, 4, 16, 64)):
+        turns, record_s = size.of((1, 0.5), (2, 1.0), (TURNS, RECORD_S))
+        (_, alone_ms, together_ms, _, poll_us, record_us), _ = measure(ports, turns, record_s)
+        name, target = f"staggered ports: {ports}", "<= 150" if ports >= 16 else ""
+        slowest, whole = [1e3 / float(alone_ms)], [1e3 / float(together_ms)]
+        yield figure(name, whole, "polls/s", "slowest alone", slowest, ">= 0.95")
+        yield figure(f"{name}, poll", [float(poll_us)], "us CPU/sample", target=target)
+        yield figure(f"{name}, record", [float(record_us)], "us CPU/sample", target=target)
 
 
 def main() -> None:

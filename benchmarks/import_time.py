@@ -15,7 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from functools import partial
 
+from figures import Figure, Size, alternate, figure
 from harness import percentile, print_ratios, print_table
 
 BARE = "pass"
@@ -108,6 +111,26 @@ def main() -> None:
             1.2,
         ),
     )
+
+
+def figures(size: Size) -> Iterator[Figure]:
+    """Yield the milliseconds of each import above a bare interpreter."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        contestants = {
+            name: partial(time_ms, script, environment) for name, script in IMPORTS.items()
+        }
+        alternate(contestants, 1)  # compiles the modules
+        times = alternate(contestants, size.of(1, 3, 20))
+    bare = times.pop("bare interpreter")
+    above = {name: [ms - low for ms, low in zip(each, bare)] for name, each in times.items()}
+    serial = above.pop("import serial")
+    for name, each in above.items():
+        if name == "from watlowlib import open_device":
+            yield figure(name, each, "ms", target="<= 40")
+        else:
+            yield figure(name, each, "ms", "import serial", serial)
 
 
 if __name__ == "__main__":

@@ -22,13 +22,14 @@ import select
 import sys
 import time
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from statistics import median
 from threading import Event
 
+from figures import Figure, Size, figure
 from harness import in_another_process, print_ratios, print_table
 
 from watlowlib import WatlowManager
@@ -145,6 +146,27 @@ def measure(ports: int) -> tuple[list[tuple[str, ...]], dict[str, float]]:
         for name in contestants
     ]
     return rows, shares
+
+
+def figures(size: Size) -> Iterator[Figure]:
+    """Yield the share of the wire's limit that ports in step reach, beside bare threads."""
+    for ports in size.of((1,), (1, 16), (1, 4, 16, 64)):
+        rows, shares = measure(ports)
+        bare = shares.pop("bare threads")
+        least, most = target_share(ports, bare), "<= 150" if ports >= 16 else ""
+        for name, share in shares.items():
+            text = f"ports in step: {ports}, {name}"
+            yield figure(text, [share], "of the wire", "bare threads", [bare], least)
+        for name, *_, cpu_us in rows[1:]:
+            yield figure(f"ports in step: {name}", [float(cpu_us)], "us CPU/sample", target=most)
+
+
+def target_share(ports: int, bare: float) -> str:
+    """Return the target of the ratio to bare threads."""
+    if ports < 16:
+        return ""
+    least = 0.75 if ports > 16 else min(0.9, 0.96 * bare)
+    return f">= {least / bare:.2f}"
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ class DelayMeter(SystemClock):
         return timed_poll
 
 
-def bare_loop(pipe: Connection, ticks: int) -> None:
+def bare_loop(pipe: Connection, ticks: int, period_ns: int = PERIOD_NS) -> None:
     """Wait for the same slots with Event.wait alone, and send the delays."""
     event = threading.Event()
     pipe.send("ready")
@@ -82,7 +82,7 @@ def bare_loop(pipe: Connection, ticks: int) -> None:
     start_ns = time.monotonic_ns()
     delays_ns = []
     for tick in range(ticks):
-        due_ns = start_ns + tick * PERIOD_NS
+        due_ns = start_ns + tick * period_ns
         while (left_ns := due_ns - time.monotonic_ns()) > 0:
             event.wait(left_ns / 1e9)
         delays_ns.append(time.monotonic_ns() - due_ns)

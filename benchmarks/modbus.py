@@ -26,10 +26,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from multiprocessing.connection import Connection
 from statistics import mean, median
 
 import minimalmodbus
+from figures import Figure, Size, alternate, figure
 from harness import in_another_process, print_ratios, print_table
 
 from watlowlib import Controller, open_device
@@ -41,6 +43,16 @@ from watlowlib.transport.settings import SerialSettings
 
 ADJACENT = (8009, 8012, 8006, 8007, 8008, 8010, 8013, 8011, 8014, 8033)
 SCATTERED = (4001, 4002, 7001, 7007, 8002, 8011, 8014, 8027, 9009, 17009)
+FORTY_ADJACENT = (
+    *(8001, 8002, 8003, 8004, 8038, 8009, 8012, 8006, 8007, 8008, 8010, 8013, 8011, 8014, 8033),
+    *(8022, 8034, 8035, 8024, 8025, 8026, 8039, 8040, 8041, 8048),
+    *(7001, 7002, 7003, 7004, 7005, 7006, 7007, 7008, 7009, 7010, 7011, 7012, 7013, 7014, 7015),
+)
+FORTY_SCATTERED = (
+    *(4001, 4004, 4010, 4014, 4018, 4022, 4031, 12002, 12009, 18005, 18009, 18012, 18016, 6003),
+    *(6008, 6010, 15001, 15008, 15011, 15020, 9001, 9003, 9019, 8009, 8007, 8013, 8033, 8041),
+    *(7001, 7004, 7008, 7011, 7017, 7025, 22005, 22009, 21002, 21006, 31013, 31028),
+)
 TURNAROUNDS_S = (PM3_TURNAROUND_S, (0.002, 0.01))
 BAUDRATE = 9600
 BYTE_S = 10 / BAUDRATE
@@ -50,6 +62,17 @@ FAST_READS = 500
 FAST_ROUNDS = 5
 
 ReadRound = Callable[[], object]
+
+
+CASES = (
+    ("1 parameter, poll", (4001,), "poll"),
+    ("10 adjacent, poll", ADJACENT, "poll"),
+    ("10 scattered, poll", SCATTERED, "poll"),
+    ("10 scattered, assembly", SCATTERED, "assembly"),
+    ("40 adjacent, poll", FORTY_ADJACENT, "poll"),
+    ("40 scattered, poll", FORTY_SCATTERED, "poll"),
+)
+"""The cases of the suite: name, parameters, contestant."""
 
 
 def serve(pipe: Connection, baudrate: int | None, turnaround_s: tuple[float, ...]) -> None:
@@ -207,6 +230,36 @@ def compare_without_line_time() -> None:
         ("exchanges/s", wall_s / our_wall_s, ">=", 0.9),
         ("CPU per exchange", our_cpu_s / cpu_s, "<=", 3.0),
     )
+
+
+def seconds_of(read_round: ReadRound) -> float:
+    start_s = time.perf_counter()
+    read_round()
+    return time.perf_counter() - start_s
+
+
+def figures(size: Size) -> Iterator[Figure]:
+    """Yield the values per second of one poll, beside single reads of minimalmodbus."""
+    turnaround_s = TURNAROUNDS_S[1]
+    with (
+        in_another_process(serve, BAUDRATE, turnaround_s) as our_port,
+        in_another_process(serve, BAUDRATE, turnaround_s) as their_port,
+    ):
+        for name, parameters, contestant in CASES:
+            with (
+                CONTESTANTS[contestant](our_port, parameters) as poll,
+                CONTESTANTS["bare minimalmodbus"](their_port, parameters) as reads,
+            ):
+                poll()  # also detects the word order and the registers that can be combined
+                count = len(parameters)
+                results = alternate(
+                    {"ours": partial(seconds_of, poll), "bare": partial(seconds_of, reads)},
+                    size.of(1, 2 + 10 // count, 10 + 100 // count),
+                )
+            ours, bare = ([count / seconds for seconds in each] for each in results.values())
+            best = limit(parameters, mean(turnaround_s))
+            target = f">= {0.95 * best:.2f}" if parameters is ADJACENT else ""
+            yield figure(name, ours, "values/s", "minimalmodbus", bare, target)
 
 
 def main() -> None:

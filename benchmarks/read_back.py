@@ -23,11 +23,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from figures import Figure, Size, figure
 from harness import print_ratios, print_table
 from repeated import BLOCK, COPIES, TIMES, write_repeated
 
@@ -180,13 +181,15 @@ def in_child(*words: str) -> Measured:
     return Measured(*json.loads(done.stdout))
 
 
-def compare(kind: str, result: str, source: str, rows: int) -> dict[str, Measured]:
+def compare(
+    kind: str, result: str, source: str, rows: int, rounds: int = ROUNDS
+) -> dict[str, Measured]:
     """Return the medians of each contestant, and the largest memory."""
     has_bare = f"{kind}_{result}" in BARE
     found: dict[str, list[Measured]] = {"watlowlib": []}
     if has_bare:
         found["bare"] = []
-    for _, name in itertools.product(range(ROUNDS if has_bare else 1), found):
+    for _, name in itertools.product(range(rounds if has_bare else 1), found):
         found[name].append(in_child(name, kind, result, source))
         assert result in ("wide", "describe") or found[name][-1].rows == rows, "rows are lost"
     return {
@@ -202,6 +205,13 @@ def compare(kind: str, result: str, source: str, rows: int) -> dict[str, Measure
 
 def main(kinds: list[str], rows: int, results: list[str]) -> None:
     rows = -(-rows // BLOCK) * BLOCK
+    with written(kinds, rows) as sources:
+        report(kinds, sources, rows, results)
+
+
+@contextlib.contextmanager
+def written(kinds: list[str], rows: int) -> Iterator[dict[str, str]]:
+    """Yield the path or URL of a recording of each kind."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         sources = {kind: str(Path(folder) / f"run.{kind}") for kind in kinds}
         if "postgres" in kinds:
@@ -216,7 +226,24 @@ def main(kinds: list[str], rows: int, results: list[str]) -> None:
             # In a child as well: a child begins with the largest resident set of its parent.
             write = [sys.executable, __file__, "--write", kind, source, str(rows), folder]
             subprocess.run(write, check=True, stdout=sys.stderr)
-        report(kinds, sources, rows, results)
+        yield sources
+
+
+def figures(size: Size) -> Iterator[Figure]:
+    """Yield seconds and memory to read recordings into pandas."""
+    kinds = list(COPIES)
+    cases = size.of([(kinds[:1], 1)], [(kinds, 1)], [(kinds, 10), (["parquet"], 100)])
+    rounds = size.of(1, 1, ROUNDS)
+    for case, blocks in cases:
+        rows = blocks * BLOCK
+        with written(case, rows) as sources:
+            for kind in case:
+                found = compare(kind, "pandas", sources[kind], rows, rounds)
+                ours, bare = found["watlowlib"], found["bare"]
+                name = f"{kind}, {rows:,} rows"
+                target = f"<= {TARGETS.get(kind, TARGET)}"
+                yield figure(name, [ours.seconds], "s", "bare", [bare.seconds], target)
+                yield figure(f"{name}, memory", [ours.used_mb], "MB", "bare", [bare.used_mb])
 
 
 def show_progress(text: str) -> None:

@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 from statistics import median
 
 import serial
+from figures import Figure, Size, figure
 from harness import in_another_process, print_ratios, print_table, serve_bus
 
 from watlowlib import open_device
@@ -40,6 +41,7 @@ ROUNDS = 20
 READS = 500
 LINE_ROUNDS = 3
 LINE_READS = 300
+TEN = (8006, 8007, 8008, 8009, 8010, 8011, 8012, 8013, 8014, 8033)
 
 Contestant = Callable[[str], AbstractContextManager[Callable[[], object]]]
 Results = dict[str, list[tuple[float, float]]]
@@ -67,12 +69,12 @@ def wait_until(until_s: float) -> None:
 
 
 @contextmanager
-def bare_pyserial(port: str) -> Iterator[Callable[[], object]]:
+def bare_pyserial(port: str) -> Iterator[Callable[[], float]]:
     with serial.Serial(port, 38400, timeout=0.5) as line:
 
-        def read() -> object:
+        def read() -> float:
             line.write(REQUEST)
-            return struct.unpack(">f", line.read(len(REPLY))[-6:-2])[0]
+            return float(struct.unpack(">f", line.read(len(REPLY))[-6:-2])[0])
 
         yield read
 
@@ -167,6 +169,52 @@ def compare_at_38400_baud(title: str, serve: Callable[..., None], *args: object)
         ("watlowlib / the line's limit", rates(results)["watlowlib"] / LINE_LIMIT, ">=", 0.98),
         ratio_to(results, "bare_pyserial", 0.98),
     )
+
+
+@contextmanager
+def poll_of_ten(port: str) -> Iterator[Callable[[], object]]:
+    with open_device(port) as controller:
+        yield lambda: controller.poll(TEN)[0].value
+
+
+@contextmanager
+def ten_bare_reads(port: str) -> Iterator[Callable[[], object]]:
+    with bare_pyserial(port) as read:
+        yield lambda: max(read() for _ in TEN)
+
+
+def figures(size: Size) -> Iterator[Figure]:
+    """Yield reads per second and processor time, without line time and at 38400 baud."""
+    contestants = [bare_pyserial, watlowlib, *([pywatlow] if Watlow else [])]
+    rounds, line_rounds = size.of(2, 9, ROUNDS), size.of(1, 3, 2 * LINE_ROUNDS)
+    with in_another_process(serve_replies, 0.0) as port:
+        results = alternate(contestants, port, rounds, size.of(10, 200, READS))
+    yield compared(results, "one value", "bare_pyserial", ">= 0.65")
+    ours, bare = (cpus_us(results[name]) for name in ("watlowlib", "bare_pyserial"))
+    yield figure("one value, processor time", ours, "us/read", "bare pyserial", bare, "<= 1.8")
+    if Watlow:
+        yield compared(results, "one value", "pywatlow", ">= 3")
+    reads = size.of(5, 100, LINE_READS)
+    with in_another_process(serve_replies, 1 / LINE_LIMIT) as port:
+        results = alternate([bare_pyserial, watlowlib], port, line_rounds, reads)
+    yield compared(results, "one value, 38400 baud", "bare_pyserial", ">= 0.98")
+    rates_now = [1 / wall_s for wall_s, _ in results["watlowlib"]]
+    limits = [LINE_LIMIT] * len(rates_now)
+    yield figure("one value, 38400 baud", rates_now, "reads/s", "the wire", limits, ">= 0.96")
+    with in_another_process(serve_bus, [1], (0.0, 0.0)) as port:
+        results = alternate([ten_bare_reads, poll_of_ten], port, line_rounds, reads // 10)
+    yield compared(results, "poll of 10, 38400 baud", "ten_bare_reads", ">= 0.98", "poll_of_ten")
+
+
+def compared(
+    results: Results, name: str, peer: str, target: str, contestant: str = "watlowlib"
+) -> Figure:
+    ours, theirs = ([1 / wall_s for wall_s, _ in results[each]] for each in (contestant, peer))
+    return figure(name, ours, "calls/s", peer.replace("_", " "), theirs, target)
+
+
+def cpus_us(rounds: Sequence[tuple[float, float]]) -> list[float]:
+    return [cpu_s * 1e6 for _, cpu_s in rounds]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Rows per second and bytes per row of the sinks, compared with the bare libraries.
 
-The same samples are written into a temporary folder in batches of 64, 1000 and 10000, by
+The same samples are written into a temporary folder in batches of 1, 64, 1000 and 10000, by
 three contestants that alternate for several rounds; the median round counts.
 
     watlowlib          the sink's `write_many`, and `close`
@@ -30,10 +30,12 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from figures import Figure, Size, alternate, figure
 from harness import print_ratios, print_table
 
 from watlowlib import (
@@ -46,12 +48,19 @@ from watlowlib import (
     Sample,
     SqliteSink,
 )
+from watlowlib._internal.switch_interval import SWITCH_INTERVAL_S, lowered
 from watlowlib.sinks.rows import COLUMNS
 
 ROWS = 60_000
 ROUNDS = 3
-BATCHES = {64: 0.5, 1000: 0.7, 10_000: 0.7}
+BATCHES = {1: 0.8, 64: 0.5, 1000: 0.7, 10_000: 0.7}
 """Rows per batch, and the target as a fraction of the bare library's speed."""
+
+TARGETS = {("postgres", 10_000): ">= 0.75", ("postgres", 1): "", ("parquet", 1): ""}
+"""Other targets of the suite, beside `bare, converting`."""
+
+SINGLE_ROWS = {"csv": 2000, "jsonl": 2000, "sqlite": 1000, "parquet": 500, "postgres": 100}
+"""The rows in batches of 1; a commit for each row takes long."""
 
 PARQUET_BYTES = 10
 """The target for the bytes per row in Parquet."""
@@ -255,13 +264,18 @@ def rows_per_second(
         return len(rows) / (time.perf_counter() - start_s)
 
 
-def measure(kind: str, contestant: str, rows: Sequence[Any], size: int) -> tuple[float, float]:
+Rate = Callable[[str, str, Any, Sequence[Any], int], float]
+
+
+def measure(
+    kind: str, contestant: str, rows: Sequence[Any], size: int, rate_of: Rate = rows_per_second
+) -> tuple[float, float]:
     """Return the rows per second and the bytes per row."""
     if kind == "postgres":
-        return SERVERS[0].measure(contestant, rows, size)
+        return SERVERS[0].measure(contestant, rows, size, rate_of)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"run.{kind}"
-        rate = rows_per_second(kind, contestant, path, rows, size)
+        rate = rate_of(kind, contestant, path, rows, size)
         return rate, path.stat().st_size / len(rows)
 
 
@@ -283,12 +297,14 @@ class Server:
         config = PostgresConfig(dsn=url, create_table=True)
         return PostgresSink(config, spool=spool, close_timeout_s=60.0)
 
-    def measure(self, contestant: str, rows: Sequence[Any], size: int) -> tuple[float, float]:
+    def measure(
+        self, contestant: str, rows: Sequence[Any], size: int, rate_of: Rate
+    ) -> tuple[float, float]:
         import psycopg
 
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("TRUNCATE samples")
-            rate = rows_per_second("postgres", contestant, self.url, rows, size)
+            rate = rate_of("postgres", contestant, self.url, rows, size)
             query = "SELECT count(*), pg_relation_size('samples') FROM samples"
             count, used = connection.execute(query).fetchone() or (0, 0)
         assert count == len(rows), "rows are lost or duplicated"
@@ -309,10 +325,10 @@ def compare(kind: str, recording: list[Sample], size: int) -> dict[str, tuple[fl
         "bare, converting": recording,
         "bare, cells ready": ready,
     }
-    results: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
-    for _ in range(ROUNDS):
-        for name, rows in contestants.items():
-            results[name].append(measure(kind, name, rows, size))
+    results = alternate(
+        {name: partial(measure, kind, name, rows, size) for name, rows in contestants.items()},
+        ROUNDS,
+    )
     return {name: (median(rate for rate, _ in each), each[0][1]) for name, each in results.items()}
 
 
@@ -322,7 +338,7 @@ def main(kinds: Sequence[str]) -> None:
     rows: list[tuple[str, ...]] = []
     ratios: list[tuple[str, float, str, float]] = []
     for kind, (size, target) in itertools.product(kinds, BATCHES.items()):
-        results = compare(kind, recording, size)
+        results = compare(kind, recording[: SINGLE_ROWS[kind]] if size == 1 else recording, size)
         for name, (rate, bytes_per_row) in results.items():
             rows.append((f"{kind}, {name}", str(size), f"{rate:,.0f}", f"{bytes_per_row:.1f}"))
             if name != "watlowlib":
@@ -333,6 +349,28 @@ def main(kinds: Sequence[str]) -> None:
             ratios.append((f"parquet by {size}, bytes per row", used, "<=", PARQUET_BYTES))
     print_table(("", "batch", "rows/s", "bytes/row"), rows)
     print_ratios(*ratios)
+
+
+def figures(size: Size) -> Iterator[Figure]:
+    """Yield the rows per second of each sink beside the bare library that converts as well."""
+    with contextlib.ExitStack() as resources:
+        resources.enter_context(lowered(SWITCH_INTERVAL_S))  # as while a recording runs
+        kinds = ["csv"] if size is Size.TINY else installed_kinds(resources)
+        everything = samples(size.of(20, 20_000, ROWS))
+        for kind, batch in itertools.product(kinds, BATCHES):
+            rows = SINGLE_ROWS[kind] if batch == 1 else max(2 * batch, size.of(1, 4000, ROWS))
+            rounds = 7 if batch == 1 else 3
+            yield compare_rounds(kind, everything[:rows], batch, size.of(2, rounds, 9))
+
+
+def compare_rounds(kind: str, recording: list[Sample], batch: int, rounds: int) -> Figure:
+    contestants = {
+        name: partial(measure, kind, name, recording, batch)
+        for name in ("watlowlib", "bare, converting")
+    }
+    ours, bare = ([rate for rate, _ in each] for each in alternate(contestants, rounds).values())
+    target = TARGETS.get((kind, batch), ">= 0.8" if batch == 1 else "")
+    return figure(f"{kind}, batches of {batch:,}", ours, "rows/s", "bare", bare, target)
 
 
 def installed_kinds(stack: contextlib.ExitStack) -> list[str]:
