@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import watlowlib
+from tests.pages import DOCS, blocks
 
 pytest.importorskip("mypy")
 
@@ -24,6 +24,7 @@ from __future__ import annotations
 from typing_extensions import assert_type
 
 import watlowlib
+from tests.pages import DOCS, blocks
 from watlowlib import (
     AcquisitionSummary, Controller, CsvSink, DeviceResult, PidGains, Reading, Recording, Sample,
     InMemorySink, SqliteSink, WatlowManager, WatlowTimeoutError, open_device, pipe,
@@ -114,9 +115,10 @@ def test_mypy_accepts_a_correct_script_and_finds_mistakes(tmp_path: Path) -> Non
 
 
 @pytest.mark.timeout(PATIENCE_S)
-def test_mypy_accepts_the_examples_of_the_readme(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-    examples = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert len(examples) > 5
+def test_mypy_accepts_the_examples_of_the_pages(tmp_path: Path) -> None:
+    pages = ("read_write", "recording", "safety", "modbus", "reference")
+    examples = [
+        each.text for page in pages for each in blocks(DOCS / f"{page}.md") if each.kind == "python"
+    ]
     done = run_mypy(tmp_path, *examples)
     assert done.returncode == 0, done.stdout + done.stderr
