@@ -14,16 +14,11 @@ import math
 import os
 import random
 import select
-import socket
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from watlowlib._internal.clock import SystemClock, Ticking
-from watlowlib._internal.process import OneProcess
-from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind
 from watlowlib.protocol.modbus.frames import RtuFrame
@@ -41,6 +36,7 @@ from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.endpoints import Endpoint, endpoint_kind, make_endpoint
 from watlowlib.simulator.faults import Fault, FaultPlan
 from watlowlib.simulator.series_sd import SimulatedSD
+from watlowlib.simulator.server_thread import ServerThread
 from watlowlib.simulator.slave import BROADCAST, RequestFramer
 from watlowlib.simulator.timed_line import TimedLine
 from watlowlib.simulator.turnaround import PM3_TURNAROUND_S, Turnaround
@@ -48,7 +44,6 @@ from watlowlib.transport.settings import SerialSettings
 
 Simulated: TypeAlias = "SimulatedController | SimulatedSD"
 
-JOIN_S = 5.0
 EARLY_S = 0.0003
 """How long before a due time the thread wakes: sleeping ends some 0.1 ms late, so it polls."""
 
@@ -68,7 +63,7 @@ class ScaledClock:
         return self._start_ns + round((self._clock.now_ns() - self._start_ns) * self._speed)
 
 
-class SimulatedBus(OneProcess):
+class SimulatedBus(ServerThread):
     """Controllers on one line, available at `port` while the bus is running.
 
     Args:
@@ -130,15 +125,11 @@ class SimulatedBus(OneProcess):
         self._framer = RequestFramer(self.wire.byte_time_s)
         self._powered_off: set[Simulated] = set()
         self._idle_from_s: dict[Simulated, float] = {}
-        self._stopping = False
-        self._started = False
-        self._commands: deque[Callable[[], None]] = deque()
         self._endpoint: Endpoint | None = None
         self._tcp_number = tcp_number
         self._device = ""
         self._stalled = False
-        self._wake: tuple[socket.socket, socket.socket] | None = None
-        self._worker = Worker("simulated-bus", self._run, self._request_stop)
+        super().__init__("simulated-bus")
 
     def __repr__(self) -> str:
         where = f"on {self.port}" if self._endpoint is not None else "not running"
@@ -150,39 +141,6 @@ class SimulatedBus(OneProcess):
         if self._endpoint is None:
             raise WatlowClosedError("the simulated bus is not running: use it in a with statement")
         return self._endpoint.port
-
-    def start(self) -> None:
-        """Make the port and serve it. A bus can be started only once."""
-        if self._started:
-            raise WatlowConfigurationError("a simulated bus runs once; make a new one")
-        self._started = True
-        self._pid = os.getpid()
-        self._plug_in()
-        self._wake = socket.socketpair()
-        self._worker.start()
-
-    def close(self) -> None:
-        """Remove the port and end the thread.
-
-        Raises:
-            Exception: The exception that ended the thread earlier, if any.
-        """
-        if self.in_other_process:
-            return
-        self._worker.stop()
-        self._worker.join(JOIN_S)
-        self._unplug()
-        wake, self._wake = self._wake, None
-        for each in wake or ():
-            each.close()
-        self._worker.reraise()
-
-    def __enter__(self) -> SimulatedBus:
-        self.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def power_off(self, address: int) -> None:
         """Stop the replies of a controller; its oven continues.
@@ -221,10 +179,6 @@ class SimulatedBus(OneProcess):
                 return controller
         raise WatlowConfigurationError(f"address={address!r}: no controller has this address")
 
-    def unplug(self) -> None:
-        """Remove the port, as when an adapter is unplugged."""
-        self._run_on_thread(self._unplug)
-
     def replug(self, *, elsewhere: bool = False) -> None:
         """Make the port again.
 
@@ -241,23 +195,6 @@ class SimulatedBus(OneProcess):
     def resume(self) -> None:
         """Continue after `stall`; bytes written in between arrive now, all at once."""
         self._run_on_thread(lambda: self._set_stalled(False))
-
-    def _run_on_thread(self, command: Callable[[], None]) -> None:
-        """Run `command` on the bus thread and wait for it."""
-        self.check_process()
-        done = threading.Event()
-        self._commands.extend((command, done.set))
-        self._wake_up()
-        if not done.wait(JOIN_S):
-            raise WatlowClosedError("the simulated bus is not running: use it in a with statement")
-
-    def _request_stop(self) -> None:
-        self._stopping = True
-        self._wake_up()
-
-    def _wake_up(self) -> None:
-        if self._wake is not None:
-            self._wake[1].send(b"\0")
 
     def _plug_in(self, elsewhere: bool = False) -> None:
         if self._endpoint is None:
@@ -279,15 +216,12 @@ class SimulatedBus(OneProcess):
             endpoint.close()
 
     def _run(self) -> None:
-        assert self._wake is not None
-        wake = self._wake[0]
+        wake = self._wake_descriptor
         while not self._stopping:
             port_fds = self._endpoint.descriptors() if self._endpoint and not self._stalled else []
-            ready, _, _ = select.select([wake.fileno(), *port_fds], [], [], self._timeout_s())
-            if wake.fileno() in ready:
-                wake.recv(64)
-                while self._commands:
-                    self._commands.popleft()()
+            ready, _, _ = select.select([wake, *port_fds], [], [], self._timeout_s())
+            if wake in ready:
+                self._carry_out_commands()
             elif self._endpoint and set(ready):
                 self._receive(self._endpoint.receive())
             arrived = b"" if self._stalled else self.wire.due(time.monotonic())
