@@ -21,6 +21,9 @@ because of the error.
      │    └── WatlowTimeoutError (TimeoutError)        no matching reply before the deadline
      │         ├── WatlowOfflineError
      │         └── WatlowModbusTimeoutError (WatlowModbusError)
+     │              └── WatlowGatewayError          a gateway replies, not its controller
+     │                   ├── WatlowGatewayPathError
+     │                   └── WatlowGatewayTargetError
      ├── WatlowProtocolError                           bytes were received, but no usable reply
      │    ├── WatlowFrameError (ValueError)            not a valid reply
      │    │    └── WatlowCRCError
@@ -48,10 +51,8 @@ because of the error.
      │    └── WatlowFirmwareError
      └── WatlowProcessError (RuntimeError)             opened in another process; nothing was sent
 
-Some names are those of another library, for the `except` clauses of its scripts:
-`WatlowValidationError` is `WatlowConfigurationError`, `WatlowConfirmationRequiredError` is
-`WatlowConfirmationError`, and the `WatlowModbusIllegal...Error`s are the errors of the same
-Modbus exceptions. Nothing raises `WatlowCapabilityError` and the warning `WatlowCapabilityWarning`.
+Some names are those of another library, for the `except` clauses of its scripts: the aliases at the
+end, and `WatlowCapabilityError` with its warning, which nothing raises.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class ErrorContext:
         request: The bytes sent.
         reply: The bytes received, valid or not; of many the first or last 4096.
         elapsed_s: Seconds from the first attempt to the failure.
-        protocol: The wire protocol, "stdbus" or "modbus_rtu".
+        protocol: The wire protocol, "stdbus", "modbus_rtu" or "modbus_tcp".
     """
 
     port: str | None = None
@@ -205,6 +206,22 @@ class WatlowModbusError(WatlowProtocolError):
 
 class WatlowModbusTimeoutError(WatlowTimeoutError, WatlowModbusError):
     """No reply that matches a Modbus request came before the deadline."""
+
+
+class WatlowGatewayError(WatlowModbusTimeoutError):
+    """A gateway replied instead of the controller behind it, which counts as not replying."""
+
+
+class WatlowGatewayPathError(WatlowGatewayError):
+    """Modbus exception 10: the gateway has no path to the controller."""
+
+    code: ClassVar[int] = 10
+
+
+class WatlowGatewayTargetError(WatlowGatewayError):
+    """Modbus exception 11: the gateway got no reply from the controller."""
+
+    code: ClassVar[int] = 11
 
 
 class WatlowProtocolUnsupportedError(WatlowProtocolError):

@@ -75,7 +75,7 @@ def version() -> str:
 def open_controller(
     port: str,
     address: int = 1,
-    protocol: str = "stdbus",
+    protocol: str = "",
     temperature_unit: str = "",
     family: str = "",
     baudrate: int = 0,
@@ -85,9 +85,10 @@ def open_controller(
     """Open a controller; nothing is sent unless `protocol` is "auto".
 
     Args:
-        port: "COM3", "/dev/ttyUSB0", "socket://host:4001".
+        port: "COM3", "/dev/ttyUSB0", "socket://host:4001", "tcp://host".
         address: 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU.
-        protocol: "stdbus", "modbus_rtu" or "auto"; empty for "stdbus".
+        protocol: "stdbus", "modbus_rtu", "modbus_tcp" or "auto"; empty for "modbus_tcp" if the
+            port begins with tcp://, otherwise "stdbus".
         temperature_unit: "F" or "C", the scale on the wire; empty if not known.
         family: "sd" for a Series SD; empty otherwise.
         baudrate: Bit/s on Modbus RTU; 0 for the protocol's factory setting.
@@ -100,7 +101,7 @@ def open_controller(
     rate = whole_number("baudrate", baudrate)
     ctl = open_device(
         port,
-        protocol=as_enum("protocol", ProtocolKind, protocol or "stdbus"),
+        protocol=as_enum("protocol", ProtocolKind, protocol) if protocol else None,
         address=whole_number("address", address),
         serial_settings=SerialSettings(baudrate=rate) if rate else None,
         family=as_enum("family", ControllerFamily, family or "unknown"),
@@ -239,7 +240,7 @@ def discover(
         [probe.port for probe, _ in found],
         [info.address for _, info in found],
         [str(probe.protocol) for probe, _ in found],
-        [probe.baudrate for probe, _ in found],
+        [probe.baudrate or 0 for probe, _ in found],
         ["" if info.part_number is None else info.part_number.text for _, info in found],
     )
 

@@ -31,7 +31,10 @@ from watlowlib.transport.serial_port import SerialTransport
         ({"data_map": True}, "data_map=True"),
         ({"registers_per_read": 1}, "give 2 to 125"),
         ({"registers_per_read": 126}, "give 2 to 125"),
-        ({"protocol": "bacnet"}, "protocol='bacnet': allowed are stdbus, modbus_rtu, auto"),
+        (
+            {"protocol": "bacnet"},
+            "protocol='bacnet': allowed are stdbus, modbus_rtu, modbus_tcp, auto",
+        ),
         ({"timeout_s": 0}, "timeout_s=0: give a number above 0"),
         ({"timeout_s": float("nan")}, "timeout_s=nan: give a number above 0"),
         ({"retries": -1}, "0 or a whole number"),

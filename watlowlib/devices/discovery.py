@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from watlowlib._internal.threads import make_pool
 from watlowlib._internal.validation import as_enum, as_int, as_positive, check_port, shown
 from watlowlib.devices.controller import Controller
-from watlowlib.devices.factory import ADDRESSES, open_device
+from watlowlib.devices.factory import address_range, open_device
 from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.devices.targets import as_list
 from watlowlib.errors import (
@@ -29,6 +29,7 @@ from watlowlib.errors import (
 from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind
 from watlowlib.transport.serial_port import port_names
 from watlowlib.transport.settings import BAUDRATES, SerialSettings
+from watlowlib.transport.urls import is_tcp
 
 USUAL = {ProtocolKind.STDBUS: (38400,), ProtocolKind.MODBUS_RTU: (9600, 19200, 38400)}
 """The baud rates of an EZ-ZONE."""
@@ -46,8 +47,9 @@ class Probe:
     Attributes:
         port: The port as it was named.
         protocol: Protocol of the probe.
-        baudrate: Baud rate in bit/s.
-        address: Address; None where the port could not be used or its line is never quiet.
+        baudrate: Baud rate in bit/s; None on Modbus TCP.
+        address: Address, on Modbus TCP the unit id; None where the port could not be used or its
+            line is never quiet.
         info: The controller that replied, or None.
         reason: Why there is no controller, as far as known; empty where there is one.
         garbled: Whether bytes were received that are neither a reply nor our own request.
@@ -55,7 +57,7 @@ class Probe:
 
     port: str
     protocol: ProtocolKind
-    baudrate: int
+    baudrate: int | None
     address: int | None
     info: DeviceInfo | None = None
     reason: str = ""
@@ -77,14 +79,15 @@ def find_devices(
 ) -> list[Probe]:
     """Search for controllers with reads only; nothing is written.
 
-    With the defaults, a port without controllers takes about 20 s.
+    With the defaults, a port without controllers takes about 20 s. A server `tcp://host` is
+    searched on Modbus TCP, and its unit ids are the addresses.
 
     Args:
         ports: Port names; None for every serial port of this machine.
         baudrates: Baud rates to try; None for 38400 on Standard Bus, its only one, and 9600,
             19200 and 38400 on Modbus RTU.
-        protocols: Protocols to try.
-        addresses: Addresses to try; those above 16 on Modbus RTU only.
+        protocols: Protocols to try on serial ports.
+        addresses: Addresses to try; those above 16 on Modbus only.
         parity: "N", "E" or "O", on Modbus RTU.
         timeout_s: Seconds to wait for each reply.
         progress: Called with each result, in the thread of its port.
@@ -102,20 +105,27 @@ def find_devices(
         check_port("port", name)
     kinds = [as_enum("protocols", ProtocolKind, kind) for kind in _unique("protocols", protocols)]
     tried = _unique("addresses", addresses)
-    most = ADDRESSES[ProtocolKind.MODBUS_RTU]
+    serial = [name for name in names if not is_tcp(name)]
+    tcp = len(serial) < len(names) or ProtocolKind.MODBUS_TCP in kinds
+    lowest, most = address_range(ProtocolKind.MODBUS_TCP if tcp else ProtocolKind.MODBUS_RTU)
     for each in tried:
-        as_int("addresses", each, 1, most, f"an address is from 1 to {most}")
+        as_int("addresses", each, lowest, most, f"an address is from {lowest} to {most}")
+    if names and not serial and baudrates is not None:
+        raise WatlowConfigurationError(
+            f"baudrates={shown(baudrates)}: a network has no baud rate; leave it out"
+        )
+    on_lines: list[ProtocolKind] = [kind for kind in kinds if kind is not ProtocolKind.MODBUS_TCP]
     rates = None if baudrates is None else _unique("baudrates", baudrates)
     for each in rates or ():
         if each not in BAUDRATES:
             raise WatlowConfigurationError(f"baudrates: {shown(each)} is none of {BAUDRATES}")
-    if ProtocolKind.AUTO in kinds or not kinds or not tried:
+    if ProtocolKind.AUTO in kinds or not kinds or not tried or (serial and not on_lines):
         raise WatlowConfigurationError(
             "give at least one address, and protocols 'stdbus', 'modbus_rtu' or both"
         )
     SerialSettings(parity=parity)  # checks it
     search = _Search(
-        kinds,
+        on_lines,
         rates,
         tried,
         parity,
@@ -145,6 +155,8 @@ class _Search:
 
     def port(self, name: str) -> list[Probe]:
         """Run all probes on one port."""
+        if is_tcp(name):
+            return list(self._units(Probe(name, ProtocolKind.MODBUS_TCP, None, None)))
         return [
             probe
             for kind in self.kinds
@@ -157,10 +169,24 @@ class _Search:
             return USUAL[kind]
         return self.baudrates
 
+    def _units(self, blank: Probe) -> Iterator[Probe]:
+        """Run the probes on a Modbus TCP server; it may reply to several unit ids alike."""
+        first: dict[int, int | None] = {}
+        for probe in self._at_baudrate(blank):
+            number = probe.info and probe.info.serial_number
+            if number and number in first:
+                reason = f"the controller at {first[number]} replies, to this unit id as well"
+                yield replace(probe, info=None, reason=reason)
+                continue
+            if number:
+                first[number] = probe.address
+            yield probe
+
     def _at_baudrate(self, blank: Probe) -> Iterator[Probe]:
         with ExitStack() as open_controllers:
             for address in self.addresses:
-                if self.stopped or address > ADDRESSES[blank.protocol]:
+                lowest, most = address_range(blank.protocol)
+                if self.stopped or not lowest <= address <= most:
                     continue
                 try:
                     ctl = open_controllers.enter_context(self._open(blank, address))
@@ -187,12 +213,15 @@ class _Search:
     def _open(
         self, blank: Probe, address: int, family: ControllerFamily = ControllerFamily.UNKNOWN
     ) -> Controller:
-        parity = "N" if blank.protocol is ProtocolKind.STDBUS else self.parity
+        settings = None
+        if blank.baudrate is not None:
+            parity = "N" if blank.protocol is ProtocolKind.STDBUS else self.parity
+            settings = SerialSettings(baudrate=blank.baudrate, parity=parity)
         return open_device(
             blank.port,
             protocol=blank.protocol,
             address=address,
-            serial_settings=SerialSettings(baudrate=blank.baudrate, parity=parity),
+            serial_settings=settings,
             family=family,
             timeout_s=self.timeout_s,
             retries=0,

@@ -27,21 +27,30 @@ from watlowlib.errors import (
 from watlowlib.model import ControllerFamily, ProtocolKind, Unit, WordOrder
 from watlowlib.protocol.exchange import LONGEST_TIMEOUT_S, RetryPolicy
 from watlowlib.protocol.modbus.frames import MOST_READ
+from watlowlib.protocol.modbus.mbap import UNITS
 from watlowlib.protocol.port_pool import Lease, acquire_lease
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.registry.parameters import registry_of
 from watlowlib.transport.base import Transport
 from watlowlib.transport.settings import SerialSettings
+from watlowlib.transport.urls import is_tcp, server_of
 from watlowlib.units import as_scale
 
-ADDRESSES = {ProtocolKind.STDBUS: 16, ProtocolKind.MODBUS_RTU: 247}
-"""The highest address of each protocol; the lowest is 1."""
+ADDRESSES = {
+    ProtocolKind.STDBUS: 16,
+    ProtocolKind.MODBUS_RTU: 247,
+    ProtocolKind.MODBUS_TCP: UNITS[-1],
+}
+"""The highest address of each protocol; the lowest is 1, on Modbus TCP 0."""
+
+ON_A_LINE = (ProtocolKind.STDBUS, ProtocolKind.MODBUS_RTU)
+"""The protocols that AUTO tries, in this order."""
 
 
 def open_device(
     port: str | os.PathLike[str] | Transport,
     *,
-    protocol: ProtocolKind | str = ProtocolKind.STDBUS,
+    protocol: ProtocolKind | str | None = None,
     address: int = 1,
     serial_settings: SerialSettings | None = None,
     family: ControllerFamily | str = ControllerFamily.UNKNOWN,
@@ -61,14 +70,16 @@ def open_device(
 
     Args:
         port: A device name (`/dev/ttyUSB0`, `COM3`), a pyserial URL
-            (`socket://host:4001`, `rfc2217://host:4001`) or a transport.
-        protocol: The protocol that the controller is set to (17009); Standard Bus by factory
-            default. AUTO sends reads on Standard Bus, then on Modbus RTU.
+            (`socket://host:4001`, `rfc2217://host:4001`), a Modbus TCP server
+            (`tcp://host`, `tcp://host:502`) or a transport.
+        protocol: The protocol that the controller is set to (17009). Default: Modbus TCP for
+            `tcp://`, otherwise Standard Bus, the factory default. AUTO sends reads on Standard
+            Bus, then on Modbus RTU.
         address: Controller address, 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU; 1 by
-            factory default.
+            factory default. On Modbus TCP the unit id, 0 to 255.
         serial_settings: The serial settings. Default: 8 data bits, no parity, 1 stop bit,
             and 38400 baud on Standard Bus (its only baud rate) or 9600 baud on Modbus RTU (the
-            factory default).
+            factory default). None with Modbus TCP.
         family: The product family. A Series SD must be named: it has other parameters and
             supports only Modbus RTU. An RMC, RMH, ST or RM must be named over Modbus, where its
             registers are not those of a PM, and for loops beyond the second. A PM PLUS is a PM.
@@ -99,10 +110,11 @@ def open_device(
         WatlowTimeoutError: With AUTO, no reply; the message says what was tried.
     """
     source = _source(port)
-    kind, product = _protocol_and_family(protocol, family)
+    kind, product = _protocol_and_family(protocol_of(source, protocol), family)
     _check_settings(serial_settings, kind)
-    most = ADDRESSES.get(kind, ADDRESSES[ProtocolKind.MODBUS_RTU])
-    address = as_int("address", address, 1, most, f"on {kind.value} it is from 1 to {most}")
+    lowest, most = address_range(kind)
+    hint = f"on {kind.value} it is from {lowest} to {most}"
+    address = as_int("address", address, lowest, most, hint)
     policy = RetryPolicy(
         as_positive("timeout_s", timeout_s, LONGEST_TIMEOUT_S, "seconds"),
         as_int("retries", retries, 0, 100, "give 0 or a whole number above"),
@@ -115,7 +127,7 @@ def open_device(
     check_storable("name", label)
 
     def open_as(kind: ProtocolKind) -> Controller:
-        settings = serial_settings or SerialSettings.factory_for(kind)
+        settings = serial_settings or default_settings(kind)
         lease = acquire_lease(source, settings, kind, wait_for_port=wait_for_port)
         session = Session(
             lease,
@@ -139,10 +151,59 @@ def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
     return source
 
 
+def protocol_of(source: str | Transport, protocol: ProtocolKind | str | None) -> ProtocolKind | str:
+    """Return the protocol for a port; None is the default one.
+
+    Raises:
+        WatlowConfigurationError: The port cannot be used with this protocol.
+    """
+    tcp = is_tcp(source)
+    if tcp:
+        server_of(str(source))  # checks it
+    if protocol is None:
+        return default_protocol(source)
+    kind = as_enum("protocol", ProtocolKind, protocol)
+    if tcp and kind is not ProtocolKind.MODBUS_TCP:
+        raise WatlowConfigurationError(
+            f"protocol={kind.value!r} with port={shown(source)}: tcp:// is a Modbus TCP server; "
+            "leave the protocol out. For a serial line behind a device server give "
+            "'socket://host:port'"
+        )
+    if kind is ProtocolKind.MODBUS_TCP and isinstance(source, str) and not tcp:
+        raise WatlowConfigurationError(
+            f"protocol='modbus_tcp' with port={shown(source)}: give the server as 'tcp://host'"
+        )
+    return kind
+
+
+def default_protocol(source: object) -> ProtocolKind:
+    """Return the protocol of a port for which none is given."""
+    return ProtocolKind.MODBUS_TCP if is_tcp(source) else ProtocolKind.STDBUS
+
+
+def address_range(kind: ProtocolKind) -> tuple[int, int]:
+    """Return the lowest and the highest address of a protocol; AUTO has those of Modbus RTU."""
+    lowest = 0 if kind is ProtocolKind.MODBUS_TCP else 1
+    return lowest, ADDRESSES.get(kind, ADDRESSES[ProtocolKind.MODBUS_RTU])
+
+
+def default_settings(kind: ProtocolKind) -> SerialSettings:
+    """Return the serial settings of a protocol; Modbus TCP has none, and gets any."""
+    if kind is ProtocolKind.MODBUS_TCP:
+        return SerialSettings()
+    return SerialSettings.factory_for(kind)
+
+
 def _check_settings(settings: SerialSettings | None, kind: ProtocolKind) -> None:
     if not isinstance(settings, (SerialSettings, type(None))):
         raise WatlowConfigurationError(
             f"serial_settings={shown(settings)}: give SerialSettings(baudrate=...)"
+        )
+    if settings is not None and kind is ProtocolKind.MODBUS_TCP:
+        raise WatlowConfigurationError(
+            "serial settings with protocol='modbus_tcp': a network has no baud rate and no "
+            "parity; leave them out, or give 'socket://host:port' for a serial line behind a "
+            "device server"
         )
     if settings and settings.vary_source and kind is not ProtocolKind.STDBUS:
         raise WatlowConfigurationError(
@@ -170,8 +231,10 @@ def _detect(
 ) -> Controller:
     """Return the controller in the first protocol in which it replies."""
     tried = []
-    for kind, most in ADDRESSES.items():
-        if address > most or (family is ControllerFamily.SD and kind is ProtocolKind.STDBUS):
+    for kind in ON_A_LINE:
+        if address > ADDRESSES[kind] or (
+            family is ControllerFamily.SD and kind is ProtocolKind.STDBUS
+        ):
             continue
         try:
             ctl = open_as(kind)

@@ -41,6 +41,7 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
         WatlowConfigurationError: No such address, or another controller replies there.
         WatlowWriteError: The controller does not reply at the new address.
     """
+    _check_line(ctl)
     session = ctl.session
     name = "modbus_address" if ctl.protocol is ProtocolKind.MODBUS_RTU else "standard_bus_address"
     most = ADDRESSES[ctl.protocol]
@@ -55,6 +56,15 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
     if not session.replies_at(address):
         raise WatlowWriteError(f"the controller does not reply at its new address {address}")
     session.move_to(address)
+
+
+def _check_line(ctl: Controller) -> None:
+    """Refuse to change the settings of a serial line from a network."""
+    if ctl.protocol is ProtocolKind.MODBUS_TCP:
+        raise WatlowConfigurationError(
+            "over Modbus TCP the address, baud rate and protocol cannot be changed, because a "
+            "gateway may need them; set them on the serial line or with the controller's keys"
+        )
 
 
 def check_free(ctl: Controller, address: int) -> None:
@@ -79,6 +89,7 @@ def set_modbus_baudrate(ctl: Controller, baudrate: int, *, confirm: bool = False
         WatlowConfigurationError: No such rate, or a controller opened for Modbus, which would
             no longer be readable.
     """
+    _check_line(ctl)
     if ctl.protocol is ProtocolKind.MODBUS_RTU:
         raise WatlowConfigurationError(
             "over Modbus, a new baud rate would end the communication; set it with the "
@@ -109,9 +120,10 @@ def set_protocol(ctl: Controller, protocol: ProtocolKind | str, *, confirm: bool
         WatlowConfigurationError: The part number does not include Modbus RTU.
         WatlowWriteError: The setting has not changed.
     """
+    _check_line(ctl)
     kind = as_enum("protocol", ProtocolKind, protocol)
-    if kind is ProtocolKind.AUTO:
-        raise WatlowConfigurationError("protocol='auto': give 'stdbus' or 'modbus_rtu'")
+    if kind not in (ProtocolKind.STDBUS, ProtocolKind.MODBUS_RTU):
+        raise WatlowConfigurationError(f"protocol={kind.value!r}: give 'stdbus' or 'modbus_rtu'")
     if kind is ProtocolKind.MODBUS_RTU and ctl.protocol is not kind:
         check_modbus_option(ctl)
     code = _MODBUS if kind is ProtocolKind.MODBUS_RTU else _STDBUS

@@ -1,4 +1,4 @@
-"""The driver of an EZ-ZONE PM on Modbus RTU: parameters as registers, read together.
+"""The driver of an EZ-ZONE PM on Modbus: parameters as registers, read together.
 
 `devices/layout.py` discovers the registers of a parameter and the order of their words;
 `devices/read_planner.py` plans which registers are read together.
@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from watlowlib.devices.driver import DecodedReply, Driver, ReadOutcome, Target
 from watlowlib.devices.layout import (
@@ -38,7 +38,7 @@ from watlowlib.errors import (
 )
 from watlowlib.model import WordOrder
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
-from watlowlib.protocol.modbus.client import ModbusClient
+from watlowlib.protocol.modbus.registers import RegisterClient
 from watlowlib.protocol.modbus.words import decode_words, encode_words, of_counts, register_count
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec, Registry
@@ -49,7 +49,7 @@ SpanResult: TypeAlias = "tuple[Span, Reply | WatlowError]"
 
 
 class ModbusDriver(Driver):
-    """An EZ-ZONE PM on Modbus RTU, with slave address 1 to 247.
+    """An EZ-ZONE PM on Modbus RTU or TCP; the address is its slave address or unit id.
 
     `given` has the data map and word order as far as the user has given them;
     `registers_per_read` is the most registers in one read, before any is refused. `registry` has
@@ -58,7 +58,7 @@ class ModbusDriver(Driver):
 
     def __init__(
         self,
-        client: ModbusClient,
+        client: RegisterClient[Any],
         address: int,
         policy: RetryPolicy,
         *,
@@ -143,7 +143,7 @@ class ModbusDriver(Driver):
         return [spec.doubt(instance, each) for each in found]
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
-        """Read one parameter; see `ModbusClient.read`."""
+        """Read one parameter; see `RegisterClient.read`."""
         span, order = self.span((spec, instance)), self._order(spec)
         return self._decode(span, self._read(span.register, span.count), order)
 
@@ -202,7 +202,7 @@ class ModbusDriver(Driver):
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
     ) -> DecodedReply:
-        """Write one value once the map and order are known; see `ModbusClient.write`."""
+        """Write one value once the map and order are known; see `RegisterClient.write`."""
         # The policy first: after another opening of the port, this layout is not used.
         policy = self._policy
         layout = self.discover_layout()

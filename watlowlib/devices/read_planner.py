@@ -17,6 +17,9 @@ FRAMING_BYTES = 8 + 5 + 7
 """Bytes of an exchange besides the registers: the request, the head and checksum of the reply,
 and two silences of 3.5 characters."""
 
+NETWORK_BYTE_TIME_S = 10 / 38400
+"""On a network, as on Standard Bus: a gateway reads the registers over such a line."""
+
 TURNAROUND_S = 0.005
 """The shortest time a controller takes before it replies."""
 
@@ -66,6 +69,7 @@ class ReadPlanner:
 
     def __init__(self, limit: int, byte_time_s: float) -> None:
         self.limit = limit
+        byte_time_s = byte_time_s or NETWORK_BYTE_TIME_S
         self.widest_gap = int((FRAMING_BYTES + TURNAROUND_S / byte_time_s) / 2)
         """A gap of more registers costs more than another exchange."""
         self._borders: set[int] = set()

@@ -37,8 +37,10 @@ _UNINITIALISED: float = struct.unpack(">f", b"\xcd\xcd\xcd\xcd")[0]
 COMMUNICATION_SETTINGS = {
     ProtocolKind.STDBUS: frozenset({17001, 17002, 17009}),
     ProtocolKind.MODBUS_RTU: frozenset({17002, 17003, 17007, 17009}),
+    ProtocolKind.MODBUS_TCP: frozenset({17001, 17002, 17003, 17007, 17009}),
 }
-"""Settings that can end the communication: address, baud rate, parity, protocol."""
+"""Settings that can end the communication: address, baud rate, parity, protocol. On Modbus TCP all
+of them, because a gateway may reach the controller over a line of either protocol."""
 
 NEEDS_CONFIRM = frozenset({1013, 1014, 8026, 8049, 12001, 22011})
 """Not stored in EEPROM, but with consequences: restore or save all settings, autotune, clear

@@ -111,7 +111,7 @@ class WatlowManager(NotCopied):
         name: str,
         source: str | os.PathLike[str] | Controller | Transport,
         *,
-        protocol: ProtocolKind | str = ProtocolKind.STDBUS,
+        protocol: ProtocolKind | str | None = None,
         address: int = 1,
         serial_settings: SerialSettings | None = None,
         family: ControllerFamily | str = ControllerFamily.UNKNOWN,

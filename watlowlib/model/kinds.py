@@ -6,11 +6,17 @@ from watlowlib.units import TextEnum
 
 
 class ProtocolKind(TextEnum):
-    """The wire protocol a controller is set to (parameter 17009)."""
+    """The wire protocol: on a serial line the one that a controller is set to (17009)."""
 
     STDBUS = "stdbus"
     MODBUS_RTU = "modbus_rtu"
+    MODBUS_TCP = "modbus_tcp"
     AUTO = "auto"
+
+    @property
+    def is_modbus(self) -> bool:
+        """Whether parameters are registers."""
+        return self in (ProtocolKind.MODBUS_RTU, ProtocolKind.MODBUS_TCP)
 
 
 class ControllerFamily(TextEnum):

@@ -22,7 +22,7 @@ from watlowlib._internal.process import NotCopied
 from watlowlib.errors import (
     ErrorContext,
     WatlowCRCError,
-    WatlowDeviceError,
+    WatlowError,
     WatlowTimeoutError,
     WatlowWriteError,
 )
@@ -43,6 +43,7 @@ from watlowlib.protocol.late_replies import PendingReplies
 from watlowlib.protocol.line import OutageError
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stats import OFFLINE_AFTER, DeviceStats
+from watlowlib.transport.urls import tcp_hint
 
 
 class ProtocolClient(NotCopied, Generic[F]):
@@ -54,8 +55,10 @@ class ProtocolClient(NotCopied, Generic[F]):
     """Returns a new decoder of received bytes."""
     _is_error_reply: Callable[[bytes], bool]
     """Whether a reply's payload is an error reply."""
-    _error_from: Callable[[bytes, ErrorContext], WatlowDeviceError]
+    _error_from: Callable[[bytes, ErrorContext], WatlowError]
     """Returns the exception for an error reply."""
+    _is_from_gateway: Callable[[bytes], bool] = staticmethod(lambda payload: False)
+    """Whether a reply's payload says that the controller did not reply."""
     _describe: Callable[[bytes], object]
     """Returns the content of a reply in readable form, for messages."""
     _timeout_error: ClassVar[type[WatlowTimeoutError]] = WatlowTimeoutError
@@ -264,8 +267,11 @@ class ProtocolClient(NotCopied, Generic[F]):
                 break
         found = found or settled
         if found is not None:
-            self._stats[request.station].count_reply()
-            self.port.stats.count_reply()
+            if self._is_from_gateway(found.payload):
+                self._count(request.station, "timeouts")
+            else:
+                self._stats[request.station].count_reply()
+                self.port.stats.count_reply()
             if decoder.pending:
                 line.require_silence()
             return found
@@ -305,7 +311,7 @@ class ProtocolClient(NotCopied, Generic[F]):
                 f"{len(received)} bytes were received, but no valid reply; is the line set to "
                 f"another baud rate or parity, or to another protocol than {self.protocol_name}?"
             )
-        return self._timeout_error(reason, context=context)
+        return self._timeout_error(reason + tcp_hint(self.port.name), context=context)
 
     def _count(self, station: int, counter: str) -> None:
         """Add one to a counter of a controller and of the port."""

@@ -21,6 +21,7 @@ from watlowlib.protocol.modbus.frames import (
     crc16,
     reply_sizes,
 )
+from watlowlib.protocol.modbus.mbap import split_frames
 from watlowlib.protocol.modbus.requests import CRC_BYTES
 from watlowlib.protocol.stdbus import explain as stdbus
 from watlowlib.protocol.stdbus.frames import PREAMBLE, FrameDecoder
@@ -33,8 +34,8 @@ class Explainer:
 
     Args:
         protocol: The protocol of all frames. AUTO: bytes with a preamble 55 FF are Standard Bus,
-            bytes with a valid Modbus CRC are Modbus RTU, and others have the protocol of the
-            frame before them.
+            bytes with a valid Modbus CRC are Modbus RTU, bytes with the head of Modbus TCP and
+            the length in it are that, and others have the protocol of the frame before them.
     """
 
     def __init__(self, protocol: ProtocolKind = ProtocolKind.AUTO) -> None:
@@ -54,7 +55,10 @@ class Explainer:
         """
         kind = self._protocol_of(data, protocol)
         if kind is None:
-            problem = "neither a preamble 55 FF nor a valid Modbus CRC; give the protocol"
+            problem = (
+                "neither a preamble 55 FF nor a valid Modbus CRC nor the head of Modbus TCP; "
+                "give the protocol"
+            )
             yield noise(data, None, problem)
             return
         if kind is not self._last_protocol:
@@ -77,6 +81,8 @@ class Explainer:
             return ProtocolKind.STDBUS
         if _modbus_frames(data):
             return ProtocolKind.MODBUS_RTU
+        if _tcp_frames(data):
+            return ProtocolKind.MODBUS_TCP
         return ProtocolKind.STDBUS if PREAMBLE in data else self._last_protocol
 
 
@@ -116,6 +122,17 @@ def _modbus_frames(data: bytes) -> list[bytes]:
     return [data] if whole else [frame.raw for frame in RtuDecoder(reply_sizes).feed(data)]
 
 
+def _tcp_frames(data: bytes) -> list[bytes]:
+    """Return the frames if there are no bytes after them: no checksum tells a frame from noise."""
+    frames = [frame.raw for frame in split_frames(data)]
+    return frames if sum(map(len, frames)) == len(data) else []
+
+
+def _tcp_rest(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    if data:
+        yield data, True
+
+
 def _modbus_rest(data: bytes) -> Iterator[tuple[bytes, bool]]:
     """Take bytes that begin like a frame for a damaged one."""
     size = LONGEST if modbus.looks_like_frame(data) else 0
@@ -128,4 +145,5 @@ def _modbus_rest(data: bytes) -> Iterator[tuple[bytes, bool]]:
 _CODECS = {
     ProtocolKind.STDBUS: _Codec(stdbus.explain_frame, _stdbus_frames, _stdbus_rest),
     ProtocolKind.MODBUS_RTU: _Codec(modbus.explain_frame, _modbus_frames, _modbus_rest),
+    ProtocolKind.MODBUS_TCP: _Codec(modbus.explain_tcp_frame, _tcp_frames, _tcp_rest),
 }

@@ -14,7 +14,7 @@ from watlowlib.protocol import trace
 JSON_KEYS = ("request", "response", "reply", "frame", "raw")
 """The keys of a JSON object that have a frame in hex, in the order of the wire."""
 
-PROTOCOLS = {str(kind): kind for kind in (ProtocolKind.STDBUS, ProtocolKind.MODBUS_RTU)}
+PROTOCOLS = {str(kind): kind for kind in ProtocolKind if kind is not ProtocolKind.AUTO}
 
 _SEPARATORS = re.compile(r"[\s:,]+|0x|\\x", re.IGNORECASE)
 _BYTES = re.compile(r"(?:[0-9a-f]{2})+", re.IGNORECASE)

@@ -162,7 +162,8 @@ class Line(NotCopied):
         while True:
             if stale:
                 self._stats.stale_bytes += len(stale)
-                self._quiet_until_s = max(self._quiet_until_s, time.monotonic() + GAP_S)
+                gap_s = min(GAP_S, self.quiet_s)
+                self._quiet_until_s = max(self._quiet_until_s, time.monotonic() + gap_s)
             stale = self.transport.read(Deadline(self._quiet_until_s))
             discarded = (discarded + stale)[-MOST_RECEIVED:]
             if not stale:

@@ -27,14 +27,16 @@ from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.transport.base import Transport
 from watlowlib.transport.serial_port import SerialTransport
 from watlowlib.transport.settings import SerialSettings
+from watlowlib.transport.urls import is_tcp, server_of
 
 if TYPE_CHECKING:
     from watlowlib.protocol.modbus.client import ModbusClient
+    from watlowlib.protocol.modbus.tcp_client import ModbusTcpClient
 
 CLOSING_S = 90.0
 """How long to wait for a port that is being closed; longer than `ACQUIRE_S`."""
 
-Client: TypeAlias = "StdBusClient | ModbusClient"
+Client: TypeAlias = "StdBusClient | ModbusClient | ModbusTcpClient"
 
 
 class SharedPort(NotCopied):
@@ -131,8 +133,8 @@ def acquire_lease(
     """Return a lease of the port `source`; open the port if it is not in use.
 
     Args:
-        source: A port name, a pyserial URL, or a transport.
-        settings: The serial settings; all users of a port must give the same.
+        source: A port name, the URL of a port or a Modbus TCP server, or a transport.
+        settings: The serial settings; all users of a port must give the same. Modbus TCP has none.
         protocol: The wire protocol; all users of a port must give the same.
         wait_for_port: Whether a port that cannot be opened yet is left to be opened later.
 
@@ -164,12 +166,7 @@ def _find_or_add(
             shared = next((port for port in _ports if port.key == key), None)
             if shared is None or shared.users:
                 if shared is None:
-                    transport = source
-                    if isinstance(transport, str):
-                        transport = SerialTransport(transport, settings)
-                    client = _make_client(
-                        Port(transport, byte_time_s=settings.byte_time_s), settings, protocol
-                    )
+                    client = _make_client(source, settings, protocol)
                     client.pending_replies.add_earlier(_pending_replies.pop((key, protocol), None))
                     shared = SharedPort(client, settings, protocol)
                     _ports.append(shared)
@@ -191,7 +188,13 @@ def _keep_pending_replies(shared: SharedPort) -> None:
         _pending_replies[shared.key, shared.protocol] = shared.client.pending_replies
 
 
-def _make_client(port: Port, settings: SerialSettings, protocol: ProtocolKind) -> Client:
+def _make_client(
+    source: str | Transport, settings: SerialSettings, protocol: ProtocolKind
+) -> Client:
+    if protocol is ProtocolKind.MODBUS_TCP:
+        return _make_tcp_client(source)
+    transport = SerialTransport(source, settings) if isinstance(source, str) else source
+    port = Port(transport, byte_time_s=settings.byte_time_s)
     if protocol is ProtocolKind.MODBUS_RTU:
         # Imported here to keep the import time low without Modbus.
         from watlowlib.protocol.modbus.client import ModbusClient
@@ -200,11 +203,19 @@ def _make_client(port: Port, settings: SerialSettings, protocol: ProtocolKind) -
     return StdBusClient(port, vary_source=settings.vary_source)
 
 
+def _make_tcp_client(source: str | Transport) -> ModbusTcpClient:
+    from watlowlib.protocol.modbus.mbap import whole_size
+    from watlowlib.protocol.modbus.tcp_client import ModbusTcpClient
+    from watlowlib.transport.tcp_port import TcpTransport
+
+    transport = TcpTransport(source, whole_size) if isinstance(source, str) else source
+    return ModbusTcpClient(Port(transport, quiet_s=0.0))
+
+
 def _transport_key(transport: Transport) -> str:
     """Return the text that identifies a transport's port, by its current device name."""
-    if isinstance(transport, SerialTransport):
-        return port_key(transport.device)
-    return f"transport {id(transport):#x}"
+    device = getattr(transport, "device", None)
+    return port_key(device) if isinstance(device, str) else f"transport {id(transport):#x}"
 
 
 def port_key(name: str, windows: bool = os.name == "nt") -> str:
@@ -215,6 +226,8 @@ def port_key(name: str, windows: bool = os.name == "nt") -> str:
     >>> port_key(r"\\.\com3", windows=True)
     'COM3'
     """
+    if is_tcp(name):
+        return server_of(name).url
     if "://" in name:
         return name
     if windows:

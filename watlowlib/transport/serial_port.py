@@ -38,6 +38,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.transport.settings import SerialSettings
+from watlowlib.transport.urls import tcp_hint
 from watlowlib.transport.usb import Adapter, Entry, adapter_at, find_device
 
 try:
@@ -207,7 +208,8 @@ class SerialTransport(OneProcess):
     def _lost(self, error: Exception) -> WatlowConnectionError:
         self.close()
         return WatlowConnectionError(
-            f"the port was lost: {error}; check the cable, the adapter and its power",
+            f"the port was lost: {error}; check the cable, the adapter and its power"
+            f"{tcp_hint(self._port, lost=True)}",
             context=ErrorContext(port=self._port),
         )
 

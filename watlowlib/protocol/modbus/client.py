@@ -11,23 +11,16 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Callable, Hashable, Sequence, Set
+from collections.abc import Callable, Hashable, Set
 from functools import partial
 
 import minimalmodbus
 
-from watlowlib.errors import WatlowFrameError, WatlowModbusTimeoutError
-from watlowlib.protocol.client import ProtocolClient
-from watlowlib.protocol.exchange import (
-    Call,
-    ExchangeResult,
-    Reply,
-    Request,
-    RetryPolicy,
-    WriteOptions,
-)
+from watlowlib.errors import WatlowFrameError
+from watlowlib.protocol.exchange import Call, ExchangeResult, Request
 from watlowlib.protocol.modbus.frames import READ_HOLDING, RtuDecoder, RtuFrame, reply_sizes
-from watlowlib.protocol.modbus.requests import RtuRequest, error_from_exception, is_exception
+from watlowlib.protocol.modbus.registers import RegisterClient, pack_words
+from watlowlib.protocol.modbus.requests import RtuRequest
 from watlowlib.protocol.port import Port
 from watlowlib.transport.settings import SerialSettings
 
@@ -40,19 +33,14 @@ MARKER_COUNTS = range(1, 17)
 _numbers = itertools.count(1)
 
 
-class ModbusClient(ProtocolClient[RtuFrame]):
+class ModbusClient(RegisterClient[RtuFrame]):
     """Reads and writes registers of the slaves on one port, from any thread.
 
-    The content of a reply is the registers' bytes, high byte first. The serial settings determine
-    the byte time and the silence between frames.
+    The serial settings determine the byte time and the silence between frames.
     """
 
     protocol_name = "Modbus RTU"
-    _timeout_error = WatlowModbusTimeoutError
     _decoder = staticmethod(partial(RtuDecoder, reply_sizes))
-    _is_error_reply = staticmethod(is_exception)
-    _error_from = staticmethod(error_from_exception)
-    _describe = staticmethod(lambda content: f"registers {content.hex(' ', 2)}")
 
     def __init__(self, port: Port, settings: SerialSettings) -> None:
         super().__init__(port)
@@ -62,34 +50,10 @@ class ModbusClient(ProtocolClient[RtuFrame]):
         # minimalmodbus keeps the time of the last read by the name of the port.
         self._key = f"watlowlib port {next(_numbers)}"
 
-    def read(
-        self, slave: int, register: int, count: int, policy: RetryPolicy, *, urgent: bool = False
-    ) -> Reply:
-        """Read `count` registers from `register` on; errors as in `ProtocolClient._read`."""
-        request = RtuRequest(slave, register, count, None, self.byte_time_s)
-        return self._read(request, policy, urgent=urgent)
-
-    def write(
-        self,
-        slave: int,
-        register: int,
-        words: Sequence[int],
-        policy: RetryPolicy,
-        options: WriteOptions = WriteOptions(),  # noqa: B008 - a frozen value
-    ) -> Reply:
-        """Write registers with function 16 and read them back: the reply has no values.
-
-        Options and errors as in `ProtocolClient._write`.
-        """
-        content = _pack(words)
-        reply = self._write(
-            RtuRequest(slave, register, len(words), tuple(words), self.byte_time_s),
-            RtuRequest(slave, register, len(words), None, self.byte_time_s),
-            content,
-            policy,
-            options,
-        )
-        return reply if reply.content else reply._replace(content=content)
+    def _request(
+        self, slave: int, register: int, count: int, words: tuple[int, ...] | None = None
+    ) -> RtuRequest:
+        return RtuRequest(slave, register, count, words, self.byte_time_s)
 
     def _marker(self, request: Request[RtuFrame], keys: Set[Hashable]) -> RtuRequest | None:
         for count in MARKER_COUNTS:
@@ -114,7 +78,7 @@ class ModbusClient(ProtocolClient[RtuFrame]):
         try:
             if request.words is None:
                 words = slave.read_registers(request.register, request.count)
-                return ExchangeResult(_pack(words), port.raw)
+                return ExchangeResult(pack_words(words), port.raw)
             slave.write_registers(request.register, list(request.words))
         except minimalmodbus.ModbusException as error:
             raise WatlowFrameError(
@@ -164,7 +128,3 @@ class _PortStandIn:
 
     def reset_output_buffer(self) -> None:
         """Do nothing."""
-
-
-def _pack(words: Sequence[int]) -> bytes:
-    return struct.pack(f">{len(words)}H", *words)

@@ -1,4 +1,4 @@
-"""Explains a Modbus RTU frame field by field, also one that is damaged or cut short.
+"""Explains a frame of Modbus RTU or TCP field by field, also one that is damaged or cut short.
 
 The parameter in a register depends on the data map, and a Series SD has other parameters. A frame
 does not contain the data map, so all possible parameters are named. The reply to a read does not
@@ -27,6 +27,7 @@ from watlowlib.protocol.modbus.frames import (
     crc16,
     request_sizes,
 )
+from watlowlib.protocol.modbus.mbap import LENGTH_END
 from watlowlib.protocol.modbus.requests import CRC_BYTES, error_of_code
 from watlowlib.protocol.modbus.words import PAIRS, decode_words, of_counts, register_count
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, DataType, ParameterSpec
@@ -63,6 +64,33 @@ def explain_frame(data: bytes, before: bytes = b"") -> Explanation:
         pass
     reader.take_rest()
     return Explanation(ProtocolKind.MODBUS_RTU, kind, tuple(reader.fields))
+
+
+def explain_tcp_frame(data: bytes, before: bytes = b"") -> Explanation:
+    """Explain the frame of Modbus TCP that `data` is; `before` may be its request."""
+    reader = FieldReader(data)
+    try:
+        reader.take("transaction id", 2, lambda data: str(int.from_bytes(data, "big")))
+        reader.take("protocol", 2, _tcp_protocol)
+        reader.take("length", 2, partial(_tcp_length, len(data) - LENGTH_END))
+    except EndOfFrameError:
+        return Explanation(ProtocolKind.MODBUS_TCP, "frame", tuple(reader.fields))
+    # The rest is as on RTU, where a checksum follows.
+    inner = explain_frame(*(each + crc16(each) for each in (reader.rest, before[LENGTH_END:])))
+    fields = [each for each in inner.fields if each.name not in ("slave", "CRC")]
+    unit = Field("unit id", reader.rest[:1], f"controller address {reader.rest[0]}")
+    return Explanation(ProtocolKind.MODBUS_TCP, inner.kind, (*reader.fields, unit, *fields))
+
+
+def _tcp_protocol(data: bytes) -> Field:
+    problem = "Modbus TCP has 00 00 here" if any(data) else ""
+    return Field("protocol", data, "" if problem else "Modbus", problem)
+
+
+def _tcp_length(follow: int, data: bytes) -> Field:
+    length = int.from_bytes(data, "big")
+    problem = "" if length == follow else f"{follow} bytes follow"
+    return Field("length", data, f"{length} bytes", problem)
 
 
 def looks_like_frame(data: bytes) -> bool:

@@ -10,21 +10,27 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 from watlowlib.errors import (
     ErrorContext,
     WatlowDeviceError,
     WatlowDeviceFailureError,
+    WatlowGatewayError,
+    WatlowGatewayPathError,
+    WatlowGatewayTargetError,
     WatlowIllegalFunctionError,
     WatlowIllegalValueError,
     WatlowModbusSlaveFailureError,
     WatlowNoSuchRegisterError,
 )
-from watlowlib.protocol.modbus.frames import EXCEPTION, READ_HOLDING, WRITE_MANY, RtuFrame
+from watlowlib.protocol.modbus.frames import EXCEPTION, READ_HOLDING, WRITE_MANY
 
 CRC_BYTES = 2
 
-_ERRORS: dict[int, tuple[type[WatlowDeviceError], str]] = {
+ModbusErrorType: TypeAlias = "type[WatlowDeviceError] | type[WatlowGatewayError]"
+
+_ERRORS: dict[int, tuple[ModbusErrorType, str]] = {
     1: (WatlowIllegalFunctionError, "it does not support this function"),
     2: (WatlowNoSuchRegisterError, "it has no such register"),
     3: (WatlowIllegalValueError, "it does not accept this value"),
@@ -32,9 +38,21 @@ _ERRORS: dict[int, tuple[type[WatlowDeviceError], str]] = {
     5: (WatlowModbusSlaveFailureError, "it needs more time for the request"),
     6: (WatlowModbusSlaveFailureError, "it is busy"),
     8: (WatlowModbusSlaveFailureError, "its memory has a parity error"),
-    10: (WatlowModbusSlaveFailureError, "the gateway has no path to it"),
-    11: (WatlowModbusSlaveFailureError, "the gateway got no reply from it"),
+    10: (WatlowGatewayPathError, "the gateway has no path to it"),
+    11: (WatlowGatewayTargetError, "the gateway got no reply from it; is the controller on?"),
 }
+
+
+class ModbusFrame(Protocol):
+    """A received frame: a controller, and the function with its data."""
+
+    @property
+    def source(self) -> int:
+        """The slave or unit that sent it."""
+
+    @property
+    def payload(self) -> bytes:
+        """The function and its data."""
 
 
 @dataclass
@@ -82,7 +100,7 @@ class RtuRequest:
         reply = 1 + len(self.expected) + self.content_size + CRC_BYTES
         return (len(self.frame) + reply) * self.byte_time_s
 
-    def fits(self, frame: RtuFrame) -> bool:
+    def fits(self, frame: ModbusFrame) -> bool:
         """Whether `frame` is a reply to this request, with registers or an exception."""
         if frame.source != self.station:
             return False
@@ -97,19 +115,25 @@ def is_exception(payload: bytes) -> bool:
     return len(payload) == 2 and bool(payload[0] & EXCEPTION)
 
 
-def error_of_code(code: int) -> tuple[type[WatlowDeviceError], str]:
+def is_from_gateway(payload: bytes) -> bool:
+    """Whether a reply's payload is an exception of a gateway whose controller does not reply."""
+    return is_exception(payload) and issubclass(error_of_code(payload[1])[0], WatlowGatewayError)
+
+
+def error_of_code(code: int) -> tuple[ModbusErrorType, str]:
     """Return the Python exception and the meaning of an exception code."""
     unknown = WatlowModbusSlaveFailureError, "the meaning of this code is not known"
     return _ERRORS.get(code, unknown)
 
 
-def error_from_exception(payload: bytes, context: ErrorContext) -> WatlowDeviceError:
+def error_from_exception(
+    payload: bytes, context: ErrorContext
+) -> WatlowDeviceError | WatlowGatewayError:
     """Return the Python exception for a Modbus exception, also for an unknown code."""
     code = payload[1]
     kind, meaning = error_of_code(code)
     operation = "write" if payload[0] ^ EXCEPTION == WRITE_MANY else "read"
-    return kind(
-        f"the controller replied to a {operation} with exception {code:02d}: {meaning}",
-        code=code,
-        context=context,
-    )
+    text = f"replied to a {operation} with exception {code:02d}: {meaning}"
+    if issubclass(kind, WatlowGatewayError):
+        return kind(f"the gateway {text}", context=context)
+    return kind(f"the controller {text}", code=code, context=context)

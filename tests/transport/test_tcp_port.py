@@ -1,0 +1,168 @@
+"""Connections to Modbus TCP servers: URLs, frames, and reasons why there is no connection."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from watlowlib._internal.clock import Deadline
+from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
+from watlowlib.protocol.modbus.mbap import whole_size
+from watlowlib.transport import tcp_port
+from watlowlib.transport.tcp_port import TcpTransport
+from watlowlib.transport.urls import server_of, tcp_hint
+
+TIMEOUT_S = 10.0
+FRAME = bytes.fromhex("00020000000701030400004296")
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        made.settimeout(TIMEOUT_S)
+        yield made
+
+
+@pytest.fixture
+def transport(listener: socket.socket) -> Iterator[TcpTransport]:
+    made = TcpTransport(f"tcp://127.0.0.1:{listener.getsockname()[1]}", whole_size)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def server(listener: socket.socket, transport: TcpTransport) -> Iterator[socket.socket]:
+    transport.open()
+    accepted, _ = listener.accept()
+    with accepted:
+        yield accepted
+
+
+@pytest.mark.parametrize(
+    ("port", "url"),
+    [
+        ("tcp://gateway.lab", "tcp://gateway.lab:502"),
+        ("TCP://Gateway.LAB:502/", "tcp://gateway.lab:502"),
+        ("tcp://10.0.0.5:1502", "tcp://10.0.0.5:1502"),
+        ("tcp://[FE80::1]", "tcp://[fe80::1]:502"),
+    ],
+)
+def test_all_spellings_of_a_server_are_one(port: str, url: str) -> None:
+    assert server_of(port).url == url
+    assert server_of(url) == server_of(port)
+
+
+@pytest.mark.parametrize(
+    "port",
+    ["tcp://", "tcp://:502", "tcp://host:0", "tcp://host:70000", "tcp://host:modbus",
+     "tcp://host/1", "tcp://host?unit=1", "tcp://me@host", "tcp://[::1"],
+)  # fmt: skip
+def test_a_url_that_names_no_server_is_refused(port: str) -> None:
+    with pytest.raises(WatlowConfigurationError, match="give tcp://host or tcp://host:port"):
+        server_of(port)
+
+
+@pytest.mark.parametrize(
+    ("port", "hint"),
+    [
+        ("socket://gateway:502", "for a Modbus TCP server give 'tcp://gateway'"),
+        ("socket://[::1]:502/", r"give 'tcp://\[::1\]'"),
+        ("socket://gateway:4001", "^$"),
+        ("rfc2217://gateway:502", "^$"),
+        ("/dev/ttyUSB0", "^$"),
+    ],
+)
+def test_the_port_of_modbus_tcp_as_a_serial_line_has_a_hint(port: str, hint: str) -> None:
+    import re
+
+    assert re.search(hint, tcp_hint(port))
+
+
+def test_a_frame_in_pieces_is_read_whole(server: socket.socket, transport: TcpTransport) -> None:
+    server.sendall(FRAME + FRAME[:5])
+    assert transport.read(Deadline.after(TIMEOUT_S)) == FRAME
+    assert transport.read(Deadline.after(0.01)) == b""
+    assert transport.partial == FRAME[:5]
+    server.sendall(FRAME[5:])
+    assert transport.read(Deadline.after(TIMEOUT_S)) == FRAME
+
+
+def test_bytes_that_are_no_frame_close_the_connection(
+    server: socket.socket, transport: TcpTransport
+) -> None:
+    server.sendall(b"login: ")
+    with pytest.raises(WatlowConnectionError, match="6c 6f 67 69 .*give 'socket://127.0.0.1:") as e:
+        transport.read(Deadline.after(TIMEOUT_S))
+    assert e.value.context.reply == b"login: "
+    assert not transport.is_open
+    assert server.recv(1) == b""
+
+
+def test_a_server_that_closes_at_once_may_have_another_client(
+    server: socket.socket, transport: TcpTransport
+) -> None:
+    server.close()
+    with pytest.raises(WatlowConnectionError, match="is another program .* one client at a time"):
+        transport.read(Deadline.after(TIMEOUT_S))
+    assert not transport.is_open
+
+
+def test_a_server_that_closes_later_is_lost(server: socket.socket, transport: TcpTransport) -> None:
+    server.sendall(FRAME)
+    assert transport.read(Deadline.after(TIMEOUT_S)) == FRAME
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.close()
+    with pytest.raises(WatlowConnectionError, match="connection was lost: .*; check the network"):
+        transport.read(Deadline.after(TIMEOUT_S))
+
+
+def test_a_refused_connection_says_so(listener: socket.socket, transport: TcpTransport) -> None:
+    listener.close()
+    with pytest.raises(WatlowConnectionError, match="refuses connections; is Modbus TCP enabled"):
+        transport.open()
+    assert not transport.is_open
+
+
+def test_a_name_that_does_not_exist_says_so() -> None:
+    with pytest.raises(WatlowConnectionError, match="no server has the name 'no-such.invalid'"):
+        TcpTransport("tcp://no-such.invalid", whole_size).open()
+
+
+def test_a_look_up_that_takes_too_long_ends_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer, looked_up = threading.Event(), []
+    monkeypatch.setattr(tcp_port, "CONNECT_S", 0.05)
+
+    def look_up(host: str, number: int, flags: int = 0) -> list[object]:
+        if flags:
+            raise socket.gaierror
+        looked_up.append(host)
+        answer.wait(TIMEOUT_S)
+        return []
+
+    monkeypatch.setattr(tcp_port, "_look_up", look_up)
+    transport = TcpTransport("tcp://gateway.lab", whole_size)
+    for _ in range(3):
+        with pytest.raises(WatlowConnectionError, match="was not found within"):
+            transport.open()
+    assert looked_up == ["gateway.lab"]  # the others wait for the same answer
+    answer.set()
+
+
+def test_the_second_address_is_tried_after_the_first(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = listener.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        other = closed.getsockname()[1]
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", n)) for n in (other, number)]
+    monkeypatch.setattr(tcp_port, "_look_up", lambda *arguments: found)
+    transport = TcpTransport("tcp://gateway.lab", whole_size)
+    transport.open()
+    assert transport.is_open
+    transport.close()

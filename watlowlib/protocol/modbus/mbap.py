@@ -1,0 +1,111 @@
+"""Codec for Modbus TCP: frames in the bytes of a connection, no I/O and no clock.
+
+::
+
+    transaction id hi, lo | 00 00 | length hi, lo | unit id | function | data of the function
+
+A server returns the transaction id of the request. The length counts the bytes after it. There is
+no checksum and no mark at the beginning of a frame: after a wrong length the frames of a connection
+cannot be found any more. Source: Modbus messaging on TCP/IP implementation guide 1.0b.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from watlowlib.errors import WatlowFrameError
+
+HEADER = struct.Struct(">HHHB")
+LENGTH_END = 6
+"""The bytes up to and including the length."""
+LENGTHS = range(3, 255)
+"""What the length of a request or reply can be: unit id, function and at least one more byte."""
+UNITS = range(256)
+TRANSACTIONS = 0x10000
+
+
+class TcpFrame(NamedTuple):
+    """A frame of Modbus TCP."""
+
+    transaction: int
+    source: int
+    """The unit id, which a reply has from its request."""
+    payload: bytes
+    """The function and its data."""
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes on the wire."""
+        return HEADER.pack(self.transaction, 0, len(self.payload) + 1, self.source) + self.payload
+
+
+def size_at(data: bytes, at: int) -> int | None:
+    """Return the size of the frame that begins at `at`; None if its length is not there yet.
+
+    Raises:
+        WatlowFrameError: No frame of Modbus TCP begins there.
+    """
+    length = int.from_bytes(data[at + 4 : at + LENGTH_END], "big")
+    complete = len(data) - at >= LENGTH_END
+    if any(data[at + 2 : at + 4]) or (complete and length not in LENGTHS):
+        raise WatlowFrameError(
+            "the bytes received are not a frame of Modbus TCP: "
+            f"{data[at : at + LENGTH_END + 2].hex(' ')}"
+        )
+    return LENGTH_END + length if complete else None
+
+
+def whole_size(data: bytes) -> int:
+    """Return the size of the whole frames at the beginning of `data`.
+
+    Raises:
+        WatlowFrameError: The bytes after them are not the beginning of a frame. If there are whole
+            frames before them, these are returned first.
+    """
+    at = 0
+    while True:
+        try:
+            size = size_at(data, at)
+        except WatlowFrameError:
+            if at:
+                return at
+            raise
+        if size is None or at + size > len(data):
+            return at
+        at += size
+
+
+def split_frames(data: bytes) -> list[TcpFrame]:
+    """Return the whole frames at the beginning of `data`."""
+    frames, at = [], 0
+    try:
+        while size := size_at(data, at):
+            if at + size > len(data):
+                break
+            transaction, _, _, unit = HEADER.unpack_from(data, at)
+            frames.append(TcpFrame(transaction, unit, data[at + HEADER.size : at + size]))
+            at += size
+    except WatlowFrameError:
+        pass
+    return frames
+
+
+class TcpDecoder:
+    """The decoder of an exchange; the transport passes whole frames only."""
+
+    damaged = pending = 0
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[TcpFrame]:
+        """Return the frames in `data`, which may be cut into slices."""
+        data = self._rest + data
+        frames = split_frames(data)
+        self._rest = data[sum(map(_size, frames)) :]
+        return frames
+
+
+def _size(frame: TcpFrame) -> int:
+    return HEADER.size + len(frame.payload)

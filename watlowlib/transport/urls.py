@@ -1,0 +1,69 @@
+"""URLs of ports: `tcp://` is a Modbus TCP server, `socket://` and `rfc2217://` a serial line."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from watlowlib.errors import WatlowConfigurationError
+
+TCP = "tcp://"
+MODBUS_PORT = 502
+"""The port of Modbus TCP servers. Source: Modbus messaging on TCP/IP 1.0b."""
+
+
+class Server(NamedTuple):
+    """The place of a server."""
+
+    host: str
+    number: int
+
+    @property
+    def url(self) -> str:
+        """Its URL; the same for all spellings."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{TCP}{host}:{self.number}"
+
+
+def is_tcp(port: object) -> bool:
+    """Whether a port is the URL of a Modbus TCP server."""
+    return isinstance(port, str) and port[: len(TCP)].lower() == TCP
+
+
+def server_of(port: str) -> Server:
+    """Return the place of the Modbus TCP server `port`.
+
+    >>> server_of("tcp://Gateway.lab")
+    Server(host='gateway.lab', number=502)
+
+    Raises:
+        WatlowConfigurationError: It has no host, or has another part than host and port number.
+    """
+    try:
+        url = urlsplit(port)
+        number = MODBUS_PORT if url.port is None else url.port
+        plain = not (url.path.strip("/") or url.query or url.fragment or "@" in url.netloc)
+    except ValueError:
+        plain = False
+    if not plain or not url.hostname or not number:
+        raise WatlowConfigurationError(
+            f"port={port[:80]!r}: give tcp://host or tcp://host:port, without anything after it; "
+            "the unit id is the address"
+        )
+    return Server(url.hostname, number)
+
+
+def tcp_hint(port: str, *, lost: bool = False) -> str:
+    """Return what to give instead if the serial line `port` may be a Modbus TCP server.
+
+    That is one with the port number of Modbus TCP, or one whose connection was `lost`: such a
+    server ends it after bytes of another protocol.
+    """
+    if port[:9].lower() != "socket://":
+        return ""
+    host = port[9:].rstrip("/")
+    if host.endswith(f":{MODBUS_PORT}"):
+        host = host.rpartition(":")[0]
+    elif not lost:
+        return ""
+    return f"; for a Modbus TCP server give '{TCP}{host}'"
