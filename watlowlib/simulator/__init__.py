@@ -3,6 +3,7 @@
 from watlowlib.simulator.bus import SimulatedBus
 from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.faults import Fault, FaultPlan
+from watlowlib.simulator.gateway import SimulatedGateway
 from watlowlib.simulator.oven import Oven
 from watlowlib.simulator.processes import BusProcess
 from watlowlib.simulator.registers import Write
@@ -17,6 +18,7 @@ __all__ = [
     "RegisterWrite",
     "SimulatedBus",
     "SimulatedController",
+    "SimulatedGateway",
     "SimulatedSD",
     "Write",
 ]

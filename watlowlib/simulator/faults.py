@@ -16,8 +16,12 @@ from typing import TypeAlias
 
 from watlowlib._internal.validation import as_enum
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.protocol.modbus.frames import READ_HOLDING, READ_INPUT, SLAVES, RtuFrame
+from watlowlib.protocol.modbus.frames import EXCEPTION, READ_HOLDING, READ_INPUT, SLAVES, RtuFrame
+from watlowlib.protocol.modbus.mbap import TRANSACTIONS, TcpFrame, split_frames
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder, ReceivedFrame, encode_frame
+
+TCP_HEAD = 9
+"""The bytes of a reply of Modbus TCP up to the number of register bytes."""
 
 Chunks: TypeAlias = "list[tuple[float, bytes]]"
 """The chunks that arrive: a delay in seconds, after the due time or the chunk before, and bytes."""
@@ -47,7 +51,14 @@ class Fault(str, Enum):
     SILENT = "silent"
     """The controller is powered off; `SimulatedBus.power_on` switches it on again."""
     CLOSE = "close"
-    """The port disappears, as when an adapter is unplugged."""
+    """The port disappears, as when an adapter is unplugged. A gateway closes the connection."""
+    NO_PATH = "no_path"
+    """On Modbus TCP, exception 10: the gateway has no path to the controller."""
+    NO_TARGET = "no_target"
+    """On Modbus TCP, exception 11: the gateway got no reply from the controller."""
+
+
+TCP_EXCEPTIONS = {Fault.NO_PATH: 10, Fault.NO_TARGET: 11}
 
 
 class FaultPlan:
@@ -104,8 +115,18 @@ class FaultPlan:
         no_fault = 1.0 - sum(self.rates.values())
         return self._random.choices([*faults, None], [*self.rates.values(), no_fault])[0]
 
-    def portions(self, fault: Fault | None, request: bytes, reply: bytes) -> Chunks:
-        """Return the chunks that arrive instead of `reply`."""
+    def portions(
+        self, fault: Fault | None, request: bytes, reply: bytes, *, tcp: bool = False
+    ) -> Chunks:
+        """Return the chunks that arrive instead of `reply`.
+
+        Args:
+            fault: The fault.
+            request: The request.
+            reply: The correct reply.
+            tcp: Whether it is a frame of Modbus TCP. Then a bit of the head is inverted, because
+                TCP itself protects all bytes, and a foreign reply has another transaction or unit.
+        """
         if fault in (Fault.DROP, Fault.SILENT, Fault.CLOSE):
             return []
         if fault is Fault.DELAY:
@@ -118,21 +139,36 @@ class FaultPlan:
             return [(0.0, request), (0.0, reply)]
         if fault is Fault.NOISE:
             return [(0.0, self._random.randbytes(self._random.randint(1, 20)) + reply)]
-        return [(0.0, self._altered(fault, reply))]
+        return [(0.0, self._altered(fault, reply, tcp=tcp))]
 
-    def _altered(self, fault: Fault | None, reply: bytes) -> bytes:
+    def _altered(self, fault: Fault | None, reply: bytes, *, tcp: bool) -> bytes:
         if fault is Fault.TRUNCATE:
             return reply[: self._random.randrange(1, len(reply))]
         if fault is Fault.CORRUPT:
-            at = self._random.randrange(len(reply))
+            at = self._random.randrange(TCP_HEAD if tcp else len(reply))
             flipped = reply[at] ^ 1 << self._random.randrange(8)
             return reply[:at] + bytes((flipped,)) + reply[at + 1 :]
+        if fault in TCP_EXCEPTIONS and tcp:
+            frame = split_frames(reply)[0]
+            payload = bytes((frame.payload[0] | EXCEPTION, TCP_EXCEPTIONS[fault]))
+            return frame._replace(payload=payload).raw
+        if fault is Fault.FOREIGN and tcp:
+            return _foreign_tcp_reply(split_frames(reply)[0], self._random.random() < 0.5)
         if fault is Fault.FOREIGN:
             frames = FrameDecoder().feed(reply)
             if frames:
                 return _foreign_stdbus_reply(frames[0])
             return _foreign_modbus_reply(reply, self._random.random() < 0.5)
         return reply
+
+
+def _foreign_tcp_reply(frame: TcpFrame, same_unit: bool) -> bytes:
+    """Return a reply with other values, of another transaction or another unit."""
+    payload = frame.payload[:-1] + bytes((frame.payload[-1] ^ 0x55,))
+    if same_unit:
+        transaction = (frame.transaction + 0x1000) % TRANSACTIONS
+        return frame._replace(transaction=transaction, payload=payload).raw
+    return frame._replace(source=frame.source ^ 1, payload=payload).raw
 
 
 def _foreign_stdbus_reply(received: ReceivedFrame) -> bytes:

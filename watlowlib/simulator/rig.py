@@ -15,8 +15,10 @@ from watlowlib.rig.values import Rig
 from watlowlib.simulator.bus import Simulated, SimulatedBus
 from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.fleet import simulated_oven
+from watlowlib.simulator.gateway import SimulatedGateway
 from watlowlib.simulator.series_sd import SimulatedSD
 from watlowlib.transport.settings import SerialSettings
+from watlowlib.transport.urls import is_tcp, server_of
 
 LOCAL = ("localhost", "127.0.0.1")
 
@@ -28,13 +30,14 @@ class SimulatedPort:
     Attributes:
         name: The port's name in the file.
         wanted: The port of the file.
-        bus: The simulated line, not started. Its `port` is `wanted` if that could be made.
+        bus: The simulated line or gateway, not started. Its `port` is `wanted` if that could be
+            made.
         reason: Why it is not, if so.
     """
 
     name: str
     wanted: str
-    bus: SimulatedBus
+    bus: SimulatedBus | SimulatedGateway
     reason: str = ""
 
 
@@ -42,7 +45,8 @@ def simulated_ports(rig: Rig, *, speed: float = 1.0) -> list[SimulatedPort]:
     """Return a simulated line for each port of `rig` that has controllers.
 
     A port that is a path at which there is nothing becomes a symbolic link to a pty, and a
-    `socket://` port of this machine a TCP port. Other ports get a pty with its own name.
+    `socket://` port of this machine a TCP port. Other ports get a pty with its own name. A
+    `tcp://` port becomes a gateway, at any port number if it is on another machine.
     """
     found = []
     numbers = {name: n for n, name in enumerate(rig.controllers, 1)}
@@ -55,6 +59,14 @@ def simulated_ports(rig: Rig, *, speed: float = 1.0) -> list[SimulatedPort]:
         if not arguments:
             continue
         where, reason = _place(port.port)
+        if port.protocol is ProtocolKind.MODBUS_TCP:
+            units = [
+                _controller(given, numbers[each], ProtocolKind.MODBUS_RTU)
+                for each, given in arguments.items()
+            ]
+            gateway = SimulatedGateway(units, speed=speed, **where)
+            found.append(SimulatedPort(name, port.port, gateway, reason))
+            continue
         protocol = ProtocolKind.STDBUS if port.protocol is ProtocolKind.AUTO else port.protocol
         settings = port.serial_settings or SerialSettings.factory_for(protocol)
         bus = SimulatedBus(
@@ -68,7 +80,12 @@ def simulated_ports(rig: Rig, *, speed: float = 1.0) -> list[SimulatedPort]:
 
 
 def _place(port: str) -> tuple[Mapping[str, Any], str]:
-    """Return the arguments of `SimulatedBus` that make `port`, and why it cannot be made."""
+    """Return the arguments of a bus or gateway that make `port`, and why it cannot be made."""
+    if is_tcp(port):
+        host, number = server_of(port)
+        return (
+            ({"tcp_number": number}, "") if host in LOCAL else ({}, "which is on another machine")
+        )
     if "://" in port:
         url = urlsplit(port)
         if url.scheme == "socket" and url.hostname in LOCAL and url.port:
