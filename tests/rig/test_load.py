@@ -105,10 +105,39 @@ def test_a_small_file_has_the_defaults_of_open_device_and_the_command(load: Load
     defaults = dict(watlowlib.open_device.__kwdefaults__)
     assert defaults.pop("name") is None
     assert defaults.pop("wait_for_port") is False
-    assert rig.open_arguments("oven") == {"port": "/dev/ttyUSB0", **defaults}
+    assert defaults.pop("protocol") is None  # that of the port
+    assert rig.open_arguments("oven") == {
+        "port": "/dev/ttyUSB0",
+        "protocol": ProtocolKind.STDBUS,
+        **defaults,
+    }
     arguments = rig.record_arguments()
     assert (arguments["parameters"], arguments["rate_hz"]) == (["process_value", "setpoint"], 2.0)
     assert rig.record.sinks == ()
+
+
+def test_a_modbus_tcp_server_needs_no_protocol(load: Load) -> None:
+    rig = load('[ports.gw]\nport = "tcp://gw"\n[controllers.a]\nport = "gw"\naddress = 255\n')
+    arguments = rig.open_arguments("a")
+    assert (arguments["port"], arguments["protocol"]) == ("tcp://gw", ProtocolKind.MODBUS_TCP)
+    assert arguments["serial_settings"] is None
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("baudrate = 9600", "baudrate=9600: a network has no serial settings; leave it out"),
+        ('parity = "E"', "parity='E': a network has no serial settings; leave it out"),
+        ('protocol = "stdbus"', "port: protocol='stdbus' with port='tcp://gw': tcp:// is a Modbus"),
+        ('protocol = "auto"', "port: protocol='auto' with port='tcp://gw': .* leave the protocol"),
+    ],
+)
+def test_what_a_modbus_tcp_server_cannot_have_is_a_problem(
+    line: str, problem: str, problems_of: Problems
+) -> None:
+    text = f'[controllers.a]\nport = "gw"\n[ports.gw]\nport = "tcp://gw"\n{line}'
+    (found,) = problems_of(text)
+    assert re.match(f"ports.gw.{problem}", found), found
 
 
 def test_the_values_of_a_file_are_the_arguments_of_open_device(load: Load, tmp_path: Path) -> None:
@@ -207,7 +236,9 @@ PROBLEMS = {
     "ports.line.retries=101: give a whole number from 0 to 100": "retries = 101",
     "ports.line.timeout=nan: give a number .*": "timeout = nan",
     "ports.line.baudrate=9601: give one of 1200, .*": "baudrate = 9601",
-    "ports.line.protocol='modbus': give one of stdbus, modbus_rtu, auto": 'protocol = "modbus"',
+    "ports.line.protocol='modbus': give one of stdbus, modbus_rtu, modbus_tcp, auto": (
+        'protocol = "modbus"'
+    ),
     "ports.line.parity='E': give baudrate too, .*": 'protocol = "auto"\nparity = "E"',
     "ports.line.vary_source=true: only Standard Bus .*": 'protocol = "auto"\nvary_source = true',
     "ports.b.port is missing: give a text such as .*": "[ports.b]",
@@ -228,7 +259,7 @@ PROBLEMS = {
     "controllers.b.address=17: on stdbus it is from 1 to 16": (
         '[controllers.b]\nport = "line"\naddress = 17'
     ),
-    "controllers.b.address=0: give a whole number, 1 to 16 on Standard Bus, .*": (
+    "controllers.b.address=0: on stdbus it is from 1 to 16": (
         '[controllers.b]\nport = "line"\naddress = 0'
     ),
     'controllers."b c".data_map=1.0: give 1, 2 or "auto"': (
@@ -335,7 +366,7 @@ def test_a_problem_names_the_key_the_value_and_what_is_allowed(
         "timeout = 3600.1",
         "retries = -1",
         "stopbits = 3",
-        "[controllers.b]\nport = 'line'\naddress = 248",
+        "[controllers.b]\nport = 'line'\naddress = 256",
         "[controllers.b]\nport = 'line'\naddress = 2\nregisters_per_read = 1",
         "[controllers.b]\nport = 'line'\naddress = 2\nregisters_per_read = 126",
         "[record]\nrate_hz = 0",

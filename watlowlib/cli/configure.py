@@ -178,6 +178,11 @@ def _opened(line: Line, rig: Rig | None) -> Iterator[Controller]:
                 "configure is for an EZ-ZONE PM; set the address and the baud rate of a Series SD "
                 "with its keys"
             )
+        if controller.protocol is ProtocolKind.MODBUS_TCP:
+            raise WatlowConfigurationError(
+                "configure is for a controller on a serial line; over Modbus TCP these settings "
+                "cannot be changed"
+            )
         yield controller
 
 

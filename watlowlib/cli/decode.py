@@ -14,15 +14,19 @@ import click
 from watlowlib._internal.validation import shown
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.exits import FAILED, CommandError
-from watlowlib.cli.options import PROTOCOLS
 from watlowlib.cli.output import json_text
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind
 from watlowlib.protocol.explain import Explainer
 from watlowlib.protocol.explanation import Explanation, Field, Match, text_of
-from watlowlib.protocol.frame_text import FrameText, frames_of
+from watlowlib.protocol.frame_text import PROTOCOLS, FrameText, frames_of
 
-NAMES = {None: "Unknown protocol", "stdbus": "Standard Bus", "modbus_rtu": "Modbus RTU"}
+NAMES = {
+    None: "Unknown protocol",
+    "stdbus": "Standard Bus",
+    "modbus_rtu": "Modbus RTU",
+    "modbus_tcp": "Modbus TCP",
+}
 MOST_SHOWN = 32
 """Of a longer field, only this many bytes are printed."""
 
@@ -30,7 +34,7 @@ MOST_SHOWN = 32
 @define(
     "decode",
     short_help="Explain a frame field by field.",
-    help="Explain frames of Standard Bus or Modbus RTU field by field, with the parameters that "
+    help="Explain frames of Standard Bus or Modbus field by field, with the parameters that "
     "they name. FRAME is hex, a file, or - for standard input. A line of a file is hex with or "
     "without blanks, colons or 0x, a line that -vv has printed, or a JSON object with request and "
     "response. Ends with code 1 if a frame is damaged.",
@@ -42,8 +46,8 @@ MOST_SHOWN = 32
 @click.argument("frame", nargs=-1, required=True)
 @click.option(
     "--protocol",
-    type=click.Choice(PROTOCOLS),
-    help="[default: by the preamble 55 FF or a valid Modbus CRC]",
+    type=click.Choice(list(PROTOCOLS)),
+    help="[default: by the preamble 55 FF, a valid Modbus CRC or the head of Modbus TCP]",
 )
 @json_option
 def command(frame: tuple[str, ...], protocol: str | None, as_json: bool) -> None:
@@ -136,7 +140,7 @@ def _lines(frame: Explanation, line: int | None) -> Iterator[str]:
     yield f"{where}{NAMES[frame.protocol]}, {frame.kind}, {len(frame.data)} bytes"
     for field in frame.fields:
         yield f"  {field.name:<14} {_hex(field.data):<17} {_meaning(field)}".rstrip()
-        if frame.protocol is ProtocolKind.MODBUS_RTU:  # elsewhere the meaning has the name
+        if frame.protocol and frame.protocol.is_modbus:  # elsewhere the meaning has the name
             for match in field.matches:
                 yield f"{'':<34} {match_text(match)}"
 

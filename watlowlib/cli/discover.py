@@ -13,7 +13,6 @@ from watlowlib.cli.base import define, json_option
 from watlowlib.cli.output import console, print_json
 from watlowlib.cli.search import label_of, none_found, search_options
 from watlowlib.devices.discovery import Probe
-from watlowlib.model import ProtocolKind
 
 
 @define(
@@ -21,7 +20,7 @@ from watlowlib.model import ProtocolKind
     short_help="Search serial ports for controllers.",
     help="Search the serial ports PORT, or all of this machine, for controllers at the usual baud "
     "rates, on Standard Bus and Modbus RTU. Only reads are sent. A port without controllers takes "
-    "about 20 seconds.",
+    "about 20 seconds. With tcp://host the unit ids of a Modbus TCP server are searched.",
     examples=(
         "watlowlib discover",
         "watlowlib discover /dev/ttyUSB0 --protocol modbus_rtu --address 1-5 --json",
@@ -68,12 +67,12 @@ def probe_table(found: list[Probe]) -> Table:
         info = probe.info
         assert info is not None
         details = info.part_number.text if info.part_number else ""
-        if probe.protocol is ProtocolKind.MODBUS_RTU:
+        if probe.protocol.is_modbus:
             details = f"map {info.data_map or 'unknown'}, {info.word_order or 'order unknown'}"
         table.add_row(
             probe.port,
             str(probe.protocol),
-            str(probe.baudrate),
+            str(probe.baudrate or "-"),
             str(probe.address),
             str(info.family),
             str(info.serial_number or "-"),

@@ -21,7 +21,9 @@ from watlowlib.diagnosis import Finding, Result, examine, longest_s, write_bundl
 from watlowlib.diagnosis.bundle import RunLog, check_bundle_path
 from watlowlib.diagnosis.examine import ALL_ADDRESSES
 from watlowlib.diagnosis.findings import text_of
+from watlowlib.model import ProtocolKind
 from watlowlib.rig.load import load_rig
+from watlowlib.transport.urls import is_tcp
 
 
 @define(
@@ -128,6 +130,8 @@ def _examine(port: str, arguments: dict[str, Any]) -> Iterator[Finding]:
             seen.add(label)
             screen.print(masked(f"searching {label}"))
 
+    if is_tcp(port):
+        arguments = {**arguments, "protocols": (ProtocolKind.MODBUS_TCP,)}
     findings = examine(port, **arguments, progress=note)
     timing = {
         name: arguments[name]

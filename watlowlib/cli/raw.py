@@ -32,6 +32,7 @@ from watlowlib.protocol.modbus.explain import ORDERS, values_at
 from watlowlib.protocol.modbus.words import decode_words, register_count
 from watlowlib.protocol.stdbus.explain import TAGS, match_of
 from watlowlib.registry.parameters import DataType, registry_of
+from watlowlib.transport.urls import is_tcp
 
 TYPES = [each.value for each in (DataType.U16, DataType.S16, DataType.U32, DataType.S32)]
 COLUMNS = ("what", "parameter", "type", "value", "order", "bytes")
@@ -108,7 +109,7 @@ class What(click.ParamType):  # type: ignore[type-arg] # in old versions it has 
     short_help="Read a class.member.instance or a register.",
     help="Read WHAT from a controller on PORT by its numbers, and print the value, its bytes and "
     "the parameter, if one is known. WHAT is CLASS.MEMBER.INSTANCE on Standard Bus, or "
-    "REGISTER[:COUNT] on Modbus RTU; its form selects the protocol. Nothing is written.",
+    "REGISTER[:COUNT] on Modbus; its form selects the protocol. Nothing is written.",
     examples=(
         "watlowlib raw /dev/ttyUSB0 4.1.1 7.1.1 --address 2",
         "watlowlib raw /dev/ttyUSB0 360:2 --type float --baudrate 19200",
@@ -141,6 +142,8 @@ def command(
     """Read everything and print it; raise `CommandError` if a read failed."""
     wanted = DataType(data_type) if data_type else None
     protocol = _protocol_of(what, protocol, wanted)
+    if is_tcp(port) and protocol == ProtocolKind.MODBUS_RTU:
+        protocol = None  # that of the port
     line = Line(port=port, config=None, name=(), address=(), family=None, unit=None,
                 protocol=protocol, **options)  # fmt: skip
     errors: dict[Object | Registers, WatlowError] = {}

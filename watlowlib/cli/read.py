@@ -31,7 +31,8 @@ from watlowlib.rig.values import Rig
     "read",
     short_help="Read parameters once and print them.",
     help="Read parameters of the controllers on PORT, or of a rig file, once and print them. "
-    "PORT is /dev/ttyUSB0, COM3, socket://host:4001 or rfc2217://host:4001.",
+    "PORT is /dev/ttyUSB0, COM3, socket://host:4001 or rfc2217://host:4001, or tcp://host for a "
+    "Modbus TCP server.",
     examples=(
         "watlowlib read /dev/ttyUSB0 --address 1-3,5 --parameter process_value,setpoint",
         "watlowlib read --config rig.toml --name oven_top --json",

@@ -109,7 +109,8 @@ def none_found(tried: list[Probe]) -> CommandError:
 
 def label_of(probe: Probe) -> str:
     """Return where a probe was sent."""
-    return f"{probe.port}, {probe.protocol} at {probe.baudrate} baud"
+    rate = "" if probe.baudrate is None else f" at {probe.baudrate} baud"
+    return f"{probe.port}, {probe.protocol}{rate}"
 
 
 @contextmanager

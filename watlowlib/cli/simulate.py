@@ -20,6 +20,7 @@ from watlowlib.rig import load_rig
 from watlowlib.simulator.bus import Simulated, SimulatedBus
 from watlowlib.simulator.controller import ORDERS, SimulatedController
 from watlowlib.simulator.fleet import simulated_fleet
+from watlowlib.simulator.gateway import SimulatedGateway
 from watlowlib.simulator.rig import simulated_ports
 from watlowlib.simulator.series_sd import SimulatedSD
 
@@ -37,6 +38,7 @@ STDBUS_BAUDRATE, MODBUS_BAUDRATE = 38400, 9600
 )
 @click.argument("what", default="3", metavar="[N|FILE]")
 @click.option("--tcp", is_flag=True, help="Use a TCP port instead of a pty.")
+@click.option("--modbus-tcp", is_flag=True, help="Simulate a Modbus TCP server.")
 @click.option(
     "--speed", type=float, default=1.0, metavar="X", help="Speed of the ovens.  [default: 1]"
 )
@@ -54,10 +56,17 @@ STDBUS_BAUDRATE, MODBUS_BAUDRATE = 38400, 9600
 @click.option(
     "--word-order", type=click.Choice([str(each) for each in ORDERS]), help="[default: low_high]"
 )
-def command(what: str, tcp: bool, speed: float, **options: Any) -> None:
+def command(what: str, tcp: bool, modbus_tcp: bool, speed: float, **options: Any) -> None:
     """Simulate until Ctrl-C."""
     with ExitStack() as stack:
-        if what.isascii() and what.isdecimal():
+        if modbus_tcp and (tcp or options["protocol"] or what.endswith(".toml")):
+            raise click.UsageError(
+                "--modbus-tcp is for a number of controllers, without --tcp and --protocol",
+                click.get_current_context(),
+            )
+        if modbus_tcp and what.isascii() and what.isdecimal():
+            _simulate_server(int(what), speed, stack, **options)
+        elif what.isascii() and what.isdecimal():
             _simulate_line(int(what), tcp, speed, stack, **options)
         elif what.endswith(".toml"):
             given = [name for name, value in options.items() if value not in (None, FAMILIES[0])]
@@ -106,11 +115,24 @@ def _simulate_line(
         screen.print(f"  watlowlib read {bus.port} --address {','.join(map(str, bus.controllers))}")
 
 
+def _simulate_server(
+    count: int, speed: float, stack: ExitStack, *, unit: str | None, **options: Any
+) -> None:
+    options["protocol"] = ProtocolKind.MODBUS_RTU  # whose registers a server has
+    fleet = simulated_fleet(count, _controller_factory(**options), temperature_unit=unit or "F")
+    gateway = stack.enter_context(SimulatedGateway(fleet, speed=speed))
+    screen = console()
+    screen.print(f"{count} simulated controllers on {gateway.port}; in another window:")
+    units = ",".join(map(str, gateway.controllers))
+    screen.print(f"  watlowlib read {gateway.port} --address {units}")
+
+
 def _simulate_rig(file: str, speed: float, stack: ExitStack) -> None:
     rig = load_rig(file)
     screen = console()
     for port in simulated_ports(rig, speed=speed):
-        bus = stack.enter_context(port.bus)
+        bus = port.bus
+        stack.enter_context(bus)
         count = len(bus.controllers)
         if not port.reason:
             screen.print(f"{port.name}: {count} simulated controllers on {bus.port}")

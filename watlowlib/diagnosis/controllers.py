@@ -46,7 +46,7 @@ def check_controller(
             retries=0,
         ) as ctl:
             yield check_replies(ctl, subject)
-            if probe.protocol is ProtocolKind.MODBUS_RTU:
+            if probe.protocol.is_modbus:
                 yield check_layout(ctl, subject, given)
             yield from _protocol(subject, info)
             yield check_units(ctl, subject, unit)
@@ -135,7 +135,8 @@ def check_layout(ctl: Controller, subject: str, given: Mapping[str, Any]) -> Fin
 def _protocol(subject: str, info: DeviceInfo) -> Iterator[Finding]:
     """Check the setting of the protocol, and whether the part number includes Modbus."""
     check = "protocol"
-    if info.configured_protocol not in (None, info.protocol):
+    on_a_line = info.protocol is not ProtocolKind.MODBUS_TCP  # whose setting 17009 is
+    if on_a_line and info.configured_protocol not in (None, info.protocol):
         yield Finding(
             check,
             subject,

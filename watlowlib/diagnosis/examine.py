@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from watlowlib._internal.validation import check_port
 from watlowlib.devices.discovery import TIMEOUT_S, USUAL, ProbeCallback, find_devices
-from watlowlib.devices.factory import ADDRESSES
+from watlowlib.devices.factory import address_range
 from watlowlib.devices.targets import as_list
 from watlowlib.diagnosis.controllers import check_controller
 from watlowlib.diagnosis.findings import Finding, Result
@@ -18,8 +18,11 @@ from watlowlib.diagnosis.search import Declared, Tried, check_addresses, check_l
 from watlowlib.errors import WatlowError
 from watlowlib.model import ProtocolKind, Unit
 from watlowlib.protocol.line import QUIET_S
+from watlowlib.protocol.modbus.mbap import whole_size
 from watlowlib.transport.serial_port import SerialTransport
 from watlowlib.transport.settings import SerialSettings
+from watlowlib.transport.tcp_port import TcpTransport
+from watlowlib.transport.urls import is_tcp
 from watlowlib.units import as_scale
 
 ALL_ADDRESSES = tuple(range(1, 17))
@@ -45,7 +48,7 @@ def examine(
 
     Args:
         port: The port, which this program must not have open.
-        protocols: Protocols to try, as in `find_devices`.
+        protocols: Protocols to try, as in `find_devices`; a `tcp://` port has its own.
         baudrates: Baud rates to try on Modbus RTU; None for the usual ones.
         addresses: Addresses to try.
         parity: "N", "E" or "O", on Modbus RTU; None for N, and for E and O if nothing replies.
@@ -64,6 +67,8 @@ def examine(
     name, given = os.fspath(port), declared or {}
     check_port("port", name)
     unit = None if temperature_unit is None else as_scale("temperature_unit", temperature_unit)
+    if is_tcp(name):
+        protocols = ProtocolKind.MODBUS_TCP
     examination = _Examination(
         name,
         tuple(as_list("protocols", protocols, item=(str,))),
@@ -146,8 +151,8 @@ def longest_s(
     seconds = LISTEN_S + ECHO_S
     for kind in map(ProtocolKind, protocols):
         modbus = kind is ProtocolKind.MODBUS_RTU
-        speeds = len(rates if modbus and rates is not None else USUAL[kind])
-        possible = sum(each <= ADDRESSES[kind] for each in known)
+        speeds = len(rates if modbus and rates is not None else USUAL.get(kind, (None,)))
+        possible = sum(each <= address_range(kind)[1] for each in known)
         seconds += possible * speeds * each_s * (3 if modbus and parity is None else 1)
     return seconds
 
@@ -160,6 +165,8 @@ def _check_port(name: str, address: int) -> Generator[Finding, None, bool]:
         yield finding
         if finding.result is Result.PROBLEM:
             return False  # requests here would disturb another program that has the port open
+    if is_tcp(name):
+        return (yield from _check_server(name))
     transport = SerialTransport(name, SerialSettings())
     try:
         transport.open()
@@ -168,6 +175,20 @@ def _check_port(name: str, address: int) -> Generator[Finding, None, bool]:
             yield check_latency(name)
         yield check_noise(transport)
         yield check_echo(transport, address)
+    except WatlowError as error:
+        yield Finding("opening", name, Result.PROBLEM, error.message)
+        return False
+    finally:
+        transport.close()
+    return True
+
+
+def _check_server(name: str) -> Generator[Finding, None, bool]:
+    """Connect to a Modbus TCP server; noise, echo and latency timer are those of serial lines."""
+    transport = TcpTransport(name, whole_size)
+    try:
+        transport.open()
+        yield Finding("opening", name, Result.OK, "the server accepts connections")
     except WatlowError as error:
         yield Finding("opening", name, Result.PROBLEM, error.message)
         return False

@@ -11,6 +11,7 @@ from pathlib import Path
 from watlowlib.diagnosis.findings import Finding, Result
 from watlowlib.errors import WatlowConnectionError
 from watlowlib.transport.serial_port import port_names
+from watlowlib.transport.urls import is_tcp
 
 PROCESSES = "/proc"
 ADAPTERS = "/sys/bus/usb-serial/devices"
@@ -22,6 +23,8 @@ LATENCY_MS = 1
 def check_name(port: str) -> Finding:
     """Check that the port exists."""
     check = "port"
+    if is_tcp(port):
+        return Finding(check, port, Result.OK, "a Modbus TCP server, connected below")
     if "://" in port:
         return Finding(check, port, Result.OK, "a serial device server, opened below")
     try:

@@ -20,15 +20,19 @@ class Place(NamedTuple):
     """The settings with which a controller replies."""
 
     protocol: ProtocolKind
-    baudrate: int
+    baudrate: int | None
     parity: str
 
     def __str__(self) -> str:
+        if self.baudrate is None:
+            return str(self.protocol)
         return f"{self.protocol} at {self.baudrate} baud, parity {self.parity}"
 
     @property
-    def serial_settings(self) -> SerialSettings:
-        """The serial settings of the line."""
+    def serial_settings(self) -> SerialSettings | None:
+        """The serial settings of the line; None on a network."""
+        if self.baudrate is None:
+            return None
         return SerialSettings(baudrate=self.baudrate, parity=self.parity)
 
 
@@ -108,14 +112,20 @@ def _no_controller(port: str, tried: Sequence[Tried]) -> Finding:
             "look at the Communications menu of the controller, and check the wires",
             {"garbled": counts},
         )
-    return Finding(
-        check,
-        port,
-        Result.PROBLEM,
-        f"no reply to any of {len(sent)} requests, and no other byte",
-        "check that the controller is on, that A and B of the line are not swapped, that this is "
-        "the right port, and the address in the Communications menu of the controller",
+    advice = (
+        "the server accepts connections, but no unit id is that of a controller: check that the "
+        "controllers behind it are on, that no other program is connected to it, and the unit id"
     )
+    if any(each.probe.baudrate for each in sent):
+        advice = _LINE_ADVICE
+    found = f"no reply to any of {len(sent)} requests, and no other byte"
+    return Finding(check, port, Result.PROBLEM, found, advice)
+
+
+_LINE_ADVICE = (
+    "check that the controller is on, that A and B of the line are not swapped, that this is "
+    "the right port, and the address in the Communications menu of the controller"
+)
 
 
 def check_addresses(port: str, tried: Sequence[Tried], declared: Declared) -> Iterator[Finding]:
@@ -152,6 +162,8 @@ def _check_declared(
         return
     protocol, settings = given.get("protocol"), given.get("serial_settings")
     if protocol in (None, ProtocolKind.AUTO):
+        return
+    if protocol == ProtocolKind.MODBUS_TCP:
         return
     settings = settings or SerialSettings.factory_for(protocol)
     wanted = Place(ProtocolKind(protocol), settings.baudrate, settings.parity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from watlowlib._internal.validation import shown
-from watlowlib.devices.factory import ADDRESSES
+from watlowlib.devices.factory import address_range, protocol_of
 from watlowlib.devices.targets import target_of
 from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
 from watlowlib.model import ControllerFamily, ProtocolKind
@@ -39,6 +39,16 @@ def _check_ports(rig: Rig, problems: Problems) -> None:
                 port.port,
                 f"is also the port of {key_text(('ports', other))}; give each port once",
             )
+        try:
+            protocol_of(port.port, port.protocol)
+        except WatlowConfigurationError as error:
+            problems.add((*place, "port"), f"{key_text((*place, 'port'))}: {error.message}")
+        if port.protocol is ProtocolKind.MODBUS_TCP:
+            for key in ("baudrate", "parity", "stopbits"):
+                if value := getattr(port, key):
+                    problems.add_value(
+                        (*place, key), value, "a network has no serial settings; leave it out"
+                    )
         if port.vary_source and port.protocol is not ProtocolKind.STDBUS:
             problems.add_value(
                 (*place, "vary_source"),
@@ -83,12 +93,12 @@ def _check_controllers(rig: Rig, document: dict[str, Any], problems: Problems) -
 def _check_protocol(
     name: str, controller: RigController, port: RigPort, problems: Problems
 ) -> None:
-    most = ADDRESSES.get(port.protocol, ADDRESSES[ProtocolKind.MODBUS_RTU])
-    if controller.address > most:
+    lowest, most = address_range(port.protocol)
+    if not lowest <= controller.address <= most:
         problems.add_value(
             ("controllers", name, "address"),
             controller.address,
-            f"on {port.protocol} it is from 1 to {most}",
+            f"on {port.protocol} it is from {lowest} to {most}",
         )
     if controller.family is ControllerFamily.SD and port.protocol is ProtocolKind.STDBUS:
         problems.add_value(

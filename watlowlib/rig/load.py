@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from watlowlib._internal.validation import check_storable, shown
+from watlowlib.devices.factory import default_protocol
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.rig.checks import check_rig
 from watlowlib.rig.problems import Place, Problems, key_text
@@ -32,7 +33,7 @@ from watlowlib.rules.rule import Rule, RuleWrite
 from watlowlib.sinks.choose import URLS
 
 if TYPE_CHECKING:
-    from watlowlib.rig.model import RecordTable, RigTable, RuleTable, SinkTable
+    from watlowlib.rig.model import PortTable, RecordTable, RigTable, RuleTable, SinkTable
 
 _VARIABLE = re.compile(r"\$\$|\$\{(?:(\w+)\})?")
 
@@ -117,13 +118,20 @@ def _expanded(given: Any, place: Place, problems: Problems) -> Any:
 
 def _rig(file: Path, tables: RigTable) -> Rig:
     ports = {
-        name: RigPort(**dict(table) | {"port": located_port(file.parent, table.port)})
+        name: RigPort(**dict(table) | _located(file.parent, table))
         for name, table in tables.ports.items()
     }
     controllers = {name: RigController(**dict(table)) for name, table in tables.controllers.items()}
     record = _record(file, tables.record)
     rules = tuple(_rule(file.parent, each, record.show_unit) for each in tables.rules)
     return Rig(file, FrozenMapping(ports), FrozenMapping(controllers), record, rules)
+
+
+def _located(folder: Path, table: PortTable) -> dict[str, Any]:
+    """Return the port, a relative path from `folder` on, and its protocol."""
+    given = "protocol" in table.model_fields_set
+    protocol = table.protocol if given else default_protocol(table.port)
+    return {"port": located_port(folder, table.port), "protocol": protocol}
 
 
 def _record(file: Path, table: RecordTable) -> RigRecord:

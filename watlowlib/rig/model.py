@@ -19,6 +19,7 @@ from watlowlib._internal.validation import check_port, finite_or_none
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.protocol.modbus.frames import MOST_READ
+from watlowlib.protocol.modbus.mbap import UNITS
 from watlowlib.rig.problems import Place, Problems, key_text, nearest
 from watlowlib.rules.rule import LONGEST_TIMEOUT_S, TIMEOUT_S
 from watlowlib.sinks.choose import EXTENSIONS, check_sink
@@ -92,7 +93,8 @@ class PortTable(Table):
     """The table `[ports.NAME]`."""
 
     port: Annotated[str, _checked(lambda given: check_port("port", given))] = Field(
-        description="a text such as /dev/ttyUSB0, COM3, socket://host:4001 or rfc2217://host:4001"
+        description="a text such as /dev/ttyUSB0, COM3, socket://host:4001, rfc2217://host:4001 "
+        "or tcp://host"
     )
     protocol: Protocol = Field(ProtocolKind.STDBUS, description=f"one of {_names(ProtocolKind)}")
     baudrate: Annotated[int, _checked(BAUDRATES.__contains__)] | None = Field(
@@ -116,9 +118,10 @@ class ControllerTable(Table):
     port: str = Field(description="the NAME of a table [ports.NAME]")
     address: int = Field(
         1,
-        ge=1,
-        le=247,
-        description="a whole number, 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU",
+        ge=UNITS[0],
+        le=UNITS[-1],
+        description="a whole number, 1 to 16 on Standard Bus, 1 to 247 on Modbus RTU, 0 to 255 "
+        "on Modbus TCP",
     )
     family: Family = Field(
         ControllerFamily.UNKNOWN, description=f"one of {_names(ControllerFamily)}"

@@ -61,7 +61,7 @@ def _port_table(name: str, port: str, probes: list[Probe], parity: str) -> str:
     protocol, baudrate = settings.pop()
     path = located_port(Path.cwd(), port)
     lines = [f"[ports.{name}]", f"port = {_quoted(path)}", f"protocol = {_quoted(protocol.value)}"]
-    if baudrate != SerialSettings.factory_for(protocol).baudrate:
+    if baudrate and baudrate != SerialSettings.factory_for(protocol).baudrate:
         lines.append(f"baudrate = {baudrate}")
     if parity != "N" and protocol is ProtocolKind.MODBUS_RTU:
         lines.append(f"parity = {_quoted(parity)}")

@@ -69,7 +69,7 @@ class RigPort:
             for name in ("baudrate", "parity", "stopbits", "vary_source")
             if (value := getattr(self, name))
         }
-        if not given:
+        if not given or self.protocol is ProtocolKind.MODBUS_TCP:
             return None
         # With AUTO, the baud rate is given whenever one of the others is.
         auto = self.protocol is ProtocolKind.AUTO
