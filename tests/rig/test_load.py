@@ -140,6 +140,46 @@ def test_what_a_modbus_tcp_server_cannot_have_is_a_problem(
     assert re.match(f"ports.gw.{problem}", found), found
 
 
+GATEWAY = """
+[ports.gw]
+port = "tcp://gw"
+[controllers.a]
+port = "gw"
+zone = 2
+[controllers.b]
+port = "gw"
+zone = 3
+offset = 20000
+"""
+
+
+def test_zones_of_a_gateway_are_arguments_of_open_device(load: Load) -> None:
+    rig = load(GATEWAY)
+    keys = ("zone", "gateway_offset", "offset")
+    assert [rig.open_arguments("a")[key] for key in keys] == [2, 5000, None]
+    assert [rig.open_arguments("b")[key] for key in keys] == [3, 5000, 20_000]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("zone = 2", "controllers.c.address=1: is also the address of controllers.a"),
+        ("offset = 7000", "controllers.c: the zone at 7000 overlaps with that of controllers.a"),
+        ("zone = 14", "controllers.c: zone=14, .* exceed 65535"),
+        ("zone = 17", "controllers.c.zone=17: give a whole number from 1 to 16"),
+    ],
+)
+def test_a_zone_that_cannot_be_is_a_problem(text: str, problem: str, problems_of: Problems) -> None:
+    (found,) = problems_of(f'{GATEWAY}[controllers.c]\nport = "gw"\n{text}\n')
+    assert re.match(problem, found), found
+
+
+def test_a_zone_on_standard_bus_is_a_problem(problems_of: Problems) -> None:
+    text = '[ports.x]\nport = "COM1"\n[controllers.c]\nport = "x"\nzone = 2\n'
+    (found,) = problems_of(text)
+    assert found.startswith("controllers.c.zone=2: a gateway is a Modbus device")
+
+
 def test_the_values_of_a_file_are_the_arguments_of_open_device(load: Load, tmp_path: Path) -> None:
     rig = load(FULL)
     assert list(rig.controllers) == ["retort", "oven top"]
@@ -155,6 +195,9 @@ def test_the_values_of_a_file_are_the_arguments_of_open_device(load: Load, tmp_p
         "word_order": WordOrder.AUTO,
         "data_map": "auto",
         "registers_per_read": 32,
+        "zone": None,
+        "gateway_offset": 5000,
+        "offset": None,
     }
     oven = rig.open_arguments("oven top")
     assert (oven["address"], oven["retries"], oven["temperature_unit"]) == (16, 0, "F")

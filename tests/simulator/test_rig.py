@@ -85,3 +85,40 @@ def test_an_oven_in_celsius_has_the_temperatures_of_one_in_fahrenheit() -> None:
             fahrenheit, celsius = in_f.get(parameter), in_c.get(parameter)
             assert isinstance(fahrenheit, float)
             assert celsius == pytest.approx((fahrenheit - 32) / 1.8, abs=0.2)
+
+
+def test_zones_of_a_gateway_are_simulated_at_their_offsets(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number = free.getsockname()[1]
+    file = tmp_path / "rig.toml"
+    file.write_text(
+        f"""
+[ports.gw]
+port = "tcp://localhost:{number}"
+timeout = 10
+[controllers.top]
+port = "gw"
+zone = 1
+[controllers.retort]
+port = "gw"
+zone = 4
+data_map = 2
+[ports.units]
+port = "tcp://192.0.2.1"
+[controllers.far]
+port = "units"
+address = 40
+"""
+    )
+    rig = load_rig(file)
+    with ExitStack() as stack:
+        zones, units = simulated_ports(rig)
+        stack.enter_context(zones.bus)
+        assert (zones.bus.port, zones.reason) == (f"tcp://127.0.0.1:{number}", "")
+        assert units.reason == "which is on another machine"
+        assert list(units.bus.controllers) == [40]
+        manager = stack.enter_context(WatlowManager())
+        for name, controller in zip(("top", "retort"), zones.bus.controllers.values()):
+            arguments = rig.open_arguments(name)
+            ctl = manager.add(name, arguments.pop("port"), **arguments)
+            assert ctl.identify().serial_number == controller.get("serial_number")

@@ -96,6 +96,11 @@ def _checked_driver(session: Session, targets: list[Target], confirm: bool) -> M
         raise WatlowConfigurationError(
             f"{session.name}: only an EZ-ZONE PM on Modbus RTU has an assembly; leave assembly out"
         )
+    if driver.station != driver.address:
+        raise WatlowConfigurationError(
+            f"{session.name}: behind a gateway it is not known whether the assembly shows the "
+            "registers of the controller; leave assembly out"
+        )
     if len(targets) > PAIRS:
         raise WatlowConfigurationError(
             f"{len(targets)} values to assemble: there is room for {PAIRS}"

@@ -22,6 +22,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Hashable
 from typing import Protocol
 
 from watlowlib._internal.backoff import Backoff
@@ -59,9 +60,11 @@ class Ping(Protocol):
 class Availability(NotCopied):
     """Tracks whether one controller replies; `port` has the state that its controllers share."""
 
-    def __init__(self, name: str, address: int, port: Port, stats: DeviceStats, ping: Ping) -> None:
+    def __init__(
+        self, name: str, station: Hashable, port: Port, stats: DeviceStats, ping: Ping
+    ) -> None:
         self._name = name
-        self._address = address
+        self._station = station
         self._port = port
         self._stats = stats
         self._ping = ping
@@ -98,7 +101,7 @@ class Availability(NotCopied):
 
     def release(self) -> None:
         """Stop counting the controller as offline on its port."""
-        self._port.offline.discard(self._address)
+        self._port.offline.discard(self._station)
 
     @property
     def _offline(self) -> bool:
@@ -109,13 +112,13 @@ class Availability(NotCopied):
         offline = self._offline
         if not offline and self._backoff.failures:
             self._backoff.succeeded()
-            self._port.note_return(self._address, self._offline_since_s)
+            self._port.note_return(self._station, self._offline_since_s)
             log.warning("%s replies again", self._name)
         elif offline and not self._backoff.failures:
             self._backoff.failed()
             self._offline_since_s = self._probed_s = time.monotonic()
             self._strays = self._port.stats.strays
-            self._port.offline.add(self._address)
+            self._port.offline.add(self._station)
             log.warning("%s does not reply; it is probed less often from now on", self._name)
         return offline
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -68,6 +68,11 @@ class Driver(NotCopied, ABC):
             yield
         finally:
             self._calls.timeout_s = before
+
+    @property
+    def station(self) -> Hashable:
+        """What distinguishes the controller from the others on its port."""
+        return self.address
 
     @property
     def temperature_unit(self) -> Unit | None:

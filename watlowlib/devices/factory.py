@@ -18,6 +18,7 @@ from watlowlib.devices.driver import Driver
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.session import Session
 from watlowlib.devices.stdbus_driver import StdBusDriver
+from watlowlib.devices.zones import GATEWAY_OFFSET, Zone, make_zone
 from watlowlib.errors import (
     ErrorContext,
     WatlowConfigurationError,
@@ -61,6 +62,9 @@ def open_device(
     word_order: WordOrder | str = WordOrder.AUTO,
     data_map: int | str = "auto",
     registers_per_read: int = 32,
+    zone: int | None = None,
+    gateway_offset: int = GATEWAY_OFFSET,
+    offset: int | None = None,
     wait_for_port: bool = False,
 ) -> Controller:
     """Open a controller.
@@ -97,6 +101,10 @@ def open_device(
         data_map: Over Modbus, the data map: 1, 2, or "auto" to discover it, with reads only.
         registers_per_read: Over Modbus, the most registers per read, 2 to 125. The limit of
             the controllers is not published; a refused read is split and the limit remembered.
+        zone: Over Modbus, the zone of a gateway that the controller is, 1 to 16. Its registers are
+            `(zone - 1) * gateway_offset` higher. See `docs/gateway.md`.
+        gateway_offset: The number of registers of a zone, as set in the gateway.
+        offset: The offset of this zone, where it is another one.
         wait_for_port: Whether to return also if the port cannot be opened yet. Reads then raise
             `WatlowConnectionError`, and try again to open it, with a back-off.
 
@@ -122,20 +130,23 @@ def open_device(
     unit = None if temperature_unit is None else as_scale("temperature_unit", temperature_unit)
     layout = _given_layout(data_map, word_order)
     limit = as_int("registers_per_read", registers_per_read, 2, MOST_READ, "give 2 to 125")
+    part = _zone_for(kind, zone, gateway_offset, offset)
     label = source if isinstance(source, str) else source.port
-    label = name or f"{address}@{label.removeprefix('/dev/')}"
+    station = f"{address}" if zone is None else f"zone{zone}"
+    label = name or f"{station}@{label.removeprefix('/dev/')}"
     check_storable("name", label)
 
     def open_as(kind: ProtocolKind) -> Controller:
         settings = serial_settings or default_settings(kind)
         lease = acquire_lease(source, settings, kind, wait_for_port=wait_for_port)
-        session = Session(
-            lease,
-            _driver(lease, address, policy, product, layout, limit),
-            name=label,
-            family=product,
-            temperature_unit=unit,
-        )
+        try:
+            driver = _driver(lease, address, policy, product, layout, limit, part)
+        except BaseException:
+            lease.release()
+            raise
+        session = Session(lease, driver, name=label, family=product, temperature_unit=unit)
+        if part is not None:
+            session.identity.request()  # before the first value and the first write
         return Controller(session)
 
     return _detect(open_as, address, product) if kind is ProtocolKind.AUTO else open_as(kind)
@@ -263,6 +274,7 @@ def _driver(
     family: ControllerFamily,
     layout: RegisterLayout,
     limit: int,
+    zone: Zone | None,
 ) -> Driver:
     client = lease.client
     if isinstance(client, StdBusClient):
@@ -271,6 +283,16 @@ def _driver(
     from watlowlib.devices.modbus_driver import ModbusDriver
     from watlowlib.devices.series_sd import LAYOUT, SeriesSdDriver
 
+    if zone is not None and family is ControllerFamily.SD:
+        raise WatlowConfigurationError(
+            f"family='sd' with {zone}: a gateway has zones of EZ-ZONE controllers only"
+        )
+    if zone is not None:
+        from watlowlib.devices.zone_driver import ZoneClient, ZoneDriver
+
+        lease.claim(address, zone.registers)
+        part = ZoneClient(client, zone)
+        return ZoneDriver(part, address, policy, given=layout, registers_per_read=limit)
     if family is ControllerFamily.SD:
         return SeriesSdDriver(client, address, policy, given=LAYOUT, registers_per_read=limit)
     return ModbusDriver(
@@ -281,6 +303,20 @@ def _driver(
         registers_per_read=limit,
         registry=registry_of(family),
     )
+
+
+def _zone_for(
+    kind: ProtocolKind, zone: int | None, gateway_offset: int, offset: int | None
+) -> Zone | None:
+    """Return the zone of a gateway, which exists over Modbus only."""
+    found = make_zone(zone, gateway_offset, offset)
+    if found is not None and not kind.is_modbus:
+        raise WatlowConfigurationError(
+            f"zone={zone}, offset={offset} with protocol={kind.value!r}: a gateway is a Modbus "
+            "device; give 'tcp://host', or protocol='modbus_rtu'. On Standard Bus a controller "
+            "has an address"
+        )
+    return found
 
 
 def _given_layout(data_map: int | str, word_order: WordOrder | str) -> RegisterLayout:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 import logging
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from watlowlib.devices.driver import DecodedReply, Driver, ReadOutcome, Target
 from watlowlib.devices.layout import (
@@ -38,7 +38,7 @@ from watlowlib.errors import (
 )
 from watlowlib.model import WordOrder
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
-from watlowlib.protocol.modbus.registers import RegisterClient
+from watlowlib.protocol.modbus.registers import Registers
 from watlowlib.protocol.modbus.words import decode_words, encode_words, of_counts, register_count
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec, Registry
@@ -58,7 +58,7 @@ class ModbusDriver(Driver):
 
     def __init__(
         self,
-        client: RegisterClient[Any],
+        client: Registers,
         address: int,
         policy: RetryPolicy,
         *,
@@ -81,7 +81,12 @@ class ModbusDriver(Driver):
     @property
     def stats(self) -> DeviceStats:
         """Counters of this controller."""
-        return self._client.stats_of(self.address)
+        return self._client.stats_of(self.station)
+
+    @property
+    def station(self) -> Hashable:
+        """The address, and the zone behind a gateway."""
+        return self._client.counter_of(self.address)
 
     def discover_layout(self) -> RegisterLayout:
         """Return the data map and word order, reading them from the controller if needed."""
@@ -135,12 +140,23 @@ class ModbusDriver(Driver):
         Raises:
             WatlowConfigurationError: There is none.
         """
-        data_map = self.known_layout.data_map
-        maps = (1, 2) if data_map is None else (data_map,)
-        found = [each for each in maps if spec.register(instance, each) is not None]
+        found = [
+            each for each in self._possible_maps if spec.register(instance, each) is not None
+        ]
         if not found:
-            raise no_register(spec, instance, data_map)
+            raise no_register(spec, instance, self.known_layout.data_map)
         return [spec.doubt(instance, each) for each in found]
+
+    @property
+    def _possible_maps(self) -> tuple[int, ...]:
+        data_map = self.known_layout.data_map
+        return (1, 2) if data_map is None else (data_map,)
+
+    def possible_registers(self, spec: ParameterSpec, instance: int) -> list[tuple[int, int]]:
+        """Return the first register and the count in each data map that is possible."""
+        found = dict.fromkeys(spec.register(instance, each) for each in self._possible_maps)
+        count = register_count(spec.data_type)
+        return [(register, count) for register in found if register is not None]
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; see `RegisterClient.read`."""

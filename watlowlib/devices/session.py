@@ -374,7 +374,7 @@ class Session(SessionAttributes):
             raise WatlowTimeoutError(message, context=error.context) from error
 
     def _new_availability(self, driver: Driver) -> Availability:
-        return Availability(self.name, driver.address, self.port, driver.stats, driver.ping)
+        return Availability(self.name, driver.station, self.port, driver.stats, driver.ping)
 
     def _add_context(self, error: WatlowError, spec: ParameterSpec, instance: int) -> WatlowError:
         self.last_error = error

@@ -30,6 +30,7 @@ from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
 from watlowlib.devices.sampling import make_sampler
 from watlowlib.devices.targets import Parameters, as_list, names_of
+from watlowlib.devices.zones import GATEWAY_OFFSET
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.members import Members
 from watlowlib.manager.polling import FleetPoll, PortGroup, PortGroups
@@ -121,6 +122,9 @@ class WatlowManager(NotCopied):
         word_order: WordOrder | str = WordOrder.AUTO,
         data_map: int | str = "auto",
         registers_per_read: int = 32,
+        zone: int | None = None,
+        gateway_offset: int = GATEWAY_OFFSET,
+        offset: int | None = None,
     ) -> Controller:
         """Add a controller; its name here and in samples must not be taken.
 
@@ -152,6 +156,9 @@ class WatlowManager(NotCopied):
             word_order=word_order,
             data_map=data_map,
             registers_per_read=registers_per_read,
+            zone=zone,
+            gateway_offset=gateway_offset,
+            offset=offset,
         )
         try:
             self._members.add(name, controller, owned=True)

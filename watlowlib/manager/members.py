@@ -100,7 +100,8 @@ class Members(OneProcess):
     def _check_new(self, controller: Controller) -> None:
         key = controller.session.port_key
         for name, other in self._controllers.items():
-            if other.address == controller.address and other.session.port_key == key:
+            same = other.session.driver.station == controller.session.driver.station
+            if same and other.session.port_key == key:
                 raise WatlowConfigurationError(
                     f"the controller at address {controller.address} on this port was already "
                     f"added as {name!r}",

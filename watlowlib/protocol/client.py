@@ -57,8 +57,6 @@ class ProtocolClient(NotCopied, Generic[F]):
     """Whether a reply's payload is an error reply."""
     _error_from: Callable[[bytes, ErrorContext], WatlowError]
     """Returns the exception for an error reply."""
-    _is_from_gateway: Callable[[bytes], bool] = staticmethod(lambda payload: False)
-    """Whether a reply's payload says that the controller did not reply."""
     _describe: Callable[[bytes], object]
     """Returns the content of a reply in readable form, for messages."""
     _timeout_error: ClassVar[type[WatlowTimeoutError]] = WatlowTimeoutError
@@ -69,15 +67,19 @@ class ProtocolClient(NotCopied, Generic[F]):
         self.port = port
         self._line = port.line
         self.pending_replies: PendingReplies[F] = PendingReplies()
-        self._stats: defaultdict[int, DeviceStats] = defaultdict(DeviceStats)
+        self._stats: defaultdict[Hashable, DeviceStats] = defaultdict(DeviceStats)
 
-    def stats_of(self, station: int) -> DeviceStats:
-        """Return the counters of one controller."""
-        return self._stats[station]
+    def stats_of(self, counter: Hashable) -> DeviceStats:
+        """Return the counters of one controller; see `Request.counter`."""
+        return self._stats[counter]
 
     def close(self) -> None:
         """Close the port for good."""
         self.port.close()
+
+    def _is_from_gateway(self, request: Request[F], payload: bytes) -> bool:
+        """Whether the payload of a reply says that the controller did not reply."""
+        return False
 
     def _marker(self, request: Request[F], keys: Set[Hashable]) -> Request[F] | None:
         """Return a read of the station of `request` whose `reply_key` is not in `keys`, if any."""
@@ -165,7 +167,7 @@ class ProtocolClient(NotCopied, Generic[F]):
                 if not retries_left:
                     raise
                 retries_left -= 1
-                self._count(request.station, "retries")
+                self._count(request.counter, "retries")
 
     def _exchange_locked(self, call: Call, request: Request[F]) -> ExchangeResult:
         """Acquire the port for one exchange."""
@@ -197,7 +199,7 @@ class ProtocolClient(NotCopied, Generic[F]):
         return ExchangeResult(frame.payload[len(request.expected) :], frame.raw)
 
     def _check_outages(self, outages: int, request: Request[F]) -> None:
-        if outages != self._stats[request.station].outages:
+        if outages != self._stats[request.counter].outages:
             raise OutageError(
                 "the controller did not reply for a while; nothing was sent, because another one "
                 "may be connected now; repeat the request",
@@ -208,8 +210,8 @@ class ProtocolClient(NotCopied, Generic[F]):
         """Wait until the line is quiet; the stale frames received before may be late replies."""
         if stale := self._line.prepare(opening):
             for frame in self._decoder().feed(stale):
-                if self.pending_replies.match(frame):
-                    self._count(frame.source, "late_replies")
+                if late := self.pending_replies.match(frame):
+                    self._count(late.request.counter, "late_replies")
 
     def _settle_late_replies(self, call: Call, request: Request[F]) -> None:
         """Send a marker if a late reply could be taken for the reply to `request`."""
@@ -230,7 +232,7 @@ class ProtocolClient(NotCopied, Generic[F]):
             self._line.send(request.frame)
         except WatlowTimeoutError:
             # The port was too slow, but the request may have been sent and get a reply.
-            self._count(request.station, "timeouts")
+            self._count(request.counter, "timeouts")
             raise
         if trace.enabled():
             trace.sent(self.port.name, request.address, request.frame)
@@ -260,17 +262,17 @@ class ProtocolClient(NotCopied, Generic[F]):
                 elif reply.group == group:
                     found = frame
                 else:
-                    self._count(frame.source, "late_replies")
+                    self._count(reply.request.counter, "late_replies")
                     if before and not self.pending_replies.conflicting_keys(before, call.group):
                         settled, deadline = frame, Deadline.after(line.quiet_s + request.wire_s)
             if found is not None or deadline.passed():
                 break
         found = found or settled
         if found is not None:
-            if self._is_from_gateway(found.payload):
-                self._count(request.station, "timeouts")
+            if self._is_from_gateway(request, found.payload):
+                self._count(request.counter, "timeouts")
             else:
-                self._stats[request.station].count_reply()
+                self._stats[request.counter].count_reply()
                 self.port.stats.count_reply()
             if decoder.pending:
                 line.require_silence()
@@ -282,20 +284,20 @@ class ProtocolClient(NotCopied, Generic[F]):
     def _count_skipped(self, request: Request[F], frame: F) -> None:
         """Count a frame that does not match the request."""
         echo = frame.raw == request.frame
-        self._count(request.station, "echoes_skipped" if echo else "frames_skipped")
+        self._count(request.counter, "echoes_skipped" if echo else "frames_skipped")
 
     def _no_reply_error(
         self, call: Call, request: Request[F], received: bytes, *, damaged: bool
     ) -> WatlowTimeoutError | WatlowCRCError:
         context = self._context(call, request, received)
         if damaged:
-            self._count(request.station, "crc_errors")
+            self._count(request.counter, "crc_errors")
             return WatlowCRCError(
                 "only damaged frames were received; is the line noisy, not terminated, or set to "
                 "another baud rate or parity?",
                 context=context,
             )
-        self._count(request.station, "timeouts")
+        self._count(request.counter, "timeouts")
         if not received:
             reason = (
                 "no reply; is the controller on, at this address and set to "
@@ -313,9 +315,9 @@ class ProtocolClient(NotCopied, Generic[F]):
             )
         return self._timeout_error(reason + tcp_hint(self.port.name), context=context)
 
-    def _count(self, station: int, counter: str) -> None:
+    def _count(self, key: Hashable, counter: str) -> None:
         """Add one to a counter of a controller and of the port."""
-        for stats in (self._stats[station], self.port.stats):
+        for stats in (self._stats[key], self.port.stats):
             setattr(stats, counter, getattr(stats, counter) + 1)
             if counter == "timeouts":
                 stats.unanswered += 1

@@ -124,6 +124,10 @@ class Request(Protocol[F_in]):
         """The address of the station, as users count it."""
 
     @property
+    def counter(self) -> Hashable:
+        """The key of the controller's counters: the station, or also its zone of a gateway."""
+
+    @property
     def expected(self) -> bytes:
         """The first bytes of the reply's payload, before the content."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Hashable
 
 from watlowlib._internal.clock import Deadline
 from watlowlib._internal.process import OneProcess
@@ -36,8 +37,8 @@ class Port(OneProcess):
         """Seconds that one byte takes on the wire; 0 where it is not known."""
         self._lock = FairLock()
         self._closed = False
-        self.offline: set[int] = set()
-        """The addresses of controllers that have not replied lately."""
+        self.offline: set[Hashable] = set()
+        """The stations of controllers that have not replied lately."""
         self.probe_pause = Deadline(0.0)
         """Until then, no controller in `offline` is probed."""
         self.last_outage = (0.0, 0.0)
@@ -73,9 +74,9 @@ class Port(OneProcess):
         if not self.in_other_process:
             self._lock.release()
 
-    def note_return(self, address: int, offline_since_s: float) -> None:
-        """Note that the controller at `address` replies again."""
-        self.offline.discard(address)
+    def note_return(self, station: Hashable, offline_since_s: float) -> None:
+        """Note that a controller replies again."""
+        self.offline.discard(station)
         self.last_outage = (offline_since_s, time.monotonic())
 
     def open(self, *, wait_for_port: bool = False) -> None:

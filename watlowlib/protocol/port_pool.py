@@ -47,6 +47,8 @@ class SharedPort(NotCopied):
         self.settings = settings
         self.protocol = protocol
         self.users = 0
+        self.claims: dict[Lease, tuple[int, range]] = {}
+        """The registers that zones of gateways have, each with the address of its gateway."""
         self.closed = threading.Event()
         self._resolved: tuple[object, str] | None = None
         """The opening of the port for which its key was resolved, and the key."""
@@ -79,6 +81,24 @@ class Lease(NotCopied):
         """The port's client."""
         return self.shared.client
 
+    def claim(self, address: int, registers: range) -> None:
+        """Use registers of a gateway; several leases may use the same, but no others among them.
+
+        Raises:
+            WatlowConfigurationError: A part of them belongs to another zone.
+        """
+        with _lock:
+            for other_address, other in self.shared.claims.values():
+                overlap = range(max(registers[0], other[0]), min(registers[-1], other[-1]) + 1)
+                if other_address == address and overlap and registers[0] != other[0]:
+                    raise WatlowConfigurationError(
+                        f"the registers {registers[0]} to {registers[-1]} overlap with those of "
+                        f"another zone, {other[0]} to {other[-1]}; give the gateway_offset or "
+                        "offset that is set in the gateway",
+                        context=ErrorContext(port=self.client.port.name),
+                    )
+            self.shared.claims[self] = address, registers
+
     def release(self) -> None:
         """End the lease; the last one closes the port. Repeated calls do nothing."""
         if self.client.port.in_other_process:
@@ -88,6 +108,7 @@ class Lease(NotCopied):
             if not self.active:
                 return
             self.active = False
+            self.shared.claims.pop(self, None)
             self.shared.users -= 1
             last = self.shared.users == 0
         if not last:

@@ -7,6 +7,7 @@ from typing import Any
 from watlowlib._internal.validation import shown
 from watlowlib.devices.factory import address_range, protocol_of
 from watlowlib.devices.targets import target_of
+from watlowlib.devices.zones import Zone, make_zone
 from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
 from watlowlib.model import ControllerFamily, ProtocolKind
 from watlowlib.registry.parameters import PARAMETERS
@@ -67,7 +68,8 @@ def _check_ports(rig: Rig, problems: Problems) -> None:
 def _check_controllers(rig: Rig, document: dict[str, Any], problems: Problems) -> None:
     known = document.get("ports")
     names = known if isinstance(known, dict) else {}
-    first: dict[tuple[str, int], str] = {}
+    first: dict[tuple[str, int, int | None], str] = {}
+    zones = _zones(rig, problems)
     for name, controller in rig.controllers.items():
         place = ("controllers", name)
         if not name:
@@ -78,7 +80,9 @@ def _check_controllers(rig: Rig, document: dict[str, Any], problems: Problems) -
                 controller.port,
                 f"there is no port of this name; {nearest(controller.port, names)}",
             )
-        other = first.setdefault((controller.port, controller.address), name)
+        zone = zones.get(name)
+        station = (controller.port, controller.address, zone.offset if zone else None)
+        other = first.setdefault(station, name)
         if other != name:
             problems.add_value(
                 (*place, "address"),
@@ -90,6 +94,31 @@ def _check_controllers(rig: Rig, document: dict[str, Any], problems: Problems) -
             _check_protocol(name, controller, rig.ports[controller.port], problems)
 
 
+def _zones(rig: Rig, problems: Problems) -> dict[str, Zone]:
+    """Return the zone of each controller behind a gateway, if it does not overlap with others."""
+    found: dict[str, Zone] = {}
+    for name, controller in rig.controllers.items():
+        place = ("controllers", name)
+        try:
+            zone = make_zone(controller.zone, controller.gateway_offset, controller.offset)
+        except WatlowConfigurationError as error:
+            problems.add(place, f"{key_text(place)}: {error.message}")
+            continue
+        if zone is None:
+            continue
+        for other, each in found.items():
+            gateway = rig.controllers[other].port, rig.controllers[other].address
+            if gateway == (controller.port, controller.address) and each.overlaps(zone):
+                problems.add(
+                    place,
+                    f"{key_text(place)}: {zone} overlaps with that of "
+                    f"{key_text(('controllers', other))}; give the gateway_offset or offset that "
+                    "is set in the gateway",
+                )
+        found[name] = zone
+    return found
+
+
 def _check_protocol(
     name: str, controller: RigController, port: RigPort, problems: Problems
 ) -> None:
@@ -99,6 +128,13 @@ def _check_protocol(
             ("controllers", name, "address"),
             controller.address,
             f"on {port.protocol} it is from {lowest} to {most}",
+        )
+    gateway = controller.zone is not None or controller.offset is not None
+    if gateway and not port.protocol.is_modbus:
+        problems.add_value(
+            ("controllers", name, "offset" if controller.zone is None else "zone"),
+            controller.offset if controller.zone is None else controller.zone,
+            f"a gateway is a Modbus device, and the protocol of its port is {port.protocol}",
         )
     if controller.family is ControllerFamily.SD and port.protocol is ProtocolKind.STDBUS:
         problems.add_value(

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from watlowlib._internal.switch_interval import SWITCH_INTERVAL_S
 from watlowlib._internal.validation import check_port, finite_or_none
+from watlowlib.devices.zones import GATEWAY_OFFSET, MOST_ZONES, REGISTERS
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.protocol.modbus.frames import MOST_READ
@@ -131,6 +132,15 @@ class ControllerTable(Table):
     data_map: Annotated[Any, _checked(_data_map)] = Field("auto", description='1, 2 or "auto"')
     registers_per_read: int = Field(
         32, ge=2, le=MOST_READ, description=f"a whole number from 2 to {MOST_READ}"
+    )
+    zone: int | None = Field(
+        None, ge=1, le=MOST_ZONES, description=f"a whole number from 1 to {MOST_ZONES}"
+    )
+    gateway_offset: int = Field(
+        GATEWAY_OFFSET, ge=1, le=REGISTERS - 1, description="a whole number from 1 to 65535"
+    )
+    offset: int | None = Field(
+        None, ge=0, le=REGISTERS - 1, description="a whole number from 0 to 65535"
     )
 
 

@@ -88,6 +88,9 @@ class RigController:
     word_order: WordOrder
     data_map: int | str
     registers_per_read: int
+    zone: int | None
+    gateway_offset: int
+    offset: int | None
 
     @property
     def registry(self) -> Registry:
@@ -177,6 +180,9 @@ class Rig:
             "word_order": controller.word_order,
             "data_map": controller.data_map,
             "registers_per_read": controller.registers_per_read,
+            "zone": controller.zone,
+            "gateway_offset": controller.gateway_offset,
+            "offset": controller.offset,
         }
 
     def record_arguments(self) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, Watlow
 from watlowlib.model import ProtocolKind
 from watlowlib.protocol.modbus.frames import EXCEPTION, READ_HOLDING, READ_INPUT, WRITE_MANY
 from watlowlib.protocol.modbus.mbap import TcpFrame, split_frames, whole_size
+from watlowlib.protocol.stdbus.frames import ADDRESSES
+from watlowlib.registry.parameters import PARAMETERS
 from watlowlib.simulator.bus import ScaledClock, Simulated
 from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.faults import Fault, FaultPlan
@@ -33,11 +35,13 @@ from watlowlib.simulator.server_thread import ServerThread
 
 CHUNK = 4096
 BACKLOG = 8
+MOST_ADDRESS = ADDRESSES[-1]
 NO_TARGET, DEVICE_FAILURE = 11, 4
 DEAD = {"exception": NO_TARGET, "failure": DEVICE_FAILURE, "silence": None, "stale": NO_TARGET}
 """What is replied for a controller that is switched off: an exception, or nothing."""
 
 REGISTERS_PER_PARAMETER = 2
+INPUT_ERROR = PARAMETERS.resolve("input_error")
 
 
 @dataclass(eq=False)
@@ -61,7 +65,8 @@ class SimulatedGateway(ServerThread):
             Modbus address `n` are `(n - 1) * gateway_offset` higher, and any unit id is answered.
         offsets: The offset of single zones, by Modbus address.
         dead: What is replied for a controller that is switched off: "exception" (11), "failure"
-            (exception 04), "silence", or "stale": the last reply to the same read.
+            (exception 04), "silence", or "stale": the last reply to the same read, but exception
+            11 for one with the input error.
         max_clients: The most clients; a further one is disconnected at once.
         latency_s: Seconds before each reply.
         parameter_s: Seconds for each two registers of a request, which a gateway may need to read
@@ -287,7 +292,11 @@ class SimulatedGateway(ServerThread):
         if code is None:
             return None
         refused = bytes((request[0] | EXCEPTION, code))
-        if self._dead == "stale" and request[0] in (READ_HOLDING, READ_INPUT):
+        register, count = struct.unpack_from(">HH", request, 1)
+        controller = self.controllers[zone]
+        data_map = controller.data_map if isinstance(controller, SimulatedController) else 1
+        old = INPUT_ERROR.register(1, data_map) not in range(register, register + count)
+        if self._dead == "stale" and request[0] in (READ_HOLDING, READ_INPUT) and old:
             return self._last.get((zone, request), refused)
         return refused
 
@@ -313,7 +322,8 @@ class SimulatedGateway(ServerThread):
 
 
 def _pm(address: int) -> SimulatedController:
-    return SimulatedController(1, protocol=ProtocolKind.MODBUS_RTU, modbus_address=address)
+    own = min(address, MOST_ADDRESS)  # it has the serial number of this address
+    return SimulatedController(own, protocol=ProtocolKind.MODBUS_RTU, modbus_address=address)
 
 
 def _parameters(payload: bytes) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from watlowlib.devices.zones import make_zone
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.rig.values import Rig
 from watlowlib.simulator.bus import Simulated, SimulatedBus
@@ -60,11 +61,8 @@ def simulated_ports(rig: Rig, *, speed: float = 1.0) -> list[SimulatedPort]:
             continue
         where, reason = _place(port.port)
         if port.protocol is ProtocolKind.MODBUS_TCP:
-            units = [
-                _controller(given, numbers[each], ProtocolKind.MODBUS_RTU)
-                for each, given in arguments.items()
-            ]
-            gateway = SimulatedGateway(units, speed=speed, **where)
+            gateway = _gateway({numbers[each]: given for each, given in arguments.items()}, **where,
+                               speed=speed)  # fmt: skip
             found.append(SimulatedPort(name, port.port, gateway, reason))
             continue
         protocol = ProtocolKind.STDBUS if port.protocol is ProtocolKind.AUTO else port.protocol
@@ -77,6 +75,23 @@ def simulated_ports(rig: Rig, *, speed: float = 1.0) -> list[SimulatedPort]:
         )
         found.append(SimulatedPort(name, port.port, bus, reason))
     return found
+
+
+def _gateway(arguments: Mapping[int, Mapping[str, Any]], **options: Any) -> SimulatedGateway:
+    """Return a server with the controllers as units, or as zones if one of them is a zone.
+
+    `arguments` has those of `open_device` by the number of the controller.
+    """
+    zones = {
+        number: make_zone(given["zone"], given["gateway_offset"], given["offset"])
+        for number, given in arguments.items()
+    }
+    if any(zones.values()):
+        arguments = {number: {**given, "address": number} for number, given in arguments.items()}
+        options["offsets"] = {number: zone.offset if zone else 0 for number, zone in zones.items()}
+    modbus = ProtocolKind.MODBUS_RTU
+    units = [_controller(given, number, modbus) for number, given in arguments.items()]
+    return SimulatedGateway(units, **options)
 
 
 def _place(port: str) -> tuple[Mapping[str, Any], str]:

@@ -51,9 +51,14 @@ class ModbusClient(RegisterClient[RtuFrame]):
         self._key = f"watlowlib port {next(_numbers)}"
 
     def _request(
-        self, slave: int, register: int, count: int, words: tuple[int, ...] | None = None
+        self,
+        slave: int,
+        register: int,
+        count: int,
+        words: tuple[int, ...] | None,
+        zone: Hashable,
     ) -> RtuRequest:
-        return RtuRequest(slave, register, count, words, self.byte_time_s)
+        return RtuRequest(slave, register, count, words, self.byte_time_s, zone=zone)
 
     def _marker(self, request: Request[RtuFrame], keys: Set[Hashable]) -> RtuRequest | None:
         for count in MARKER_COUNTS:

@@ -4,12 +4,39 @@ from __future__ import annotations
 
 import struct
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Protocol
 
 from watlowlib.errors import WatlowModbusTimeoutError
 from watlowlib.protocol.client import ProtocolClient
 from watlowlib.protocol.exchange import F, Reply, Request, RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.requests import error_from_exception, is_exception, is_from_gateway
+from watlowlib.protocol.stats import DeviceStats
+
+
+class Registers(Protocol):
+    """Reads and writes of the registers of controllers, in a client or in a zone of a gateway."""
+
+    byte_time_s: float
+
+    def counter_of(self, slave: int) -> Hashable:
+        """Return the key of the counters of a controller."""
+
+    def stats_of(self, counter: Hashable) -> DeviceStats:
+        """Return the counters of a controller."""
+
+    def read(self, slave: int, register: int, count: int, policy: RetryPolicy) -> Reply:
+        """Read registers."""
+
+    def write(
+        self,
+        slave: int,
+        register: int,
+        words: Sequence[int],
+        policy: RetryPolicy,
+        options: WriteOptions,
+    ) -> Reply:
+        """Write registers and read them back."""
 
 
 class RegisterClient(ProtocolClient[F]):
@@ -22,15 +49,29 @@ class RegisterClient(ProtocolClient[F]):
     """Seconds that one byte takes on the wire; 0 on a network."""
     _timeout_error = WatlowModbusTimeoutError
     _is_error_reply = staticmethod(is_exception)
-    _is_from_gateway = staticmethod(is_from_gateway)
     _error_from = staticmethod(error_from_exception)
     _describe = staticmethod(lambda content: f"registers {content.hex(' ', 2)}")
 
+    def counter_of(self, slave: int) -> Hashable:
+        """Return the key of the counters of a controller."""
+        return slave
+
     def read(
-        self, slave: int, register: int, count: int, policy: RetryPolicy, *, urgent: bool = False
+        self,
+        slave: int,
+        register: int,
+        count: int,
+        policy: RetryPolicy,
+        *,
+        urgent: bool = False,
+        counter: Hashable = None,
     ) -> Reply:
-        """Read `count` registers from `register` on; errors as in `ProtocolClient._read`."""
-        return self._read(self._request(slave, register, count), policy, urgent=urgent)
+        """Read `count` registers from `register` on; errors as in `ProtocolClient._read`.
+
+        `counter` is the key of the counters of a zone of a gateway.
+        """
+        request = self._request(slave, register, count, None, counter)
+        return self._read(request, policy, urgent=urgent)
 
     def write(
         self,
@@ -39,6 +80,8 @@ class RegisterClient(ProtocolClient[F]):
         words: Sequence[int],
         policy: RetryPolicy,
         options: WriteOptions = WriteOptions(),  # noqa: B008 - a frozen value
+        *,
+        counter: Hashable = None,
     ) -> Reply:
         """Write registers with function 16 and read them back: the reply has no values.
 
@@ -46,19 +89,27 @@ class RegisterClient(ProtocolClient[F]):
         """
         content = pack_words(words)
         reply = self._write(
-            self._request(slave, register, len(words), tuple(words)),
-            self._request(slave, register, len(words)),
+            self._request(slave, register, len(words), tuple(words), counter),
+            self._request(slave, register, len(words), None, counter),
             content,
             policy,
             options,
         )
         return reply if reply.content else reply._replace(content=content)
 
+    def _is_from_gateway(self, request: Request[F], payload: bytes) -> bool:
+        return is_from_gateway(payload, zone=request.counter != request.station)
+
     @abstractmethod
     def _request(
-        self, slave: int, register: int, count: int, words: tuple[int, ...] | None = None
+        self,
+        slave: int,
+        register: int,
+        count: int,
+        words: tuple[int, ...] | None,
+        zone: Hashable,
     ) -> Request[F]:
-        """Return a request to write `words`, or to read `count` registers."""
+        """Return a request to write `words`, or to read `count` registers if they are None."""
 
 
 def pack_words(words: Sequence[int]) -> bytes:

@@ -9,6 +9,7 @@ to an older request.
 from __future__ import annotations
 
 import struct
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -66,6 +67,7 @@ class RtuRequest:
         words: The values to write; None for a read.
         byte_time_s: Seconds that one byte takes on the wire.
         frame: The bytes sent; empty before minimalmodbus has built them.
+        zone: The key of the counters of a zone of a gateway; None for a controller without one.
     """
 
     station: int
@@ -74,6 +76,12 @@ class RtuRequest:
     words: tuple[int, ...] | None
     byte_time_s: float
     frame: bytes = b""
+    zone: Hashable = None
+
+    @property
+    def counter(self) -> Hashable:
+        """The key of the controller's counters."""
+        return self.station if self.zone is None else self.zone
 
     @property
     def address(self) -> int:
@@ -115,9 +123,15 @@ def is_exception(payload: bytes) -> bool:
     return len(payload) == 2 and bool(payload[0] & EXCEPTION)
 
 
-def is_from_gateway(payload: bytes) -> bool:
-    """Whether a reply's payload is an exception of a gateway whose controller does not reply."""
-    return is_exception(payload) and issubclass(error_of_code(payload[1])[0], WatlowGatewayError)
+def is_from_gateway(payload: bytes, *, zone: bool = False) -> bool:
+    """Whether a reply's payload is an exception of a gateway whose controller does not reply.
+
+    For a `zone`, exception 04 may be one, too: what a gateway sends is not published.
+    """
+    if not is_exception(payload):
+        return False
+    kind, _ = error_of_code(payload[1])
+    return issubclass(kind, WatlowGatewayError) or (zone and kind is WatlowDeviceFailureError)
 
 
 def error_of_code(code: int) -> tuple[ModbusErrorType, str]:

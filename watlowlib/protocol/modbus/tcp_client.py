@@ -66,6 +66,7 @@ class TcpRequest(RtuRequest):
             self.words,
             self.byte_time_s,
             TcpFrame(transaction, self.station, head + data).raw,
+            self.zone,
             transaction,
         )
 
@@ -86,9 +87,14 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
         self.pending_replies = PendingReplies()
 
     def _request(
-        self, slave: int, register: int, count: int, words: tuple[int, ...] | None = None
+        self,
+        slave: int,
+        register: int,
+        count: int,
+        words: tuple[int, ...] | None,
+        zone: Hashable,
     ) -> TcpRequest:
-        return TcpRequest(slave, register, count, words, self.byte_time_s)
+        return TcpRequest(slave, register, count, words, self.byte_time_s, zone=zone)
 
     def _marker(self, request: Request[TcpFrame], keys: Set[Hashable]) -> None:
         """Return None: no late reply can be taken for another."""
@@ -111,7 +117,7 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
     def _no_reply_error(
         self, call: Call, request: Request[TcpFrame], received: bytes, *, damaged: bool
     ) -> WatlowTimeoutError | WatlowCRCError:
-        self._count(request.station, "timeouts")
+        self._count(request.counter, "timeouts")
         transport = self.port.line.transport
         assert isinstance(request, TcpRequest)
         reason = _reason(request, received)

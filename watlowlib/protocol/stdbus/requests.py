@@ -73,6 +73,11 @@ class StdBusRequest(NamedTuple):
         """The controller address."""
         return address_of(self.station)
 
+    @property
+    def counter(self) -> int:
+        """The key of the controller's counters."""
+        return self.station
+
     def fits(self, frame: ReceivedFrame) -> bool:
         """Whether `frame` is a reply to this request, with a value or an error."""
         if frame.type != REPLY or frame.source != self.station or frame.destination != self.host:

@@ -1,0 +1,133 @@
+"""The driver of a controller behind a gateway: one of its zones.
+
+What a gateway replies for a controller that is switched off is not published. It may be an
+exception, nothing, or the last value that it has seen. So the input error of the zone is read with
+each value, and a value is only believed if the input error is one of its codes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
+
+from watlowlib.devices.driver import DecodedReply, ReadOutcome, Target
+from watlowlib.devices.modbus_driver import ModbusDriver
+from watlowlib.devices.zones import Zone
+from watlowlib.errors import (
+    WatlowAbsentError,
+    WatlowError,
+    WatlowTransportError,
+)
+from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
+from watlowlib.protocol.modbus.registers import RegisterClient
+from watlowlib.protocol.stats import DeviceStats
+from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+
+INPUT_ERROR: Target = (PARAMETERS.resolve("input_error"), 1)
+
+
+class ZoneClient:
+    """The registers of one zone, with the methods of a `RegisterClient`."""
+
+    def __init__(self, client: RegisterClient[Any], zone: Zone) -> None:
+        self.byte_time_s = client.byte_time_s
+        self.zone = zone
+        self._client = client
+
+    def counter_of(self, slave: int) -> Hashable:
+        """Return the key of the counters of this zone."""
+        return slave, self.zone.offset
+
+    def stats_of(self, counter: Hashable) -> DeviceStats:
+        """Return the counters of a controller."""
+        return self._client.stats_of(counter)
+
+    def read(self, slave: int, register: int, count: int, policy: RetryPolicy) -> Reply:
+        """Read registers of the zone; errors as in `RegisterClient.read`."""
+        wire = self.zone.check(register, count)
+        return self._client.read(slave, wire, count, policy, counter=self.counter_of(slave))
+
+    def write(
+        self,
+        slave: int,
+        register: int,
+        words: Sequence[int],
+        policy: RetryPolicy,
+        options: WriteOptions,
+    ) -> Reply:
+        """Write registers of the zone; errors as in `RegisterClient.write`."""
+        wire = self.zone.check(register, len(words))
+        return self._client.write(
+            slave, wire, words, policy, options, counter=self.counter_of(slave)
+        )
+
+
+class ZoneDriver(ModbusDriver):
+    """An EZ-ZONE PM as a zone of a gateway."""
+
+    _client: ZoneClient
+
+    @property
+    def zone(self) -> Zone:
+        """The zone."""
+        return self._client.zone
+
+    def check(self, spec: ParameterSpec, instance: int) -> None:
+        """Refuse a parameter whose registers are not in the zone, in any possible data map.
+
+        Raises:
+            WatlowConfigurationError: They are another controller's.
+        """
+        super().check(spec, instance)
+        for register, count in self.possible_registers(spec, instance):
+            self.zone.check(register, count)
+
+    def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:
+        """Return the bytes of each exchange, also of that with the input error."""
+        return super().exchange_bytes(list(dict.fromkeys([*targets, INPUT_ERROR])))
+
+    def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
+        """Read one parameter together with the input error."""
+        ((outcome,),) = self.read_each([(spec, instance)])
+        if isinstance(outcome.result, WatlowError):
+            raise outcome.result
+        return outcome.result
+
+    def read_each(self, targets: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
+        """Read several parameters together with the input error; all are yielded at the end."""
+        wanted = list(dict.fromkeys(targets))
+        if not wanted:
+            return
+        results: dict[Target, DecodedReply | WatlowError] = {}
+        no_reply: WatlowError | None = None
+        for outcomes in super().read_each(list(dict.fromkeys([*wanted, INPUT_ERROR]))):
+            results |= {each.target: each.result for each in outcomes}
+            no_reply = next(
+                (each.result for each in outcomes
+                 if isinstance(each.result, WatlowTransportError)), None
+            )  # fmt: skip
+            if no_reply is not None:
+                break  # the other reads would only wait for the same controller
+        doubt = no_reply or self._doubt(results[INPUT_ERROR])
+        yield [
+            ReadOutcome(target, copy.copy(doubt) if doubt and _is_value(results, target)
+                        else results[target])
+            for target in wanted
+        ]  # fmt: skip
+
+    def _doubt(self, input_error: DecodedReply | WatlowError) -> WatlowError | None:
+        """Return why the values that were read with this input error are not believed."""
+        if isinstance(input_error, WatlowError):
+            return input_error
+        if input_error.value in INPUT_ERROR[0].codes:
+            return None
+        return WatlowAbsentError(
+            f"the input error of {self.zone} is {input_error.value!r}, which is none of its codes: "
+            "the gateway has no values of this controller; is it on, and the offset right?"
+        )
+
+
+def _is_value(results: dict[Target, DecodedReply | WatlowError], target: Target) -> bool:
+    """Whether a target was not read, or has a value."""
+    return not isinstance(results.get(target), WatlowError)
