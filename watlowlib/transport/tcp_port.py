@@ -196,7 +196,7 @@ class TcpTransport(OneProcess):
     def _addresses(self, deadline: Deadline) -> list[Any]:
         """Return what `getaddrinfo` finds for the server by the deadline."""
         host, number = self._server
-        with suppress(OSError):
+        with suppress(OSError, UnicodeError):
             return _look_up(host, number, socket.AI_NUMERICHOST)
         # Looking up a name has no timeout of its own, and cannot be interrupted.
         if self._lookup is None:

@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from watlowlib.errors import (
+    WatlowConnectionError,
     WatlowDeviceFailureError,
     WatlowError,
     WatlowGatewayPathError,
@@ -161,3 +162,13 @@ def test_a_write_is_verified_by_reading_back() -> None:
         script.client.write(UNIT, 2160, NEW, NO_RETRY, WriteOptions(readable=False))
     assert script.client.write(UNIT, 2160, NEW, NO_RETRY, WriteOptions(skip_unchanged=True))
     assert [data[7] for data in script.transport.written] == [16, 3]
+
+
+def test_a_server_that_never_stops_sending_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watlowlib.protocol.line.SETTLE_LIMIT_S", 0.01)
+    script = Script()
+    monkeypatch.setattr(script.transport, "read", lambda deadline: reply(9, *NEW))
+    with pytest.raises(WatlowConnectionError, match="frames that no request asked for"):
+        script.read()
+    assert not script.transport.is_open
+    assert script.transport.written == []

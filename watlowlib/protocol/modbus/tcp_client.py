@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from watlowlib.errors import (
     WatlowConnectionError,
     WatlowCRCError,
+    WatlowLineNotQuietError,
     WatlowTimeoutError,
 )
 from watlowlib.protocol.exchange import Call, ExchangeResult, Request
@@ -109,6 +110,13 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
         was_open = self.port.line.transport.is_open
         try:
             super()._prepare_line(opening)
+        except WatlowLineNotQuietError as error:
+            self.port.line.transport.close()
+            raise WatlowConnectionError(
+                "the server keeps sending frames that no request asked for; the connection was "
+                "closed",
+                context=error.context,
+            ) from error
         except WatlowConnectionError:
             if not was_open or self.port.line.transport.is_open:
                 raise
