@@ -114,8 +114,11 @@ def _rig_ports(config: str, options: dict[str, Any]) -> dict[str, dict[str, Any]
     ports: dict[str, dict[str, Any]] = {}
     for name in rig.controllers:
         given = {**rig.open_arguments(name), "name": name}
-        arguments = ports.setdefault(given["port"], {**options, "declared": {}})
-        arguments["declared"][given["address"]] = given
+        arguments = ports.setdefault(given["port"], {**options, "declared": {}, "zones": []})
+        if given["zone"] is None and given["offset"] is None:
+            arguments["declared"][given["address"]] = given
+        else:
+            arguments["zones"].append(given)
     return ports
 
 

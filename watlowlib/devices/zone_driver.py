@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from watlowlib.devices.driver import DecodedReply, ReadOutcome, Target
+from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.devices.zones import Zone
 from watlowlib.errors import (
@@ -72,6 +74,13 @@ class ZoneDriver(ModbusDriver):
     def zone(self) -> Zone:
         """The zone."""
         return self._client.zone
+
+    def discover_layout(self) -> RegisterLayout:
+        """Return the data map and word order, reading them from the zone if needed."""
+        layout = super().discover_layout()
+        if not layout.doubt:
+            return layout
+        return replace(layout, doubt=f"{layout.doubt}; is the offset of {self.zone} right?")
 
     def check(self, spec: ParameterSpec, instance: int) -> None:
         """Refuse a parameter whose registers are not in the zone, in any possible data map.

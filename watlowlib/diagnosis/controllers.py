@@ -54,6 +54,21 @@ def check_controller(
         yield Finding("controller", subject, Result.PROBLEM, error.message)
 
 
+def check_zone(given: Mapping[str, Any]) -> Iterator[Finding]:
+    """Open a zone of a gateway with the arguments of a rig file, and run all checks of it."""
+    arguments = dict(given)
+    subject = f"{given['port']}, {arguments.pop('name')}"
+    try:
+        with open_device(**arguments) as ctl:
+            yield _identity(subject, ctl.identify())
+            yield check_replies(ctl, subject)
+            yield check_layout(ctl, subject, given)
+            yield check_units(ctl, subject, ctl.session.declared_scale)
+    except WatlowError as error:
+        advice = "check that the controller is on, and the offset that is set in the gateway"
+        yield Finding("zone", subject, Result.PROBLEM, error.message, advice)
+
+
 def _identity(subject: str, info: DeviceInfo) -> Finding:
     part = info.part_number.text if info.part_number else f"{info.family} without part number"
     found = f"{part}, serial number {info.serial_number}, firmware {info.firmware_id}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from watlowlib._internal.validation import check_port
 from watlowlib.devices.discovery import TIMEOUT_S, USUAL, ProbeCallback, find_devices
 from watlowlib.devices.factory import address_range
 from watlowlib.devices.targets import as_list
-from watlowlib.diagnosis.controllers import check_controller
+from watlowlib.diagnosis.controllers import check_controller, check_zone
 from watlowlib.diagnosis.findings import Finding, Result
 from watlowlib.diagnosis.line import ECHO_S, LISTEN_S, check_echo, check_noise
 from watlowlib.diagnosis.port import check_latency, check_name, check_permission, check_users
@@ -40,6 +41,7 @@ def examine(
     timeout_s: float = TIMEOUT_S,
     temperature_unit: Unit | str | None = None,
     declared: Declared | None = None,
+    zones: Sequence[Mapping[str, Any]] = (),
     progress: ProbeCallback | None = None,
 ) -> Iterator[Finding]:
     """Check a port and the controllers on it with reads only; nothing is written.
@@ -56,6 +58,7 @@ def examine(
         temperature_unit: The scale that the user has declared, "C" or "F", or None.
         declared: For each address that should reply the arguments of `open_device`, and `name`,
             as in a rig file; they are compared with what is found.
+        zones: The same for each zone of a gateway. The port is searched for no others then.
         progress: Called with each probe of the search, in another thread.
 
     Yields:
@@ -78,6 +81,7 @@ def examine(
         timeout_s,
         unit,
         given,
+        tuple(zones),
         progress,
     )
     examination.search([], examination.protocols, parity or "N")  # checks the arguments
@@ -96,12 +100,17 @@ class _Examination:
     timeout_s: float
     unit: Unit | None
     declared: Declared
+    zones: tuple[Mapping[str, Any], ...]
     progress: ProbeCallback | None
 
     def run(self) -> Iterator[Finding]:
         """Run the checks; without a usable port only those of the port."""
         usable = yield from _check_port(self.port, self.addresses[0])
         if not usable:
+            return
+        for zone in self.zones:
+            yield from check_zone(zone)
+        if self.zones:
             return
         tried = self._search_all()
         yield from check_line(self.port, tried)

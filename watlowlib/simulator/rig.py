@@ -136,5 +136,6 @@ def _controller(given: Mapping[str, Any], number: int, protocol: ProtocolKind) -
 
 def _at_modbus_address(make: Any, *, address: int, **options: Any) -> Simulated:
     """Return a controller at a Modbus address, which may be above 16."""
-    controller: Simulated = make(address=1, modbus_address=address, **options)
+    # The serial number is that of the address on Standard Bus.
+    controller: Simulated = make(address=min(address, 16), modbus_address=address, **options)
     return controller
