@@ -192,3 +192,43 @@ def test_a_unit_that_its_server_lacks_does_not_reply(server: PymodbusServer) -> 
         with pytest.raises((WatlowTimeoutError, WatlowNoSuchRegisterError)) as raised:
             ctl.read_pv()
     assert struct.pack(">H", 0) in raised.value.context.request
+
+
+def test_the_gateway_of_watlow_reads_and_writes_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    watlow = pytest.importorskip("watlow")
+    from pymodbus.client import AsyncModbusTcpClient
+
+    options: Any = {"protocol": "modbus_rtu", "word_order": "high_low"}
+    zones = [
+        SimulatedController(1, modbus_address=zone, setpoint=70.0 + zone, **options)
+        for zone in (1, 2, 13)
+    ]
+    with SimulatedGateway(zones, gateway_offset=5000) as gateway:
+        number = int(gateway.port.rpartition(":")[2])
+
+        class Client(AsyncModbusTcpClient):
+            """The client with the port of the test, and the arguments of older versions."""
+
+            def __init__(self, host: str, timeout: float) -> None:
+                super().__init__(host, port=number, timeout=timeout)
+
+            def read_holding_registers(self, address: int, count: int) -> Any:
+                return super().read_holding_registers(address, count=count)
+
+            def write_registers(self, address: int, values: Any, **_: Any) -> Any:
+                return super().write_registers(address, list(values))
+
+        monkeypatch.setattr(watlow.util, "AsyncModbusTcpClient", Client)
+
+        async def use() -> list[dict[str, float]]:
+            async with watlow.Gateway("127.0.0.1", timeout=TIMEOUT_S) as its:
+                await its.set_setpoint(13, 90.5)
+                return [await its.get(zone) for zone in (1, 2, 13)]
+
+        with open_device(gateway.port, zone=2) as two, open_device(gateway.port, zone=13) as last:
+            two.set_setpoint(81.25, confirm=True)
+            found = asyncio.run(use())
+            assert last.read_setpoint().value == 90.5
+    assert [each["setpoint"] for each in found] == [71.0, 81.25, 90.5]
+    # A room in °F: the words are in the order that it expects.
+    assert all(32.0 < each["actual"] < 212.0 for each in found)
