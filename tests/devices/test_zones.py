@@ -132,7 +132,9 @@ def test_zones_that_overlap_are_refused(gateway: SimulatedGateway) -> None:
             open_device(gateway.port, offset=7000)
         open_device(gateway.port, offset=7000, address=2).close()  # another gateway
         open_device(gateway.port, zone=2).close()  # the same
-    open_device(gateway.port, offset=7000).close()
+    with open_device(gateway.port, zone=1):
+        open_device(gateway.port, zone=2).close()
+        open_device(gateway.port, offset=7000).close()
 
 
 def test_a_zone_is_added_once(fleet: WatlowManager, gateway: SimulatedGateway) -> None:
