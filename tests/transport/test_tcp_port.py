@@ -10,8 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from watlowlib._internal.clock import Deadline
-from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
+from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError, WatlowTimeoutError
+from watlowlib.protocol.exchange import RetryPolicy
 from watlowlib.protocol.modbus.mbap import whole_size
+from watlowlib.protocol.modbus.tcp_client import ModbusTcpClient
+from watlowlib.protocol.port import Port
 from watlowlib.transport import tcp_port
 from watlowlib.transport.tcp_port import TcpTransport
 from watlowlib.transport.urls import server_of, tcp_hint
@@ -167,3 +170,19 @@ def test_the_second_address_is_tried_after_the_first(
     transport.open()
     assert transport.is_open
     transport.close()
+
+
+def test_an_incomplete_reply_closes_the_connection(
+    server: socket.socket, transport: TcpTransport
+) -> None:
+    client = ModbusTcpClient(Port(transport, quiet_s=0.0))
+    server.sendall(FRAME[:-1])
+    deadline = Deadline.after(TIMEOUT_S)
+    while not transport.partial:
+        assert transport.read(deadline) == b""
+    with pytest.raises(
+        WatlowTimeoutError, match="the reply is incomplete, 12 bytes; .* closed"
+    ) as e:
+        client.read(1, 360, 2, RetryPolicy(0.01, 0))
+    assert e.value.context.reply == FRAME[:-1]
+    assert not transport.is_open
