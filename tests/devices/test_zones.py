@@ -249,3 +249,22 @@ def test_a_gateway_on_modbus_rtu_has_zones_as_well() -> None:
         with open_device(line.port, protocol="modbus_rtu", zone=2, retries=0) as ctl:
             with pytest.raises(WatlowError):
                 ctl.read_setpoint()
+
+
+def test_zones_of_other_families_have_their_own_registers() -> None:
+    modules = [
+        pm(1, family="rmc", setpoint=70.0),
+        pm(2, family="rmh", setpoint=80.0),
+        pm(3, family="st", data_map=2),
+    ]
+    with SimulatedGateway(modules, gateway_offset=8000, clock=ManualClock()) as gateway:
+        for zone, family in enumerate(("rmc", "rmh", "st"), 1):
+            # Where their word order is set is not known.
+            options: Any = {"family": family, "word_order": "low_high"}
+            with open_device(gateway.port, zone=zone, gateway_offset=8000, **options) as ctl:
+                assert ctl.read_pv().value == pytest.approx(
+                    gateway.controllers[zone].get("process_value"), abs=1e-3
+                )
+                gateway.power_off(zone)
+                with pytest.raises(WatlowError):
+                    ctl.read_pv()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 from watlowlib._internal.validation import (
     as_enum,
@@ -287,22 +288,19 @@ def _driver(
         raise WatlowConfigurationError(
             f"family='sd' with {zone}: a gateway has zones of EZ-ZONE controllers only"
         )
-    if zone is not None:
-        from watlowlib.devices.zone_driver import ZoneClient, ZoneDriver
-
-        lease.claim(address, zone.registers)
-        part = ZoneClient(client, zone)
-        return ZoneDriver(part, address, policy, given=layout, registers_per_read=limit)
     if family is ControllerFamily.SD:
         return SeriesSdDriver(client, address, policy, given=LAYOUT, registers_per_read=limit)
-    return ModbusDriver(
-        client,
-        address,
-        policy,
-        given=layout,
-        registers_per_read=limit,
-        registry=registry_of(family),
-    )
+    options: Any = {
+        "given": layout,
+        "registers_per_read": limit,
+        "registry": registry_of(family),
+    }
+    if zone is None:
+        return ModbusDriver(client, address, policy, **options)
+    from watlowlib.devices.zone_driver import ZoneClient, ZoneDriver
+
+    lease.claim(address, zone.registers)
+    return ZoneDriver(ZoneClient(client, zone), address, policy, **options)
 
 
 def _zone_for(

@@ -140,9 +140,7 @@ class ModbusDriver(Driver):
         Raises:
             WatlowConfigurationError: There is none.
         """
-        found = [
-            each for each in self._possible_maps if spec.register(instance, each) is not None
-        ]
+        found = [each for each in self._possible_maps if spec.register(instance, each) is not None]
         if not found:
             raise no_register(spec, instance, self.known_layout.data_map)
         return [spec.doubt(instance, each) for each in found]

@@ -24,9 +24,7 @@ from watlowlib.errors import (
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.registers import RegisterClient
 from watlowlib.protocol.stats import DeviceStats
-from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
-
-INPUT_ERROR: Target = (PARAMETERS.resolve("input_error"), 1)
+from watlowlib.registry.parameters import ParameterSpec
 
 
 class ZoneClient:
@@ -71,6 +69,11 @@ class ZoneDriver(ModbusDriver):
     _client: ZoneClient
 
     @property
+    def input_error(self) -> Target:
+        """The input error of the first input, in the registers of the family."""
+        return self.registry.resolve("input_error"), 1
+
+    @property
     def zone(self) -> Zone:
         """The zone."""
         return self._client.zone
@@ -94,7 +97,7 @@ class ZoneDriver(ModbusDriver):
 
     def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:
         """Return the bytes of each exchange, also of that with the input error."""
-        return super().exchange_bytes(list(dict.fromkeys([*targets, INPUT_ERROR])))
+        return super().exchange_bytes(list(dict.fromkeys([*targets, self.input_error])))
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter together with the input error."""
@@ -108,9 +111,10 @@ class ZoneDriver(ModbusDriver):
         wanted = list(dict.fromkeys(targets))
         if not wanted:
             return
+        check = self.input_error
         results: dict[Target, DecodedReply | WatlowError] = {}
         no_reply: WatlowError | None = None
-        for outcomes in super().read_each(list(dict.fromkeys([*wanted, INPUT_ERROR]))):
+        for outcomes in super().read_each(list(dict.fromkeys([*wanted, check]))):
             results |= {each.target: each.result for each in outcomes}
             no_reply = next(
                 (each.result for each in outcomes
@@ -118,7 +122,7 @@ class ZoneDriver(ModbusDriver):
             )  # fmt: skip
             if no_reply is not None:
                 break  # the other reads would only wait for the same controller
-        doubt = no_reply or self._doubt(results[INPUT_ERROR])
+        doubt = no_reply or self._doubt(results[check])
         yield [
             ReadOutcome(target, copy.copy(doubt) if doubt and _is_value(results, target)
                         else results[target])
@@ -129,7 +133,7 @@ class ZoneDriver(ModbusDriver):
         """Return why the values that were read with this input error are not believed."""
         if isinstance(input_error, WatlowError):
             return input_error
-        if input_error.value in INPUT_ERROR[0].codes:
+        if input_error.value in self.input_error[0].codes:
             return None
         return WatlowAbsentError(
             f"the input error of {self.zone} is {input_error.value!r}, which is none of its codes: "

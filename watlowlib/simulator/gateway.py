@@ -26,7 +26,7 @@ from watlowlib.model import ProtocolKind
 from watlowlib.protocol.modbus.frames import EXCEPTION, READ_HOLDING, READ_INPUT, WRITE_MANY
 from watlowlib.protocol.modbus.mbap import TcpFrame, split_frames, whole_size
 from watlowlib.protocol.stdbus.frames import ADDRESSES
-from watlowlib.registry.parameters import PARAMETERS
+from watlowlib.registry.parameters import registry_of
 from watlowlib.simulator.bus import ScaledClock, Simulated
 from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.faults import Fault, FaultPlan
@@ -41,7 +41,6 @@ DEAD = {"exception": NO_TARGET, "failure": DEVICE_FAILURE, "silence": None, "sta
 """What is replied for a controller that is switched off: an exception, or nothing."""
 
 REGISTERS_PER_PARAMETER = 2
-INPUT_ERROR = PARAMETERS.resolve("input_error")
 
 
 @dataclass(eq=False)
@@ -293,9 +292,8 @@ class SimulatedGateway(ServerThread):
             return None
         refused = bytes((request[0] | EXCEPTION, code))
         register, count = struct.unpack_from(">HH", request, 1)
-        controller = self.controllers[zone]
-        data_map = controller.data_map if isinstance(controller, SimulatedController) else 1
-        old = INPUT_ERROR.register(1, data_map) not in range(register, register + count)
+        with_error = _input_error_of(self.controllers[zone])
+        old = with_error not in range(register, register + count)
         if self._dead == "stale" and request[0] in (READ_HOLDING, READ_INPUT) and old:
             return self._last.get((zone, request), refused)
         return refused
@@ -324,6 +322,14 @@ class SimulatedGateway(ServerThread):
 def _pm(address: int) -> SimulatedController:
     own = min(address, MOST_ADDRESS)  # it has the serial number of this address
     return SimulatedController(own, protocol=ProtocolKind.MODBUS_RTU, modbus_address=address)
+
+
+def _input_error_of(controller: Simulated) -> int | None:
+    """Return the register of the input error; a Series SD has none."""
+    if not isinstance(controller, SimulatedController):
+        return None
+    spec = registry_of(controller.family).resolve("input_error")
+    return spec.register(1, controller.data_map)
 
 
 def _parameters(payload: bytes) -> int:
