@@ -15,6 +15,7 @@ from watlowlib.devices.loops import ControllerLoop
 from watlowlib.devices.sampling import Sampler
 from watlowlib.devices.session import Session
 from watlowlib.devices.targets import Parameters, as_list
+from watlowlib.devices.zones import GATEWAY_OFFSET
 from watlowlib.errors import (
     WatlowProtocolError,
     WatlowProtocolUnsupportedError,
@@ -221,6 +222,9 @@ class Watlow:
         word_order: WordOrder | str = WordOrder.AUTO,
         data_map: int | str = "auto",
         registers_per_read: int = 32,
+        zone: int | None = None,
+        gateway_offset: int = GATEWAY_OFFSET,
+        offset: int | None = None,
         portal: SyncPortal | None = None,
     ) -> SyncController:
         """Open a controller; see `watlowlib.open_device`.
@@ -250,6 +254,9 @@ class Watlow:
             word_order=word_order,
             data_map=data_map,
             registers_per_read=registers_per_read,
+            zone=zone,
+            gateway_offset=gateway_offset,
+            offset=offset,
             **options,
         )
         ctl.session.names = script_names(ctl.registry.family)

@@ -80,9 +80,8 @@ def native_options(
                 f"profile={kind.name!r} with family={product.value!r}: give one of them"
             )
         product = kind.family
-    if protocol is None:
-        modbus = product is ControllerFamily.SD
-        protocol = ProtocolKind.MODBUS_RTU if modbus else ProtocolKind.STDBUS
+    if protocol is None and product is ControllerFamily.SD:
+        protocol = ProtocolKind.MODBUS_RTU
     return {
         "protocol": protocol,
         "family": product,
