@@ -30,7 +30,6 @@ from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
 from watlowlib.devices.sampling import make_sampler
 from watlowlib.devices.targets import Parameters, as_list, names_of
-from watlowlib.devices.zones import GATEWAY_OFFSET
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.members import Members
 from watlowlib.manager.polling import FleetPoll, PortGroup, PortGroups
@@ -123,19 +122,17 @@ class WatlowManager(NotCopied):
         data_map: int | str = "auto",
         registers_per_read: int = 32,
         zone: int | None = None,
-        gateway_offset: int = GATEWAY_OFFSET,
+        gateway_offset: int = 5000,
         offset: int | None = None,
     ) -> Controller:
         """Add a controller; its name here and in samples must not be taken.
 
-        The source is a port, a transport, or an open `Controller`. The other arguments are those
-        of `watlowlib.open_device`. The manager does not close a controller that was open, and
-        ignores the other arguments for it.
+        The source is a port, a transport, or an open `Controller`, which the manager does not
+        close. The other arguments are those of `open_device`, without effect on an open one.
 
         Raises:
-            WatlowConfigurationError: The name is taken or cannot be stored, the same controller
-                was added under another name, the port uses another protocol, or an argument
-                is not valid.
+            WatlowConfigurationError: The name or the controller was added before, the port uses
+                another protocol, or an argument is not valid.
             WatlowConnectionError: The port cannot be opened, or the controller was closed.
         """
         self._members.check_name(name)
@@ -168,11 +165,7 @@ class WatlowManager(NotCopied):
         return controller
 
     def get(self, name: str) -> Controller:
-        """Return the controller called `name`.
-
-        Raises:
-            WatlowConfigurationError: There is none; the message names the nearest or all.
-        """
+        """Return the controller called `name`; without one the error names the nearest or all."""
         return self._members.get(name)
 
     def remove(self, name: str) -> None:

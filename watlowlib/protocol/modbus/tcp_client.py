@@ -100,10 +100,10 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
     def _marker(self, request: Request[TcpFrame], keys: Set[Hashable]) -> None:
         """Return None: no late reply can be taken for another."""
 
-    def _exchange_once(self, call: Call, request: Request[TcpFrame]) -> ExchangeResult:
+    def _exchange(self, call: Call, request: Request[TcpFrame]) -> ExchangeResult:
         assert isinstance(request, TcpRequest)
         call.begin_group()  # the reply to an earlier attempt is late, too
-        return self._exchange(call, request.sent_as(next(self._transactions) % TRANSACTIONS))
+        return super()._exchange(call, request.sent_as(next(self._transactions) % TRANSACTIONS))
 
     def _prepare_line(self, opening: int | None) -> None:
         """Discard late replies; connect again if the server has closed the connection meanwhile."""
