@@ -10,10 +10,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from watlowlib.model import ProtocolKind
-from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
+from watlowlib.simulator import (
+    SimulatedBus,
+    SimulatedController,
+    SimulatedGateway,
+    SimulatedSD,
+)
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -61,15 +66,21 @@ def lines(page: Path) -> Iterator[dict[str, str]]:
 
     `/dev/ttyUSB0` has two controllers on Standard Bus, and over Modbus a PM at address 3 and a
     Series SD at address 4; `/dev/ttyUSB1` has one controller. On the page of the RM family they
-    are of that family.
+    are of that family. `tcp://gateway.lab` has three controllers.
     """
     modbus = SimulatedController(3, protocol=ProtocolKind.MODBUS_RTU)
     first, second = [1, 2, modbus, SimulatedSD(4)], [SimulatedController(1)]
     if page.stem == "family_rm":
         first = [1, SimulatedController(2, family="rmh")]
         second = [SimulatedController(1, family="rmh", protocol=ProtocolKind.MODBUS_RTU)]
-    with SimulatedBus(first, speed=100.0) as bus, SimulatedBus(second) as other:
-        yield {"/dev/ttyUSB0": bus.port, "/dev/ttyUSB1": other.port}
+    zones: dict[str, Any] = {"gateway_offset": 5000, "offsets": {3: 20000}}
+    gateway = SimulatedGateway([1, 2, 3], **zones if page.stem == "gateway" else {})
+    with SimulatedBus(first, speed=100.0) as bus, SimulatedBus(second) as other, gateway:
+        yield {
+            "/dev/ttyUSB0": bus.port,
+            "/dev/ttyUSB1": other.port,
+            "tcp://gateway.lab": gateway.port,
+        }
 
 
 def runnable(text: str, ports: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from watlowlib.devices import maintenance
 pytest.importorskip("sphinx")
 
 DOCS = Path(__file__).parents[1] / "docs"
-BUILD_S = 120
+BUILD_S = 300
 
 
 @pytest.fixture(scope="module")
