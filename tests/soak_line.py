@@ -123,8 +123,8 @@ def disturb(
         fault, (start, end) = next(faults)
         line = chance.choice(lines)
         arguments = (chance.choice(addresses),) if fault == "power" else ()
-        line.ask(start, *arguments)
+        line.call(start, *arguments)
         stop.wait(chance.uniform(*pauses_s))
-        line.ask(end, *arguments, **({"elsewhere": True} if fault == "moved" else {}))
+        line.call(end, *arguments, **({"elsewhere": True} if fault == "moved" else {}))
         done[fault] += 1
     return done

@@ -210,7 +210,7 @@ def run_soak_test(folder: Path, lines: int, duration_s: float) -> None:
         clock_step_s = abs(time.time() - time.monotonic() - wall_s)
         sent_at_s: dict[float, float] = {}
         for bus in buses:
-            sent = bus.ask("sent_values")
+            sent = bus.call("sent_values")
             assert isinstance(sent, dict)
             sent_at_s |= sent
         checker.check_no_value_is_stale(sent_at_s, clock_step_s)
@@ -218,7 +218,7 @@ def run_soak_test(folder: Path, lines: int, duration_s: float) -> None:
         # Each set point is the last confirmed one, or a later one that was not confirmed.
         assert isinstance(written, dict), written
         for line, bus in enumerate(buses):
-            setpoints = bus.ask("setpoints")
+            setpoints = bus.call("setpoints")
             assert isinstance(setpoints, dict)
             for address, held in setpoints.items():
                 assert held in written[device_name(line, address)]
@@ -227,7 +227,7 @@ def run_soak_test(folder: Path, lines: int, duration_s: float) -> None:
         assert min(disturbances[fault] for fault in ("power", "unplugged", "moved", "stalled")) > 0
         assert summary.disconnects > 0
         assert min(checker.successful) > 0, checker.successful
-        faults = sum((Counter(bus.ask("fault_counts")) for bus in buses), Counter())
+        faults = sum((Counter(bus.call("fault_counts")) for bus in buses), Counter())
         assert min(faults[fault] for fault in ("late", "corrupt")) > 0
         growth = checker.memory[-1] - checker.memory[len(checker.memory) // 3]
         print(f"{summary}\n{checker.statuses}\n{faults}\n{disturbances}\n{growth} bytes more")

@@ -93,7 +93,7 @@ def test_a_controller_on_modbus_returns_to_standard_bus(
     bus.controllers[1].set("protocol", 1057)
     words = "--protocol modbus_rtu --new-protocol stdbus --new-address 3 --yes"
     assert main(["configure", bus.port, *words.split()]) == 0
-    assert bus.controllers[1].speaks is ProtocolKind.STDBUS
+    assert bus.controllers[1].protocol is ProtocolKind.STDBUS
     assert f"watlowlib read {bus.port} --address 3\n" in capsys.readouterr().err
 
 

@@ -106,9 +106,9 @@ def test_values_are_right_when_the_assembly_changes_during_a_poll() -> None:
 class ChangingHeatPower(SimulatedController):
     """A controller whose heat power changes, in both words, at every read."""
 
-    def held(self, spec: ParameterSpec, instance: int) -> Value:
+    def read_wire_value(self, spec: ParameterSpec, instance: int) -> Value:
         if spec.name != "heat_power":
-            return super().held(spec, instance)
+            return super().read_wire_value(spec, instance)
         self.reads = getattr(self, "reads", 0) + 1
         return 10.0 + 1.1 * (self.reads % 3)
 

@@ -306,8 +306,8 @@ def test_a_write_stored_with_another_value_is_an_error(
     ctl: Controller, unit: SimulatedController
 ) -> None:
     ctl.identify()
-    store = unit.take
-    unit.take = lambda spec, instance, value: store(spec, instance, 76.0)  # type: ignore[method-assign]
+    store = unit.write_wire_value
+    unit.write_wire_value = lambda spec, instance, value: store(spec, instance, 76.0)  # type: ignore[method-assign]
     with pytest.raises(WatlowWriteError):
         ctl.set_setpoint(80.0, confirm=True)
 

@@ -41,7 +41,7 @@ class SixteenControllers(ManualTimeTransport):
         controller = self._controllers[request.destination]
         self.requested_s[controller.address] = time.monotonic()
         if controller.address not in self.off:
-            payload = controller.answer(decode_payload(request.payload))
+            payload = controller.reply_to(decode_payload(request.payload))
             assert payload is not None
             reply = Frame(REPLY, request.source, request.destination, encode_payload(payload))
             self.schedule_reply(time.monotonic() + self._turnaround_s, encode_frame(reply))

@@ -311,14 +311,14 @@ def test_a_controller_with_neither_number_is_not_checked(
 
 def without_serial_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every simulated controller refuse reads of the serial number."""
-    answer = SimulatedController.answer
+    answer = SimulatedController.reply_to
 
     def refuse(unit: SimulatedController, request: object) -> object:
         if request[:2] == (1, 7):  # type: ignore[index]
             request = request._replace(member_id=99)  # type: ignore[attr-defined]
         return answer(unit, request)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(SimulatedController, "answer", refuse)
+    monkeypatch.setattr(SimulatedController, "reply_to", refuse)
 
 
 def test_a_replacement_without_a_serial_number_is_another_controller(
@@ -507,12 +507,12 @@ def test_a_first_error_that_does_not_mean_absence_leaves_the_check_on(
 
 
 def refuse_serial_number(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    answer = SimulatedController.answer
+    answer = SimulatedController.reply_to
 
     def refuse(unit: SimulatedController, request: object) -> object:
         return ErrorReply(code) if request[:2] == (1, 7) else answer(unit, request)  # type: ignore[index, arg-type]
 
-    monkeypatch.setattr(SimulatedController, "answer", refuse)
+    monkeypatch.setattr(SimulatedController, "reply_to", refuse)
 
 
 def test_the_serial_number_0_does_not_identify_a_controller(

@@ -230,16 +230,18 @@ def test_a_converted_value_is_not_written_in_another_scale(
     assert sd.writes == []
 
 
-@pytest.mark.parametrize(("label_only", "read"), [(True, 86.0), (False, 30.0)])
-def test_17050_sets_the_scale_of_the_wire_or_is_a_label(label_only: bool, read: float) -> None:
-    unit = SimulatedController(1, setpoint=86.0, label_only=label_only)
+@pytest.mark.parametrize(("fixed_wire_scale", "read"), [(True, 86.0), (False, 30.0)])
+def test_17050_sets_the_scale_of_the_wire_or_is_a_label(
+    fixed_wire_scale: bool, read: float
+) -> None:
+    unit = SimulatedController(1, setpoint=86.0, fixed_wire_scale=fixed_wire_scale)
     with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus, open_device(bus.port) as ctl:
         ctl.write_parameter(17050, "°C", confirm=True)
         assert ctl.read_parameter(17050).label == "°C"
         assert ctl.read_setpoint().value == read
         ctl.set_setpoint(40.0, confirm=True)
         assert ctl.read_setpoint().value == 40.0
-        assert unit.get("setpoint") == (40.0 if label_only else 104.0)
+        assert unit.get("setpoint") == (40.0 if fixed_wire_scale else 104.0)
 
 
 MISPRINTED = {7016, 8031, 21006, 22007, 22041, 31023, 34004}

@@ -155,14 +155,14 @@ class WorstTransport:
 def reply_of(unit: SimulatedController, data: bytes) -> bytes:
     """Return the reply of controller 1; `b""` to another address or in another protocol."""
     if frames := FrameDecoder().feed(data):
-        if unit.speaks is ProtocolKind.STDBUS and frames[0].destination == mac_of(1):
-            content = unit.answer(decode_payload(frames[0].payload))
+        if unit.protocol is ProtocolKind.STDBUS and frames[0].destination == mac_of(1):
+            content = unit.reply_to(decode_payload(frames[0].payload))
             if content is not None:
                 return encode_frame(Frame(REPLY, HOST_MAC, mac_of(1), encode_payload(content)))
         return b""
     (request,) = RtuDecoder(request_sizes).feed(data)
-    if unit.speaks is ProtocolKind.MODBUS_RTU and request.source == 1:
-        return RtuFrame(1, unit.modbus.answer(request.payload)).raw
+    if unit.protocol is ProtocolKind.MODBUS_RTU and request.source == 1:
+        return RtuFrame(1, unit.modbus.reply_to(request.payload)).raw
     return b""
 
 
@@ -170,7 +170,7 @@ def make_line(
     clock: ManualClock, protocol: ProtocolKind, behaviour: str, retries: int
 ) -> WorstTransport:
     unit = SimulatedController(1, protocol=protocol, modbus_address=1, cooling=True)
-    unit.live_by(clock)
+    unit.set_clock(clock)
     return WorstTransport(clock, unit, behaviour, retries + 1)
 
 

@@ -295,7 +295,7 @@ def check_values(rows: Mapping[Key, Stored], lines: list[BusProcess], clock_s: f
     numbers = {name: number for number, name in SOURCES.parameters.items()}
     sent_at_s: dict[float, float] = {}
     for line in lines:
-        sent = line.ask("sent_values")
+        sent = line.call("sent_values")
         assert isinstance(sent, dict)
         sent_at_s |= sent
     values = set()
@@ -372,7 +372,7 @@ def test_a_service_accounts_for_every_slot(tmp_path: Path, monkeypatch: pytest.M
             events,
             service.plans,
         )
-        faults = sum((Counter(line.ask("fault_counts")) for line in lines), Counter())
+        faults = sum((Counter(line.call("fault_counts")) for line in lines), Counter())
     grown = growth(service.usage)
     parts = {kind: len(list(tmp_path.glob(f"run-*.{kind}*"))) for kind in ("csv", "sqlite")}
     figures = {

@@ -17,7 +17,7 @@ def request(unit: SimulatedController | SimulatedSD, payload: bytes) -> bytes:
     Raises:
         ExceptionReplyError: The reply is an exception.
     """
-    reply = unit.modbus.answer(payload)
+    reply = unit.modbus.reply_to(payload)
     if reply[0] != payload[0]:
         assert (reply[0], len(reply)) == (payload[0] + 0x80, 2)
         raise ExceptionReplyError(reply[1])

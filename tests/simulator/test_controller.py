@@ -31,7 +31,7 @@ def test_replies_match_the_captured_unit(capture: Capture) -> None:
     unit.set("input_error", 65)
     unit.set("process_value", 2531.8017578125)
     (request,), (response,) = (FrameDecoder().feed(data) for data in capture[1:])
-    assert unit.answer(decode_payload(request.payload)) == decode_payload(response.payload)
+    assert unit.reply_to(decode_payload(request.payload)) == decode_payload(response.payload)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_replies_match_the_captured_unit(capture: Capture) -> None:
 )
 def test_reply_to_each_kind_of_request(request_: Payload, reply: Payload | None) -> None:
     unit = SimulatedController(1)
-    assert unit.answer(request_) == reply
+    assert unit.reply_to(request_) == reply
     expected = [Write(7001, 1, 392.0)] if isinstance(reply, WriteReply) else []
     assert unit.writes == expected
 
@@ -63,7 +63,7 @@ def test_reply_to_each_kind_of_request(request_: Payload, reply: Payload | None)
 def test_process_value_follows_the_set_point_with_the_clock() -> None:
     clock = ManualClock()
     unit = SimulatedController(1)
-    unit.live_by(clock)
+    unit.set_clock(clock)
     assert unit.get("process_value") == 72.0
     unit.set("setpoint", 200.0)
     clock.advance(5.0)
@@ -78,7 +78,7 @@ def test_the_number_of_reads_does_not_change_the_curve() -> None:
     rare, frequent = SimulatedController(1), SimulatedController(1)
     for unit, reads in ((rare, 1), (frequent, 600)):
         clock = ManualClock()
-        unit.live_by(clock)
+        unit.set_clock(clock)
         unit.set("setpoint", 200.0)
         for _ in range(reads):
             clock.advance(60.0 / reads)
@@ -90,7 +90,7 @@ def test_the_number_of_reads_does_not_change_the_curve() -> None:
 def test_heat_power_in_off_and_manual_mode() -> None:
     clock = ManualClock()
     unit = SimulatedController(1, setpoint=300.0)
-    unit.live_by(clock)
+    unit.set_clock(clock)
     unit.set("control_mode", 62)
     clock.advance(60.0)
     assert (unit.get("heat_power"), unit.get("control_mode_active")) == (0.0, 62)
@@ -103,7 +103,7 @@ def test_heat_power_in_off_and_manual_mode() -> None:
 def test_the_second_loop_has_its_own_oven() -> None:
     clock = ManualClock()
     unit = SimulatedController(1, loops=2, setpoint=100.0)
-    unit.live_by(clock)
+    unit.set_clock(clock)
     unit.set("setpoint", 300.0, 2)
     clock.advance(1800.0)
     assert unit.get("process_value", 1) == pytest.approx(100.0, abs=1.0)

@@ -13,7 +13,7 @@ from watlowlib.simulator.fleet import simulated_fleet
 
 def read(unit: SimulatedController, register: int, count: int) -> tuple[int, ...] | int:
     """Return the words, or the code of the exception."""
-    reply = unit.modbus.answer(struct.pack(">BHH", 3, register, count))
+    reply = unit.modbus.reply_to(struct.pack(">BHH", 3, register, count))
     return reply[1] if reply[0] & 0x80 else struct.unpack(f">{count}H", reply[2:])
 
 
@@ -65,15 +65,15 @@ def test_registers_that_are_not_known_do_not_exist() -> None:
 def test_standard_bus_has_the_instances_of_the_family(family: str, loops: int, alarms: int) -> None:
     unit = SimulatedController(1, family=family)
     for class_id, member, most in ((4, 1, loops), (7, 1, loops), (8, 2, loops), (9, 9, alarms)):
-        assert isinstance(unit.answer(ReadRequest(class_id, member, most)), ReadReply)
+        assert isinstance(unit.reply_to(ReadRequest(class_id, member, most)), ReadReply)
         missing = ErrorReply(ErrorCode.NO_SUCH_INSTANCE)
-        assert unit.answer(ReadRequest(class_id, member, most + 1)) == missing
+        assert unit.reply_to(ReadRequest(class_id, member, most + 1)) == missing
     assert unit.get("device_name") == f"EZ-ZONE {family.upper()}"
 
 
 def test_a_parameter_without_a_known_member_is_not_on_standard_bus() -> None:
     rmh = SimulatedController(1, family="rmh", protocol="modbus_rtu")
-    assert rmh.answer(ReadRequest(9, 25, 1)) == ErrorReply(ErrorCode.NO_SUCH_ATTRIBUTE)
+    assert rmh.reply_to(ReadRequest(9, 25, 1)) == ErrorReply(ErrorCode.NO_SUCH_ATTRIBUTE)
     rmh.set(9025, 3)
     assert read(rmh, 2708, 1) == (3,)
 

@@ -22,7 +22,7 @@ SHARED = {4022, 8031, 26028, 26029, 26030}
 
 def unit(**settings: object) -> SimulatedController:
     pm = SimulatedController(1, protocol=ProtocolKind.MODBUS_RTU, **settings)  # type: ignore[arg-type]
-    pm.live_by(ManualClock())
+    pm.set_clock(ManualClock())
     return pm
 
 
@@ -216,7 +216,7 @@ def test_a_write_to_several_parameters_is_atomic() -> None:
     ],
 )
 def test_request_and_reply_bytes(payload: str, reply: str) -> None:
-    assert unit().modbus.answer(bytes.fromhex(payload)) == bytes.fromhex(reply)
+    assert unit().modbus.reply_to(bytes.fromhex(payload)) == bytes.fromhex(reply)
 
 
 def test_a_failing_device_replies_with_exception_4() -> None:
@@ -289,7 +289,7 @@ class CountingClock:
 def test_both_words_of_a_value_are_from_one_moment() -> None:
     pm, clock = unit(setpoint=400.0), CountingClock()
     write(pm, 40, 360, 361)
-    pm.live_by(clock)
+    pm.set_clock(clock)
     for register in (360, 200):
         calls = clock.calls
         first = read(pm, register, 2)

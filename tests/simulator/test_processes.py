@@ -20,17 +20,17 @@ make_bus = partial(SimulatedBus, [1, 2], baudrate=None, turnaround_s=0.0)
 def test_bus_methods_are_called_in_the_process() -> None:
     with BusProcess(make_bus) as bus, open_device(bus.port, timeout_s=1.0, retries=0) as ctl:
         assert ctl.read_setpoint().value == 75.0
-        bus.ask("power_off", 1)
+        bus.call("power_off", 1)
         assert ctl.poll("pv")[0].status == "timeout"
-        bus.ask("power_on", 1)
+        bus.call("power_on", 1)
         assert ctl.read_setpoint().value == 75.0
-        bus.ask("unplug")
+        bus.call("unplug")
         assert ctl.poll("pv")[0].status == "disconnected"
-        before = bus.ask("_device")
-        bus.ask("replug", elsewhere=True)
+        before = bus.call("_device")
+        bus.call("replug", elsewhere=True)
         assert bus.port != before
         with pytest.raises(AttributeError, match="explode"):
-            bus.ask("explode")
+            bus.call("explode")
 
 
 def test_a_killed_process_raises_closed_error() -> None:

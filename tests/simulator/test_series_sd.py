@@ -25,13 +25,13 @@ def test_registers_hold_thousandths_high_word_first() -> None:
 
 def test_a_negative_process_value() -> None:
     sd = SimulatedSD(1, oven=Oven(ambient=-40.5, noise=0.0))
-    sd.live_by(ManualClock())
+    sd.set_clock(ManualClock())
     assert signed(read(sd, 20, 2)) == signed(read(sd, 22, 2)) == -40500
 
 
 def test_register_18_converts_only_temperatures() -> None:
     sd = SimulatedSD(1, setpoint=392.0, oven=Oven(ambient=212.0, noise=0.0))
-    sd.live_by(ManualClock())
+    sd.set_clock(ManualClock())
     write_one(sd, 26, 2550)
     write_one(sd, 18, 1)
     assert [signed(read(sd, at, 2)) for at in (20, 22, 27)] == [100_000, 100_000, 200_000]
@@ -46,7 +46,7 @@ def test_register_18_converts_only_temperatures() -> None:
 def test_heat_power_in_auto_and_manual_mode() -> None:
     clock = ManualClock()
     sd = SimulatedSD(1, setpoint=200.0)
-    sd.live_by(clock)
+    sd.set_clock(clock)
     clock.advance(1800.0)
     assert signed(read(sd, 20, 2)) == pytest.approx(200_000, abs=1000)
     write_one(sd, 26, 3000)

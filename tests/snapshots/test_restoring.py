@@ -128,12 +128,12 @@ def test_after_a_lost_port_the_same_call_writes_the_rest(
 def test_refusals_are_listed_and_the_rest_is_written(
     unit: SimulatedController, ctl: Controller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    takes = unit.takes
+    takes = unit.accepts_wire_value
 
     def refuse(spec: ParameterSpec, instance: int, value: Value) -> bool:
         return spec.name != "heat_proportional_band" and takes(spec, instance, value)
 
-    monkeypatch.setattr(unit, "takes", refuse)
+    monkeypatch.setattr(unit, "accepts_wire_value", refuse)
     told: list[tuple[str, bool]] = []
     report = snapshots.restore(
         ctl,
@@ -152,7 +152,7 @@ def test_refusals_are_listed_and_the_rest_is_written(
 def test_a_value_that_was_confirmed_but_not_stored_is_a_refusal(
     unit: SimulatedController, ctl: Controller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unit, "take", lambda spec, instance, value: None)
+    monkeypatch.setattr(unit, "write_wire_value", lambda spec, instance, value: None)
     report = snapshots.restore(ctl, snapshot(entry("input_filter", 2.5)), confirm=True)
     assert report.written == ()
     assert "read back after the write" in report.refused[0].reason
@@ -161,14 +161,14 @@ def test_a_value_that_was_confirmed_but_not_stored_is_a_refusal(
 def test_a_write_that_needs_another_of_its_kind_is_tried_again(
     unit: SimulatedController, ctl: Controller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    takes = unit.takes
+    takes = unit.accepts_wire_value
 
     def refuse(spec: ParameterSpec, instance: int, value: Value) -> bool:
         # The minimum must stay below the maximum.
         too_high = spec.name == "setpoint_minimum" and value >= unit.get("setpoint_maximum")  # type: ignore[operator]
         return not too_high and takes(spec, instance, value)
 
-    monkeypatch.setattr(unit, "takes", refuse)
+    monkeypatch.setattr(unit, "accepts_wire_value", refuse)
     limits = snapshot(entry("setpoint_minimum", 250.0), entry("setpoint_maximum", 400.0))
     assert snapshots.restore(ctl, limits, confirm=True).refused == ()
     assert [unit.get(name) for name in ("setpoint_minimum", "setpoint_maximum")] == [250.0, 400.0]
@@ -177,14 +177,14 @@ def test_a_write_that_needs_another_of_its_kind_is_tried_again(
 @pytest.fixture
 def reset_by_sensor(unit: SimulatedController, monkeypatch: pytest.MonkeyPatch) -> Snapshot:
     """Let a new sensor type reset the filter; return a snapshot with both."""
-    take = unit.take
+    take = unit.write_wire_value
 
     def take_and_reset(spec: ParameterSpec, instance: int, value: Value) -> None:
         take(spec, instance, value)
         if spec.name == "input_sensor_type":
             unit.set("input_filter", 0.5)
 
-    monkeypatch.setattr(unit, "take", take_and_reset)
+    monkeypatch.setattr(unit, "write_wire_value", take_and_reset)
     unit.set("input_sensor_type", 95)
     unit.set("input_filter", 2.0)
     return snapshot(entry("input_filter", 2.0), entry("input_sensor_type", 113))
@@ -292,7 +292,7 @@ def test_a_named_protocol_and_baud_rate_are_changed_by_maintenance(
     report = snapshots.restore(ctl, changed, confirm=True, include=include)
     assert [each.name for each in report.written] == include
     assert unit.get("modbus_baudrate") == 190
-    assert unit.speaks is ProtocolKind.MODBUS_RTU
+    assert unit.protocol is ProtocolKind.MODBUS_RTU
 
 
 def test_an_address_in_use_is_a_refusal(unit: SimulatedController, ctl: Controller) -> None:

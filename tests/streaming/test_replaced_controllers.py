@@ -154,13 +154,13 @@ def test_the_serial_number_is_read_once(
     bus: SimulatedBus, mgr: WatlowManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests = []
-    answer = SimulatedController.answer
+    answer = SimulatedController.reply_to
 
     def note(unit: SimulatedController, request: object) -> object:
         requests.append(request[:2])  # type: ignore[index]
         return answer(unit, request)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(SimulatedController, "answer", note)
+    monkeypatch.setattr(SimulatedController, "reply_to", note)
     with record(mgr, parameters={"setpoint": 50.0, "pv": 100.0}, duration=0.1) as stream:
         batches = list(stream)
     assert len(batches) > 1
@@ -186,12 +186,12 @@ def test_a_first_identity_without_a_reply_is_one_gap_and_is_read_again(
 def test_a_controller_that_never_reports_an_identity_is_recorded_all_the_same(
     bus: SimulatedBus, mgr: WatlowManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = SimulatedController.answer
+    answer = SimulatedController.reply_to
 
     def be_silent(unit: SimulatedController, request: object) -> object:
         return None if request[:2] == SERIAL else answer(unit, request)  # type: ignore[index,arg-type]
 
-    monkeypatch.setattr(SimulatedController, "answer", be_silent)
+    monkeypatch.setattr(SimulatedController, "reply_to", be_silent)
     poll = mgr.prepare(["setpoint", "process_value"], names="oven1")
     polls = [statuses(poll()) for _ in range(2 * replacement.FIRST_FAILURES + 2)]
     assert polls[-1] == ["ok", "ok"]

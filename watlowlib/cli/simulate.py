@@ -97,7 +97,7 @@ def _simulate_line(
     **options: Any,
 ) -> None:
     fleet = simulated_fleet(count, _controller_factory(**options), temperature_unit=unit or "F")
-    modbus = all(each.speaks is ProtocolKind.MODBUS_RTU for each in fleet)
+    modbus = all(each.protocol is ProtocolKind.MODBUS_RTU for each in fleet)
     bus = SimulatedBus(
         fleet,
         baudrate=MODBUS_BAUDRATE if modbus else STDBUS_BAUDRATE,

@@ -110,7 +110,7 @@ class SimulatedBus(ServerThread):
             address = _address_of(controller)
             if address in self.controllers:
                 raise WatlowConfigurationError(f"address {address} is given twice")
-            controller.live_by(self._oven_clock)
+            controller.set_clock(self._oven_clock)
             self.controllers[address] = controller
         if faults is not None and not isinstance(faults, FaultPlan):
             raise WatlowConfigurationError(f"faults={faults!r}: give a FaultPlan")
@@ -168,7 +168,7 @@ class SimulatedBus(ServerThread):
         """
         old = self._controller_at(_address_of(controller))
         (key,) = (key for key, each in self.controllers.items() if each is old)
-        controller.live_by(self._oven_clock)
+        controller.set_clock(self._oven_clock)
         self.controllers[key] = controller
         self._powered_off.discard(old)
 
@@ -256,7 +256,7 @@ class SimulatedBus(ServerThread):
     def _active_controllers(self, protocol: ProtocolKind) -> list[Simulated]:
         """Return the powered controllers that are set to `protocol` now."""
         powered = [each for each in self.controllers.values() if each not in self._powered_off]
-        return [each for each in powered if each.speaks is protocol]
+        return [each for each in powered if each.protocol is protocol]
 
     def _serve_stdbus(self, frame: ReceivedFrame, complete_s: float) -> None:
         powered = self._active_controllers(ProtocolKind.STDBUS)
@@ -264,7 +264,7 @@ class SimulatedBus(ServerThread):
         if not isinstance(controller, SimulatedController):
             return
         try:
-            content = controller.answer(decode_payload(frame.payload))
+            content = controller.reply_to(decode_payload(frame.payload))
         except WatlowFrameError:
             return
         if content is not None:
@@ -275,9 +275,9 @@ class SimulatedBus(ServerThread):
     def _serve_modbus(self, frame: RtuFrame, complete_s: float) -> None:
         for controller in self._active_controllers(ProtocolKind.MODBUS_RTU):
             if frame.source == BROADCAST:
-                controller.modbus.answer(frame.payload)
+                controller.modbus.reply_to(frame.payload)
             elif controller.modbus_address == frame.source:
-                reply = RtuFrame(frame.source, controller.modbus.answer(frame.payload))
+                reply = RtuFrame(frame.source, controller.modbus.reply_to(frame.payload))
                 self._reply(controller, frame.raw, reply.raw, complete_s)
                 return
 
@@ -298,5 +298,5 @@ class SimulatedBus(ServerThread):
 
 def _address_of(controller: Simulated) -> int:
     """Return its address in the protocol it is set to."""
-    modbus = controller.speaks is ProtocolKind.MODBUS_RTU
+    modbus = controller.protocol is ProtocolKind.MODBUS_RTU
     return controller.modbus_address if modbus else controller.address

@@ -82,8 +82,8 @@ class SimulatedController:
         registers_per_read: Most registers of one Modbus read, 1 to 125; None for 125.
         temperature_unit: The scale of temperatures on the wire at the start, "F" or "C"; also
             that of the other arguments, of `get` and of `set`.
-        label_only: Whether 17050 changes nothing but its own value, as on one firmware; otherwise
-            it sets the scale on the wire.
+        fixed_wire_scale: Whether the scale on the wire stays when 17050 is written, as on one
+            firmware; otherwise 17050 sets it.
         gaps: The reply to a Modbus read across unreadable registers: exception 02 with "refuse",
             0 for these registers with "zero".
 
@@ -109,7 +109,7 @@ class SimulatedController:
         word_order: WordOrder | str = WordOrder.LOW_HIGH,
         registers_per_read: int | None = None,
         temperature_unit: str = "F",
-        label_only: bool = True,
+        fixed_wire_scale: bool = True,
         gaps: str = "refuse",
         family: ControllerFamily | str = ControllerFamily.PM,
     ) -> None:
@@ -118,7 +118,7 @@ class SimulatedController:
         self.loops = loops = shipped.loops_of(self.family, loops)
         self._registry = registry_of(self.family)
         self._scale = as_scale("temperature_unit", temperature_unit)
-        self._label_only = label_only
+        self._fixed_wire_scale = fixed_wire_scale
         slave = address if modbus_address is None else modbus_address
         as_int("modbus_address", slave, SLAVES[0], SLAVES[-1], "give 1 to 247")
         protocol_code = _setting_code("protocol", ProtocolKind, protocol, PROTOCOLS)
@@ -142,7 +142,7 @@ class SimulatedController:
         codes[DISPLAY_UNITS] = SCALE_CODES[self._scale]
         self._values = self._start_values(setpoint, shipped.identity(address, self.family) | codes)
         self._values[1009, 1] = part_number or shipped.part_number(
-            self.family, loops, cooling, modbus=self.speaks is ProtocolKind.MODBUS_RTU
+            self.family, loops, cooling, modbus=self.protocol is ProtocolKind.MODBUS_RTU
         )
 
     def _start_values(
@@ -162,7 +162,7 @@ class SimulatedController:
         return values | {(number, 1): value for number, value in identity.items()}
 
     def __repr__(self) -> str:
-        modbus = self.speaks is ProtocolKind.MODBUS_RTU
+        modbus = self.protocol is ProtocolKind.MODBUS_RTU
         where = f"Modbus address {self.modbus_address}" if modbus else f"address {self.address}"
         family = "" if self.family is ControllerFamily.PM else f"{self.family.value.upper()} "
         return f"<SimulatedController {family}{where}>"
@@ -179,7 +179,7 @@ class SimulatedController:
         return int(self._float(17007, 1))
 
     @property
-    def speaks(self) -> ProtocolKind:
+    def protocol(self) -> ProtocolKind:
         """The protocol it is set to (17009); it does not reply to the other."""
         modbus = self._values[17009, 1] == PROTOCOLS[ProtocolKind.MODBUS_RTU]
         return ProtocolKind.MODBUS_RTU if modbus else ProtocolKind.STDBUS
@@ -195,7 +195,7 @@ class SimulatedController:
         """The scale of temperatures on the wire."""
         celsius = self._values[DISPLAY_UNITS, 1] == SCALE_CODES[Unit.CELSIUS]
         reported = Unit.CELSIUS if celsius else Unit.FAHRENHEIT
-        return self._scale if self._label_only else reported
+        return self._scale if self._fixed_wire_scale else reported
 
     def instances_of(self, spec: ParameterSpec) -> int:
         """Return the number of instances of `spec` that this unit has."""
@@ -207,7 +207,7 @@ class SimulatedController:
         """The parameters on Standard Bus by number."""
         return {spec.number: spec for spec in self._registry if not spec.modbus_only}
 
-    def live_by(self, clock: Ticking) -> None:
+    def set_clock(self, clock: Ticking) -> None:
         """Use `clock` for the process time from now on."""
         with self._lock:
             self._clock = clock
@@ -227,7 +227,7 @@ class SimulatedController:
             self._update()
             self._values[spec.number, instance] = value
 
-    def held(self, spec: ParameterSpec, instance: int) -> Value:
+    def read_wire_value(self, spec: ParameterSpec, instance: int) -> Value:
         """Return the value of `spec` on the wire, for the registers and replies."""
         value = self.get(spec.number, instance)
         return self._converted(spec, value, self._scale, self.wire_scale)
@@ -241,7 +241,7 @@ class SimulatedController:
         """End the simulation of an open thermocouple."""
         self.set(4002, SENSOR_GOOD, instance)
 
-    def answer(self, request: Payload) -> Payload | None:
+    def reply_to(self, request: Payload) -> Payload | None:
         """Return the reply to `request`; None for a payload that is not a request."""
         if not isinstance(request, (ReadRequest, WriteRequest)):
             return None
@@ -257,7 +257,8 @@ class SimulatedController:
         if not spec.readable:
             return ErrorReply(ErrorCode.ACCESS_DENIED)
         tag = _wire_tag(spec)
-        return ReadReply(*request, tag, encode_value(tag, self.held(spec, request.instance)))
+        value = self.read_wire_value(spec, request.instance)
+        return ReadReply(*request, tag, encode_value(tag, value))
 
     def _handle_write(self, spec: ParameterSpec, request: WriteRequest) -> Payload:
         try:
@@ -265,12 +266,12 @@ class SimulatedController:
         except WatlowFrameError:
             return ErrorReply(ErrorCode.ACCESS_DENIED)
         allowed = spec.writable and request.tag == _wire_tag(spec)
-        if not allowed or not self.takes(spec, request.instance, value):
+        if not allowed or not self.accepts_wire_value(spec, request.instance, value):
             return ErrorReply(ErrorCode.ACCESS_DENIED)
-        self.take(spec, request.instance, value)
+        self.write_wire_value(spec, request.instance, value)
         return WriteReply(*request)
 
-    def take(self, spec: ParameterSpec, instance: int, value: Value) -> None:
+    def write_wire_value(self, spec: ParameterSpec, instance: int, value: Value) -> None:
         """Store a value written over the line, and carry out its action."""
         inner = self._converted(spec, value, self.wire_scale, self._scale)
         self.set(spec.number, inner, instance)
@@ -278,7 +279,7 @@ class SimulatedController:
         self.writes.append(Write(spec.number, instance, value))
         self.eeprom_writes += spec.persistent and self._values[17051, 1] == YES
 
-    def takes(self, spec: ParameterSpec, instance: int, value: Value) -> bool:
+    def accepts_wire_value(self, spec: ParameterSpec, instance: int, value: Value) -> bool:
         """Whether a value written over the line is accepted."""
         if not isinstance(value, (int, float)):
             return isinstance(value, str)
@@ -293,7 +294,7 @@ class SimulatedController:
         )
 
     def _limit_on_wire(self, number: int, instance: int) -> float:
-        value = self.held(self._specs[number], instance)
+        value = self.read_wire_value(self._specs[number], instance)
         return float(value) if isinstance(value, (int, float)) else 0.0
 
     def _converted(self, spec: ParameterSpec, value: Value, source: Unit, target: Unit) -> Value:

@@ -2,7 +2,7 @@
 
     with BusProcess(partial(SimulatedBus, [1, 2], baudrate=38400)) as bus:
         with open_device(bus.port) as ctl:
-            bus.ask("power_off", 1)
+            bus.call("power_off", 1)
 
 Threads of one Python process run one at a time: sixteen buses in the process of the program that
 reads from them would distort a measurement. Calls go through a pipe, one at a time.
@@ -42,15 +42,15 @@ class BusProcess(OneProcess):
     @property
     def port(self) -> str:
         """The current port for `open_device`."""
-        return str(self.ask("port"))
+        return str(self.call("port"))
 
     def start(self) -> None:
-        """Start the process without waiting for it; the first `ask` waits."""
+        """Start the process without waiting for it; the first call waits."""
         self._pid = os.getpid()
         self._process.start()
         self._child_pipe.close()
 
-    def ask(self, what: str, *arguments: object, **options: object) -> object:
+    def call(self, what: str, *arguments: object, **options: object) -> object:
         """Call a method of the bus or read an attribute; the result must be picklable.
 
         Raises:

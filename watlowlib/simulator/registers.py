@@ -64,13 +64,13 @@ class ValueStore(Protocol):
     def instances_of(self, spec: ParameterSpec) -> int:
         """Return the number of instances of `spec`."""
 
-    def held(self, spec: ParameterSpec, instance: int) -> Value:
+    def read_wire_value(self, spec: ParameterSpec, instance: int) -> Value:
         """Return the current value."""
 
-    def takes(self, spec: ParameterSpec, instance: int, value: Value) -> bool:
+    def accepts_wire_value(self, spec: ParameterSpec, instance: int, value: Value) -> bool:
         """Whether the value is accepted."""
 
-    def take(self, spec: ParameterSpec, instance: int, value: Value) -> None:
+    def write_wire_value(self, spec: ParameterSpec, instance: int, value: Value) -> None:
         """Store the value and carry out its action."""
 
 
@@ -168,7 +168,7 @@ class RegisterBank:
         if not values:
             raise ModbusExceptionError(ILLEGAL_VALUE)
         for target, value in values:
-            self._store.take(target.spec, target.instance, value)
+            self._store.write_wire_value(target.spec, target.instance, value)
 
     def _readable(self, at: int) -> bool:
         return at in self._ranges and self._ranges[at].spec.readable
@@ -187,7 +187,7 @@ class RegisterBank:
         return cache[source][at - source.first] if at < source.end else 0
 
     def _words(self, source: RegisterRange) -> tuple[int, ...]:
-        value = self._store.held(source.spec, source.instance)
+        value = self._store.read_wire_value(source.spec, source.instance)
         if source.spec.data_type is DataType.POINTER and isinstance(value, int):
             value = divmod(value, 0x10000)
         try:
@@ -206,6 +206,6 @@ class RegisterBank:
             if isinstance(value, tuple):
                 value = value[0] * 0x10000 + value[1]
             through_pointer = spec.data_type is DataType.ANY
-            if not through_pointer and self._store.takes(spec, target.instance, value):
+            if not through_pointer and self._store.accepts_wire_value(spec, target.instance, value):
                 return value
         raise ModbusExceptionError(ILLEGAL_VALUE)

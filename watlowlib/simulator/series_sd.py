@@ -45,7 +45,7 @@ class SimulatedSD:
         eeprom_writes: The number of writes to the EEPROM: all, while register 17 is 1.
     """
 
-    speaks = ProtocolKind.MODBUS_RTU
+    protocol = ProtocolKind.MODBUS_RTU
     word_order = WordOrder.HIGH_LOW
 
     def __init__(
@@ -86,7 +86,7 @@ class SimulatedSD:
         """Return 1: every parameter has one instance."""
         return 1
 
-    def live_by(self, clock: Ticking) -> None:
+    def set_clock(self, clock: Ticking) -> None:
         """Use `clock` for the process time from now on."""
         with self._lock:
             self._clock = clock
@@ -115,11 +115,11 @@ class SimulatedSD:
             number = self._set(SD_PARAMETERS.resolve(parameter), value)
             self._saved[number] = self._values[number]
 
-    def held(self, spec: ParameterSpec, instance: int) -> Value:
+    def read_wire_value(self, spec: ParameterSpec, instance: int) -> Value:
         """Return the counts of `spec` for the registers."""
         return round(self.get(spec.number) / spec.scale)
 
-    def takes(self, spec: ParameterSpec, instance: int, value: Value) -> bool:
+    def accepts_wire_value(self, spec: ParameterSpec, instance: int, value: Value) -> bool:
         """Whether written counts are accepted."""
         if not isinstance(value, int):
             return False
@@ -128,7 +128,7 @@ class SimulatedSD:
         in_range = (low is None or number >= low) and (high is None or number <= high)
         return value in spec.codes if spec.codes else in_range
 
-    def take(self, spec: ParameterSpec, instance: int, value: Value) -> None:
+    def write_wire_value(self, spec: ParameterSpec, instance: int, value: Value) -> None:
         """Store counts written over the line."""
         assert isinstance(value, int)
         with self._lock:

@@ -70,7 +70,7 @@ class ModbusSlave:
         self.register_writes: list[RegisterWrite] = []
         self.failing = False
 
-    def answer(self, payload: bytes) -> bytes:
+    def reply_to(self, payload: bytes) -> bytes:
         """Return the reply payload; a payload is a function code and its data."""
         function = payload[0]
         try:
