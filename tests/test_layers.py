@@ -37,6 +37,8 @@ LAYERS = [
     "sync",
     "_labview",
     "labview",
+    "testing",
+    "_pytest_plugin",
     "cli",
     "__main__",
 ]

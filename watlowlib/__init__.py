@@ -305,7 +305,7 @@ _NAMES_BY_MODULE = {
 _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names.split()}
 
 
-_PARTS = ("diagnosis", "labview", "snapshots", "sync", "views")
+_PARTS = ("diagnosis", "labview", "snapshots", "sync", "testing", "views")
 """Parts that are attributes without an import of their own, such as `watlowlib.snapshots.diff`."""
 
 if not TYPE_CHECKING:  # with `__getattr__`, a type checker would accept any misspelt name

@@ -107,7 +107,7 @@ class SimulatedBus(ServerThread):
         self._oven_clock = ScaledClock(clock or SystemClock(), speed)
         for each in controllers:
             controller = SimulatedController(each) if isinstance(each, int) else each
-            address = _address_of(controller)
+            address = address_of(controller)
             if address in self.controllers:
                 raise WatlowConfigurationError(f"address {address} is given twice")
             controller.set_clock(self._oven_clock)
@@ -166,7 +166,7 @@ class SimulatedBus(ServerThread):
         Raises:
             WatlowConfigurationError: No controller has this address.
         """
-        old = self._controller_at(_address_of(controller))
+        old = self._controller_at(address_of(controller))
         (key,) = (key for key, each in self.controllers.items() if each is old)
         controller.set_clock(self._oven_clock)
         self.controllers[key] = controller
@@ -175,7 +175,7 @@ class SimulatedBus(ServerThread):
     def _controller_at(self, address: int) -> Simulated:
         self.check_process()
         for controller in self.controllers.values():
-            if _address_of(controller) == address:
+            if address_of(controller) == address:
                 return controller
         raise WatlowConfigurationError(f"address={address!r}: no controller has this address")
 
@@ -296,7 +296,7 @@ class SimulatedBus(ServerThread):
             self._idle_from_s[controller] = start_s
 
 
-def _address_of(controller: Simulated) -> int:
+def address_of(controller: Simulated) -> int:
     """Return its address in the protocol it is set to."""
     modbus = controller.protocol is ProtocolKind.MODBUS_RTU
     return controller.modbus_address if modbus else controller.address

@@ -103,12 +103,13 @@ class FaultPlan:
 
     def draw(self) -> Fault | None:
         """Return the fault of the next reply, None for a correct reply."""
-        fault = self._script.popleft() if self._script else self._random_fault()
+        fault = self._script.popleft() if self._script else self._unscripted()
         if fault is not None:
             self.happened[fault] += 1
         return fault
 
-    def _random_fault(self) -> Fault | None:
+    def _unscripted(self) -> Fault | None:
+        """Return the fault of a reply that is not scripted."""
         if not self.rates:
             return None
         faults = list(self.rates)

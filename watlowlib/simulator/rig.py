@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from watlowlib.devices.zones import make_zone
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
-from watlowlib.rig.values import Rig
+from watlowlib.rig.values import Rig, RigPort
 from watlowlib.simulator.bus import Simulated, SimulatedBus
 from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.fleet import simulated_oven
@@ -50,31 +50,44 @@ def simulated_ports(rig: Rig, *, speed: float = 1.0) -> list[SimulatedPort]:
     `tcp://` port becomes a gateway, at any port number if it is on another machine.
     """
     found = []
-    numbers = {name: n for n, name in enumerate(rig.controllers, 1)}
-    for name, port in rig.ports.items():
-        arguments = {
-            each: rig.open_arguments(each)
-            for each, controller in rig.controllers.items()
-            if controller.port == name
-        }
-        if not arguments:
-            continue
+    for name, arguments in _arguments_by_port(rig).items():
+        port = rig.ports[name]
         where, reason = _place(port.port)
+        bus: SimulatedBus | SimulatedGateway
         if port.protocol is ProtocolKind.MODBUS_TCP:
-            gateway = _gateway({numbers[each]: given for each, given in arguments.items()}, **where,
-                               speed=speed)  # fmt: skip
-            found.append(SimulatedPort(name, port.port, gateway, reason))
-            continue
-        protocol = ProtocolKind.STDBUS if port.protocol is ProtocolKind.AUTO else port.protocol
-        settings = port.serial_settings or SerialSettings.factory_for(protocol)
-        bus = SimulatedBus(
-            [_controller(given, numbers[each], protocol) for each, given in arguments.items()],
-            baudrate=settings.baudrate,
-            speed=speed,
-            **where,
-        )
+            bus = _gateway(arguments, **where, speed=speed)
+        else:
+            settings = port.serial_settings or SerialSettings.factory_for(_protocol(port))
+            controllers = _controllers(arguments, port)
+            bus = SimulatedBus(controllers, baudrate=settings.baudrate, speed=speed, **where)
         found.append(SimulatedPort(name, port.port, bus, reason))
     return found
+
+
+def simulated_controllers(rig: Rig) -> dict[str, list[Simulated]]:
+    """Return the controllers of each serial port of `rig` that has some, by the port's name."""
+    return {
+        name: _controllers(arguments, rig.ports[name])
+        for name, arguments in _arguments_by_port(rig).items()
+        if rig.ports[name].protocol is not ProtocolKind.MODBUS_TCP
+    }
+
+
+def _arguments_by_port(rig: Rig) -> dict[str, dict[int, dict[str, Any]]]:
+    """Return the arguments of `open_device` by port and by the number of the controller."""
+    found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in rig.ports}
+    for number, (name, controller) in enumerate(rig.controllers.items(), 1):
+        found[controller.port][number] = rig.open_arguments(name)
+    return {name: arguments for name, arguments in found.items() if arguments}
+
+
+def _controllers(arguments: Mapping[int, Mapping[str, Any]], port: RigPort) -> list[Simulated]:
+    return [_controller(given, number, _protocol(port)) for number, given in arguments.items()]
+
+
+def _protocol(port: RigPort) -> ProtocolKind:
+    """Return the protocol of the simulated controllers on `port`."""
+    return ProtocolKind.STDBUS if port.protocol is ProtocolKind.AUTO else port.protocol
 
 
 def _gateway(arguments: Mapping[int, Mapping[str, Any]], **options: Any) -> SimulatedGateway:
