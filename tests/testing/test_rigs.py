@@ -79,12 +79,24 @@ def test_files_elsewhere_are_written_beside_the_copy(original: Path, url: str) -
         assert sink.url == str(rig.file.parent / "run.csv")
 
 
+def test_files_of_one_name_stay_apart(original: Path) -> None:
+    original.write_text(
+        RIG + '[[record.sinks]]\nurl = "/a/b.csv"\n[[record.sinks]]\nurl = "/c/b.csv"'
+    )
+    with watlowlib.testing.rig(original) as rig:
+        names = [Path(sink.url).name for sink in load_rig(rig.file).record.sinks]
+        assert names[:2] == ["run.csv", "b.csv"]
+        assert len(set(names)) == 3
+
+
 def test_a_database_is_refused_unless_files_are_given(original: Path, tmp_path: Path) -> None:
     text = RIG.replace("data/run.csv", "postgresql://me:secret@host/lab")
     original.write_text(text.replace('rotate = ["1 day", "100 MB"]', ""))
     with pytest.raises(WatlowConfigurationError, match="simulated values") as caught:
         watlowlib.testing.rig(original).__enter__()
     assert "secret" not in str(caught.value)
+    with pytest.raises(WatlowConfigurationError, match="give a list"):
+        watlowlib.testing.rig(original, sinks="a.sqlite").__enter__()
     files = ["a.sqlite", tmp_path / "b$c.csv"]
     with watlowlib.testing.rig(original, sinks=files) as rig:
         assert [sink.url for sink in load_rig(rig.file).record.sinks] == [

@@ -129,6 +129,14 @@ def test_writes_to_both_families_are_found_by_one_name() -> None:
         bus.assert_written("setpoint", 80.5, address=2, times=1)
 
 
+def test_a_label_has_the_code_of_each_family() -> None:
+    pm = SimulatedController(1, protocol="modbus_rtu")
+    with watlowlib.testing.bus([pm, SimulatedSD(2)]) as bus:
+        with open_device(bus.port, address=2, protocol="modbus_rtu", family="sd") as sd:
+            sd.write_parameter("control_mode", "manual", confirm=True)
+        bus.assert_written("control_mode", "manual", times=1)
+
+
 def test_writes_to_a_controller_that_was_replaced_still_count() -> None:
     with watlowlib.testing.bus() as bus, open_device(bus.port) as ctl:
         ctl.set_setpoint(80.0, confirm=True)
@@ -142,6 +150,7 @@ def test_writes_to_a_controller_that_was_replaced_still_count() -> None:
         (("setpiont", 1.0), {}, "did you mean 'setpoint'"),
         (("setpoint", 99999.0), {}, "allowed is"),
         (("setpoint",), {"address": 3}, "no controller has this address"),
+        (("setpoint", 80.0), {"instance": 2}, "setpoint has 1 to 1 on this controller"),
         (("setpoint",), {"times": -1}, "give 0 or a whole number above"),
         (("process_value",), {"times": 0}, None),
     ],
@@ -161,6 +170,8 @@ def test_an_expectation_that_cannot_be_is_refused(
     ("options", "message"),
     [
         ({"speed": -1.0}, "speed=-1.0: give 0"),
+        ({"controllers": 3}, "controllers=3: give a list"),
+        ({"controllers": "12"}, "controllers='12': give a list"),
         ({"faults": None}, "faults: a bus for tests has its own"),
         ({"link": "x"}, "link: a bus for tests has its own"),
     ],

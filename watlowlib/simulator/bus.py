@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from watlowlib._internal.clock import SystemClock, Ticking
+from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind
 from watlowlib.protocol.modbus.frames import RtuFrame
@@ -105,8 +106,7 @@ class SimulatedBus(ServerThread):
     ) -> None:
         self.controllers: dict[int, Simulated] = {}
         self._oven_clock = ScaledClock(clock or SystemClock(), speed)
-        for each in controllers:
-            controller = SimulatedController(each) if isinstance(each, int) else each
+        for controller in _made(controllers):
             address = address_of(controller)
             if address in self.controllers:
                 raise WatlowConfigurationError(f"address {address} is given twice")
@@ -294,6 +294,20 @@ class SimulatedBus(ServerThread):
         for delay_s, data in self.faults.portions(fault, request, reply):
             start_s = self.wire.reply(start_s + delay_s, data)
             self._idle_from_s[controller] = start_s
+
+
+def _made(controllers: Iterable[Simulated | int]) -> list[Simulated]:
+    """Return the controllers, with those that are given as an address."""
+    wrong = WatlowConfigurationError(
+        f"controllers={shown(controllers)}: give a list of addresses or simulated controllers, "
+        "such as [1, 2]"
+    )
+    if not isinstance(controllers, Iterable):
+        raise wrong
+    made = [SimulatedController(each) if isinstance(each, int) else each for each in controllers]
+    if not all(isinstance(each, (SimulatedController, SimulatedSD)) for each in made):
+        raise wrong
+    return made
 
 
 def address_of(controller: Simulated) -> int:

@@ -89,19 +89,27 @@ def _replace_sinks(
 ) -> None:
     """Let every sink of a rig write a file in the folder of the rig."""
     if sinks is not None:
-        document.setdefault("record", {})["sinks"] = [
-            {"url": _literal(os.fspath(each))} for each in sinks
-        ]
+        if isinstance(sinks, (str, os.PathLike)):
+            raise WatlowConfigurationError(f'sinks={shown(sinks)}: give a list: ["run.sqlite"]')
+        urls = [{"url": _literal(os.fspath(each))} for each in sinks]
+        document.setdefault("record", {})["sinks"] = urls
         return
+    names: set[str] = set()
     for table, sink in zip(document.get("record", {}).get("sinks", ()), original.record.sinks):
         if sink.url.startswith(URLS):
             raise WatlowConfigurationError(
                 f"{original.path} records to {shown(sink.url)}, which would receive simulated "
                 'values; give files in its place: sinks=["run.sqlite"]'
             )
-        path, folder = Path(sink.url), original.path.parent
-        inside = path.is_relative_to(folder) and ".." not in path.parts
-        table["url"] = _literal(path.relative_to(folder).as_posix() if inside else path.name)
+        name = _name_in_copy(Path(sink.url), original.path.parent)
+        table["url"] = _literal(f"{len(names)}-{name}" if name in names else name)
+        names.add(name)
+
+
+def _name_in_copy(path: Path, folder: Path) -> str:
+    """Return the relative path of a file in `folder`, the name of a file elsewhere."""
+    inside = path.is_relative_to(folder) and ".." not in path.parts
+    return path.relative_to(folder).as_posix() if inside else path.name
 
 
 def _literal(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from watlowlib.devices.values import as_stored, checked_for_writing, label_of
-from watlowlib.errors import WatlowUnknownParameterError
+from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import Value
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, ParameterSpec, Registry
 from watlowlib.simulator.bus import Simulated, address_of
@@ -49,8 +49,8 @@ class Expectation:
     """Writes of `value` to `parameter` of some controllers; None is any value or instance.
 
     Raises:
-        WatlowUnknownParameterError: None of the controllers has the parameter.
-        WatlowConfigurationError: No such value can be written to it.
+        WatlowConfigurationError: None of the controllers has the parameter and instance, or the
+            value cannot be written to it.
     """
 
     def __init__(
@@ -60,57 +60,59 @@ class Expectation:
         value: object,
         instance: int | None,
     ) -> None:
-        self._specs = _specs_for(parameter, controllers)
-        self._spec = next(iter(self._specs.values()))
-        self._value = None if value is None else _stored(self._spec, value)
         self._instance = instance
+        self._expected: dict[Simulated, tuple[ParameterSpec, float | int | None]] = {}
+        problem: WatlowConfigurationError | None = None
+        for controller in controllers:
+            try:
+                spec = _spec_of(controller, parameter, instance)
+                stored = None if value is None else _stored(spec, value)
+                self._expected[controller] = spec, stored
+            except WatlowConfigurationError as error:
+                problem = error
+        if problem is not None and not self._expected:
+            raise problem
 
     def __str__(self) -> str:
-        if self._value is None:
-            return self._spec.name
-        return f"{self._spec.name} = {_text(self._value, label_of(self._spec, self._value))}"
+        spec, value = next(iter(self._expected.values()))
+        return spec.name + ("" if value is None else f" = {_text(value, label_of(spec, value))}")
 
     def count(self) -> int:
         """Return how often it was written."""
         return sum(
             each.parameter == spec.name
             and self._instance in (None, each.instance)
-            and (self._value is None or self._is_stored_as(spec, each.value))
-            for controller, spec in self._specs.items()
+            and (value is None or _is_same(spec, each.value, value))
+            for controller, (spec, value) in self._expected.items()
             for each in writes_of(controller)
         )
 
     def is_held(self) -> bool:
         """Whether all the controllers have the value now."""
-        instance = self._instance or 1
-        return self._value is not None and all(
-            self._is_stored_as(spec, controller.read_wire_value(spec, instance))
-            for controller, spec in self._specs.items()
+        return all(
+            value is not None
+            and _is_same(spec, controller.read_wire_value(spec, self._instance or 1), value)
+            for controller, (spec, value) in self._expected.items()
         )
 
-    def _is_stored_as(self, spec: ParameterSpec, value: Value) -> bool:
-        return isinstance(value, (int, float)) and as_stored(spec, value) == self._value
 
-
-def _specs_for(
-    parameter: str | int, controllers: Iterable[Simulated]
-) -> dict[Simulated, ParameterSpec]:
-    """Return the spec of `parameter` for each controller whose family has it."""
-    found: dict[Simulated, ParameterSpec] = {}
-    unknown: WatlowUnknownParameterError | None = None
-    for controller in controllers:
-        try:
-            found[controller] = registry_of(controller).resolve(parameter)
-        except WatlowUnknownParameterError as error:
-            unknown = error
-    if unknown is not None and not found:
-        raise unknown
-    return found
+def _spec_of(controller: Simulated, parameter: str | int, instance: int | None) -> ParameterSpec:
+    spec = registry_of(controller).resolve(parameter)
+    most = controller.instances_of(spec)
+    if instance is not None and not 1 <= instance <= most:
+        raise WatlowConfigurationError(
+            f"instance={instance!r}: {spec.name} has 1 to {most} on this controller"
+        )
+    return spec
 
 
 def _stored(spec: ParameterSpec, value: object) -> float | int:
     """Return a number or a label as it is stored after a write."""
     return as_stored(spec, checked_for_writing(spec, value, None))
+
+
+def _is_same(spec: ParameterSpec, written: Value, stored: float | int) -> bool:
+    return isinstance(written, (int, float)) and as_stored(spec, written) == stored
 
 
 def _text(value: object, label: str | None) -> str:
