@@ -97,9 +97,15 @@ def test_a_database_is_refused_unless_files_are_given(original: Path, tmp_path: 
     assert "secret" not in str(caught.value)
     with pytest.raises(WatlowConfigurationError, match="give a list"):
         watlowlib.testing.rig(original, sinks="a.sqlite").__enter__()
-    files = ["a.sqlite", tmp_path / "b$c.csv"]
+    files = ["a.sqlite", tmp_path / "b$$c.csv"]
     with watlowlib.testing.rig(original, sinks=files) as rig:
         assert [sink.url for sink in load_rig(rig.file).record.sinks] == [
             str(rig.file.parent / "a.sqlite"),
-            str(tmp_path / "b$c.csv"),
+            str(tmp_path / "b$$c.csv"),
         ]
+
+
+def test_a_port_of_modbus_tcp_is_refused(original: Path) -> None:
+    original.write_text('ports.net.port = "tcp://10.0.0.5"\ncontrollers.oven.port = "net"\n')
+    with pytest.raises(WatlowConfigurationError, match=r"ports\.net is Modbus TCP"):
+        watlowlib.testing.rig(original).__enter__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,10 @@ from watlowlib.errors import (
     WatlowUnknownParameterError,
 )
 from watlowlib.simulator import SimulatedController, SimulatedSD
+from watlowlib.simulator.bus import Simulated
 from watlowlib.testing import BusWrite, TestBus
 
-SD = {"protocol": "modbus_rtu", "family": "sd"}
+SD: dict[str, Any] = {"protocol": "modbus_rtu", "family": "sd"}
 
 
 def failure(bus: TestBus, *given: object, **options: object) -> str:
@@ -108,11 +110,16 @@ def test_writes_are_counted_by_value_address_and_instance() -> None:
             bus.assert_nothing_written()
 
 
-def test_a_value_that_was_there_already_is_named() -> None:
-    with watlowlib.testing.bus() as bus, open_device(bus.port) as ctl:
-        ctl.set_setpoint(75.0, confirm=True)
-        assert failure(bus, "setpoint", 75.0, times=1) == (
-            "setpoint = 75 was written 0 times, expected: once; nothing was written\n"
+@pytest.mark.parametrize(
+    ("unit", "options"),
+    [(SimulatedController(1, setpoint=80.1), {}), (SimulatedSD(1, setpoint=80.1), SD)],
+    ids=["pm", "sd"],
+)
+def test_a_value_that_was_there_already_is_named(unit: Simulated, options: dict[str, Any]) -> None:
+    with watlowlib.testing.bus([unit]) as bus, open_device(bus.port, **options) as ctl:
+        ctl.set_setpoint(80.1, confirm=True)
+        assert failure(bus, "setpoint", 80.1, times=1) == (
+            "setpoint = 80.1 was written 0 times, expected: once; nothing was written\n"
             "The controller has this value, and the library does not write it again."
         )
         assert "has this value" not in failure(bus, "setpoint", 76.0)
@@ -123,7 +130,7 @@ def test_writes_to_both_families_are_found_by_one_name() -> None:
     with watlowlib.testing.bus([pm, SimulatedSD(2)]) as bus:
         with open_device(bus.port, protocol="modbus_rtu") as ctl:
             ctl.set_setpoint(80.5, confirm=True)
-        with open_device(bus.port, address=2, protocol="modbus_rtu", family="sd") as sd:
+        with open_device(bus.port, address=2, **SD) as sd:
             sd.set_setpoint(80.5, confirm=True)
         bus.assert_written("setpoint", 80.5, times=2)
         bus.assert_written("setpoint", 80.5, address=2, times=1)
@@ -132,16 +139,17 @@ def test_writes_to_both_families_are_found_by_one_name() -> None:
 def test_a_label_has_the_code_of_each_family() -> None:
     pm = SimulatedController(1, protocol="modbus_rtu")
     with watlowlib.testing.bus([pm, SimulatedSD(2)]) as bus:
-        with open_device(bus.port, address=2, protocol="modbus_rtu", family="sd") as sd:
+        with open_device(bus.port, address=2, **SD) as sd:
             sd.write_parameter("control_mode", "manual", confirm=True)
         bus.assert_written("control_mode", "manual", times=1)
 
 
-def test_writes_to_a_controller_that_was_replaced_still_count() -> None:
+def test_writes_to_a_replaced_controller_and_the_new_one_count() -> None:
     with watlowlib.testing.bus() as bus, open_device(bus.port) as ctl:
         ctl.set_setpoint(80.0, confirm=True)
         bus.replace(SimulatedController(1))
-        bus.assert_written("setpoint", 80.0, address=1, times=1)
+        ctl.set_setpoint(80.0, confirm=True)
+        bus.assert_written("setpoint", 80.0, address=1, times=2)
 
 
 @pytest.mark.parametrize(

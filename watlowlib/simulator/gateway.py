@@ -106,7 +106,7 @@ class SimulatedGateway(ServerThread):
                 raise WatlowConfigurationError(
                     f"Modbus address {controller.modbus_address} is given twice"
                 )
-            controller.live_by(oven_clock)
+            controller.set_clock(oven_clock)
             self.controllers[controller.modbus_address] = controller
         self.faults = faults or FaultPlan()
         self.connections = 0
@@ -280,7 +280,7 @@ class SimulatedGateway(ServerThread):
         own = request[:1] + struct.pack(">H", register - offset) + request[3:]
         if zone in self._off:
             return self._answer_for_dead(zone, own)
-        reply = self.controllers[zone].modbus.answer(own)
+        reply = self.controllers[zone].modbus.reply_to(own)
         self._last[zone, own] = reply
         if reply[0] == WRITE_MANY or reply[0] == 6:
             reply = request[: len(reply)]

@@ -15,6 +15,7 @@ from typing import Any
 
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError
+from watlowlib.model import ProtocolKind
 from watlowlib.rig.load import load_rig, read_toml
 from watlowlib.rig.values import Rig
 from watlowlib.simulator.rig import simulated_controllers
@@ -59,9 +60,11 @@ def rig(
         folder: The folder for the copy; None for a temporary one, removed at the end.
 
     Raises:
-        WatlowConfigurationError: The file has problems, or a database as a sink.
+        WatlowConfigurationError: The file has problems, or a database as a sink, or a port of
+            Modbus TCP.
     """
     original = load_rig(file)
+    _check_ports(original)
     document = read_toml(original.path)
     _replace_sinks(document, original, sinks)
     place = Path(folder if folder is not None else tempfile.mkdtemp(prefix="watlowlib-"))
@@ -82,6 +85,15 @@ def rig(
     finally:
         if folder is None:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _check_ports(original: Rig) -> None:
+    for name in {each.port for each in original.controllers.values()}:
+        if original.ports[name].protocol is ProtocolKind.MODBUS_TCP:
+            raise WatlowConfigurationError(
+                f"{original.path}: ports.{name} is Modbus TCP, and a rig for tests has "
+                "serial lines only; test with watlowlib.simulator.gateway.SimulatedGateway and open_device"
+            )
 
 
 def _replace_sinks(

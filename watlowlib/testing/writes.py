@@ -91,7 +91,7 @@ class Expectation:
         """Whether all the controllers have the value now."""
         return all(
             value is not None
-            and _is_same(spec, controller.read_wire_value(spec, self._instance or 1), value)
+            and _is_same(spec, _held_by(controller, spec, self._instance or 1), value)
             for controller, (spec, value) in self._expected.items()
         )
 
@@ -104,6 +104,13 @@ def _spec_of(controller: Simulated, parameter: str | int, instance: int | None) 
             f"instance={instance!r}: {spec.name} has 1 to {most} on this controller"
         )
     return spec
+
+
+def _held_by(controller: Simulated, spec: ParameterSpec, instance: int) -> Value:
+    """Return the current value, in the scale of the wire."""
+    if isinstance(controller, SimulatedSD):
+        return controller.get(spec.number)  # its value on the wire is in counts
+    return controller.read_wire_value(spec, instance)
 
 
 def _stored(spec: ParameterSpec, value: object) -> float | int:
