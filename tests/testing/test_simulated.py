@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 import watlowlib
-from watlowlib import open_device
+from watlowlib import ControllerFamily, open_device
 from watlowlib.errors import (
     WatlowClosedError,
     WatlowConfigurationError,
     WatlowConnectionError,
     WatlowUnknownParameterError,
 )
+from watlowlib.registry.parameters import registry_of
 from watlowlib.simulator import SimulatedController, SimulatedSD
 from watlowlib.simulator.bus import Simulated
 from watlowlib.testing import BusWrite, TestBus
@@ -134,6 +135,14 @@ def test_writes_to_both_families_are_found_by_one_name() -> None:
             sd.set_setpoint(80.5, confirm=True)
         bus.assert_written("setpoint", 80.5, times=2)
         bus.assert_written("setpoint", 80.5, address=2, times=1)
+
+
+def test_a_parameter_of_another_family_has_its_name() -> None:
+    unit = SimulatedController(1, family="rmh", protocol="modbus_rtu")
+    spec = registry_of(ControllerFamily.RMH).resolve("alarm_source_zone")  # no PM has it
+    with watlowlib.testing.bus([unit]) as bus:
+        unit.write_wire_value(spec, 1, 2)  # as another program may write it
+        bus.assert_written("alarm_source_zone", 2, times=1)
 
 
 def test_a_label_has_the_code_of_each_family() -> None:

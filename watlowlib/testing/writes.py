@@ -9,7 +9,7 @@ from typing import NamedTuple
 from watlowlib.devices.values import as_stored, checked_for_writing, label_of
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import Value
-from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS, ParameterSpec, Registry
+from watlowlib.registry.parameters import SD_PARAMETERS, ParameterSpec, Registry, registry_of
 from watlowlib.simulator.bus import Simulated, address_of
 from watlowlib.simulator.series_sd import SimulatedSD
 
@@ -30,14 +30,16 @@ class BusWrite(NamedTuple):
         return f"{self.parameter} = {_text(self.value, self.label)} ({where})"
 
 
-def registry_of(controller: Simulated) -> Registry:
+def _registry_for(controller: Simulated) -> Registry:
     """Return the parameters of the controller's family."""
-    return SD_PARAMETERS if isinstance(controller, SimulatedSD) else PARAMETERS
+    if isinstance(controller, SimulatedSD):
+        return SD_PARAMETERS
+    return registry_of(controller.family)
 
 
 def writes_of(controller: Simulated) -> list[BusWrite]:
     """Return the accepted writes to a controller, oldest first."""
-    registry, address = registry_of(controller), address_of(controller)
+    registry, address = _registry_for(controller), address_of(controller)
     return [
         BusWrite(address, spec.name, each.instance, each.value, label_of(spec, each.value))
         for each in list(controller.writes)
@@ -97,7 +99,7 @@ class Expectation:
 
 
 def _spec_of(controller: Simulated, parameter: str | int, instance: int | None) -> ParameterSpec:
-    spec = registry_of(controller).resolve(parameter)
+    spec = _registry_for(controller).resolve(parameter)
     most = controller.instances_of(spec)
     if instance is not None and not 1 <= instance <= most:
         raise WatlowConfigurationError(
