@@ -31,6 +31,7 @@ OWN_TESTS = {
     "scale.md": "sinks/postgres/test_partitions.py",
     "service.md": "service/test_server.py",
     "snapshots.md": "snapshots/test_page.py",
+    "testing.md": "testing/test_page.py",
     "units.md": "test_units.py",
 }
 """Pages whose Python blocks need more than a line, and the tests that run them."""

@@ -256,8 +256,7 @@ class SimulatedController:
             return self._handle_write(spec, request)
         if not spec.readable:
             return ErrorReply(ErrorCode.ACCESS_DENIED)
-        tag = _wire_tag(spec)
-        value = self.read_wire_value(spec, request.instance)
+        tag, value = _wire_tag(spec), self.read_wire_value(spec, request.instance)
         return ReadReply(*request, tag, encode_value(tag, value))
 
     def _handle_write(self, spec: ParameterSpec, request: WriteRequest) -> Payload:
