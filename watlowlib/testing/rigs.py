@@ -92,7 +92,7 @@ def _check_ports(original: Rig) -> None:
         if original.ports[name].protocol is ProtocolKind.MODBUS_TCP:
             raise WatlowConfigurationError(
                 f"{original.path}: ports.{name} is Modbus TCP, and a rig for tests has "
-                "serial lines only; test with watlowlib.simulator.gateway.SimulatedGateway and open_device"
+                "serial lines only; test it with watlowlib.simulator.gateway.SimulatedGateway"
             )
 
 
