@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         WatlowProcessError,
         WatlowProtocolError,
         WatlowProtocolUnsupportedError,
+        WatlowReplayError,
         WatlowSinkDependencyError,
         WatlowSinkError,
         WatlowSinkSchemaError,
@@ -134,6 +135,7 @@ if TYPE_CHECKING:
         WatlowDeviceSnapshot,
         classify_family,
     )
+    from watlowlib.transport.replay import ReplayTransport
     from watlowlib.transport.settings import SerialSettings
 
 __version__ = "0.1.0"
@@ -183,6 +185,7 @@ __all__ = [
     "Reading",
     "Recording",
     "RecordingInfo",
+    "ReplayTransport",
     "Rig",
     "Rule",
     "RuleWrite",
@@ -237,6 +240,7 @@ __all__ = [
     "WatlowProcessError",
     "WatlowProtocolError",
     "WatlowProtocolUnsupportedError",
+    "WatlowReplayError",
     "WatlowSinkDependencyError",
     "WatlowSinkError",
     "WatlowSinkSchemaError",
@@ -298,6 +302,7 @@ _NAMES_BY_MODULE = {
     "sync.profiles": "DEVICE_PROFILES DeviceProfile EZZONE_PROFILE SERIES_SD_PROFILE profile_named",
     "sync.values": "Capability DeviceHealth classify_family DeviceSnapshot "
     "ParameterEntry WatlowDeviceSnapshot Availability",
+    "transport.replay": "ReplayTransport",
     "transport.settings": "SerialSettings",
 }
 """The public names by the submodule that defines them; all others are in `errors`."""

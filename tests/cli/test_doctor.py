@@ -87,6 +87,10 @@ def test_a_bundle_of_a_rig_has_frames_and_no_password(
         files = {name: archive.read(name).decode("utf-8") for name in archive.namelist()}
     assert "address 1 sent 55 ff 05 10" in files["log.txt"]
     assert "address 1 sent" not in output.err
+    lines = [json.loads(line) for line in files["wire.jsonl"].splitlines()]
+    assert {line["port"] for line in lines if "port" in line} == {bus.port}
+    assert "55 ff 05 10" in {line["raw"][:11] for line in lines if line["what"] == "sent"}
+    assert "timeout" in {line["what"] for line in lines}
     (identity,) = json.loads(files["identity.json"])
     assert identity["serial_number"] == 200001
     for secret in ("hunter22", "secret-from-the-environment", "zoe-x"):

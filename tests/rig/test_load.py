@@ -35,6 +35,7 @@ temperature_unit = "F"
 retries = 0
 [ports.line2]
 port = "./ttyV0"
+capture = "wire.jsonl"
 protocol = "modbus_rtu"
 parity = "E"
 timeout = 1
@@ -105,6 +106,7 @@ def test_a_small_file_has_the_defaults_of_open_device_and_the_command(load: Load
     defaults = dict(watlowlib.open_device.__kwdefaults__)
     assert defaults.pop("name") is None
     assert defaults.pop("wait_for_port") is False
+    defaults.pop("capture_bytes")
     assert defaults.pop("protocol") is None  # that of the port
     assert rig.open_arguments("oven") == {
         "port": "/dev/ttyUSB0",
@@ -198,6 +200,7 @@ def test_the_values_of_a_file_are_the_arguments_of_open_device(load: Load, tmp_p
         "zone": None,
         "gateway_offset": 5000,
         "offset": None,
+        "capture": str(tmp_path / "wire.jsonl"),
     }
     oven = rig.open_arguments("oven top")
     assert (oven["address"], oven["retries"], oven["temperature_unit"]) == (16, 0, "F")

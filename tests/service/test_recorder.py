@@ -87,6 +87,9 @@ def test_a_file_with_problems_changes_nothing(rig_file: RigFile, line1: Simulate
         rig_file.write(ports='baudrate = 9600\nprotocol = "modbus_rtu"')
         with pytest.raises(WatlowConfigurationError, match="cannot change the protocol"):
             service.reload()
+        rig_file.write(ports='capture = "wire.jsonl"')
+        with pytest.raises(WatlowConfigurationError, match="or the capture of a port that is in"):
+            service.reload()
         assert (service.fleet, service._writers) == before
         assert service.reloads == 0
         advance(clock, 1.0)

@@ -8,6 +8,8 @@ import time
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol, TypeAlias
 
 import pytest
@@ -16,6 +18,8 @@ from tests.rfc2217_server import Rfc2217Server
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowClosedError, WatlowConnectionError, WatlowTimeoutError
 from watlowlib.transport.base import Transport
+from watlowlib.transport.capture import CapturedTransport
+from watlowlib.transport.capture_options import CaptureOptions
 from watlowlib.transport.scripted import ScriptedTransport
 from watlowlib.transport.serial_port import SerialTransport
 from watlowlib.transport.tcp_port import TcpTransport
@@ -142,6 +146,21 @@ class Rfc2217Peer(PtyPeer):
         super().disconnect()
 
 
+class CapturedPeer(PtyPeer):
+    """A pty whose port is captured."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = TemporaryDirectory()
+        options = CaptureOptions(Path(self._folder.name) / "wire.jsonl")
+        self.transport = CapturedTransport(self.transport, options)
+
+    def disconnect(self) -> None:
+        super().disconnect()
+        if not self.transport.is_open:
+            self._folder.cleanup()
+
+
 PeerKind: TypeAlias = type[ScriptedPeer] | type[PtyPeer] | type[SocketPeer]
 KINDS: dict[str, PeerKind] = {
     "scripted": ScriptedPeer,
@@ -149,6 +168,7 @@ KINDS: dict[str, PeerKind] = {
     "socket": SocketPeer,
     "tcp": TcpPeer,
     "rfc2217": Rfc2217Peer,
+    "captured": CapturedPeer,
 }
 
 

@@ -57,9 +57,10 @@ def command(frame: tuple[str, ...], protocol: str | None, as_json: bool) -> None
     for number, text in _frames(frame):
         for each in explainer.explain(*text):
             if as_json:
-                print(json_text(_row(each, number)))
+                print(json_text({"line": number, **row_of(each)}))
             else:
-                print(*[""] * bool(explained), *_lines(each, number), sep="\n")
+                where = "" if number is None else f"line {number}: "
+                print(*[""] * bool(explained), *lines_of(each, where), sep="\n")
             explained += 1
             damaged += bool(each.problems)
     if damaged:
@@ -135,8 +136,8 @@ def _frames_in(file: TextIO, name: str) -> Iterator[tuple[int, FrameText]]:
         print(f"{lines} without a frame skipped", file=sys.stderr)
 
 
-def _lines(frame: Explanation, line: int | None) -> Iterator[str]:
-    where = "" if line is None else f"line {line}: "
+def lines_of(frame: Explanation, where: str) -> Iterator[str]:
+    """Yield the lines that explain a frame; the first one begins with `where`."""
     yield f"{where}{NAMES[frame.protocol]}, {frame.kind}, {len(frame.data)} bytes"
     for field in frame.fields:
         yield f"  {field.name:<14} {_hex(field.data):<17} {_meaning(field)}".rstrip()
@@ -177,9 +178,9 @@ def place_text(match: Match) -> str:
     return f"map {' and '.join(map(str, match.data_maps))}"
 
 
-def _row(frame: Explanation, line: int | None) -> dict[str, Any]:
+def row_of(frame: Explanation) -> dict[str, Any]:
+    """Return a frame as `--json` prints it."""
     return {
-        "line": line,
         "protocol": frame.protocol,
         "kind": frame.kind,
         "data": frame.data.hex(" "),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -33,7 +35,8 @@ from watlowlib.transport.urls import is_tcp
     "other programs that use the port, latency timer, noise, echo, protocol, baud rate, parity, "
     "addresses, replies, word order, data map and units. Each finding comes with advice. Only "
     "reads are sent. A port without controllers takes about a minute. --bundle also packs "
-    "versions, settings, findings, identities, counters and the log, without passwords.",
+    "versions, settings, findings, identities, counters, the log and a capture of the reads, "
+    "without passwords.",
     examples=(
         "watlowlib doctor /dev/ttyUSB0",
         "watlowlib doctor --config rig.toml --bundle report.zip",
@@ -67,18 +70,25 @@ def command(
     if bundle is not None:
         check_bundle_path(bundle)
     findings: list[Finding] = []
-    with RunLog() if bundle else nullcontext() as log, availability_log_off():
-        for name, arguments in ports.items():
-            for finding in _examine(name, arguments):
-                if as_json:
-                    print_json([asdict(finding)])
-                else:
-                    console().print(text_of(finding, findings[-1] if findings else None))
-                findings.append(finding)
+    with ExitStack() as stack:
+        log = stack.enter_context(RunLog()) if bundle else None
+        folder = stack.enter_context(TemporaryDirectory()) if bundle else None
+        capture = None if folder is None else Path(folder) / "wire.jsonl"
+        with availability_log_off():
+            for name, arguments in ports.items():
+                for finding in _examine(name, {**arguments, "capture": capture}):
+                    if as_json:
+                        print_json([asdict(finding)])
+                    else:
+                        console().print(text_of(finding, findings[-1] if findings else None))
+                    findings.append(finding)
+        if bundle is not None:
+            settings = {"port": port, "config": config, **options}
+            lines = log.lines if log else ()
+            write_bundle(
+                bundle, findings, log=lines, settings=settings, rig_file=config, capture=capture
+            )
     if bundle is not None:
-        settings = {"port": port, "config": config, **options}
-        lines = log.lines if log else ()
-        write_bundle(bundle, findings, log=lines, settings=settings, rig_file=config)
         console(stderr=True).print(
             f"{shown(bundle)} is written; check its contents before you send it: it has the "
             "serial numbers of the controllers, and with --config the contents of the rig file"

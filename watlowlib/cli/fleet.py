@@ -83,13 +83,13 @@ def running_service(line: Line, rig: Rig | None) -> ServiceClient | None:
     return client
 
 
-def open_fleet(manager: WatlowManager, line: Line, rig: Rig | None) -> None:
-    """Open the controllers and add them to `manager`."""
+def open_fleet(manager: WatlowManager, line: Line, rig: Rig | None, **capture: str | int) -> None:
+    """Open the controllers and add them to `manager`; `capture` has arguments of `add`."""
     if rig is None:
-        _open_port(manager, line)
+        _open_port(manager, line, capture)
         return
     for name in chosen(rig, line):
-        arguments = with_options(line, dict(rig.open_arguments(name)))
+        arguments = with_options(line, {**rig.open_arguments(name), **capture})
         manager.add(name, arguments.pop("port"), **arguments)
 
 
@@ -114,7 +114,7 @@ def chosen(rig: Rig, line: Line) -> list[str]:
     return names
 
 
-def _open_port(manager: WatlowManager, line: Line) -> None:
+def _open_port(manager: WatlowManager, line: Line, capture: dict[str, Any]) -> None:
     port = line.port or ""
     addresses = line.address or (1,)
     names = line.name or tuple(f"{each}@{port.removeprefix('/dev/')}" for each in addresses)
@@ -123,7 +123,7 @@ def _open_port(manager: WatlowManager, line: Line) -> None:
             f"--name has {len(names)} names for {len(addresses)} addresses; give one for each"
         )
     for name, address in zip(names, addresses):
-        manager.add(name, port, address=address, **with_options(line, {}))
+        manager.add(name, port, address=address, **with_options(line, dict(capture)))
 
 
 def with_options(line: Line, arguments: dict[str, Any]) -> dict[str, Any]:

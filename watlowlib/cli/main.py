@@ -50,6 +50,7 @@ COMMANDS = (
     "serve",
     "parameters",
     "decode",
+    "replay",
     "raw",
     "simulate",
 )

@@ -146,6 +146,28 @@ def rotation_options(function: Callable[..., None]) -> Callable[..., None]:
     return packed
 
 
+def capture_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a capture; their values are the argument `capture` of the command."""
+
+    @wraps(function)
+    def packed(capture: str | None, capture_bytes: int | None, **given: Any) -> None:
+        if capture is None and capture_bytes is not None:
+            raise click.UsageError("--capture-bytes needs --capture FILE")
+        options = {"capture": capture, "capture_bytes": capture_bytes}
+        function(capture={name: each for name, each in options.items() if each}, **given)
+
+    for option in (
+        click.option(
+            "--capture-bytes", type=int, metavar="N", help="Of the capture.  [default: 50,000,000]"
+        ),
+        click.option(
+            "--capture", metavar="FILE", help="Write all bytes on the ports to this file."
+        ),
+    ):
+        packed = option(packed)
+    return packed
+
+
 def line_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options of `Line` to a command, which gets them as its argument `line`."""
 

@@ -20,6 +20,7 @@ from watlowlib.cli.options import (
     PORT,
     SHOW_UNIT,
     Line,
+    capture_options,
     line_options,
     rotation_options,
 )
@@ -101,6 +102,7 @@ from watlowlib.views.web.serving import DEFAULT_HOST
     help="A file or postgresql://...; may be repeated.  [default: the rig file's sinks]",
 )
 @rotation_options
+@capture_options
 @click.option("--anyway", is_flag=True, help="Start also when no controller replies.")
 @click.option("--web", type=TCP_PORT, metavar="PORT", help="Serve a live page on this port.")
 @click.option(
@@ -120,6 +122,7 @@ def command(
     outputs: tuple[str, ...],
     rotation: dict[str, Any],
     events: bool,
+    capture: dict[str, Any],
     anyway: bool,
     web: int | None,
     web_host: str | None,
@@ -142,9 +145,9 @@ def command(
             screen.print(f"metrics: {stack.enter_context(metrics).url}")
         manager = stack.enter_context(WatlowManager())
         if simulate is None:
-            open_fleet(manager, line, rig)
+            open_fleet(manager, line, rig, **capture)
         else:
-            _add_simulated(manager, simulate, speed, line.unit or "F", stack)
+            _add_simulated(manager, simulate, speed, stack, line.unit or "F", **capture)
         recording = record(manager, **arguments, events=events)
         check_first(manager, recording, arguments, screen, anyway=anyway)
         if as_json:
@@ -207,12 +210,12 @@ def _usable_rules(
 
 
 def _add_simulated(
-    manager: WatlowManager, count: int, speed: float, unit: str, stack: ExitStack
+    manager: WatlowManager, count: int, speed: float, stack: ExitStack, unit: str, **capture: Any
 ) -> None:
     fleet = simulated_fleet(count, temperature_unit=unit)
     bus = stack.enter_context(SimulatedBus(fleet, speed=speed))
     for address in bus.controllers:
-        manager.add(f"oven_{address}", bus.port, address=address, temperature_unit=unit)
+        manager.add(f"oven_{address}", bus.port, address=address, temperature_unit=unit, **capture)
 
 
 def _open_page(

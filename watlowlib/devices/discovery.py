@@ -76,6 +76,7 @@ def find_devices(
     parity: str = "N",
     timeout_s: float = TIMEOUT_S,
     progress: ProbeCallback | None = None,
+    capture: str | os.PathLike[str] | None = None,
 ) -> list[Probe]:
     """Search for controllers with reads only; nothing is written.
 
@@ -91,6 +92,7 @@ def find_devices(
         parity: "N", "E" or "O", on Modbus RTU.
         timeout_s: Seconds to wait for each reply.
         progress: Called with each result, in the thread of its port.
+        capture: A file for a capture of all ports, as in `open_device`.
 
     Returns:
         One result per probe, ports in the order given. A result with `info` is a controller.
@@ -131,6 +133,7 @@ def find_devices(
         parity,
         as_positive("timeout_s", timeout_s, 60.0, "seconds"),
         progress,
+        capture,
     )
     if not names:
         return []
@@ -151,6 +154,7 @@ class _Search:
     parity: str
     timeout_s: float
     progress: ProbeCallback | None
+    capture: str | os.PathLike[str] | None
     stopped: bool = False
 
     def port(self, name: str) -> list[Probe]:
@@ -225,6 +229,7 @@ class _Search:
             family=family,
             timeout_s=self.timeout_s,
             retries=0,
+            capture=self.capture,
         )
 
     def _report(self, probe: Probe) -> Probe:

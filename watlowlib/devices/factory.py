@@ -34,6 +34,7 @@ from watlowlib.protocol.port_pool import Lease, acquire_lease
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.registry.parameters import registry_of
 from watlowlib.transport.base import Transport
+from watlowlib.transport.capture_options import CAPTURE_BYTES, CaptureOptions
 from watlowlib.transport.settings import SerialSettings
 from watlowlib.transport.urls import is_tcp, server_of
 from watlowlib.units import as_scale
@@ -67,6 +68,8 @@ def open_device(
     gateway_offset: int = GATEWAY_OFFSET,
     offset: int | None = None,
     wait_for_port: bool = False,
+    capture: str | os.PathLike[str] | None = None,
+    capture_bytes: int = CAPTURE_BYTES,
 ) -> Controller:
     """Open a controller.
 
@@ -108,6 +111,9 @@ def open_device(
         offset: The offset of this zone, where it is another one.
         wait_for_port: Whether to return also if the port cannot be opened yet. Reads then raise
             `WatlowConnectionError`, and try again to open it, with a back-off.
+        capture: A file for a capture of the port: all bytes with their times, for
+            `watlowlib replay` and `ReplayTransport`. A file that exists is appended to.
+        capture_bytes: The most bytes of the capture, in two files; the oldest are lost.
 
     Raises:
         WatlowConfigurationError: An argument is out of range, no file can store the name, or the
@@ -136,10 +142,11 @@ def open_device(
     station = f"{address}" if zone is None else f"zone{zone}"
     label = name or f"{station}@{label.removeprefix('/dev/')}"
     check_storable("name", label)
+    options = CaptureOptions.checked(capture, capture_bytes)
 
     def open_as(kind: ProtocolKind) -> Controller:
         settings = serial_settings or default_settings(kind)
-        lease = acquire_lease(source, settings, kind, wait_for_port=wait_for_port)
+        lease = acquire_lease(source, settings, kind, wait_for_port=wait_for_port, capture=options)
         try:
             driver = _driver(lease, address, policy, product, layout, limit, part)
         except BaseException:

@@ -21,6 +21,7 @@ from watlowlib.diagnosis.findings import Finding, text_of
 from watlowlib.diagnosis.redact import Redactor
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.rig.load import read_toml
+from watlowlib.transport.capture_lines import read_capture
 
 PACKAGES = (
     "watlowlib-threaded",
@@ -93,8 +94,9 @@ def write_bundle(
     log: Iterable[str] = (),
     settings: Mapping[str, Any] | None = None,
     rig_file: str | os.PathLike[str] | None = None,
+    capture: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write a zip file with versions, settings, findings, identities, counters and log.
+    """Write a zip file with versions, settings, findings, identities, counters, log and a capture.
 
     Passwords, and the names of the user, the home folder and the computer are replaced.
 
@@ -104,6 +106,7 @@ def write_bundle(
         log: The lines of a log, such as `RunLog.lines`.
         settings: With which arguments the findings were made.
         rig_file: A rig file; its contents are packed as JSON, without comments.
+        capture: A capture, such as that of `examine`; if there is no such file, none is packed.
 
     Raises:
         WatlowConfigurationError: The file exists, or its folder does not.
@@ -128,6 +131,8 @@ def write_bundle(
         lines = map(text_of, known, [None, *known])
         archive.writestr("findings.txt", redactor.text("\n".join(lines)))
         archive.writestr("log.txt", redactor.text("\n".join(log)))
+        if capture is not None and Path(capture).exists():
+            archive.writestr("wire.jsonl", _capture(capture, redactor))
     try:
         with file.open("xb") as target:
             target.write(buffer.getvalue())
@@ -153,6 +158,20 @@ def versions() -> dict[str, str | None]:
 
 def _details(finding: Finding) -> dict[str, Any]:
     return {"subject": finding.subject, **finding.details}
+
+
+def _capture(path: str | os.PathLike[str], redactor: Redactor) -> str:
+    """Return the lines of a capture; its bytes in hex may look like a name, and stay."""
+    lines = (
+        json.dumps(
+            {
+                key: each if key == "raw" else redactor.value(each)
+                for key, each in line.fields.items()
+            }
+        )
+        for line in read_capture(path)
+    )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _rig(path: str | os.PathLike[str]) -> dict[str, Any]:

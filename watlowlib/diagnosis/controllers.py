@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -28,7 +29,11 @@ MODBUS_OPTION = {
 
 
 def check_controller(
-    tried: Tried, timeout_s: float, unit: Unit | None, given: Mapping[str, Any]
+    tried: Tried,
+    timeout_s: float,
+    unit: Unit | None,
+    given: Mapping[str, Any],
+    capture: str | os.PathLike[str] | None = None,
 ) -> Iterator[Finding]:
     """Open the controller and run all checks of it."""
     probe, info = tried.probe, tried.probe.info
@@ -44,6 +49,7 @@ def check_controller(
             family=info.family,
             timeout_s=timeout_s,
             retries=0,
+            capture=capture,
         ) as ctl:
             yield check_replies(ctl, subject)
             if probe.protocol.is_modbus:

@@ -20,6 +20,9 @@ from watlowlib.errors import WatlowError
 from watlowlib.model import ProtocolKind, Unit
 from watlowlib.protocol.line import QUIET_S
 from watlowlib.protocol.modbus.mbap import whole_size
+from watlowlib.transport.base import Transport
+from watlowlib.transport.capture import CapturedTransport
+from watlowlib.transport.capture_options import CaptureOptions
 from watlowlib.transport.serial_port import SerialTransport
 from watlowlib.transport.settings import SerialSettings
 from watlowlib.transport.tcp_port import TcpTransport
@@ -43,6 +46,7 @@ def examine(
     declared: Declared | None = None,
     zones: Sequence[Mapping[str, Any]] = (),
     progress: ProbeCallback | None = None,
+    capture: str | os.PathLike[str] | None = None,
 ) -> Iterator[Finding]:
     """Check a port and the controllers on it with reads only; nothing is written.
 
@@ -60,6 +64,7 @@ def examine(
             as in a rig file; they are compared with what is found.
         zones: The same for each zone of a gateway. The port is searched for no others then.
         progress: Called with each probe of the search, in another thread.
+        capture: A file for a capture of the port, as in `open_device`.
 
     Yields:
         The findings, as soon as they are known.
@@ -83,6 +88,7 @@ def examine(
         given,
         tuple(zones),
         progress,
+        capture,
     )
     examination.search([], examination.protocols, parity or "N")  # checks the arguments
     return examination.run()
@@ -102,10 +108,11 @@ class _Examination:
     declared: Declared
     zones: tuple[Mapping[str, Any], ...]
     progress: ProbeCallback | None
+    capture: str | os.PathLike[str] | None
 
     def run(self) -> Iterator[Finding]:
         """Run the checks; without a usable port only those of the port."""
-        usable = yield from _check_port(self.port, self.addresses[0])
+        usable = yield from _check_port(self.port, self.addresses[0], self.capture)
         if not usable:
             return
         for zone in self.zones:
@@ -119,7 +126,7 @@ class _Examination:
             given = self.declared.get(each.probe.address or 0, {})
             scale = given.get("temperature_unit")
             unit = self.unit if scale is None else Unit(scale)
-            yield from check_controller(each, self.timeout_s, unit, given)
+            yield from check_controller(each, self.timeout_s, unit, given, self.capture)
 
     def _search_all(self) -> list[Tried]:
         """Search with the usual parity, and with the others if nothing replies."""
@@ -142,6 +149,7 @@ class _Examination:
             parity=parity,
             timeout_s=self.timeout_s,
             progress=self.progress,
+            capture=self.capture,
         )
         stdbus = ProtocolKind.STDBUS
         return [Tried(each, "N" if each.protocol is stdbus else parity) for each in probes]
@@ -166,7 +174,9 @@ def longest_s(
     return seconds
 
 
-def _check_port(name: str, address: int) -> Generator[Finding, None, bool]:
+def _check_port(
+    name: str, address: int, capture: str | os.PathLike[str] | None
+) -> Generator[Finding, None, bool]:
     """Check the port without a controller; return whether it can be used."""
     local = "://" not in name
     for check in (check_name, check_permission, check_users) if local else (check_name,):
@@ -176,7 +186,9 @@ def _check_port(name: str, address: int) -> Generator[Finding, None, bool]:
             return False  # requests here would disturb another program that has the port open
     if is_tcp(name):
         return (yield from _check_server(name))
-    transport = SerialTransport(name, SerialSettings())
+    transport: Transport = SerialTransport(name, SerialSettings())
+    if options := CaptureOptions.checked(capture):
+        transport = CapturedTransport(transport, options)
     try:
         transport.open()
         yield Finding("opening", name, Result.OK, "the port can be opened")

@@ -14,7 +14,6 @@ recorder and the sinks for its method `record_to_sink`.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -33,7 +32,14 @@ from watlowlib.devices.targets import Parameters, as_list, names_of
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.members import Members
 from watlowlib.manager.polling import FleetPoll, PortGroup, PortGroups
-from watlowlib.manager.results import DeviceResult, ErrorPolicy, FleetStats, call, result_of
+from watlowlib.manager.results import (
+    DeviceResult,
+    ErrorPolicy,
+    FleetStats,
+    apply_policy,
+    call,
+    result_of,
+)
 from watlowlib.model import (
     AcquisitionSummary,
     ControllerFamily,
@@ -47,10 +53,8 @@ from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.plan import Rates
 from watlowlib.streaming.recorder import OverflowPolicy, record
 from watlowlib.transport.base import Transport
+from watlowlib.transport.capture_options import CAPTURE_BYTES
 from watlowlib.transport.settings import SerialSettings
-
-if sys.version_info < (3, 11):
-    from exceptiongroup import ExceptionGroup
 
 T = TypeVar("T")
 M = TypeVar("M", bound="WatlowManager")
@@ -124,6 +128,8 @@ class WatlowManager(NotCopied):
         zone: int | None = None,
         gateway_offset: int = 5000,
         offset: int | None = None,
+        capture: str | os.PathLike[str] | None = None,
+        capture_bytes: int = CAPTURE_BYTES,
     ) -> Controller:
         """Add a controller; its name here and in samples must not be taken.
 
@@ -156,6 +162,8 @@ class WatlowManager(NotCopied):
             zone=zone,
             gateway_offset=gateway_offset,
             offset=offset,
+            capture=capture,
+            capture_bytes=capture_bytes,
         )
         try:
             self._members.add(name, controller, owned=True)
@@ -189,7 +197,8 @@ class WatlowManager(NotCopied):
                 every read failed.
         """
         poll = self._plan(parameters, names, instances)
-        return self._apply_policy({name: result_of(reads) for name, reads in poll.reads().items()})
+        results = {name: result_of(reads) for name, reads in poll.reads().items()}
+        return apply_policy(self.error_policy, results)
 
     def execute_each(
         self, op: Callable[[Controller], T], names: str | Iterable[str] | None = None
@@ -215,7 +224,7 @@ class WatlowManager(NotCopied):
         def call_group(group: PortGroup) -> dict[str, DeviceResult[T]]:
             return {name: call(op, controller) for name, controller in group.items()}
 
-        return self._apply_policy(self._port_groups(names).run(call_group))
+        return apply_policy(self.error_policy, self._port_groups(names).run(call_group))
 
     def record_to_sink(
         self,
@@ -380,13 +389,6 @@ class WatlowManager(NotCopied):
     def _pipe(self, *args: Any, **options: Any) -> AcquisitionSummary:
         """Write a recording; a subclass may return a summary of another class."""
         return pipe(*args, **options)
-
-    def _apply_policy(self, results: dict[str, DeviceResult[T]]) -> dict[str, DeviceResult[T]]:
-        """Return `results`; with `ErrorPolicy.RAISE` raise the errors among them."""
-        errors = [result.error for result in results.values() if result.error is not None]
-        if errors and self.error_policy is ErrorPolicy.RAISE:
-            raise ExceptionGroup(f"{len(errors)} of {len(results)} controllers failed", errors)
-        return results
 
 
 @contextmanager

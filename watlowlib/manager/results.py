@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -11,6 +12,9 @@ from watlowlib.devices.controller import Controller
 from watlowlib.devices.sampling import SampleResult
 from watlowlib.model import ProtocolKind, Sample
 from watlowlib.protocol.stats import DeviceStats, PortStats
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
 
 T = TypeVar("T")
 
@@ -86,3 +90,13 @@ def call(op: Callable[[Controller], T], controller: Controller) -> DeviceResult[
         return DeviceResult.success(op(controller), controller.protocol)
     except Exception as error:  # noqa: BLE001 - any error is this controller's result
         return DeviceResult.failure(error, controller.protocol)
+
+
+def apply_policy(
+    policy: ErrorPolicy, results: dict[str, DeviceResult[T]]
+) -> dict[str, DeviceResult[T]]:
+    """Return `results`; with `ErrorPolicy.RAISE` raise the errors among them."""
+    errors = [result.error for result in results.values() if result.error is not None]
+    if errors and policy is ErrorPolicy.RAISE:
+        raise ExceptionGroup(f"{len(errors)} of {len(results)} controllers failed", errors)
+    return results

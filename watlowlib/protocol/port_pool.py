@@ -25,6 +25,7 @@ from watlowlib.protocol.late_replies import PendingReplies
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.transport.base import Transport
+from watlowlib.transport.capture_options import CaptureOptions
 from watlowlib.transport.serial_port import SerialTransport
 from watlowlib.transport.settings import SerialSettings
 from watlowlib.transport.urls import is_tcp, server_of
@@ -42,10 +43,17 @@ Client: TypeAlias = "StdBusClient | ModbusClient | ModbusTcpClient"
 class SharedPort(NotCopied):
     """An open port and the number of its users; one for each `key`."""
 
-    def __init__(self, client: Client, settings: SerialSettings, protocol: ProtocolKind) -> None:
+    def __init__(
+        self,
+        client: Client,
+        settings: SerialSettings,
+        protocol: ProtocolKind,
+        capture: CaptureOptions | None,
+    ) -> None:
         self.client = client
         self.settings = settings
         self.protocol = protocol
+        self.capture = capture
         self.users = 0
         self.claims: dict[Lease, tuple[int, range]] = {}
         """The registers that zones of gateways have, each with the address of its gateway."""
@@ -150,6 +158,7 @@ def acquire_lease(
     protocol: ProtocolKind,
     *,
     wait_for_port: bool = False,
+    capture: CaptureOptions | None = None,
 ) -> Lease:
     """Return a lease of the port `source`; open the port if it is not in use.
 
@@ -158,6 +167,7 @@ def acquire_lease(
         settings: The serial settings; all users of a port must give the same. Modbus TCP has none.
         protocol: The wire protocol; all users of a port must give the same.
         wait_for_port: Whether a port that cannot be opened yet is left to be opened later.
+        capture: Where to write a capture of the port; None also for a port that has one.
 
     Raises:
         WatlowConfigurationError: The port is in use here with other settings or another
@@ -167,7 +177,7 @@ def acquire_lease(
     with suppress(IndexError):
         while True:
             _abandoned.popleft().release()
-    lease = Lease(_find_or_add(source, settings, protocol))
+    lease = Lease(_find_or_add(source, settings, protocol, capture))
     try:
         lease.client.port.open(wait_for_port=wait_for_port)
     except BaseException:
@@ -177,7 +187,10 @@ def acquire_lease(
 
 
 def _find_or_add(
-    source: str | Transport, settings: SerialSettings, protocol: ProtocolKind
+    source: str | Transport,
+    settings: SerialSettings,
+    protocol: ProtocolKind,
+    capture: CaptureOptions | None,
 ) -> SharedPort:
     """Return the shared port with one more user; wait if the port is being closed."""
     deadline = Deadline.after(CLOSING_S)
@@ -188,10 +201,18 @@ def _find_or_add(
             if shared is None or shared.users:
                 if shared is None:
                     client = _make_client(source, settings, protocol)
+                    if capture is not None:
+                        # Imported here to keep the import time low without a capture.
+                        from watlowlib.transport.capture import CapturedTransport
+
+                        line = client.port.line
+                        line.transport = CapturedTransport(
+                            line.transport, capture, protocol, settings
+                        )
                     client.pending_replies.add_earlier(_pending_replies.pop((key, protocol), None))
-                    shared = SharedPort(client, settings, protocol)
+                    shared = SharedPort(client, settings, protocol, capture)
                     _ports.append(shared)
-                _check_agreement(shared, settings, protocol)
+                _check_agreement(shared, settings, protocol, capture)
                 shared.users += 1
                 return shared
         # Its last user is closing it.
@@ -235,6 +256,7 @@ def _make_tcp_client(source: str | Transport) -> ModbusTcpClient:
 
 def _transport_key(transport: Transport) -> str:
     """Return the text that identifies a transport's port, by its current device name."""
+    transport = getattr(transport, "captured", transport)
     device = getattr(transport, "device", None)
     return port_key(device) if isinstance(device, str) else f"transport {id(transport):#x}"
 
@@ -256,7 +278,12 @@ def port_key(name: str, windows: bool = os.name == "nt") -> str:
     return os.path.realpath(name)
 
 
-def _check_agreement(shared: SharedPort, settings: SerialSettings, protocol: ProtocolKind) -> None:
+def _check_agreement(
+    shared: SharedPort,
+    settings: SerialSettings,
+    protocol: ProtocolKind,
+    capture: CaptureOptions | None,
+) -> None:
     for what, current, given in (
         ("protocol", shared.protocol, protocol),
         ("serial settings", shared.settings, settings),
@@ -267,3 +294,10 @@ def _check_agreement(shared: SharedPort, settings: SerialSettings, protocol: Pro
                 "all controllers on one port need the same protocol and settings",
                 context=ErrorContext(port=shared.client.port.name),
             )
+    if capture not in (None, shared.capture):
+        now = f"with the capture {shared.capture.path}" if shared.capture else "without a capture"
+        raise WatlowConfigurationError(
+            f"this port is already open {now}; give the capture where the port is opened first, "
+            "and another one nowhere",
+            context=ErrorContext(port=shared.client.port.name),
+        )

@@ -128,10 +128,15 @@ def _rig(file: Path, tables: RigTable) -> Rig:
 
 
 def _located(folder: Path, table: PortTable) -> dict[str, Any]:
-    """Return the port, a relative path from `folder` on, and its protocol."""
+    """Return the port and the capture, relative paths from `folder` on, and the protocol."""
     given = "protocol" in table.model_fields_set
     protocol = table.protocol if given else default_protocol(table.port)
-    return {"port": located_port(folder, table.port), "protocol": protocol}
+    capture = None if table.capture is None else str(folder / table.capture)
+    return {
+        "port": located_port(folder, table.port),
+        "protocol": protocol,
+        "capture": capture,
+    }
 
 
 def _record(file: Path, table: RecordTable) -> RigRecord:

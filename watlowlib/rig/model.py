@@ -111,6 +111,9 @@ class PortTable(Table):
     )
     retries: int = Field(1, ge=0, le=100, description="a whole number from 0 to 100")
     temperature_unit: Scale | None = Field(None, description="C or F")
+    capture: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="a file, such as wire.jsonl"
+    )
 
 
 class ControllerTable(Table):

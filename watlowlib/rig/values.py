@@ -60,6 +60,7 @@ class RigPort:
     timeout: float
     retries: int
     temperature_unit: str | None
+    capture: str | None
 
     @property
     def serial_settings(self) -> SerialSettings | None:
@@ -183,6 +184,7 @@ class Rig:
             "zone": controller.zone,
             "gateway_offset": controller.gateway_offset,
             "offset": controller.offset,
+            "capture": port.capture,
         }
 
     def record_arguments(self) -> dict[str, Any]:

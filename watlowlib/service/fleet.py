@@ -12,7 +12,7 @@ from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.manager.results import ErrorPolicy
 from watlowlib.model import ProtocolKind
-from watlowlib.rig.values import Rig
+from watlowlib.rig.values import Rig, RigPort
 
 
 class Member(NamedTuple):
@@ -75,8 +75,13 @@ def _check_settings(rig: Rig, earlier: Rig) -> None:
     open_ports = {port.port: port for port in earlier.ports.values()}
     for name, port in rig.ports.items():
         before = open_ports.get(port.port, port)
-        if (port.protocol, port.serial_settings) != (before.protocol, before.serial_settings):
+        if _fixed(port) != _fixed(before):
             raise WatlowConfigurationError(
-                f"{rig.path}: ports.{name}: a reload cannot change the protocol or the serial "
-                "settings of a port that is in use; stop the service and start it again"
+                f"{rig.path}: ports.{name}: a reload cannot change the protocol, the serial "
+                "settings or the capture of a port that is in use; stop the service and start it "
+                "again"
             )
+
+
+def _fixed(port: RigPort) -> tuple[object, ...]:
+    return port.protocol, port.serial_settings, port.capture
