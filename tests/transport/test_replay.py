@@ -21,10 +21,16 @@ from watlowlib import (
     open_device,
     record,
 )
-from watlowlib._internal.clock import Deadline
+from watlowlib._internal.clock import Deadline, ManualClock
 from watlowlib.errors import WatlowReplayError
 from watlowlib.protocol import port_pool
-from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController
+from watlowlib.simulator import (
+    Fault,
+    FaultPlan,
+    SimulatedBus,
+    SimulatedController,
+    SimulatedGateway,
+)
 from watlowlib.transport.base import Transport
 from watlowlib.transport.capture import CapturedTransport
 from watlowlib.transport.capture_file import open_capture
@@ -215,6 +221,24 @@ def test_without_strict_requests_are_matched_in_any_order(bus: SimulatedBus, fil
         ctl.read_pv()
         with pytest.raises(WatlowReplayError, match="has no such request: sent 55 ff"):
             ctl.read_parameter("hardware_id")
+
+
+def test_a_session_on_modbus_tcp_is_replayed(file: Path) -> None:
+    unit = SimulatedController(1, protocol="modbus_rtu", modbus_address=1)
+    names = ["process_value", "setpoint", "process_value"]
+    with SimulatedGateway([unit], clock=ManualClock()) as gateway:
+        with open_device(gateway.port, timeout_s=PATIENCE_S, capture=file) as ctl:
+            recorded = [ctl.read_parameter(name).value for name in names]
+        url = gateway.port
+    replay = ReplayTransport(file)
+    assert replay.port == url
+    with open_device(replay, protocol="modbus_tcp", timeout_s=PATIENCE_S) as ctl:
+        assert [ctl.read_parameter(name).value for name in names] == recorded
+    replay.verify()
+    replay = ReplayTransport(file, strict=False)
+    with open_device(replay, protocol="modbus_tcp", timeout_s=PATIENCE_S) as ctl:
+        # In another order, the requests have other transaction ids.
+        assert [ctl.read_parameter(name).value for name in names[1:]] == recorded[1:]
 
 
 def test_threads_read_a_replay_without_strict(captured: Path) -> None:

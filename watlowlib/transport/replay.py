@@ -29,6 +29,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowTransportError,
 )
+from watlowlib.model import ProtocolKind
 from watlowlib.transport.capture_lines import HINT, CaptureLine, read_capture
 
 
@@ -58,7 +59,8 @@ class ReplayTransport(NotCopied):
         lines = [each for each in lines if each.port in (self._port, None)]
         self._events = deque(lines if self._strict else ())
         """What happens next."""
-        self._answers = {} if self._strict else _by_request(lines)
+        self._tcp = any(each.fields.get("protocol") == ProtocolKind.MODBUS_TCP for each in lines)
+        self._answers = {} if self._strict else _by_request(lines, tcp=self._tcp)
         self._remaining = sum(map(_is_request, self._events))
         self._open = self._settling = False
         self._difference = ""
@@ -166,10 +168,12 @@ class ReplayTransport(NotCopied):
 
     def _equal_request(self, data: bytes) -> CaptureLine:
         """Return the line of a request that equals `data`; what followed it follows."""
-        answers = self._answers.get(data)
+        answers = self._answers.get(_comparable(data, tcp=self._tcp))
         if not answers:
             self._differ(f"{self._name} has no such request: sent {data.hex(' ')}")
         line, *following = answers.popleft() if len(answers) > 1 else answers[0]
+        if self._tcp:  # the transaction id of the reply is that of the request
+            following = [_renumbered(each, line.data[:2], data[:2]) for each in following]
         self._events = deque(following)
         return line
 
@@ -222,14 +226,26 @@ def _is_request(line: CaptureLine) -> bool:
     return line.what == "sent" or (line.what == "failed" and line.fields.get("call") == "write")
 
 
-def _by_request(lines: Iterable[CaptureLine]) -> dict[bytes, deque[list[CaptureLine]]]:
+def _comparable(request: bytes, *, tcp: bool) -> bytes:
+    """Return what equal requests have in common: on Modbus TCP all but the transaction id."""
+    return request[2:] if tcp else request
+
+
+def _renumbered(line: CaptureLine, before: bytes, now: bytes) -> CaptureLine:
+    """Return a line whose bytes begin with another transaction id, if it is `before`."""
+    return line._replace(data=now + line.data[2:]) if line.data.startswith(before) else line
+
+
+def _by_request(
+    lines: Iterable[CaptureLine], *, tcp: bool
+) -> dict[bytes, deque[list[CaptureLine]]]:
     """Return, for each request, what followed it each time; the request itself comes first."""
     answers: dict[bytes, deque[list[CaptureLine]]] = {}
     latest: list[CaptureLine] = []
     for line in lines:
         if _is_request(line):
             latest = [line]
-            answers.setdefault(line.data, deque()).append(latest)
+            answers.setdefault(_comparable(line.data, tcp=tcp), deque()).append(latest)
         elif line.what in ("received", "timeout") or line.fields.get("call") == "read":
             latest.append(line)
     return answers
