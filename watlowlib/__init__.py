@@ -67,7 +67,6 @@ if TYPE_CHECKING:
         WatlowProcessError,
         WatlowProtocolError,
         WatlowProtocolUnsupportedError,
-        WatlowReplayError,
         WatlowSinkDependencyError,
         WatlowSinkError,
         WatlowSinkSchemaError,
@@ -135,7 +134,7 @@ if TYPE_CHECKING:
         WatlowDeviceSnapshot,
         classify_family,
     )
-    from watlowlib.transport.replay import ReplayTransport
+    from watlowlib.transport.replay import ReplayTransport, WatlowReplayError
     from watlowlib.transport.settings import SerialSettings
 
 __version__ = "0.1.0"
@@ -302,7 +301,7 @@ _NAMES_BY_MODULE = {
     "sync.profiles": "DEVICE_PROFILES DeviceProfile EZZONE_PROFILE SERIES_SD_PROFILE profile_named",
     "sync.values": "Capability DeviceHealth classify_family DeviceSnapshot "
     "ParameterEntry WatlowDeviceSnapshot Availability",
-    "transport.replay": "ReplayTransport",
+    "transport.replay": "ReplayTransport WatlowReplayError",
     "transport.settings": "SerialSettings",
 }
 """The public names by the submodule that defines them; all others are in `errors`."""

@@ -49,7 +49,6 @@ because of the error.
      │    └── WatlowSinkWriteError
      ├── WatlowCapabilityError                         never raised
      │    └── WatlowFirmwareError
-     ├── WatlowReplayError (AssertionError)            a replay differs from its capture
      └── WatlowProcessError (RuntimeError)             opened in another process; nothing was sent
 
 Some names are those of another library, for the `except` clauses of its scripts: the aliases at the
@@ -381,12 +380,6 @@ class WatlowFirmwareError(WatlowCapabilityError):
 
 class WatlowCapabilityWarning(UserWarning):
     """Never issued: for the filters of scripts written for another library."""
-
-
-class WatlowReplayError(WatlowError, AssertionError):
-    """A program sent other requests to a `ReplayTransport` than its capture has."""
-
-    status = "replay"
 
 
 class WatlowProcessError(WatlowError, RuntimeError):

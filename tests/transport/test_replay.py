@@ -17,12 +17,12 @@ from watlowlib import (
     WatlowConfigurationError,
     WatlowConnectionError,
     WatlowError,
+    WatlowReplayError,
     WatlowTimeoutError,
     open_device,
     record,
 )
 from watlowlib._internal.clock import Deadline, ManualClock
-from watlowlib.errors import WatlowReplayError
 from watlowlib.protocol import port_pool
 from watlowlib.simulator import (
     Fault,

@@ -24,13 +24,19 @@ from watlowlib.errors import (
     WatlowClosedError,
     WatlowConfigurationError,
     WatlowConnectionError,
+    WatlowError,
     WatlowFrameError,
-    WatlowReplayError,
     WatlowTimeoutError,
     WatlowTransportError,
 )
 from watlowlib.model import ProtocolKind
 from watlowlib.transport.capture_lines import HINT, CaptureLine, read_capture
+
+
+class WatlowReplayError(WatlowError, AssertionError):
+    """A program sent other requests to a `ReplayTransport` than its capture has."""
+
+    status = "replay"
 
 
 class ReplayTransport(NotCopied):
