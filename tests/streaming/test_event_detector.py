@@ -100,8 +100,8 @@ def test_an_alarm_is_raised_silenced_and_cleared() -> None:
 def test_a_limit_is_crossed_and_ends() -> None:
     assert found([state(12006, 62)], [state(12006, 51)], [state(12006, 61)]) == [
         [],
-        ["oven_top limit_crossed: limit: Limit High"],
-        ["oven_top limit_ended: limit"],
+        ["oven_top limit_crossed: limit 1: Limit High"],
+        ["oven_top limit_ended: limit 1"],
     ]
 
 

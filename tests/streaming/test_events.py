@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.streaming.test_recorder import CountingSource, Source, record_manually, sample
-from watlowlib import EventKind, InMemorySink, WatlowManager, pipe, record
+from watlowlib import EventKind, InMemorySink, WatlowManager, open_device, pipe, record
 from watlowlib._internal.clock import Deadline, ManualClock
 from watlowlib.devices import eeprom
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowTimeoutError
 from watlowlib.model import Sample
 from watlowlib.model.events import Event
 from watlowlib.protocol.exchange import WriteOptions
-from watlowlib.simulator import SimulatedBus
+from watlowlib.simulator import SimulatedBus, SimulatedController
 from watlowlib.streaming import event_log
 from watlowlib.streaming.event_log import EventLog
 from watlowlib.streaming.recorder import Recording
@@ -97,10 +96,7 @@ def test_the_alarms_have_a_rate_of_their_own(mgr: WatlowManager) -> None:
     (values, alarms) = stream.info.as_dict()["rates"]
     assert (values["rate_hz"], alarms["rate_hz"]) == (1.0, 0.2)
     names = ("alarm_state", "alarm_latched", "alarm_silenced", "alarm_clearable")
-    assert alarms["parameters"] == [
-        *(f"{name} {n}" for name in names for n in (1, 2, 3, 4)),
-        "limit_state 1",
-    ]
+    assert alarms["parameters"] == [*names, "limit_state"]
 
 
 @needs_pty
@@ -111,18 +107,55 @@ def test_alarms_that_a_controller_lacks_make_no_rows(mgr: WatlowManager) -> None
     assert {each.instance for each in batch} == {1}  # all that this simulated controller has
 
 
-@pytest.mark.parametrize("status", ["no_such_object", "no_such_instance", "no_such_register"])
-def test_a_limit_that_a_controller_lacks_makes_no_row(status: str) -> None:
-    samples = [
-        sample(1.0),
-        replace(sample(None, status), parameter="limit_state"),
-        replace(sample(None, "timeout"), parameter="alarm_latched"),
-    ]
-    sink = InMemorySink()
-    options: dict[str, Any] = {"duration": 1.0, "alarms": 1.0}
-    with sink, record_manually(Source(lambda n: samples), InstantClock(), **options) as stream:
-        pipe(stream, sink)
-    assert [each.parameter for each in sink.samples] == ["p", "alarm_latched"]
+@needs_pty
+def test_alarms_that_a_controller_lacks_are_requested_once(bus: SimulatedBus) -> None:
+    with open_device(bus.port) as ctl:
+        clock = ManualClock()
+        counts = []
+        with record(ctl, parameters="pv", rate_hz=1.0, alarms=1.0, clock=clock) as stream:
+            for batch in stream:
+                assert {each.status for each in batch} == {"ok"}
+                assert clock.waiting.wait(PATIENCE_S)
+                counts.append(ctl.stats.exchanges)
+                if len(counts) == 4:
+                    break
+                if len(counts) == 2:
+                    ctl.accept_replacement()  # which may have other alarms
+                    counts.append(ctl.stats.exchanges)
+                clock.advance(1.0)
+    second, after = counts[1] - counts[0], counts[3] - counts[2]
+    # The simulated controller has alarm 1 of 4 and the limit.
+    assert (second, after) == (6, 18)
+
+
+@needs_pty
+def test_all_alarms_of_the_family_are_read() -> None:
+    units = [SimulatedController(1, family="rmc"), SimulatedController(2)]
+    with SimulatedBus(units, **QUICK) as line, WatlowManager() as fleet:
+        fleet.add("module", line.port, address=1, family="rmc")
+        fleet.add("oven", line.port, address=2)
+        with record(fleet, parameters="pv", rate_hz=1.0, duration=1.0, alarms=1.0) as stream:
+            (batch,) = stream
+    states = [(each.device, each.instance) for each in batch if each.parameter_id == 9009]
+    assert states == [*(("module", n) for n in range(1, 9)), ("oven", 1)]
+    assert [each.instance for each in batch if each.parameter == "limit_state"] == [1, 2, 3, 4, 1]
+
+
+@needs_pty
+def test_alarms_without_a_register_are_left_out() -> None:
+    options: dict[str, Any] = {"protocol": "modbus_rtu", "word_order": "low_high"}
+    with SimulatedBus(
+        [SimulatedController(1, family="rmh", protocol="modbus_rtu")], **QUICK
+    ) as line:
+        with open_device(line.port, family="rmh", **options) as ctl:
+            stream = record(ctl, parameters="setpoint", rate_hz=1.0, duration=1.0, alarms=1.0)
+            with stream:
+                (batch,) = stream
+        with open_device(line.port, family="rm", **options) as ctl:
+            with pytest.raises(WatlowConfigurationError, match=r"alarm_state \(9009\) instance 1 "):
+                ctl.prepare([("alarm_state", None)])
+    names = {each.parameter for each in batch}
+    assert ("alarm_clearable" in names, "limit_state" in names) == (True, False)
 
 
 @needs_pty

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from watlowlib._internal.validation import as_int, shown
 from watlowlib.devices.controller_reads import ControllerReads
-from watlowlib.devices.targets import Parameters, check_instance, names_of
+from watlowlib.devices.targets import Parameters, Planned, check_instance, names_of
 from watlowlib.devices.values import as_number
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import Reading, Sample, Unit, Value
@@ -305,7 +305,7 @@ class Controller(ControllerReads):
 
     def prepare(
         self,
-        parameters: Parameters,
+        parameters: Planned,
         *,
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,

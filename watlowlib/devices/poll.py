@@ -104,6 +104,9 @@ class PollSource(Protocol):
     ) -> Poll | PollFunction:
         """Check the request and plan its reads.
 
+        With `record(..., alarms=...)` there are pairs with None in `parameters`, such as
+        `("alarm_state", None)`: all instances that the controller has.
+
         A source that cannot check sensors may omit `sensor_check`: the argument is passed
         only when it is True. A source that can convert temperatures takes `show_unit` too, a
         `Unit`, which is passed only when the caller of `record` gives it.

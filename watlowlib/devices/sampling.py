@@ -7,7 +7,7 @@ whose sensor is in error keeps its number and gets the status "sensor_error".
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -20,9 +20,17 @@ from watlowlib.devices.identity import known_identity, read_description
 from watlowlib.devices.poll import Poll, StopCondition
 from watlowlib.devices.session import Session
 from watlowlib.devices.shown_unit import check_convertible, shown_in
-from watlowlib.devices.targets import Parameters
+from watlowlib.devices.targets import Planned, as_list
 from watlowlib.devices.values import quantity_of, unit_of
-from watlowlib.errors import WatlowError, WatlowPortBusyError
+from watlowlib.errors import (
+    WatlowConfigurationError,
+    WatlowError,
+    WatlowNoSuchAttributeError,
+    WatlowNoSuchInstanceError,
+    WatlowNoSuchObjectError,
+    WatlowNoSuchRegisterError,
+    WatlowPortBusyError,
+)
 from watlowlib.model import Reading, Sample, Unit
 from watlowlib.model.events import EventListener
 from watlowlib.protocol.stats import DeviceStats
@@ -36,10 +44,18 @@ NO_ERROR = "None"
 SENSOR_ERROR, SENSOR_UNKNOWN = "sensor_error", "sensor_unknown"
 """Status of a value whose sensor is in error, or whose input error could not be read."""
 
+NOT_THERE = (
+    WatlowNoSuchInstanceError,
+    WatlowNoSuchObjectError,
+    WatlowNoSuchAttributeError,
+    WatlowNoSuchRegisterError,
+)
+"""The error replies of a controller that does not have what was asked for."""
+
 
 def make_sampler(
     session: Session,
-    parameters: Parameters,
+    parameters: Planned,
     instances: int | Iterable[int],
     device: str,
     *,
@@ -48,15 +64,44 @@ def make_sampler(
 ) -> Sampler:
     """Return a sampler that skips the controller while it is offline, and notices another one.
 
+    Pairs with None as instance are all instances of a parameter that the family has; those that
+    the controller does not have make no samples.
+
     Raises:
         WatlowConfigurationError: The controller cannot read one of the parameters, or there is a
             temperature among them, whose scale is not known, to be shown in `show_unit`.
     """
-    targets = session.targets(parameters, instances)
+    targets, optional = planned_targets(session, parameters, instances)
     check_convertible(session, (spec for spec, _ in targets), show_unit)
     session.identity.request()
     options: Any = {"sensor_check": sensor_check, "show_unit": show_unit, "skip_offline": True}
-    return Sampler(session, targets, device=device, **options)
+    return Sampler(session, targets, device=device, optional=optional, **options)
+
+
+def planned_targets(
+    session: Session, parameters: Planned, instances: int | Iterable[int]
+) -> tuple[list[Target], set[Target]]:
+    """Return the targets for `parameters` x `instances`, and which ones may not exist.
+
+    Raises:
+        WatlowConfigurationError: The controller cannot read one of those that are named, or none
+            of all instances.
+    """
+    given = as_list("parameters", parameters)
+    every = [each for each in given if isinstance(each, tuple) and each[1:] == (None,)]
+    named = [each for each in given if each not in every]
+    targets = session.targets(named, instances) if named or not every else []
+    optional: list[Target] = []
+    refused: WatlowError | None = None
+    for spec in (session.names.resolve(name) for name, _ in every):
+        for instance in range(1, spec.instances + 1):
+            try:
+                optional.append(session.target(spec.number, instance))
+            except WatlowConfigurationError as error:  # it has no register
+                refused = refused or error
+    if refused is not None and not optional:
+        raise refused
+    return list(dict.fromkeys([*targets, *optional])), set(optional)
 
 
 class Sampler(Poll):
@@ -64,6 +109,8 @@ class Sampler(Poll):
 
     `device` is the controller's name in samples. With `sensor_check` the input error is read with
     each value from a sensor; with `skip_offline` nothing is read while the controller is offline.
+    What the controller does not have of the targets in `optional` makes no samples, and is not
+    requested again until an interruption, after which it may be another controller.
     Temperatures are converted to `show_unit`; None for the scale of the wire.
     """
 
@@ -78,14 +125,17 @@ class Sampler(Poll):
         sensor_check: bool = False,
         skip_offline: bool = False,
         show_unit: Unit | None = None,
+        optional: Collection[Target] = (),
     ) -> None:
         self._session = session
         self._show_unit = show_unit
-        self._targets = targets
+        self._planned = self._targets = targets
+        self._optional = optional
+        self._settings = session.settings
+        """Another object after an interruption."""
         self._device = device
         self._skip_offline = skip_offline
         self._sensors = _input_errors(session, targets) if sensor_check else {}
-        self._all_reads = list(dict.fromkeys([*targets, *self._sensors.values()]))
 
     @property
     def stats(self) -> Mapping[str, DeviceStats]:
@@ -123,8 +173,11 @@ class Sampler(Poll):
     def read(self, stop: StopCondition) -> list[SampleResult]:
         """Read everything once, with the errors; end early when `stop` is reached."""
         self._session.port.check_process()
+        if self._settings is not self._session.settings:
+            self._settings, self._targets = self._session.settings, self._planned
         results: dict[Target, SampleResult] = {}
-        exchanges = self._session.read_each(self._all_reads)
+        reads = list(dict.fromkeys([*self._targets, *self._sensors.values()]))
+        exchanges = self._session.read_each(reads)
         while not stop.reached and self._available():
             started_s = time.monotonic()
             exchange = next(exchanges, None)
@@ -137,11 +190,22 @@ class Sampler(Poll):
                     results[target] = self._gap(target, result.status, elapsed_s), result
                 else:
                     results[target] = self._sample(result), None
+        self._leave_out(results)
         not_read = self._stopped if stop.reached else self._offline
         return [
             self._with_sensor_status(target, results) if target in results else not_read(target)
             for target in self._targets
         ]
+
+    def _leave_out(self, results: Mapping[Target, SampleResult]) -> None:
+        """Read no more what the controller has replied not to have."""
+        absent = {
+            target
+            for target, (_, error) in results.items()
+            if target in self._optional and isinstance(error, NOT_THERE)
+        }
+        if absent:
+            self._targets = [each for each in self._targets if each not in absent]
 
     def busy(self) -> list[SampleResult]:
         """Return the results of a tick during which the port is still busy with an earlier one."""

@@ -16,6 +16,9 @@ from watlowlib.registry.parameters import ParameterSpec, Registry, registry_of
 Parameters: TypeAlias = "str | int | Iterable[str | int | tuple[str | int, int]]"
 """One parameter or several, each by name, alias or number, or as a pair with its only instance."""
 
+Planned: TypeAlias = "str | int | Iterable[str | int | tuple[str | int, int | None]]"
+"""As `Parameters`; a pair with None has all instances that a controller of the family may have."""
+
 MODULES = (ControllerFamily.RMC, ControllerFamily.RMH)
 
 

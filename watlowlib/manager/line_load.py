@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from watlowlib.devices.sampling import MEASURED
+from watlowlib.devices.sampling import MEASURED, planned_targets
 from watlowlib.devices.session import Session
 from watlowlib.devices.targets import as_list
 from watlowlib.devices.wire_time import wire_time_s
@@ -108,7 +108,7 @@ def _tick(
     sensor_check: bool,
 ) -> tuple[int, float]:
     """Return the number of values in a tick, and its seconds; 0 if they cannot be computed."""
-    targets = session.targets(parameters, instances)
+    targets, _ = planned_targets(session, parameters, instances)
     if sensor_check:
         error = session.registry.resolve("input_error")
         targets += [(error, number) for spec, number in targets if spec.name in MEASURED]

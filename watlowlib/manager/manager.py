@@ -28,7 +28,7 @@ from watlowlib._internal.validation import as_enum, shown
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
 from watlowlib.devices.sampling import make_sampler
-from watlowlib.devices.targets import Parameters, as_list, names_of
+from watlowlib.devices.targets import Parameters, Planned, as_list, names_of
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.members import Members
 from watlowlib.manager.polling import FleetPoll, PortGroup, PortGroups
@@ -295,7 +295,7 @@ class WatlowManager(NotCopied):
 
     def prepare(
         self,
-        parameters: Parameters,
+        parameters: Planned,
         *,
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,

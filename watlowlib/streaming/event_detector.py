@@ -99,7 +99,7 @@ class EventDetector:
             begun = code == YES and before != YES
             return [_event(sample, kind, f"alarm {sample.instance}{text}")] * begun
         alarm = number == ALARM_STATE
-        name = f"alarm {sample.instance}" if alarm else "limit"
+        name = f"{'alarm' if alarm else 'limit'} {sample.instance}"
         active = ACTIVE_ALARMS if alarm else ACTIVE_LIMITS
         if code in active and code != before:
             label = codes_of(number, sample.parameter).get(code, str(code))

@@ -59,8 +59,8 @@ class RecordingInfo:
 
 
 def _name(parameter: object) -> str | int:
-    if isinstance(parameter, tuple):  # with its instance
-        return " ".join(map(str, parameter))
+    if isinstance(parameter, tuple):  # with its instance, or None for all of them
+        return " ".join(str(each) for each in parameter if each is not None)
     return int(parameter) if isinstance(parameter, Integral) else str(parameter)
 
 

@@ -25,15 +25,8 @@ from watlowlib.devices.poll import (
     SimpleSource,
 )
 from watlowlib.devices.targets import Parameters
-from watlowlib.errors import (
-    WatlowConfigurationError,
-    WatlowNoSuchAttributeError,
-    WatlowNoSuchInstanceError,
-    WatlowNoSuchObjectError,
-    WatlowNoSuchRegisterError,
-)
+from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import RateReport, Sample, Unit
-from watlowlib.registry.parameters import PARAMETERS
 from watlowlib.streaming.schedule import Slots
 from watlowlib.units import as_scale
 
@@ -44,19 +37,8 @@ MAX_RATES = 6
 ALARMS_HZ = 0.2
 """How often alarms are read with `alarms=True`."""
 
-ALARMS = tuple(PARAMETERS.resolve(number) for number in (9009, 9010, 9011, 9012, 12006))
-"""What is read with `alarms`: the states of all alarms, and the state of the limit."""
-
-NOT_THERE = frozenset(
-    each.status
-    for each in (
-        WatlowNoSuchInstanceError,
-        WatlowNoSuchObjectError,
-        WatlowNoSuchAttributeError,
-        WatlowNoSuchRegisterError,
-    )
-)
-"""The statuses of reads of what a controller does not have."""
+ALARMS = ("alarm_state", "alarm_latched", "alarm_silenced", "alarm_clearable", "limit_state")
+"""What is read with `alarms`, in all instances: the states of all alarms and of the limit."""
 
 T = TypeVar("T")
 Rates: TypeAlias = "Mapping[str, float] | Mapping[int, float] | Mapping[str | int, float]"
@@ -72,15 +54,10 @@ class Plan:
     polls: Mapping[tuple[int, ...], Poll]
     setup: AbstractContextManager[object] = field(default_factory=nullcontext)
     """Entered before the first poll, and left after the last."""
-    alarms: bool = False
-    """Whether all alarms are read; those that a controller does not have make no samples."""
 
     def read(self, rates: tuple[int, ...], stop: Event, seconds: float | None) -> list[Sample]:
         """Read what is due; a fleet waits at most `seconds` for a busy port."""
-        samples = self.polls[rates].read_within(stop, seconds)
-        if self.alarms:
-            return [each for each in samples if not _is_no_alarm(each)]
-        return samples
+        return self.polls[rates].read_within(stop, seconds)
 
     def in_tick(
         self, rates: tuple[int, ...], samples: list[Sample], tick: int, scheduled_at: datetime
@@ -164,11 +141,11 @@ def make_plan(
     slots = tuple(Slots(hz, duration) for hz in rates)
     setup: AbstractContextManager[object] = nullcontext()
     if assembly:
-        all_names = [name for name, _ in entries]
+        all_names = [name for name, _ in entries if not isinstance(name, tuple)]
         setup = _as_assembly_source(source).assembly(
             all_names, instances=instances, names=names, confirm=confirm
         )
-    return Plan(tuple(reports), slots, polls, setup, alarms is not False)
+    return Plan(tuple(reports), slots, polls, setup)
 
 
 def _polls(
@@ -216,11 +193,7 @@ def _alarm_entries(alarms: bool | float) -> list[tuple[Any, float]]:
     """Return the parameters that tell when an alarm or a limit changes."""
     hz = ALARMS_HZ if alarms is True else alarms
     hz = as_positive("alarms", hz, MAX_HZ, "reads per second, True or False")
-    return [((each.name, n), hz) for each in ALARMS for n in range(1, each.instances + 1)]
-
-
-def _is_no_alarm(sample: Sample) -> bool:
-    return sample.status in NOT_THERE and any(sample.parameter == each.name for each in ALARMS)
+    return [((name, None), hz) for name in ALARMS]
 
 
 def _individual_rates(

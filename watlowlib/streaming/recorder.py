@@ -348,9 +348,9 @@ def record(
         events: Whether `pipe` stores events beside the rows: lost and returned ports and
             controllers, alarms, writes and more; see `docs/events.md` and `read_events`. Notes
             (`Recording.note`) are always stored.
-        alarms: How often to read the states of all alarms and of the limit (9009 to 9012, 12006),
-            in Hz; True for 0.2. These reads are rows as all others; what a controller does not
-            have gives no row. Not for a Series SD.
+        alarms: How often to read the states of all alarms and limits (9009 to 9012, 12006) of the
+            controller's family, in Hz; True for 0.2. These reads are rows as all others. What a
+            controller does not have gives no row, and is not requested again. Not for a Series SD.
         switch_interval: The seconds, up to 1, to which `sys.setswitchinterval` is lowered while
             the recording runs, so that a thread that computes does not delay it; with several
             recordings the smallest. None leaves it alone. See `docs/busy_programs.md`.

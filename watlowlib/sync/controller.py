@@ -14,7 +14,7 @@ from watlowlib.devices.factory import open_device
 from watlowlib.devices.loops import ControllerLoop
 from watlowlib.devices.sampling import Sampler
 from watlowlib.devices.session import Session
-from watlowlib.devices.targets import Parameters, as_list
+from watlowlib.devices.targets import Parameters, Planned, as_list
 from watlowlib.devices.zones import GATEWAY_OFFSET
 from watlowlib.errors import (
     WatlowProtocolError,
@@ -167,7 +167,7 @@ class SyncController(Controller):
 
     def prepare(
         self,
-        parameters: Parameters,
+        parameters: Planned,
         *,
         instances: int | Iterable[int] = (1,),
         names: str | Iterable[str] | None = None,
