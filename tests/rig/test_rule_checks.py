@@ -49,6 +49,9 @@ name = "alarm"
 when = '"oven 2".alarm_state:4 == 7'
 event = "text"
 timeout = 5
+[[rules]]
+name = "limit"
+when = "top.limit_state == 51"
 """
     file.write_text(RIG.replace("alarms", 'show_unit = "C"\nalarms') + rules, "utf-8")
     rig = load_rig(file)
@@ -58,8 +61,9 @@ timeout = 5
             write=RuleWrite("oven 2", "sp", 25.0, 1, "C"), folder=tmp_path,
         ),
         Rule("alarm", '"oven 2".alarm_state:4 == 7', "text", timeout=5.0, folder=tmp_path),
+        Rule("limit", "top.limit_state == 51", folder=tmp_path),
     )  # fmt: skip
-    assert len({*rig.rules}) == 2
+    assert len({*rig.rules}) == 3
 
 
 @pytest.mark.parametrize(

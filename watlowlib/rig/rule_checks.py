@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from watlowlib._internal.validation import shown
 from watlowlib.devices.targets import target_of
-from watlowlib.errors import WatlowConfigurationError
-from watlowlib.registry.parameters import PARAMETERS, Registry
+from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
+from watlowlib.registry.parameters import Registry
 from watlowlib.rig.problems import Place, Problems, key_text, nearest
 from watlowlib.rig.values import Rig
 from watlowlib.rules.condition import parse_condition
 from watlowlib.rules.rule import RuleWrite, check_command, check_rule_write, target_of_condition
+from watlowlib.streaming.plan import ALARMS
 from watlowlib.units import as_scale
-
-ALARMS = ("alarm_state", "alarm_silenced")
-"""What `alarms` records, with all instances."""
 
 
 def check_rules(rig: Rig, document: dict[str, Any], problems: Problems) -> None:
@@ -85,8 +84,9 @@ def _recorded(registry: Registry, arguments: Mapping[str, Any]) -> set[tuple[int
     """Return the numbers and instances that are recorded; without what is not valid."""
     wanted = [(name, n) for name in arguments["parameters"] for n in arguments["instances"]]
     if arguments["alarms"]:
-        alarms = (PARAMETERS.resolve(name) for name in ALARMS)
-        wanted += [(each.number, n) for each in alarms for n in range(1, each.instances + 1)]
+        with suppress(WatlowUnknownParameterError):  # which is a problem of its own
+            alarms = [registry.resolve(name) for name in ALARMS]
+            wanted += [(each.number, n) for each in alarms for n in range(1, each.instances + 1)]
     found = set()
     for name, instance in wanted:
         try:
