@@ -66,6 +66,7 @@ class Oven:
         self.bus, self.clock = bus, clock
         self.stream: Recording
         self.rules: Rules
+        self.get: Callable[[str], Controller]
         self.gate = threading.Event()
         """While it is not set, writes wait."""
         self.gate.set()
@@ -91,7 +92,8 @@ def oven(bus: SimulatedBus) -> Callable[..., Any]:
         with WatlowManager() as mgr:
 
             def get(name: str) -> Controller:
-                assert running.gate.wait(6 * PATIENCE_S)
+                if threading.current_thread() is not threading.main_thread():
+                    assert running.gate.wait(6 * PATIENCE_S)
                 return mgr.get(name)
 
             for n, name in enumerate(("top", "bottom"), 1):
@@ -101,6 +103,7 @@ def oven(bus: SimulatedBus) -> Callable[..., Any]:
                 overflow="drop_oldest",
             )  # fmt: skip
             running.stream, running.rules = stream, Rules(stream, rules, get)
+            running.get = get
             with running.rules, stream:
                 assert clock.waiting.wait(PATIENCE_S)
                 yield running
@@ -228,6 +231,59 @@ def test_the_end_of_the_recording_kills_a_running_command(
     assert running.rules.report()[0]["failures"] == 1
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_write_that_comes_too_late_is_not_sent(
+    oven: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    ends: bool,
+) -> None:
+    monkeypatch.setattr(rules_module, "JOIN_S", 0.01)
+    rules = [Rule("first", HOT, write=SAFE), Rule("second", HOT, write=replace(SAFE, value=77.0))]
+    with oven(*rules) as running:
+        running.gate.clear()
+        running.heat(101.0)
+        wait_for(lambda: len(running.events("rule")) == 2)
+        if not ends:
+            with running.rules.replacing(rules[:1], running.get):
+                pass
+            running.gate.set()
+            wait_for(lambda: running.events("rule_failed"))
+            assert running.bus.controllers[2].get("setpoint") == 40.0
+    running.gate.set()
+    running.rules._worker.wait()
+    assert "rule second failed: it came too late" in caplog.text
+    assert running.bus.controllers[2].get("setpoint") != 77.0
+
+
+def test_a_rule_whose_controller_is_exchanged_begins_anew(oven: Callable[..., Any]) -> None:
+    rule = Rule("hot", f"{HOT} for 2 s")
+    with oven(rule) as running:
+        running.heat(101.0)
+        wait_for(lambda: running.rules.report()[0]["state"] == "waiting")
+        exchanged = {"top": running.get("bottom"), "bottom": running.get("top")}
+        with running.rules.replacing([rule], exchanged.__getitem__):
+            pass
+        assert running.rules.report()[0]["state"] == "unknown"
+        with running.rules.replacing([rule], exchanged.__getitem__):
+            before = running.rules._states
+        assert running.rules._states == before
+
+
+def test_a_rule_that_a_failed_reload_suspended_starts_its_time_again(
+    oven: Callable[..., Any],
+) -> None:
+    def fail() -> None:
+        raise WatlowConfigurationError("no")
+
+    with oven(Rule("hot", f"{HOT} for 2 s")) as running:
+        running.heat(101.0)
+        wait_for(lambda: running.rules.report()[0]["state"] == "waiting")
+        with pytest.raises(WatlowConfigurationError), running.rules.replacing([], running.get):
+            fail()
+        assert running.rules.report()[0]["state"] == "unknown"
+
+
 def test_missed_ticks_start_the_time_again(oven: Callable[..., Any]) -> None:
     with oven(Rule("hot", f"{HOT} for 2 s")) as running:
         running.heat(101.0)
@@ -257,6 +313,7 @@ def test_a_full_queue_counts_what_it_drops() -> None:
         ([Rule("a", "top.setpiont > 1")], "did you mean 'setpoint'"),
         ([Rule("a", HOT, command=("x", "{valu}"))], "did you mean {value}?"),
         ([Rule("a", HOT, command=("x", "{"))], "'{' is not a placeholder"),
+        ([Rule("a", HOT, command=("./{value}", "x"))], "allowed in its arguments only"),
     ],
 )
 def test_rules_that_are_not_valid_are_refused(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+
+import pytest
 
 from tests.sinks.samples import FIRST, START
 from watlowlib import Rule, Sample
@@ -51,11 +54,46 @@ def test_the_condition_must_hold_in_all_samples_of_the_time() -> None:
     assert changes(state, [(19.9, 101.0), (20, 101.0)]) == [20]
 
 
-def test_the_time_starts_again_after_a_gap() -> None:
+def test_the_time_goes_on_through_gaps_of_a_tenth_of_it() -> None:
     state = state_of("oven_top.pv > 100 for 10 s")
-    assert changes(state, [(0, 101.0), (5, None)]) == []
+    assert changes(state, [(0, 101.0), (5, None), (5.5, None)]) == []
     assert state.state == "unknown"
-    assert changes(state, [(6, 101.0), (15.9, 101.0), (16, 101.0)]) == [16]
+    assert changes(state, [(6, 101.0), (8, None), (9, 101.0), (9.5, None), (10, None)]) == []
+    assert changes(state, [(10.5, 101.0), (12, 99.0)]) == [10.5, (12, 12.0)]
+
+
+def test_the_time_starts_again_after_a_longer_gap() -> None:
+    state = state_of("oven_top.pv > 100 for 10 s")
+    assert changes(state, [(0, 101.0), (5, None), (5.5, None), (6.1, 101.0)]) == []
+    assert changes(state, [(16, 101.0), (16.1, 101.0)]) == [16.1]
+
+
+def test_a_condition_that_is_false_after_a_gap_starts_the_time_again() -> None:
+    state = state_of("oven_top.pv > 100 for 10 s")
+    assert changes(state, [(0, 101.0), (5, None), (5.5, 99.0), (6, 101.0), (15, 101.0)]) == []
+    assert changes(state, [(16, 101.0)]) == [16]
+
+
+def test_one_read_of_twenty_that_fails_does_not_prevent_a_long_time() -> None:
+    state = state_of("oven_top.pv > 100 for 10 s")
+    reads = [(n / 10, None if n % 20 == 7 else 101.0) for n in range(150)]
+    assert changes(state, reads) == [10]
+
+
+def test_the_time_starts_again_after_another_controller() -> None:
+    state = state_of("oven_top.pv > 100 for 10 s")
+    other = at(5.1, None, "other_device")
+    assert state.feed([at(0, 101.0)]) is None
+    assert state.feed([other]) is None
+    assert changes(state, [(5.2, 101.0), (15.1, 101.0), (15.2, 101.0)]) == [15.2]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_a_finite_number_is_a_gap(value: float) -> None:
+    for operator in (">", "<", "!="):
+        state = state_of(f"oven_top.pv {operator} 100")
+        assert state.feed([at(0, value)]) is None
+        assert state.state == "unknown"
 
 
 def test_the_time_starts_again_after_missed_samples() -> None:

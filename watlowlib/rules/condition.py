@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from watlowlib import errors
-from watlowlib._internal.validation import shown
+from watlowlib._internal.validation import finite_or_none, shown
 from watlowlib.devices.sampling import SENSOR_ERROR, SENSOR_UNKNOWN
 from watlowlib.errors import WatlowConfigurationError, WatlowError, WatlowPortBusyError
 from watlowlib.model import Sample
@@ -76,10 +76,8 @@ class Condition:
         if self.of_status:
             status = "ok" if any(each.status == "ok" for each in samples) else samples[0].status
             return (status == self.right) is (self.operator == "==")
-        value = samples[0].value
-        if samples[0].status != "ok" or not isinstance(value, (int, float)):
-            return None
-        return self._compare(value)
+        value = finite_or_none(samples[0].value)
+        return None if value is None or samples[0].status != "ok" else self._compare(value)
 
     def _compare(self, value: float) -> bool:
         right = float(self.right)

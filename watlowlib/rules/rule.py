@@ -129,10 +129,15 @@ def check_command(command: Sequence[str]) -> None:
     """Check the placeholders of a command.
 
     Raises:
-        WatlowConfigurationError: A placeholder is not known, or a brace is single.
+        WatlowConfigurationError: A placeholder is not known, or a brace is single, or there is a
+            placeholder in the program.
     """
     if command and not command[0]:
         raise WatlowConfigurationError("the program is empty; give its name or path")
+    if command and any(found[1] is not None for found in _PLACEHOLDER.finditer(command[0])):
+        raise WatlowConfigurationError(
+            f"the program is {shown(command[0])}; placeholders are allowed in its arguments only"
+        )
     for argument in command:
         for found in _PLACEHOLDER.finditer(argument):
             name = found[1]

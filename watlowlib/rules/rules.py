@@ -63,6 +63,8 @@ class Rules(NotCopied):
         self._commands: dict[RuleState, Command] = {}
         self._ticks = stream.watch(WAITING_TICKS)
         self._dropped = 0
+        self._ended = False
+        """Whether nothing may be done any more, not even for ticks that wait."""
         self._worker = Worker("rules", self._run, self._ticks.shutdown)
 
     def __enter__(self) -> Rules:
@@ -70,8 +72,11 @@ class Rules(NotCopied):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._worker.stop()
-        self._worker.join(JOIN_S)
+        try:
+            self._worker.stop()
+            self._worker.join(JOIN_S)
+        finally:
+            self._ended = True
 
     def report(self) -> list[dict[str, Any]]:
         """Return a dict for each rule.
@@ -96,11 +101,16 @@ class Rules(NotCopied):
         """Use other rules and controllers once the block has ended; after an error the old ones.
 
         Within the block, in which the plan of the recording changes, only rules that stay are
-        evaluated. New ones get the samples of later ticks.
+        evaluated. New ones get the samples of later ticks. A rule stays if it and the controllers
+        that it names are the same as before.
         """
         new = _states_of(rules, get)
         before, old_get = self._states, self._get
-        stay = {each.rule: each for each in before if each.rule in rules}
+        stay = {
+            each.rule: each
+            for each in before
+            if each.rule in rules and all(get(name) is old_get(name) for name in each.devices)
+        }
         self._states = tuple(stay.values())
         try:
             yield
@@ -108,7 +118,12 @@ class Rules(NotCopied):
             for each in new:
                 each.after_tick = -1 if not last or last[0].tick is None else last[0].tick
             self._states, self._get = tuple(stay.get(each.rule, each) for each in new), get
+            for each in before:
+                each.removed = each.rule not in stay
         except BaseException:
+            for each in before:
+                if each.rule not in stay:  # it has missed ticks
+                    each.forget()
             self._states, self._get = before, old_get
             raise
 
@@ -145,6 +160,7 @@ class Rules(NotCopied):
 
     def _handle(self, samples: list[Sample]) -> None:
         fired: list[tuple[RuleState, Sample]] = []
+        get = self._get
         for state in self._states:
             change = state.feed(samples)
             if change is not None:
@@ -152,11 +168,18 @@ class Rules(NotCopied):
                 if change.fired:
                     fired.append((state, change.sample))
         for state, sample in fired:  # commands first: a write may take long
-            if state.rule.command:
+            if state.rule.command and self._acts(state):
                 self._start(state, sample)
         for state, _ in fired:
-            if state.rule.write is not None:
-                self._write(state)
+            if state.rule.write is not None and self._acts(state):
+                self._write(state, get)
+
+    def _acts(self, state: RuleState) -> bool:
+        """Whether a rule may still act: a write before may have taken long."""
+        if not self._ended and not state.removed:
+            return True
+        self._note_failure(state, "it came too late: it was changed, or the recording had ended")
+        return False
 
     def _tell(self, rule: Rule, change: Change) -> None:
         if change.fired:
@@ -179,11 +202,11 @@ class Rules(NotCopied):
         except (OSError, ValueError) as error:
             self._note_failure(state, f"{rule.command[0]} cannot be started: {error}")
 
-    def _write(self, state: RuleState) -> None:
+    def _write(self, state: RuleState, get: GetController) -> None:
         write = state.rule.write
         assert write is not None
         try:
-            controller = self._get(write.device)
+            controller = get(write.device)
             reading = controller.write_parameter(
                 write.parameter,
                 write.value,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from watlowlib.errors import WatlowOtherDeviceError
 from watlowlib.model import Sample
 from watlowlib.registry.parameters import Registry
 from watlowlib.rules.condition import parse_condition
@@ -16,6 +17,9 @@ from watlowlib.rules.rule import Rule, target_of_condition
 
 PAUSE = timedelta(minutes=1)
 """The shortest time between two firings."""
+
+GAP = 10
+"""The time of `for` goes on through a gap of at most its tenth."""
 
 
 class Change(NamedTuple):
@@ -51,6 +55,8 @@ class RuleState:
         self.rule = rule
         self.after_tick = -1
         """Samples up to this tick are ignored."""
+        self.removed = False
+        """Whether the file has another rule now, or none, or the rule names other controllers."""
         self.firings = 0
         self.failures = 0
         self.last_fired: datetime | None = None
@@ -61,7 +67,9 @@ class RuleState:
         self._for = timedelta(seconds=self._condition.for_s)
         self._holds: bool | None = None
         self._since: datetime | None = None
-        """The first slot since which the condition holds without a gap."""
+        """The first slot since which the condition holds, without a long gap."""
+        self._unknown_since: datetime | None = None
+        """The first slot of a gap; None while it is known."""
         self._fired_at: datetime | None = None
         """The slot of the last firing."""
         self._began: datetime | None = None
@@ -80,9 +88,15 @@ class RuleState:
             return "unknown"
         return "waiting" if self._holds else "false"
 
+    @property
+    def devices(self) -> set[str]:
+        """The names of the controllers that it is about, and writes to."""
+        write = self.rule.write
+        return {self._condition.device} | (set() if write is None else {write.device})
+
     def forget(self) -> None:
         """Start the time of `for` again: samples were missed."""
-        self._holds = self._since = None
+        self._holds = self._since = self._unknown_since = None
 
     def feed(self, samples: Sequence[Sample]) -> Change | None:
         """Evaluate the samples of a tick; return what has changed."""
@@ -91,19 +105,26 @@ class RuleState:
             return None
         sample = chosen[0]
         now = sample.scheduled_at or sample.received_at
+        if sample.status == WatlowOtherDeviceError.status and not self._condition.of_status:
+            self.forget()
+            return None
         self._holds = self._condition.holds(chosen)
         if self._holds is None:
-            self._since = None
-        elif self._holds:
-            return self._met(sample, now)
-        else:
-            return self._ended(sample, now)
-        return None
+            self._unknown_since = self._unknown_since or now
+            return None
+        self._end_gap(now)
+        return self._met(sample, now) if self._holds else self._ended(sample, now)
 
     def _is_about(self, sample: Sample) -> bool:
         device, number, instance = self._target
         read = number is None or (sample.parameter_id, sample.instance) == (number, instance)
         return sample.device == device and read and not self._condition.ignores(sample)
+
+    def _end_gap(self, now: datetime) -> None:
+        """Start the time of `for` again if the gap before `now`, if any, was long."""
+        gap_at, self._unknown_since = self._unknown_since, None
+        if gap_at is not None and (now - gap_at) * GAP > self._for:
+            self._since = None
 
     def _met(self, sample: Sample, now: datetime) -> Change | None:
         self._since = self._since or now
