@@ -49,6 +49,11 @@ def test_a_late_row_does_not_replace_the_latest_value() -> None:
     assert series["number"] == 72.4
 
 
+def test_a_huge_number_has_no_trend() -> None:
+    (series,) = state_of(board_with(POINT._replace(value=10**400)))["series"]
+    assert series["number"] is None
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_value_that_is_not_a_number_is_a_gap(value: float) -> None:
     board = board_with(POINT._replace(value=value))

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.views.web.viewer import events, request
+from tests.forked import Child, in_child, needs_fork
+from tests.views.web.viewer import events, free_port, request
 from watlowlib.views.web import server as server_module
 from watlowlib.views.web.board import Board
 from watlowlib.views.web.page import WebPage
@@ -64,3 +65,39 @@ def test_slow_requests_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
             each.sendall(b"GET / HTTP/1.1\r\nHos")
         assert request(page.url)[0] == 200
         assert [each.recv(1) for each in slow] == [b"", b""]
+
+
+@needs_fork
+def test_a_child_keeps_no_connection_and_does_not_end_the_page() -> None:
+    board = Board("run.csv", live=True, clock=lambda: 0.0)
+    with ExitStack() as stack:
+        port = free_port()
+        page = stack.enter_context(WebPage(board, port=port))
+        with events(page.url) as viewer:
+            page.publish({"ticks": 1})
+            viewer.until(ticks=1)
+            with page.hub._lock:  # as if a tick were being published
+                assert in_child(lambda: page.__exit__(None, None, None)) is None
+            with Child(Child.wait_for_parent):
+                page.publish({"ticks": 2})
+                viewer.until(ticks=2)
+                stack.close()
+                assert viewer.next() is None
+                again = WebPage(board, port=port)
+                assert request(stack.enter_context(again).url)[0] == 200
+
+
+def test_a_connection_without_a_thread_is_closed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(worker: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    board = Board("run.csv", live=True, clock=lambda: 0.0)
+    with WebPage(board, port=0) as page:
+        with monkeypatch.context() as patched:
+            patched.setattr(server_module.Worker, "start", fail)
+            with pytest.raises(OSError):  # noqa: PT011 - the message depends on the system
+                request(page.url)
+        assert "a request was refused: 0 are being served" in caplog.text
+        assert request(page.url)[0] == 200

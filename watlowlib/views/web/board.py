@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from watlowlib._internal.validation import finite_or_none
 from watlowlib.model.events import Event
 from watlowlib.registry.codes import codes_of
 from watlowlib.views.web.history import WINDOWS, History
@@ -197,9 +197,9 @@ def events_of(events: Sequence[Event]) -> list[dict[str, Any]]:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, (int, float)) and math.isfinite(value):
-        return float(f"{value:.7g}")  # fewer digits to send; a controller's floats have no more
-    return None
+    number = finite_or_none(value)
+    # Fewer digits to send; a controller's floats have no more.
+    return None if number is None else float(f"{number:.7g}")
 
 
 def _json(value: Any) -> bytes:

@@ -78,6 +78,8 @@ class LiveFeed:
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self._page.in_other_process:
+            return
         self._ticks.shutdown()
         self._worker.join(JOIN_S)
         if self._worker.failure is not None:  # which does not concern the recording

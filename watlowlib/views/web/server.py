@@ -21,6 +21,7 @@ from cheroot import wsgi
 from cheroot.server import HTTPConnection
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.process import abandon_in_child
 from watlowlib._internal.threads import Worker
 from watlowlib.views.web.guard import Wsgi
 from watlowlib.views.web.hub import LEAVE_S, MOST_VIEWERS, SEND_S
@@ -44,6 +45,10 @@ class Connection(HTTPConnection):
     """cheroot's connection, which may give its socket away, and whose end writes nothing."""
 
     takes_over: Callable[[socket.socket], None] | None = None
+
+    def __init__(self, server: Any, sock: socket.socket, *more: Any) -> None:
+        super().__init__(server, sock, *more)
+        abandon_in_child(sock)
 
     def release(self) -> socket.socket:
         """Return the socket, without the files on it.
@@ -99,7 +104,7 @@ class Connections:
         """Serve the next request of a connection, in a new thread.
 
         Raises:
-            Full: `MOST_CONNECTIONS` are in use.
+            Full: `MOST_CONNECTIONS` are in use, or a thread cannot be started.
         """
         worker = Worker("web", lambda: self._serve(connection), lambda: _shut(connection.socket))
         with self._changed:
@@ -108,7 +113,11 @@ class Connections:
             if self.idle <= 0:
                 raise queue.Full
             self._active[connection] = (worker, Deadline.after(REQUEST_S))
-        worker.start()
+        try:
+            worker.start()
+        except RuntimeError:  # the machine has no thread left
+            del self._active[connection]
+            raise queue.Full from None
 
     def _end_slow(self) -> None:
         """End requests that take long, such as those of which a byte comes now and then."""
@@ -205,7 +214,11 @@ class Server(wsgi.Server):
         try:
             self.requests.put(conn)
         except queue.Full:
-            log.warning("%d requests are being served; another one was refused", MOST_CONNECTIONS)
+            log.warning(
+                "a request was refused: %d are being served, at most %d can be",
+                MOST_CONNECTIONS - self.requests.idle,
+                MOST_CONNECTIONS,
+            )
             conn.close()
 
     def _serve_unservicable(self) -> None:

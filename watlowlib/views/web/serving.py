@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import secrets
 import socket
 from typing import Any, TypeVar
 
 from watlowlib._internal.optional import import_optional
+from watlowlib._internal.process import OneProcess, abandon_in_child
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.views.web.guard import ANY, Guard, Wsgi, is_local
@@ -19,7 +21,7 @@ JOIN_S = 5.0
 S = TypeVar("S", bound="Serving")
 
 
-class Serving:
+class Serving(OneProcess):
     """A server of one application, in a `with` statement; subclasses define `_make_app`.
 
     Attributes:
@@ -30,6 +32,7 @@ class Serving:
         WatlowSinkDependencyError: cheroot is not installed.
     """
 
+    _kind = "web server"
     _path = ""
     """The path of what is served, without the slash at its beginning."""
     _is_open = False
@@ -59,6 +62,8 @@ class Serving:
             self._server.prepare()
         except (OSError, OverflowError) as error:
             raise _bind_error(self.host, self.port, self._server.bind_error or error) from error
+        self._pid = os.getpid()
+        abandon_in_child(self._server.socket)
         port = self._server.bind_addr[1]
         reachable = not is_local(self.host)
         token = secrets.token_urlsafe(24) if reachable and not self._is_open else None
@@ -71,8 +76,9 @@ class Serving:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
-        self._worker.join(JOIN_S)
+        if not self.in_other_process:
+            self.close()
+            self._worker.join(JOIN_S)
 
     def close(self) -> None:
         """End all connections."""
