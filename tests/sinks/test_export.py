@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -192,6 +193,17 @@ def test_an_interrupted_export_leaves_no_file(
     with pytest.raises((KeyboardInterrupt, WatlowSinkError)):
         export([path], tmp_path / f"new.{target}")
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("target", ["csv", "jsonl", "parquet"])
+def test_an_export_uses_no_file_that_it_has_not_made(tmp_path: Path, target: str) -> None:
+    path = store_events(tmp_path / f"_new.{target}", EVENTS)
+    remains = tmp_path / f"_new.{target}.new"  # as of an export that was killed
+    shutil.copy(path, remains)
+    before = {each: each.read_bytes() for each in tmp_path.iterdir()}
+    assert export(path, tmp_path / f"new.{target}") == 2
+    assert read_events(tmp_path / f"new.{target}") == EVENTS
+    assert {each: each.read_bytes() for each in before} == before
 
 
 def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@
     export(["ovens-1.csv", "ovens-2.csv"], "ovens.parquet")
     export(["run.sqlite"], "run.xlsx", wide=True, since="2026-05-01")
 
-The file is written under another name and then renamed: after an error or Ctrl-C there is no
-part of it.
+The file is written in a temporary folder beside it and then moved: after an error or Ctrl-C there
+is no part of it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from watlowlib._internal.optional import import_optional
@@ -106,31 +107,32 @@ def export(
     stored = read_all(sources, table, query)
     _check_output(path, stored, overwrite)
     events = read_all_events(sources, query, stored.files)
-    new = path.with_name(f"_{path.name}.new")
-    new_events = events_path(path).with_name(f"_{events_path(path).name}")
-    moves = {new: path}
     try:
-        if make_sink := EVENTS_BESIDE.get(path.suffix.lower()):
-            moves[new_events] = events_path(path)
-            if events:
-                with make_sink(new_events, spreadsheet_safe) as sink:
-                    sink.write_many([vars(each) for each in events])
-            events = []
-        rows = write(new, stored, events, wide, spreadsheet_safe, report or (lambda rows: None))
-        if path.suffix.lower() in META_BESIDE:
-            moves[meta_path(new)] = meta_path(path)
-        for made, final in moves.items():
-            if made.exists():
-                replace(made, final)
-            else:
-                final.unlink(missing_ok=True)  # of the file that was replaced
+        with TemporaryDirectory(
+            prefix=f"_{path.name}.", dir=path.absolute().parent, ignore_cleanup_errors=True
+        ) as folder:
+            new = Path(folder) / path.name
+            if make_sink := EVENTS_BESIDE.get(path.suffix.lower()):
+                if events:
+                    with make_sink(events_path(new), spreadsheet_safe) as sink:
+                        sink.write_many([vars(each) for each in events])
+                events = []
+            rows = write(new, stored, events, wide, spreadsheet_safe, report or (lambda rows: None))
+            for made, final in zip(_files_of(new), _files_of(path)):
+                if made.exists():
+                    replace(made, final)
+                else:
+                    final.unlink(missing_ok=True)  # of the file that was replaced
     except OSError as error:
         raise WatlowSinkError(f"{path} could not be written: {error}") from error
-    finally:
-        for each in (new, meta_path(new), new_events):
-            with suppress(FileNotFoundError):
-                each.unlink()
     return rows
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return an exported file and the files beside it."""
+    suffix = path.suffix.lower()
+    beside = [(META_BESIDE, meta_path(path)), (EVENTS_BESIDE, events_path(path))]
+    return [path, *(each for suffixes, each in beside if suffix in suffixes)]
 
 
 def _recordings(stored: StoredSamples) -> Recordings:
@@ -144,12 +146,7 @@ def _recordings(stored: StoredSamples) -> Recordings:
 def _check_output(path: Path, stored: StoredSamples, overwrite: bool) -> None:
     if not path.absolute().parent.is_dir():
         raise WatlowSinkError(f"there is no folder {shown(path.absolute().parent)}; make it first")
-    written = [path]
-    if path.suffix.lower() in META_BESIDE:
-        written.append(meta_path(path))
-    if path.suffix.lower() in EVENTS_BESIDE:
-        written.append(events_path(path))
-    for each in written:
+    for each in _files_of(path):
         if each.exists() and any(Path(f).exists() and each.samefile(f) for f in stored.files):
             raise WatlowSinkError(f"{shown(each)} is one of the sources; give another name")
         if each.is_dir() or (each.exists() and not overwrite):
