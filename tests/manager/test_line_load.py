@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from watlowlib import RateReport, WatlowManager
+from watlowlib import RateReport, WatlowManager, load_rig
 from watlowlib.devices.wire_time import TURNAROUND_S
 from watlowlib.manager.line_load import LineLoad, line_loads, measure
+from watlowlib.manager.rig_check import check_rig
 from watlowlib.simulator import SimulatedBus, SimulatedController
 
 BYTE_S = 10 / 38400
@@ -29,6 +32,27 @@ def test_the_load_is_computed_from_bytes_and_turnaround(bus: SimulatedBus) -> No
     assert load.busy == pytest.approx(2 * (2 * 2.0 + 1 * 0.5) * read_s)
     assert half.busy == pytest.approx(load.busy / 2)
     assert (checked.reads, both.reads) == (4, 6)
+
+
+def test_alarms_are_part_of_the_load(bus: SimulatedBus, tmp_path: Path) -> None:
+    rig = f'''
+    [ports.line]
+    port = "{bus.port}"
+    [controllers.top]
+    port = "line"
+    [controllers.other]
+    port = "line"
+    address = 9
+    [record]
+    parameters = ["pv"]
+    rate_hz = 1.0
+    '''
+    found = []
+    for n, alarms in enumerate(["", "alarms = 1000.0"]):
+        file = tmp_path / f"rig{n}.toml"
+        file.write_text(rig + alarms, "utf-8")
+        found += [each for each in check_rig(load_rig(file)) if each.kind == "line"]
+    assert [each.ok for each in found] == [True, False]
 
 
 def test_adjacent_registers_share_an_exchange() -> None:

@@ -609,3 +609,11 @@ def test_a_shown_unit_needs_the_scale_of_each_controller(table: str, load: Load)
     load(text.replace(table, f'{table}\ntemperature_unit = "F"'))
     modbus = text.replace('"/dev/ttyUSB0"', '"/dev/ttyUSB0"\nprotocol = "modbus_rtu"')
     load(modbus.replace('port = "line"', 'port = "line"\nfamily = "sd"'))  # reports its scale
+
+
+def test_alarms_of_a_series_sd_are_a_problem(load: Load) -> None:
+    text = SMALL.replace('"/dev/ttyUSB0"', '"/dev/ttyUSB0"\nprotocol = "modbus_rtu"')
+    text += "[record]\nalarms = 0.2\n"
+    load(text)
+    with pytest.raises(WatlowConfigurationError, match=r"record\.alarms=0\.2: a Series SD does"):
+        load(text.replace('port = "line"', 'port = "line"\nfamily = "sd"'))

@@ -10,7 +10,7 @@ from rich.table import Table
 from watlowlib.cli.exits import SILENT, CommandError
 from watlowlib.cli.output import NO_VALUE, format_value
 from watlowlib.manager.contact import Contact, read_each_once
-from watlowlib.manager.line_load import LineLoad, line_loads, measure
+from watlowlib.manager.line_load import LineLoad, line_loads, measure, parameters_of
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import RateReport, Unit
 from watlowlib.streaming.recorder import Recording
@@ -32,7 +32,8 @@ def check_first(
     options = {name: arguments[name] for name in ("instances", "sensor_check") if name in arguments}
     unit = arguments.get("show_unit")
     shown: dict[str, Any] = {"show_unit": unit and Unit(unit)}
-    poll = manager.prepare(list(arguments["parameters"]), **options, **shown)
+    rates = recording.info.rates
+    poll = manager.prepare(parameters_of(rates), **options, **shown)
     contacts = read_each_once(manager, poll)
     screen.print(contact_table(contacts))
     replying = [each.name for each in contacts if each.replies]
@@ -51,7 +52,6 @@ def check_first(
     for text in dict.fromkeys(each.warning for each in contacts if each.warning):
         names = ", ".join(each.name for each in contacts if each.warning == text)
         screen.print(f"warning: {names}: {text}")
-    rates = recording.info.rates
     loads = line_loads(manager, rates, names=replying, **options)
     if not missing:
         loads = measure(poll, loads)

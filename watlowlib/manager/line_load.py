@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from watlowlib.devices.sampling import MEASURED, planned_targets
 from watlowlib.devices.session import Session
@@ -84,6 +85,11 @@ def line_loads(
                 busy=known.busy + seconds * rate.rate_hz,
             )
     return [load for load in loads.values() if load.tick_s]
+
+
+def parameters_of(rates: Iterable[RateReport]) -> list[Any]:
+    """Return the parameters of all rates, to prepare a poll that reads everything."""
+    return [parameter for rate in rates for parameter in rate.parameters]
 
 
 def measure(poll: Callable[[], object], loads: list[LineLoad]) -> list[LineLoad]:

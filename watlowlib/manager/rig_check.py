@@ -9,12 +9,13 @@ from pathlib import Path
 
 from watlowlib.errors import WatlowError
 from watlowlib.manager.contact import Contact, read_each_once
-from watlowlib.manager.line_load import line_loads, measure
+from watlowlib.manager.line_load import line_loads, measure, parameters_of
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import RateReport
 from watlowlib.rig.values import Rig
 from watlowlib.rules.rule import Rule
 from watlowlib.sinks.check import check_output
+from watlowlib.streaming.plan import ALL_ALARMS
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ def check_rig(rig: Rig) -> list[Finding]:
 def _check_controllers(manager: WatlowManager, rig: Rig) -> list[Finding]:
     arguments = rig.record_arguments()
     options = {name: arguments[name] for name in ("instances", "sensor_check")}
-    poll = manager.prepare(list(arguments["parameters"]), **options)
+    rates = _rates(rig)
+    poll = manager.prepare(parameters_of(rates), **options)
     contacts = read_each_once(manager, poll)
     replying = [each.name for each in contacts if each.replies]
-    loads = line_loads(manager, _rates(rig), names=replying, **options)
+    loads = line_loads(manager, rates, names=replying, **options)
     if len(replying) == len(contacts):
         loads = measure(poll, loads)
     warnings = [
@@ -84,9 +86,10 @@ def _contact_finding(contact: Contact) -> Finding:
 
 def _rates(rig: Rig) -> Sequence[RateReport]:
     record = rig.record
+    alarms = [RateReport(record.alarms, ALL_ALARMS)] if record.alarms else []
     if record.rates:
-        return [RateReport(hz, (parameter,)) for parameter, hz in record.rates.items()]
-    return [RateReport(record.rate_hz or 0.0, record.parameters)]
+        return [RateReport(hz, (parameter,)) for parameter, hz in record.rates.items()] + alarms
+    return [RateReport(record.rate_hz or 0.0, record.parameters), *alarms]
 
 
 def _check_rule(rule: Rule) -> Finding:

@@ -10,7 +10,7 @@ from watlowlib.devices.targets import target_of
 from watlowlib.devices.zones import Zone, make_zone
 from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
 from watlowlib.model import ControllerFamily, ProtocolKind
-from watlowlib.registry.parameters import PARAMETERS
+from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS
 from watlowlib.rig.problems import Problems, key_text, nearest
 from watlowlib.rig.values import Rig, RigController, RigPort, RigRecord
 from watlowlib.sinks.choose import check_sink
@@ -193,6 +193,11 @@ def _check_parameters(rig: Rig, problems: Problems) -> None:
     record: RigRecord = rig.record
     table = "rates" if record.rates else "parameters"
     registries = dict.fromkeys(each.registry for each in rig.controllers.values())
+    if record.alarms and SD_PARAMETERS in registries:
+        what = (
+            "a Series SD does not have what alarms reads; leave it out, and record other parameters"
+        )
+        problems.add_value(("record", "alarms"), record.alarms, what)
     for parameter in record.rates or record.parameters:
         for registry in registries or (PARAMETERS,):
             for instance in record.instances:

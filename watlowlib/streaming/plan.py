@@ -38,7 +38,10 @@ ALARMS_HZ = 0.2
 """How often alarms are read with `alarms=True`."""
 
 ALARMS = ("alarm_state", "alarm_latched", "alarm_silenced", "alarm_clearable", "limit_state")
-"""What is read with `alarms`, in all instances: the states of all alarms and of the limit."""
+"""What is read with `alarms`: the states of all alarms and of the limit."""
+
+ALL_ALARMS: Any = tuple((name, None) for name in ALARMS)
+"""`ALARMS` in all instances, as `prepare` takes them."""
 
 T = TypeVar("T")
 Rates: TypeAlias = "Mapping[str, float] | Mapping[int, float] | Mapping[str | int, float]"
@@ -193,7 +196,7 @@ def _alarm_entries(alarms: bool | float) -> list[tuple[Any, float]]:
     """Return the parameters that tell when an alarm or a limit changes."""
     hz = ALARMS_HZ if alarms is True else alarms
     hz = as_positive("alarms", hz, MAX_HZ, "reads per second, True or False")
-    return [((name, None), hz) for name in ALARMS]
+    return [(each, hz) for each in ALL_ALARMS]
 
 
 def _individual_rates(
