@@ -274,11 +274,14 @@ def test_a_rule_that_a_failed_reload_suspended_starts_its_time_again(
     oven: Callable[..., Any],
 ) -> None:
     def fail() -> None:
+        running.heat(101.0)
+        wait_for(lambda: running.rules._evaluated == 3)
         raise WatlowConfigurationError("no")
 
     with oven(Rule("hot", f"{HOT} for 2 s")) as running:
         running.heat(101.0)
-        wait_for(lambda: running.rules.report()[0]["state"] == "waiting")
+        wait_for(lambda: running.rules._evaluated == 2)
+        assert running.rules.report()[0]["state"] == "waiting"
         with pytest.raises(WatlowConfigurationError), running.rules.replacing([], running.get):
             fail()
         assert running.rules.report()[0]["state"] == "unknown"

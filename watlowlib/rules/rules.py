@@ -63,6 +63,8 @@ class Rules(NotCopied):
         self._commands: dict[RuleState, Command] = {}
         self._ticks = stream.watch(WAITING_TICKS)
         self._dropped = 0
+        self._evaluated = 0
+        """The number of ticks that all rules of their time have seen."""
         self._ended = False
         """Whether nothing may be done any more, not even for ticks that wait."""
         self._worker = Worker("rules", self._run, self._ticks.shutdown)
@@ -111,6 +113,7 @@ class Rules(NotCopied):
             for each in before
             if each.rule in rules and all(get(name) is old_get(name) for name in each.devices)
         }
+        evaluated = self._evaluated
         self._states = tuple(stay.values())
         try:
             yield
@@ -122,7 +125,7 @@ class Rules(NotCopied):
                 each.removed = each.rule not in stay
         except BaseException:
             for each in before:
-                if each.rule not in stay:  # it has missed ticks
+                if each.rule not in stay and self._evaluated != evaluated:  # it has missed ticks
                     each.forget()
             self._states, self._get = before, old_get
             raise
@@ -167,6 +170,7 @@ class Rules(NotCopied):
                 self._tell(state.rule, change)
                 if change.fired:
                     fired.append((state, change.sample))
+        self._evaluated += bool(samples)
         for state, sample in fired:  # commands first: a write may take long
             if state.rule.command and self._acts(state):
                 self._start(state, sample)

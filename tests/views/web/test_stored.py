@@ -156,12 +156,10 @@ def test_an_odd_cell_of_another_program_is_a_problem_on_the_page(
     assert "first" in feed._health["problem"]
 
 
-@pytest.mark.parametrize("cells", ['"value": 1e999, "instance": 1e999', '"value": 1' + "0" * 400])
-def test_a_number_that_is_too_large_is_a_problem_on_the_page(
-    page: WebPage, tmp_path: Path, cells: str
-) -> None:
+def test_a_number_that_is_too_large_is_a_problem_on_the_page(page: WebPage, tmp_path: Path) -> None:
     rows = (
-        f'{{"device": "oven", "parameter": "p", "requested_at": "2026-01-01T00:00:00Z", {cells}}}'
+        '{"device": "oven", "parameter": "p", "requested_at": "2026-01-01T00:00:00Z", '
+        '"value": 1e999, "instance": 1e999}'
     )
     (tmp_path / "run.jsonl").write_text(rows + "\n")
     feed = StoredFeed(page, str(tmp_path / "run.jsonl"))
