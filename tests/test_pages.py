@@ -79,6 +79,7 @@ def test_the_examples_of_a_page_run(
 ) -> None:
     # Long enough for replies on a busy machine.
     monkeypatch.setitem(find_devices.__kwdefaults__, "timeout_s", 1.0)
+    monkeypatch.setattr("minimalmodbus._serialports", {})  # an example uses it by itself
     monkeypatch.chdir(tmp_path)
     if any(".wide()" in text for text in python_blocks(page)):
         pytest.importorskip("pandas")

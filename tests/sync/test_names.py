@@ -188,7 +188,7 @@ def test_open_has_the_parameters_of_open_device() -> None:
     for name, default in (added | {"identify": True}).items():
         assert mirrored.pop(name).default == default
     assert mirrored.pop("protocol").default is None  # by default that of the family
-    ours = ("protocol", "wait_for_port")
+    ours = ("protocol", "wait_for_port", "capture", "capture_bytes")
     assert mirrored == {name: each for name, each in native.items() if name not in ours}
 
 
