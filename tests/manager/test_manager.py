@@ -255,7 +255,7 @@ def test_execute_each_runs_ports_in_parallel_and_one_port_in_sequence(mgr: Watlo
     overlaps = []
 
     def op(ctl: Controller) -> None:
-        here = busy.setdefault(ctl.session.port_key, [])
+        here = busy.setdefault(ctl.session.port.name, [])
         overlaps.extend(here)
         here.append(ctl.name)
         if ctl.address == 1:

@@ -34,7 +34,7 @@ def test_two_names_of_a_port_share_it(bus: SimulatedBus, tmp_path: Path) -> None
     by_id = tmp_path / "usb-FTDI_RS485-if00"
     by_id.symlink_to(bus.port)
     with open_device(bus.port, address=1) as one, open_device(str(by_id), address=2) as two:
-        assert one.session.port_key == two.session.port_key
+        assert one.session.port is two.session.port
         assert one.port_stats is two.port_stats
         assert one.read_pv().address == 1
         assert two.read_pv().address == 2
@@ -95,6 +95,11 @@ def test_a_lost_port_behind_a_link_has_the_name_of_no_other(tmp_path: Path) -> N
         assert ctl.session.port_key == str(link)
 
 
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="device names do not change"
+)
+
+
 @dataclass
 class PortEntry:
     device: str
@@ -104,7 +109,7 @@ class PortEntry:
     location: str = "1-1.4"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device names do not change")
+@linux
 def test_old_name_of_a_moved_adapter_is_another_port(
     bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +129,39 @@ def test_old_name_of_a_moved_adapter_is_another_port(
                 assert newcomer.stats is not mine.stats
                 assert newcomer.read_setpoint().value == 75.0
                 assert same.stats is mine.stats
+
+
+@linux
+def test_old_name_of_an_unplugged_adapter_is_another_port(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [PortEntry(bus.port, "MINE")]
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
+    with SimulatedBus([1], baudrate=None) as other, open_device(bus.port) as mine:
+        other.controllers[1].set("setpoint", 222.0)
+        # Another adapter appears under its name before anything was read at its new one.
+        mine.session.port.line.transport.close()
+        listed[:] = [PortEntry(bus.port, "ANOTHER"), PortEntry(other.port, "MINE")]
+        with open_device(bus.port) as newcomer:
+            assert newcomer.session.port is not mine.session.port
+            assert newcomer.read_setpoint().value == 75.0
+        wait_until_ok(mine)
+        assert mine.read_setpoint().value == 222.0
+
+
+@linux
+def test_new_name_of_an_adapter_is_the_same_port(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [PortEntry(bus.port, "MINE")]
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
+    with SimulatedBus([2], baudrate=None) as other, open_device(bus.port) as mine:
+        # Nothing was read since it was plugged in again.
+        mine.session.port.line.transport.close()
+        listed[:] = [PortEntry(other.port, "MINE")]
+        with open_device(other.port, address=2) as second:
+            assert second.session.port is mine.session.port
+            assert second.read_setpoint().value == 75.0
 
 
 def test_last_lease_closes_the_port(bus: SimulatedBus) -> None:

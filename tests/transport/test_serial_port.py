@@ -12,6 +12,7 @@ import tty
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import serial
@@ -302,3 +303,22 @@ def test_the_spy_of_pyserial_shows_all_bytes(
     assert transport.read(Deadline.after(10.0)) == b"reply"
     transport.close()
     assert re.findall("TX|RX", capsys.readouterr().err) == ["TX", "RX"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
+def test_port_unplugged_while_it_is_opened_is_lost(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import termios
+
+    configure = termios.tcsetattr
+
+    def unplug_and_configure(*arguments: Any) -> None:
+        bus.unplug()
+        configure(*arguments)
+
+    monkeypatch.setattr(termios, "tcsetattr", unplug_and_configure)
+    transport = SerialTransport(bus.port)
+    with pytest.raises(WatlowConnectionError, match="was lost.*check the cable"):
+        transport.open()
+    assert not transport.is_open

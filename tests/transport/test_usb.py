@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from watlowlib.transport.usb import Adapter, adapter_at, find_device
+from watlowlib.transport.usb import Adapter, adapter_at, find_device, resolved
 
 
 @dataclass
@@ -64,3 +68,19 @@ def test_adapter_without_unique_serial_number_is_not_identified(entries: list[En
 def test_duplicate_serial_number_is_not_found() -> None:
     two = [Entry("/dev/ttyUSB0", "A10K2M", "1-1"), Entry("/dev/ttyUSB1", "A10K2M", "1-2")]
     assert find_device(ONE, two) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links to ports")
+def test_link_that_vanishes_while_it_is_resolved_is_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "usb-FTDI_RS485-if00"
+    link.symlink_to("/dev/ttyUSB77")
+    readlink = os.readlink
+
+    def vanish_and_read(*arguments: Any) -> str:
+        link.unlink(missing_ok=True)
+        return readlink(*arguments)
+
+    monkeypatch.setattr(os, "readlink", vanish_and_read)
+    assert resolved(str(link)) == str(link)

@@ -19,6 +19,7 @@ from watlowlib.devices.wire_time import wire_time_s
 from watlowlib.errors import WatlowError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import RateReport
+from watlowlib.protocol.port import Port
 
 ROOM = 0.9
 """The share of a line's time that a recommended rate uses."""
@@ -71,14 +72,14 @@ def line_loads(
         instances: Which instances of each parameter.
         sensor_check: Whether the input error is read with each process value.
     """
-    loads: dict[str, LineLoad] = {}
+    loads: dict[Port, LineLoad] = {}
     instances = as_list("instances", instances)
     for name in names:
         session = manager.get(name).session
         for rate in rates:
             reads, seconds = _tick(session, rate.parameters, instances, sensor_check)
-            known = loads.get(session.port_key, LineLoad(session.port.name, 0, 0.0, 0.0))
-            loads[session.port_key] = replace(
+            known = loads.get(session.port, LineLoad(session.port.name, 0, 0.0, 0.0))
+            loads[session.port] = replace(
                 known,
                 reads=known.reads + reads,
                 tick_s=known.tick_s + seconds,

@@ -98,10 +98,9 @@ class Members(OneProcess):
             raise WatlowClosedError("the manager was closed; make a new one")
 
     def _check_new(self, controller: Controller) -> None:
-        key = controller.session.port_key
         for name, other in self._controllers.items():
             same = other.session.driver.station == controller.session.driver.station
-            if same and other.session.port_key == key:
+            if same and other.session.port is controller.session.port:
                 raise WatlowConfigurationError(
                     f"the controller at address {controller.address} on this port was already "
                     f"added as {name!r}",

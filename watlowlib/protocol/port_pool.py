@@ -2,10 +2,10 @@ r"""One client per port, shared by all controllers and threads that use the port
 
 Every user of a port acquires a lease. The first lease opens the port; the release of the last
 one closes it. A port is identified by what its name resolves to: `/dev/ttyUSB0` and a link to it
-in `/dev/serial/by-id` are one port, as are `com3` and `\\.\COM3`. A port that was unplugged and
-found again under another name is identified by the new name, because the old one may belong to
-another adapter by then. Late replies to requests of a closed port are expected when it is opened
-again. In a forked child the pool is empty: the leases of the parent are not its
+in `/dev/serial/by-id` are one port, as are `com3` and `\\.\COM3`. A port that is found by its USB
+adapter is identified by the name that the adapter has now, because after it was unplugged its
+old name may belong to another one. Late replies to requests of a closed port are expected when
+it is opened again. In a forked child the pool is empty: the leases of the parent are not its
 own, and releasing them does nothing.
 """
 
@@ -14,21 +14,29 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from watlowlib._internal.clock import Deadline
 from watlowlib._internal.process import NotCopied, run_in_child
-from watlowlib.errors import ErrorContext, WatlowConfigurationError, WatlowPortBusyError
+from watlowlib.errors import (
+    ErrorContext,
+    WatlowConfigurationError,
+    WatlowConnectionError,
+    WatlowPortBusyError,
+)
 from watlowlib.model import ProtocolKind
 from watlowlib.protocol.late_replies import PendingReplies
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stdbus.client import StdBusClient
+from watlowlib.transport import serial_port
 from watlowlib.transport.base import Transport
 from watlowlib.transport.capture_options import CaptureOptions
 from watlowlib.transport.serial_port import SerialTransport
 from watlowlib.transport.settings import SerialSettings
 from watlowlib.transport.urls import is_tcp, server_of
+from watlowlib.transport.usb import Entry, resolved
 
 if TYPE_CHECKING:
     from watlowlib.protocol.modbus.client import ModbusClient
@@ -41,7 +49,7 @@ Client: TypeAlias = "StdBusClient | ModbusClient | ModbusTcpClient"
 
 
 class SharedPort(NotCopied):
-    """An open port and the number of its users; one for each `key`."""
+    """An open port and the number of its users."""
 
     def __init__(
         self,
@@ -75,6 +83,19 @@ class SharedPort(NotCopied):
         if resolved is None or resolved[0] != opening:
             self._resolved = resolved = opening, _transport_key(transport)
         return resolved[1]
+
+    @property
+    def transport(self) -> Transport:
+        """What opens the port, without a capture around it."""
+        transport = self.client.port.line.transport
+        return getattr(transport, "captured", transport)
+
+    def has_key(self, key: str, entries: Iterable[Entry]) -> bool:
+        """Whether `key` identifies the port now; `entries` are the ports of this machine."""
+        if isinstance(self.transport, SerialTransport):
+            device = self.transport.device_among(entries)
+            return device is not None and port_key(device) == key
+        return _transport_key(self.transport) == key
 
 
 class Lease(NotCopied):
@@ -194,10 +215,11 @@ def _find_or_add(
 ) -> SharedPort:
     """Return the shared port with one more user; wait if the port is being closed."""
     deadline = Deadline.after(CLOSING_S)
+    entries = _entries()
     while True:
         with _lock:
             key = port_key(source) if isinstance(source, str) else _transport_key(source)
-            shared = next((port for port in _ports if port.key == key), None)
+            shared = next((port for port in _ports if port.has_key(key, entries)), None)
             if shared is None or shared.users:
                 if shared is None:
                     client = _make_client(source, settings, protocol)
@@ -223,11 +245,21 @@ def _find_or_add(
             )
 
 
+def _entries() -> list[Entry]:
+    """Return the serial ports of this machine, if a port in use needs them."""
+    transports = [port.transport for port in tuple(_ports)]
+    if any(isinstance(each, SerialTransport) and each.has_adapter for each in transports):
+        with suppress(WatlowConnectionError):  # then the names are those of the last opening
+            return serial_port.entries()
+    return []
+
+
 def _keep_pending_replies(shared: SharedPort) -> None:
     for key in [key for key, replies in _pending_replies.items() if replies.expired]:
         del _pending_replies[key]
     if not shared.client.pending_replies.expired:
-        _pending_replies[shared.key, shared.protocol] = shared.client.pending_replies
+        name = _transport_key(shared.transport)
+        _pending_replies[name, shared.protocol] = shared.client.pending_replies
 
 
 def _make_client(
@@ -275,7 +307,7 @@ def port_key(name: str, windows: bool = os.name == "nt") -> str:
         return name
     if windows:
         return name.removeprefix("\\\\.\\").upper()
-    return os.path.realpath(name)
+    return resolved(name)
 
 
 def _check_agreement(

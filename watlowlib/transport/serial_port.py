@@ -20,7 +20,7 @@ import logging
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 import serial
@@ -39,7 +39,7 @@ from watlowlib.errors import (
 )
 from watlowlib.transport.settings import SerialSettings
 from watlowlib.transport.urls import tcp_hint
-from watlowlib.transport.usb import Adapter, Entry, adapter_at, find_device
+from watlowlib.transport.usb import Adapter, Entry, adapter_at, current_name, find_device, resolved
 
 try:
     from termios import error as TermiosError  # noqa: N812 - it is no OSError
@@ -101,6 +101,8 @@ class SerialTransport(OneProcess):
                 self._serial.timeout = 0
         except (ValueError, TypeError, TermiosError) as error:
             self.close()
+            if isinstance(error, TermiosError) and error.args[:1] == (errno.EIO,):
+                raise self._lost(error) from error  # while it was being opened
             raise WatlowConfigurationError(
                 f"port {self._port!r} cannot be opened with this name and these settings: {error}"
             ) from error
@@ -117,8 +119,22 @@ class SerialTransport(OneProcess):
         if not self._adapter_checked:
             # If the ports cannot be listed, the next opening tries again.
             with contextlib.suppress(WatlowConnectionError):
-                self._adapter = adapter_at(os.path.realpath(self._port), _entries_for(self._port))
+                self._adapter = adapter_at(resolved(self._port), _entries_for(self._port))
                 self._adapter_checked = True
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether the port is found by its adapter, so that its device name may change."""
+        return self._adapter is not None
+
+    def device_among(self, entries: Iterable[Entry]) -> str | None:
+        """Return the device name now, or None if another adapter has its name.
+
+        Args:
+            entries: The ports of this machine; empty if they could not be listed.
+        """
+        device = resolved(self.device)
+        return current_name(self._adapter, device, entries) if self._adapter else self.device
 
     def _find(self) -> str:
         """Return the device to open: the port's name, or the current name of its adapter."""
@@ -131,7 +147,7 @@ class SerialTransport(OneProcess):
                 f"{self._adapter.serial_number}, is not connected; check the cable",
                 context=ErrorContext(port=self._port),
             )
-        if device != os.path.realpath(self._port):
+        if device != resolved(self._port):
             log.warning("the adapter of port %s is at %s now", self._port, device)
         return device
 
@@ -238,10 +254,10 @@ def _entries_for(port: str) -> list[Entry]:
     """Return the serial ports of this machine; empty if `port` is found by its name."""
     if not sys.platform.startswith("linux") or "://" in port:
         return []
-    return _entries()
+    return entries()
 
 
-def _entries() -> list[Entry]:
+def entries() -> list[Entry]:
     """Return all serial ports of this machine.
 
     Raises:
@@ -318,7 +334,7 @@ def port_names() -> list[str]:
     Raises:
         WatlowConnectionError: They cannot be listed just now.
     """
-    return sorted(entry.device for entry in _entries())
+    return sorted(entry.device for entry in entries())
 
 
 def _ports_hint() -> str:
