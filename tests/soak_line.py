@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from watlowlib.model import Value
 from watlowlib.simulator import BusProcess, Fault, FaultPlan, SimulatedBus, SimulatedController
@@ -45,8 +45,8 @@ def source_of(value: float) -> int:
 class TaggedController(SimulatedController):
     """A controller whose every read gives a new value with its source; it keeps the times."""
 
-    def __init__(self, line: int, address: int, sources: Sources) -> None:
-        super().__init__(address)
+    def __init__(self, line: int, address: int, sources: Sources, **options: Any) -> None:
+        super().__init__(address, **options)
         self.sent_at_s: dict[float, float] = {}
         self._line = line
         self._sources = sources
