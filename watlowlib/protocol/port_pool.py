@@ -92,10 +92,10 @@ class SharedPort(NotCopied):
 
     def has_key(self, key: str, entries: Iterable[Entry]) -> bool:
         """Whether `key` identifies the port now; `entries` are the ports of this machine."""
-        if isinstance(self.transport, SerialTransport):
+        if isinstance(self.transport, SerialTransport) and self.transport.has_adapter:
             device = self.transport.device_among(entries)
             return device is not None and port_key(device) == key
-        return _transport_key(self.transport) == key
+        return self.key == key
 
 
 class Lease(NotCopied):
