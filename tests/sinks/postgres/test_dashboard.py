@@ -73,9 +73,9 @@ def show(running_server: PostgresServer, filled: str) -> Iterator[Any]:
         return query(target["rawSql"], interval_s, [only] if only else SELECTED)
 
     def query(
-        sql: str, interval_s: int = 10, controllers: Sequence[str] = SELECTED
+        sql: str, interval_s: int = 10, controllers: Sequence[str] = SELECTED, table: str = filled
     ) -> list[tuple[Any, ...]]:
-        names = {"table": filled, "controller": controllers}
+        names = {"table": table, "controller": controllers}
         sql = expand(sql, START, END, interval_s, names)
         return sorted(running_server.query(sql.replace("%", "%%")))
 
@@ -136,6 +136,24 @@ def test_storage_is_the_size_of_the_table_and_of_the_database(
         f"SELECT pg_table_size('{filled}'), pg_indexes_size('{filled}')"
     )
     assert (table, table < database) == (heap + indexes, True)
+
+
+def test_storage_of_a_partitioned_table_is_that_of_its_parts(
+    show: Any, running_server: PostgresServer, tmp_path: Path
+) -> None:
+    config = PostgresConfig(
+        dsn=running_server.url, table="in_parts", create_table=True, partition="1 month"
+    )
+    with PostgresSink(config, spool=tmp_path / "run.spool") as sink:
+        sink.write_many(ROWS)
+    assert sink.rows_waiting == 0
+    (target,) = PANELS["Storage"]["targets"]
+    ((shown, _),) = show.query(target["rawSql"], table="in_parts")
+    ((parts, size),) = running_server.query(
+        "SELECT count(*), sum(pg_total_relation_size(inhrelid)) FROM pg_inherits"
+        " WHERE inhparent = 'in_parts'::regclass"
+    )
+    assert (parts > 0, shown) == (True, size)
 
 
 def test_every_panel_and_variable_has_a_test_and_the_data_source_can_be_selected(show: Any) -> None:
