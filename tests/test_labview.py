@@ -496,7 +496,7 @@ def test_after_a_kill_the_written_rows_can_be_read(
     assert len(read_rows(path)) >= 64
     with open_session() as next_session:
         old, oven = oven, next_session.open(line)
-        with pytest.raises(DialogError, match="to an earlier session"):
+        with pytest.raises(DialogError, match="from an earlier session"):
             next_session.call("read", old, "sp", 1)
         assert next_session.call("read", oven, "sp", 1) == (75.0, "ok")
 

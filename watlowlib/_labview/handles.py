@@ -74,8 +74,9 @@ class Handles(Generic[C]):
         with suppress(KeyError):
             return self._objects[whole_number("handle", handle)]
         raise WatlowConfigurationError(
-            f"handle {handle} is not an open {self._what}: it was closed, belongs to another "
-            f"object or to an earlier session; open the {self._what} again and wire the new handle"
+            f"handle {handle} is not an open {self._what}: it was closed, is not the handle "
+            f"of a {self._what}, or is from an earlier session; open the {self._what} again and wire "
+            "the new handle"
         )
 
     def close(self, handle: int) -> C:
