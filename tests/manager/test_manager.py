@@ -142,7 +142,7 @@ def test_add_refuses_invalid_controllers(mgr: WatlowManager, bus: SimulatedBus) 
         mgr.add("retort", bus.port, address=3)
     with pytest.raises(WatlowConfigurationError, match="already added as 'oven_top'"):
         mgr.add("oven_3", bus.port, address=1)
-    with pytest.raises(WatlowConfigurationError, match="already open with serial settings"):
+    with pytest.raises(WatlowConfigurationError, match="already open with baudrate 38400"):
         mgr.add("slow", bus.port, address=3, serial_settings=SerialSettings(baudrate=9600))
     with pytest.raises(WatlowPortNotFoundError):
         mgr.add("nowhere", "/dev/ttyUSB77")

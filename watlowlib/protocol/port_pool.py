@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from watlowlib._internal.clock import Deadline
@@ -316,13 +317,13 @@ def _check_agreement(
     protocol: ProtocolKind,
     capture: CaptureOptions | None,
 ) -> None:
-    for what, current, given in (
-        ("protocol", shared.protocol, protocol),
-        ("serial settings", shared.settings, settings),
-    ):
-        if current != given:
+    current = {"protocol": shared.protocol, **asdict(shared.settings)}
+    given = {"protocol": protocol, **asdict(settings)}
+    del given["port"]  # settings that differ only here are equal
+    for what, value in given.items():
+        if current[what] != value:
             raise WatlowConfigurationError(
-                f"this port is already open with {what} {current}, so it cannot use {given}; "
+                f"this port is already open with {what} {current[what]}, so it cannot use {value}; "
                 "all controllers on one port need the same protocol and settings",
                 context=ErrorContext(port=shared.client.port.name),
             )
