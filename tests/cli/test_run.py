@@ -112,6 +112,8 @@ def test_a_service_records_reloads_answers_and_ends_with_a_flush(
                 metrics = request(f"http://127.0.0.1:{port}/metrics")[2].decode()
                 assert 'watlowlib_value{controller="new",parameter="setpoint"' in metrics
                 assert f'watlowlib_sink_rows_lost_total{{sink="{tmp_path}/run.csv"}} 0' in metrics
+                assert main(["check", str(rig)]) == 1
+                assert "stop the recording" in capsys.readouterr().err
                 assert main(["run", str(rig)]) == 1
                 assert f"pid {process.pid}" in capsys.readouterr().err
                 rig.write_text(RIG.replace("setpoint", "setpiont"), "utf-8")
@@ -123,6 +125,7 @@ def test_a_service_records_reloads_answers_and_ends_with_a_flush(
         finally:
             process.kill()
     assert process.returncode == 143
+    assert f"{rig} is recorded: controllers top; outputs {tmp_path}/run.csv" in errors
     assert "rows written, 0 lost" in errors
     assert "rule always: the command has ended; it printed: paged for top" in errors
     rows = list(read_samples(tmp_path / "run.csv"))

@@ -77,11 +77,17 @@ def command(file: str, as_service: bool, metrics: MetricsServer | None) -> None:
                 service.recording, service.latest.all, service.outputs, service.rules.report
             )
         stack.enter_context(server)
+        log.info("%s is recorded: %s", service.path, _what_is_recorded(service))
         if display:
             stack.enter_context(_display(service))
         else:
             service.observers.append(PeriodicReport(service))
         service.wait()
+
+
+def _what_is_recorded(service: RigService) -> str:
+    outputs = ", ".join(label for label, _ in service.outputs()) or "no file or database"
+    return f"controllers {', '.join(service.rig.controllers)}; outputs {outputs}"
 
 
 def log_everything() -> None:

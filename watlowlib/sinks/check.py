@@ -14,8 +14,8 @@ from watlowlib.sinks.count import describe_existing
 def check_output(path: str) -> str:
     """Open the sink for `path` and close it; return what is there.
 
-    A file that does not exist is not made: its folder is checked. For a database, the table is
-    made if it is missing.
+    A file that does not exist is not made: its folder is checked. Nor is a table: the right to
+    create it is checked.
 
     Raises:
         WatlowSinkError: It cannot be written to; the message says what to do.

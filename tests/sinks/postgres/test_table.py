@@ -20,6 +20,7 @@ from tests.sinks.postgres.test_sink import (
 from tests.sinks.postgres_server import PostgresServer
 from tests.sinks.samples import FIRST
 from watlowlib import PostgresConfig, PostgresSink, WatlowConfigurationError, WatlowSinkError
+from watlowlib.sinks.check import check_output
 from watlowlib.sinks.postgres.server import Server
 from watlowlib.sinks.postgres.spool import ServerUnavailableError
 from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout, ColumnType
@@ -204,3 +205,16 @@ def test_temporary_errors_of_the_table_differ_from_permanent_ones(
         server.open(("value",))
         with pytest.raises(ServerUnavailableError if retried else WatlowSinkError):
             server.check(layout)
+
+
+def test_a_check_says_that_the_role_may_not_create_the_table(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    postgres.query("CREATE ROLE newcomer LOGIN")
+    postgres.query("CREATE DATABASE newcomers")
+    url = postgres.url.replace("postgres:@/postgres", "newcomer@/newcomers")
+    with pytest.raises(WatlowSinkError, match="GRANT CREATE ON SCHEMA public TO newcomer;"):
+        check_output(url)
+    postgres.query("ALTER DATABASE newcomers OWNER TO newcomer")
+    assert check_output(url) == "reachable"

@@ -232,8 +232,8 @@ class Server(NotCopied):
             types = self._table.types(connection)
             if types or not self._config.create_table:
                 self._table.check(connection, types, columns)
-            elif self._config.hypertable:
-                self._table.check_extension(connection)
+            else:
+                self._table.check_creatable(connection)
 
     def _insert_nothing(self, layout: ColumnLayout) -> None:
         plan = self._plan(layout)

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from watlowlib.errors import WatlowSinkSchemaError
 from watlowlib.sinks.postgres.config import PostgresConfig
+from watlowlib.sinks.postgres.spool import ServerUnavailableError
 from watlowlib.sinks.rows import ColumnType
 
 SQL_TYPES = {
@@ -71,6 +72,26 @@ class Table:
         """Wait until no other recorder creates the table or parts of it; until the commit."""
         name = f"{self._config.schema}.{self._config.table}"
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
+
+    def check_creatable(self, connection: psycopg.Connection[Any]) -> None:
+        """Check that the table can be created.
+
+        Raises:
+            ServerUnavailableError: The role may not create it; a later attempt may succeed.
+            WatlowSinkError: It is to be a hypertable, and the extension is missing.
+        """
+        if self._config.hypertable:
+            self.check_extension(connection)
+        schema = self._config.schema
+        allowed = connection.execute(
+            "SELECT has_schema_privilege(to_regnamespace(quote_ident(%s)), 'CREATE'), current_user",
+            [schema],
+        ).fetchone()
+        if allowed and allowed[0] is False:
+            raise ServerUnavailableError(
+                f"the role {allowed[1]} may not create tables in the schema {schema}; let its owner "
+                f"create the table, or run: GRANT CREATE ON SCHEMA {schema} TO {allowed[1]}"
+            )
 
     def check_extension(self, connection: psycopg.Connection[Any]) -> None:
         """Check that the database has TimescaleDB.
