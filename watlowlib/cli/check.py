@@ -12,13 +12,15 @@ from watlowlib.cli.output import console, print_json
 from watlowlib.cli.read import availability_log_off
 from watlowlib.manager.rig_check import check_rig
 from watlowlib.rig import load_rig
+from watlowlib.service.client import find_service
 
 
 @define(
     "check",
     short_help="Try everything that a rig file names.",
     help="Open the ports and outputs of the rig file FILE, ask each controller once, compute "
-    "whether the rate fits, and report each problem with what to do. No rows are written.",
+    "whether the rate fits, and report each problem with what to do. No rows are written. While "
+    "'watlowlib run FILE' has the ports open, use status and reload instead.",
     examples=("watlowlib check rig.toml", "watlowlib check rig.toml --json"),
 )
 @click.argument("file", metavar="FILE")
@@ -26,6 +28,13 @@ from watlowlib.rig import load_rig
 def command(file: str, as_json: bool) -> None:
     """Check the file and print the findings; raise `CommandError` if there are problems."""
     rig = load_rig(file)
+    if find_service(rig) is not None:
+        raise CommandError(
+            f"'watlowlib run' records {rig.path} and has its ports open; see 'watlowlib status'. "
+            "'watlowlib reload' checks a changed file; to check the controllers, stop the "
+            "recording first",
+            FAILED,
+        )
     with availability_log_off():
         findings = check_rig(rig)
     if as_json:
