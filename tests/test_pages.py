@@ -150,7 +150,7 @@ def test_the_pages_name_every_status_of_a_row() -> None:
     kinds = {each.status for each in all_errors(WatlowError)}
     # Errors of a call, not of a read.
     kinds -= {"error", "configuration", "write", "sink", "process", "replay"}
-    own = {"ok", "sensor_error", "sensor_unknown"}
+    own = {"ok", "sensor_error", "sensor_unknown", "stopped"}
     assert kinds | own <= named
     assert named - kinds - own <= {"status"} | {"block", "drop_oldest", "drop_newest", "overflow"}
 
