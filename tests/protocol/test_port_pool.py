@@ -226,7 +226,10 @@ def test_interrupted_close_closes_the_port(bus: SimulatedBus) -> None:
 def test_users_of_a_port_must_agree_on_settings(bus: SimulatedBus) -> None:
     with (
         open_device(bus.port),
-        pytest.raises(WatlowConfigurationError, match="already open with baudrate 38400, so it cannot use 9600;"),
+        pytest.raises(
+            WatlowConfigurationError,
+            match="already open with baudrate 38400, so it cannot use 9600;",
+        ),
     ):
         open_device(bus.port, address=2, serial_settings=SerialSettings("COM9", baudrate=9600))
     with (

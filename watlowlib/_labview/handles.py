@@ -75,8 +75,8 @@ class Handles(Generic[C]):
             return self._objects[whole_number("handle", handle)]
         raise WatlowConfigurationError(
             f"handle {handle} is not an open {self._what}: it was closed, is not the handle "
-            f"of a {self._what}, or is from an earlier session; open the {self._what} again and wire "
-            "the new handle"
+            f"of a {self._what}, or is from an earlier session; open the {self._what} again and "
+            "wire the new handle"
         )
 
     def close(self, handle: int) -> C:

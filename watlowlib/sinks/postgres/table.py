@@ -89,8 +89,8 @@ class Table:
         ).fetchone()
         if allowed and allowed[0] is False:
             raise ServerUnavailableError(
-                f"the role {allowed[1]} may not create tables in the schema {schema}; let its owner "
-                f"create the table, or run: GRANT CREATE ON SCHEMA {schema} TO {allowed[1]}"
+                f"the role {allowed[1]} may not create tables in the schema {schema}; let its "
+                f"owner create the table, or run: GRANT CREATE ON SCHEMA {schema} TO {allowed[1]}"
             )
 
     def check_extension(self, connection: psycopg.Connection[Any]) -> None:
