@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.views.recordings import START, row, run
-from watlowlib import open_sink, read_samples
+from watlowlib import open_sink, read_samples, views
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkDependencyError, WatlowSinkError
 
 np = pytest.importorskip("numpy")
@@ -400,6 +400,13 @@ def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     written(tmp_path / "run.sqlite", run())
     exec(example, {})
     assert {each.name for each in tmp_path.iterdir()} >= {"run.png", "step.svg"}
+
+
+def test_one_command_installs_all_that_a_plot_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("numpy", "pyarrow", "plotly"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(WatlowSinkDependencyError, match="pip install numpy pyarrow plotly$"):
+        _ = views.plot
 
 
 @pytest.mark.parametrize(("package", "name"), [("matplotlib", "run.png"), ("plotly", "run.html")])

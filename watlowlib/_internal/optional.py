@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from watlowlib.errors import WatlowSinkDependencyError
@@ -25,8 +26,11 @@ REQUIREMENTS = {
 """What to give pip, by package. Not our extras: pip would look for them in another library."""
 
 
-def import_optional(module: str) -> Any:
+def import_optional(module: str, *others: str) -> Any:
     """Import `module`, one of an optional package, and return it.
+
+    `others` are packages that the caller may need next. If `module` is missing, the message
+    names those of them that are missing too, so that one command installs all.
 
     Raises:
         WatlowSinkDependencyError: It is not installed; the message has the command that
@@ -36,6 +40,6 @@ def import_optional(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise WatlowSinkDependencyError(
-            f"this needs {package} ({error}): pip install {REQUIREMENTS[package]}"
-        ) from error
+        missing = [package, *(each for each in others if find_spec(each) is None)]
+        command = " ".join(["pip install", *(REQUIREMENTS[each] for each in missing)])
+        raise WatlowSinkDependencyError(f"this needs {package} ({error}): {command}") from error

@@ -23,6 +23,6 @@ if not TYPE_CHECKING:  # with `__getattr__`, a type checker would accept any mis
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        import_optional("numpy")
-        import_optional("pyarrow")
+        import_optional("numpy", "pyarrow", "matplotlib", "plotly")
+        import_optional("pyarrow", "matplotlib", "plotly")
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
