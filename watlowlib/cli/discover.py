@@ -82,11 +82,16 @@ def probe_table(found: list[Probe]) -> Table:
 
 
 def failure_lines(probes: list[Probe]) -> list[str]:
-    """Return the most common reason for each port, protocol and baud rate without a controller."""
+    """Return the most common reason for each port, protocol and baud rate without a controller.
+
+    On a port with controllers, silence at the other settings is normal, and left out.
+    """
     lines = []
+    answered = {probe.port for probe in probes if probe.info}
     for _, group in groupby(probes, key=lambda each: (each.port, each.protocol, each.baudrate)):
         tried = list(group)
-        if not any(probe.info for probe in tried):
+        silent = not any(probe.garbled or probe.address is None for probe in tried)
+        if not any(probe.info for probe in tried) and not (silent and tried[0].port in answered):
             reason, _ = Counter(probe.reason for probe in tried).most_common(1)[0]
             # Without an address, the port could not be used with any protocol: name it once.
             failed = all(probe.address is None for probe in tried)
