@@ -392,7 +392,7 @@ def test_simulate_serves_modbus_masters(
         ("record /dev/ttyUSB77 -o run", 2, "'run': the file extension selects the format"),
         ("record /dev/ttyUSB77 --ratee 2 -o run.csv", 2, "no such option '--ratee'"),
         ("record /dev/ttyUSB77 --frob", 2, "no such option '--frob'"),
-        ("raed /dev/ttyUSB77", 2, "no such command 'raed'. Did you mean 'read'?"),
+        ("raed /dev/ttyUSB77", 2, "no such command 'raed'. Did you mean 'read'? 'watlowlib"),
         ("read /dev/ttyUSB77 --address 1 2", 2, "a list has commas"),
         ("read socket://localhost", 2, "the port number is missing, as in socket://host:4001"),
         ("discover /dev/ttyUSB77 --address 5-1", 2, "give a number, or a list such as 1-3,5"),
@@ -456,6 +456,7 @@ def test_discover_prints_controllers_and_the_reasons_for_failures(tmp_path: Path
     assert [port, "stdbus", "38400", "2", "pm", "200002", "PM3R1CA-AAAAAAA"] in rows
     assert [port, "modbus_rtu", "9600", "3", "pm", "200003", "map", "2,", "low_high"] in rows
     assert f"{silent}, stdbus at 38400 baud: no reply" in result.stdout
+    assert f"{port}, modbus_rtu" not in result.stdout  # it has controllers: no list of silence
     assert slave.register_writes == []
     for label in (f"{port}, stdbus at 38400 baud", f"{silent}, modbus_rtu at 9600 baud"):
         assert result.stderr.splitlines().count(f"searching {label}") == 1

@@ -79,6 +79,17 @@ def test_rows_of_an_existing_file_are_counted(
     assert f"run.{ending}: appending to {rows} rows" in capsys.readouterr().out
 
 
+def test_a_file_of_another_program_is_an_error_and_no_append(
+    bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("other.csv").write_text("a,b\n1,2\n", "utf-8")
+    assert main(f"record {bus.port} --duration 0.3 -o other.csv".split()) == 1
+    printed = capsys.readouterr()
+    assert "has another header ('a,b')" in printed.err
+    assert "appending" not in printed.out
+    assert Path("other.csv").read_text("utf-8") == "a,b\n1,2\n"
+
+
 def test_each_output_has_its_own_counts(
     bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,7 +138,8 @@ def _advice(error: click.ClickException) -> str:
         message += "; a list has commas, such as --address 1-3,5"
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context else NAME
-    return f"{message[:1].lower()}{message[1:]}; '{path} --help' describes the usage"
+    joint = "" if message.endswith("?") else ";"
+    return f"{message[:1].lower()}{message[1:]}{joint} '{path} --help' describes the usage"
 
 
 def _lost_reader(error: BaseException) -> bool:

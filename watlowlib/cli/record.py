@@ -251,9 +251,10 @@ def _record(
     try:
         with ExitStack() as stack:
             for sink in sinks:
-                if existing := describe_existing(sink):
+                existing = describe_existing(sink)
+                stack.enter_context(sink)  # an error first: nothing is appended to a file of others
+                if existing:
                     screen.print(f"{output_name(sink)}: appending to {existing}")
-                stack.enter_context(sink)
             watched: list[WatchedSink] = []
             if page is not None:
                 stack.enter_context(_feed(page, recording, watched))
