@@ -23,8 +23,11 @@ import serial
 import watlowlib
 from watlowlib import AcquisitionSummary, EventKind, ProtocolKind, open_device
 from watlowlib.cli.base import StderrHandler
+from watlowlib.cli.discover import failure_lines
 from watlowlib.cli.main import main
 from watlowlib.cli.outputs import format_summary
+from watlowlib.devices.discovery import Probe
+from watlowlib.model import DeviceInfo
 from watlowlib.protocol.modbus.frames import RtuFrame
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
 
@@ -456,13 +459,27 @@ def test_discover_prints_controllers_and_the_reasons_for_failures(tmp_path: Path
     assert [port, "stdbus", "38400", "2", "pm", "200002", "PM3R1CA-AAAAAAA"] in rows
     assert [port, "modbus_rtu", "9600", "3", "pm", "200003", "map", "2,", "low_high"] in rows
     assert f"{silent}, stdbus at 38400 baud: no reply" in result.stdout
-    assert f"{port}, modbus_rtu" not in result.stdout  # it has controllers: no list of silence
     assert slave.register_writes == []
     for label in (f"{port}, stdbus at 38400 baud", f"{silent}, modbus_rtu at 9600 baud"):
         assert result.stderr.splitlines().count(f"searching {label}") == 1
     assert failed.returncode == 3
     assert "no controller was found" in failed.stderr
     assert failed.stdout.count("/dev/nowhere: there is no port") == 1
+
+
+def test_silence_is_named_only_on_a_port_without_controllers() -> None:
+    stdbus, modbus = ProtocolKind.STDBUS, ProtocolKind.MODBUS_RTU
+    found = Probe("COM1", stdbus, 38400, 1, DeviceInfo(1, stdbus))
+    probes = [
+        found,
+        Probe("COM1", modbus, 9600, 1, reason="no reply"),
+        Probe("COM1", modbus, 19200, 1, reason="only damaged frames", garbled=True),
+        Probe("COM2", stdbus, 38400, 1, reason="no reply"),
+    ]
+    assert failure_lines(probes) == [
+        "COM1, modbus_rtu at 19200 baud: only damaged frames",
+        "COM2, stdbus at 38400 baud: no reply",
+    ]
 
 
 def test_read_over_modbus_and_with_protocol_auto(tmp_path: Path) -> None:
