@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import FrozenInstanceError, dataclass, replace
 
 import pytest
 
-from watlowlib._internal.frozen import frozen
+from watlowlib._internal.frozen import blank
 
 
 @dataclass(frozen=True)
@@ -13,15 +15,22 @@ class Point:
     y: int = 0
 
 
+def make_point() -> Point:
+    point, values = blank(Point)
+    values["x"], values["y"] = 1, 2
+    return point
+
+
 def test_the_value_is_as_if_made_by_init() -> None:
-    point = frozen(Point, {"x": 1, "y": 2})
+    point = make_point()
     assert point == Point(1, 2)
     assert hash(point) == hash(Point(1, 2))
     assert repr(point) == "Point(x=1, y=2)"
     assert replace(point, y=3) == Point(1, 3)
+    assert copy.deepcopy(point) == pickle.loads(pickle.dumps(point)) == Point(1, 2)
 
 
 def test_the_value_cannot_be_changed() -> None:
-    point = frozen(Point, {"x": 1, "y": 2})
     with pytest.raises(FrozenInstanceError):
-        point.x = 3  # type: ignore[misc]
+        make_point().x = 3  # type: ignore[misc]
+

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -37,6 +38,14 @@ def test_readings_and_samples_have_all_their_fields(bus: SimulatedBus) -> None:
     with open_device(bus.port) as ctl:
         for value in (ctl.read_pv(), *ctl.poll("pv")):
             assert list(vars(value)) == [field.name for field in fields(value)]
+
+
+def test_readings_and_samples_take_no_more_memory_than_those_made_by_init(
+    bus: SimulatedBus,
+) -> None:
+    with open_device(bus.port) as ctl:
+        for value in (ctl.read_pv(), *ctl.poll("pv")):
+            assert sys.getsizeof(vars(value)) <= sys.getsizeof(vars(replace(value)))
 
 
 def test_a_value_with_a_sensor_error_keeps_its_number_and_gets_the_status(

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from threading import Event
 from typing import Any, TypeAlias
 
-from watlowlib._internal.frozen import frozen
+from watlowlib._internal.frozen import blank, share_names
 from watlowlib.devices.driver import Target
 from watlowlib.devices.identity import known_identity, read_description
 from watlowlib.devices.poll import Poll, StopCondition
@@ -127,6 +127,7 @@ class Sampler(Poll):
         show_unit: Unit | None = None,
         optional: Collection[Target] = (),
     ) -> None:
+        share_names(session.sample_type)
         self._session = session
         self._show_unit = show_unit
         self._planned = self._targets = targets
@@ -237,26 +238,25 @@ class Sampler(Poll):
 
     def _sample(self, reading: Reading) -> Sample:
         reading = shown_in(self._show_unit, reading)
-        fields = {
-            "device": self._device,
-            "address": reading.address,
-            "protocol": self._session.protocol,
-            "parameter": reading.parameter,
-            "parameter_id": reading.parameter_id,
-            "instance": reading.instance,
-            "value": reading.value,
-            "unit": reading.unit,
-            "requested_at": reading.requested_at,
-            "received_at": reading.received_at,
-            "midpoint_at": reading.requested_at + timedelta(0, reading.latency_s / 2),
-            "latency_s": reading.latency_s,
-            "raw": reading.raw,
-            "status": "ok",
-            "tick": None,
-            "scheduled_at": None,
-            "monotonic_ns": reading.monotonic_ns,
-        }
-        return frozen(self._session.sample_type, fields)
+        sample, fields = blank(self._session.sample_type)
+        fields["device"] = self._device
+        fields["address"] = reading.address
+        fields["protocol"] = self._session.protocol
+        fields["parameter"] = reading.parameter
+        fields["parameter_id"] = reading.parameter_id
+        fields["instance"] = reading.instance
+        fields["value"] = reading.value
+        fields["unit"] = reading.unit
+        fields["requested_at"] = reading.requested_at
+        fields["received_at"] = reading.received_at
+        fields["midpoint_at"] = reading.requested_at + timedelta(0, reading.latency_s / 2)
+        fields["latency_s"] = reading.latency_s
+        fields["raw"] = reading.raw
+        fields["status"] = "ok"
+        fields["tick"] = None
+        fields["scheduled_at"] = None
+        fields["monotonic_ns"] = reading.monotonic_ns
+        return sample
 
     def _gap(self, target: Target, status: str, elapsed_s: float = 0.0) -> Sample:
         """Return the sample of a read that failed after `elapsed_s`, or was not sent."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import cast
 
-from watlowlib._internal.frozen import frozen
+from watlowlib._internal.frozen import blank, share_names
 from watlowlib._internal.validation import finite_or_none, shown
 from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, Quantity, Reading, Unit, Value, WordOrder
@@ -53,6 +53,8 @@ ONE_SHOT_REQUESTS = frozenset({4029, 8049, 9013, 9014, 12001})
 """Requests that end by themselves: a read does not show the value that was written."""
 
 SETPOINT, SETPOINT_MINIMUM, SETPOINT_MAXIMUM = 7001, 7003, 7004
+
+share_names(Reading)
 
 
 def unit_of(spec: ParameterSpec, temperature_unit: Unit | None) -> Unit | None:
@@ -121,24 +123,23 @@ def reading_of(
     """
     unit, quantity, scale = _measure_of(spec, scale)
     _, raw, requested_at, latency_s, monotonic_ns = reply
-    fields = {
-        "value": value,
-        "unit": unit,
-        "parameter": spec.recorded_as,
-        "parameter_id": spec.number,
-        "instance": instance,
-        "address": address,
-        "requested_at": requested_at,
-        "received_at": requested_at + timedelta(0, latency_s),  # quicker than `seconds=`
-        "latency_s": latency_s,
-        "raw": raw,
-        "label": label_of(spec, value),
-        "protocol": protocol,
-        "monotonic_ns": monotonic_ns,
-        "quantity": quantity,
-        "scale": scale,
-    }
-    return frozen(Reading, fields)
+    reading, fields = blank(Reading)
+    fields["value"] = value
+    fields["unit"] = unit
+    fields["parameter"] = spec.recorded_as
+    fields["parameter_id"] = spec.number
+    fields["instance"] = instance
+    fields["address"] = address
+    fields["requested_at"] = requested_at
+    fields["received_at"] = requested_at + timedelta(0, latency_s)  # quicker than `seconds=`
+    fields["latency_s"] = latency_s
+    fields["raw"] = raw
+    fields["label"] = label_of(spec, value)
+    fields["protocol"] = protocol
+    fields["monotonic_ns"] = monotonic_ns
+    fields["quantity"] = quantity
+    fields["scale"] = scale
+    return reading
 
 
 @lru_cache(maxsize=4096)
