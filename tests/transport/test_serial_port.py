@@ -8,6 +8,7 @@ import re
 import socket
 import struct
 import sys
+import threading
 import tty
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -268,6 +269,57 @@ def test_a_port_that_is_ready_without_data_is_lost(
     with pytest.raises(WatlowConnectionError, match="lost: it is ready, but has no data"):
         transport.read(Deadline.after(10.0))
     assert not transport.is_open
+
+
+def test_a_driver_that_says_to_try_again_has_not_lost_the_port(
+    pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [BlockingIOError(errno.EAGAIN, "try again")]
+    read = os.read
+
+    def read_later(fd: int, size: int) -> bytes:
+        if fd == transport._fd and refusals:
+            raise refusals.pop()
+        return read(fd, size)
+
+    transport = SerialTransport(pty[1])
+    transport.open()
+    monkeypatch.setattr(os, "read", read_later)
+    os.write(pty[0], b"reply")
+    assert transport.read(Deadline.after(10.0)) == b"reply"
+    assert refusals == []
+    transport.close()
+
+
+@pytest.mark.parametrize("call", ["read", "write"])
+def test_the_descriptor_stays_open_while_another_thread_uses_it(
+    pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Otherwise a file that is opened meanwhile could get the number of the descriptor."""
+    original = getattr(os, call)
+    was_open = []
+
+    def close_meanwhile(fd: int, argument: Any) -> Any:
+        if fd == used and not was_open:
+            closer.start()
+            closer.join(0.3)
+            was_open.append(os.isatty(fd))
+        return original(fd, argument)
+
+    transport = SerialTransport(pty[1])
+    transport.open()
+    used = transport._fd
+    closer = threading.Thread(target=transport.close)
+    monkeypatch.setattr(os, call, close_meanwhile)
+    os.write(pty[0], b"reply")
+    if call == "read":
+        assert transport.read(Deadline.after(10.0)) == b"reply"
+    else:
+        transport.write(b"request")
+    closer.join(10.0)
+    assert was_open == [True]
+    assert not transport.is_open
+    assert not os.isatty(used)
 
 
 def test_a_part_of_a_write_that_the_driver_refuses_is_sent_later(

@@ -20,6 +20,7 @@ import logging
 import os
 import select
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
@@ -71,6 +72,10 @@ class SerialTransport(OneProcess):
         self._serial: serial.Serial | None = None
         self._fd: int | None = None
         self._direct = False
+        self._using = threading.RLock()
+        """Held while the descriptor is used or closed: after `close` its number may belong to a file
+        that another thread opens, which would be read or written."""
+
         self._opened_before = self._adapter_checked = False
         self._adapter: Adapter | None = None
         self.device = port
@@ -168,10 +173,11 @@ class SerialTransport(OneProcess):
 
     def close(self) -> None:
         """Close the port."""
-        port, self._serial, self._fd = self._serial, None, None
+        port, self._serial = self._serial, None
         if port is not None and not self.in_other_process:
             connection = getattr(port, "_socket", None)
-            with contextlib.suppress(OSError):
+            with self._using, contextlib.suppress(OSError):
+                self._fd = None
                 port.close()
             if connection is not None:
                 connection.close()  # pyserial leaves the socket of a reset connection open
@@ -180,7 +186,10 @@ class SerialTransport(OneProcess):
         """Send all of `data`; the driver must accept it within `WRITE_TIMEOUT_S`."""
         port = self._require_open()
         try:
-            sent = _write_some(self._fd, data) if self._direct else 0
+            sent = 0
+            if self._direct:
+                with self._using:
+                    sent = _write_some(self._fd, data)
             if sent < len(data):  # pyserial waits until the driver accepts the rest
                 port.write(data[sent:])
         except serial.SerialTimeoutException as error:
@@ -196,17 +205,14 @@ class SerialTransport(OneProcess):
         """Return what arrives by the deadline, as soon as there is anything."""
         port = self._require_open()
         try:
-            if self._fd is not None:
-                ready, _, _ = select.select((self._fd,), (), (), deadline.left_s())
-                if not ready:
-                    return b""
-                return _read_some(self._fd) if self._direct else port.read(CHUNK)
-            while not deadline.passed():
-                data = port.read(port.in_waiting or 1)
-                if data:
+            if self._fd is None:
+                return _read_in_slices(port, deadline)
+            while select.select((self._fd,), (), (), deadline.left_s())[0]:
+                with self._using:
+                    data = _read_some(self._fd) if self._direct else port.read(CHUNK)
+                if data or deadline.passed():
                     return data
-            waiting = port.in_waiting
-            return port.read(waiting) if waiting else b""
+            return b""
         except (OSError, TypeError, ValueError) as error:
             # TypeError: another thread closed the port during a read. ValueError: a
             # descriptor above 1023, which select does not support.
@@ -238,13 +244,25 @@ def _write_some(fd: int | None, data: bytes) -> int:
         return 0
 
 
-def _read_some(fd: int) -> bytes:
-    """Return the bytes of a device that is ready.
+def _read_in_slices(port: serial.Serial, deadline: Deadline) -> bytes:
+    """Return what arrives by the deadline at a port without a file descriptor."""
+    while not deadline.passed():
+        if data := port.read(port.in_waiting or 1):
+            return bytes(data)
+    waiting = port.in_waiting
+    return port.read(waiting) if waiting else b""
+
+
+def _read_some(fd: int | None) -> bytes:
+    """Return the bytes of a device that is ready; none if the driver says to try again.
 
     Raises:
         OSError: It is ready without any: the device was removed, or another program reads it.
     """
-    data = os.read(fd, CHUNK)
+    try:
+        data = os.read(fd, CHUNK)  # type: ignore[arg-type] # None raises a TypeError
+    except BlockingIOError:
+        return b""
     if not data:
         raise OSError("it is ready, but has no data (removed, or read by another program too?)")
     return data
