@@ -404,16 +404,19 @@ def test_the_server_converts_to_the_types_of_an_existing_table(
     [
         (None, "does not exist; create the table, or give create_table=True"),
         ("(device text, run_id uuid, seq bigint)", "has no column address, protocol"),
+        ("no text", "has no column value_text, midpoint_at; add it"),
         ("no index", "has no unique index on run_id and seq.*CREATE UNIQUE INDEX ON"),
     ],
 )
 def test_opening_reports_an_unsuitable_table(
     postgres: PostgresServer, config: PostgresConfig, spool: Path, create: str, message: str
 ) -> None:
-    if create == "no index":
+    if create in ("no index", "no text"):
         model = dataclasses.replace(config, table="model")
         with PostgresSink(model, spool=spool.with_name("model")) as sink:
             sink.write_many(many(1))
+        missing = "value_text, DROP midpoint_at" if create == "no text" else "tick"
+        postgres.query(f"ALTER TABLE model DROP {missing}")
         create = "AS SELECT * FROM model"
     if create is not None:
         postgres.query(f"CREATE TABLE {config.table} {create}")

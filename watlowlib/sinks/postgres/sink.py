@@ -105,6 +105,9 @@ class PostgresSink(TableSink):
         columns: Sequence[str] | None = None,
     ) -> None:
         super().__init__(columns)
+        if columns is None:
+            types = {name: COLUMN_TYPES[name] for name in REQUIRED_COLUMNS}
+            self._required_columns = tuple(columns_of(ColumnLayout(types)))
         if not isinstance(config, PostgresConfig):
             raise WatlowConfigurationError(
                 f"config is a {type(config).__name__}: give PostgresConfig(...)"
@@ -170,16 +173,13 @@ class PostgresSink(TableSink):
         from watlowlib.sinks.postgres.server import Server
 
         server = Server(self._config)
-        columns = self._required_columns
-        if columns == REQUIRED_COLUMNS:
-            columns = tuple(columns_of(ColumnLayout({n: COLUMN_TYPES[n] for n in columns})))
         with ExitStack() as undo:
             spool = self._open_spool(self._settings(server.address()))
             undo.callback(spool.close)
             sender = Sender(server, self._open_spool(), repr(self))
             undo.callback(sender.close)
             if self._checks_server:
-                sender.open(columns)
+                sender.open(self._required_columns)
             else:
                 sender.start()
             self._run_id, self._seq = uuid4(), 0
