@@ -11,9 +11,9 @@ from watlowlib.registry.codes import codes_of
 from watlowlib.streaming.counters import DISCONNECTED, NOT_REQUESTED
 
 OFFLINE, OTHER_DEVICE, SENSOR_ERROR = "offline", "other_device", "sensor_error"
-NO_VALID_REPLY = NOT_REQUESTED | {
-    DISCONNECTED, OTHER_DEVICE, "timeout", "crc", "protocol", "line_not_quiet",
-}  # fmt: skip
+NO_PORT = NOT_REQUESTED | {DISCONNECTED}
+"""Statuses that do not show that the port is there."""
+NO_VALID_REPLY = NO_PORT | {OTHER_DEVICE, "timeout", "crc", "protocol", "line_not_quiet"}
 """Statuses that do not show that the controller of this name replies."""
 
 ALARM_STATE, ALARM_SILENCED, ALARM_CLEARABLE, LIMIT_STATE = 9009, 9011, 9012, 12006
@@ -59,7 +59,7 @@ class EventDetector:
         if sample.status == DISCONNECTED and port not in self._lost_ports:
             self._lost_ports.add(port)
             return [replace(_event(sample, EventKind.PORT_LOST, port), device=None)]
-        if sample.status not in {DISCONNECTED, *NOT_REQUESTED} and port in self._lost_ports:
+        if sample.status not in NO_PORT and port in self._lost_ports:
             self._lost_ports.discard(port)
             return [replace(_event(sample, EventKind.PORT_BACK, port), device=None)]
         return []
