@@ -33,4 +33,3 @@ def test_the_value_is_as_if_made_by_init() -> None:
 def test_the_value_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         make_point().x = 3  # type: ignore[misc]
-

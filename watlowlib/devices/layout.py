@@ -16,8 +16,7 @@ Exceptions 01, 02 and 03 count as "no such register". Any other error is raised.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from watlowlib.errors import (
     WatlowIllegalFunctionError,
@@ -48,8 +47,7 @@ RMC_DOUBT = (
 NEITHER = "in neither map; give family='sd' for a Series SD, or that of an RM or ST"
 
 
-@dataclass(frozen=True)
-class RegisterLayout:
+class RegisterLayout(NamedTuple):
     """The data map and word order of a controller; an unknown one is None.
 
     Attributes:
@@ -104,7 +102,7 @@ def _with_map(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> Re
     maps, specs = registry.data_maps, (registry.resolve(8002), registry.resolve(8003))
     tested = [each for each in maps if specs[0].register(1, each) is not None]
     if len(maps) == 1 and not tested:
-        return replace(layout, data_map=maps[0])  # the only one, and no register to test it by
+        return layout._replace(data_map=maps[0])  # the only one, and no register to test it by
     found = [
         each for each in tested if _hold_codes([(s, s.register(1, each)) for s in specs], read)
     ]
@@ -114,7 +112,7 @@ def _with_map(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> Re
         return _with_doubt(layout, RMC_DOUBT)
     else:
         doubt = f"8002 and 8003 hold valid codes {'in both maps' if found else NEITHER}"
-    return replace(layout, data_map=found[0]) if len(found) == 1 else _with_doubt(layout, doubt)
+    return layout._replace(data_map=found[0]) if len(found) == 1 else _with_doubt(layout, doubt)
 
 
 def _hold_codes(registers: Iterable[tuple[ParameterSpec, int | None]], read: ReadBlock) -> bool:
@@ -129,13 +127,13 @@ def _with_order(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> 
     setting = ORDERS.get(-1 if code is None else code)
     if hardware is None:
         if setting is not None:  # the only evidence there is
-            return replace(layout, word_order=setting)
+            return layout._replace(word_order=setting)
         return _with_doubt(layout, "17043 gives no order" if code is None else f"17043 is {code}")
     words = _read_or_none(hardware, 2, read) or (0, 0)
     by_hardware_id = _order_of_small_number(words)
     confirmed = setting or max(words) in HARDWARE_IDS
     if by_hardware_id is not None and confirmed and setting in (by_hardware_id, None):
-        return replace(layout, word_order=by_hardware_id)
+        return layout._replace(word_order=by_hardware_id)
     shown = "gives no order" if setting is None else f"is {setting}"
     return _with_doubt(
         layout, f"17043 {shown}, and the hardware ID is {words[0]:04X} {words[1]:04X}"
@@ -164,4 +162,4 @@ def _read_or_none(register: int, count: int, read: ReadBlock) -> tuple[int, ...]
 
 
 def _with_doubt(layout: RegisterLayout, doubt: str) -> RegisterLayout:
-    return replace(layout, doubt=f"{layout.doubt}; {doubt}" if layout.doubt else doubt)
+    return layout._replace(doubt=f"{layout.doubt}; {doubt}" if layout.doubt else doubt)

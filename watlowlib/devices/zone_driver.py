@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from watlowlib.devices.driver import DecodedReply, ReadOutcome, Target
@@ -83,7 +82,7 @@ class ZoneDriver(ModbusDriver):
         layout = super().discover_layout()
         if not layout.doubt:
             return layout
-        return replace(layout, doubt=f"{layout.doubt}; is the offset of {self.zone} right?")
+        return layout._replace(doubt=f"{layout.doubt}; is the offset of {self.zone} right?")
 
     def check(self, spec: ParameterSpec, instance: int) -> None:
         """Refuse a parameter whose registers are not in the zone, in any possible data map.

@@ -7,7 +7,7 @@ Silver Series manuals, whose examples have the offsets 0, 5000 and 10000.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from watlowlib._internal.validation import as_int
 from watlowlib.errors import WatlowConfigurationError
@@ -17,8 +17,7 @@ GATEWAY_OFFSET = 5000
 REGISTERS = 0x10000
 
 
-@dataclass(frozen=True)
-class Zone:
+class Zone(NamedTuple):
     """The registers of one zone in a gateway.
 
     Attributes:

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 UNPROVEN = "L"
 """An inference: such a register is read, never written."""
 
 
-@dataclass(frozen=True)
-class Base:
+class Base(NamedTuple):
     """The registers of one class of parameters, in one data map of one family.
 
     Attributes:

@@ -73,8 +73,8 @@ class SerialTransport(OneProcess):
         self._fd: int | None = None
         self._direct = False
         self._using = threading.RLock()
-        """Held while the descriptor is used or closed: after `close` its number may belong to a file
-        that another thread opens, which would be read or written."""
+        """Held while the descriptor is used or closed: after `close` its number may belong to a
+        file that another thread opens, which would be read or written."""
 
         self._opened_before = self._adapter_checked = False
         self._adapter: Adapter | None = None
