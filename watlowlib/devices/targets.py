@@ -68,6 +68,8 @@ def check_instance(spec: ParameterSpec, instance: int) -> int:
     Raises:
         WatlowConfigurationError: It is not in 1..`spec.instances`.
     """
+    if type(instance) is int and 0 < instance <= spec.instances:
+        return instance  # without the text of an error, as each read comes here
     allowed = f"{spec.name} has instances 1 to {spec.instances}"
     try:
         return as_int("instance", instance, 1, spec.instances, allowed)

@@ -72,7 +72,7 @@ class SerialTransport(OneProcess):
         self._serial: serial.Serial | None = None
         self._fd: int | None = None
         self._direct = False
-        self._using = threading.RLock()
+        self._using = threading.Lock()
         """Held while the descriptor is used or closed: after `close` its number may belong to a
         file that another thread opens, which would be read or written."""
 
@@ -176,9 +176,15 @@ class SerialTransport(OneProcess):
         port, self._serial = self._serial, None
         if port is not None and not self.in_other_process:
             connection = getattr(port, "_socket", None)
-            with self._using, contextlib.suppress(OSError):
-                self._fd = None
-                port.close()
+            # No use of the descriptor waits; a signal handler may close the port during one.
+            unused = self._using.acquire(timeout=WRITE_TIMEOUT_S)
+            self._fd = None
+            try:
+                with contextlib.suppress(OSError):
+                    port.close()
+            finally:
+                if unused:
+                    self._using.release()
             if connection is not None:
                 connection.close()  # pyserial leaves the socket of a reset connection open
 
