@@ -40,12 +40,12 @@ def test_readings_and_samples_have_all_their_fields(bus: SimulatedBus) -> None:
             assert list(vars(value)) == [field.name for field in fields(value)]
 
 
-def test_readings_and_samples_take_no_more_memory_than_those_made_by_init(
-    bus: SimulatedBus,
-) -> None:
+def test_readings_and_samples_take_as_much_memory_as_those_made_by_init(bus: SimulatedBus) -> None:
     with open_device(bus.port) as ctl:
         for value in (ctl.read_pv(), *ctl.poll("pv")):
-            assert sys.getsizeof(vars(value)) <= sys.getsizeof(vars(replace(value)))
+            # The first instances of a class have room for more fields; a dict with names of its
+            # own takes about twice as much.
+            assert sys.getsizeof(vars(value)) < 1.4 * sys.getsizeof(vars(replace(value)))
 
 
 def test_a_value_with_a_sensor_error_keeps_its_number_and_gets_the_status(
