@@ -95,6 +95,27 @@ def test_a_lost_port_behind_a_link_has_the_name_of_no_other(tmp_path: Path) -> N
         assert ctl.session.port_key == str(link)
 
 
+def test_a_link_to_a_new_device_of_an_unplugged_port_is_the_same_port(tmp_path: Path) -> None:
+    link = tmp_path / "line"
+    with SimulatedBus([1, 2], baudrate=None, link=link) as line, open_device(link) as ctl:
+        line.unplug()
+        line.replug(elsewhere=True)
+        # Nothing was read since then, so the loss was not noticed.
+        with open_device(link, address=2) as second:
+            assert second.session.port is ctl.session.port
+
+
+def test_a_link_that_is_changed_while_its_port_is_open_is_another_port(tmp_path: Path) -> None:
+    link = tmp_path / "line"
+    with SimulatedBus([1], baudrate=None) as one, SimulatedBus([1], baudrate=None) as other:
+        link.symlink_to(one.port)
+        with open_device(link) as ctl:
+            link.unlink()
+            link.symlink_to(other.port)
+            with open_device(link) as second:
+                assert second.session.port is not ctl.session.port
+
+
 linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="device names do not change"
 )

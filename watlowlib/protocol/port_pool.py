@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -96,7 +97,9 @@ class SharedPort(NotCopied):
         if isinstance(self.transport, SerialTransport) and self.transport.has_adapter:
             device = self.transport.device_among(entries)
             return device is not None and port_key(device) == key
-        return self.key == key
+        if self.key != key and Path(self.key).exists():
+            return False  # its device is still there, whatever its name leads to now
+        return _transport_key(self.transport) == key
 
 
 class Lease(NotCopied):
@@ -202,6 +205,7 @@ def acquire_lease(
     lease = Lease(_find_or_add(source, settings, protocol, capture))
     try:
         lease.client.port.open(wait_for_port=wait_for_port)
+        lease.shared.key  # noqa: B018 - resolved now: a link may be changed later
     except BaseException:
         lease.release()
         raise
