@@ -73,6 +73,11 @@ BENCHMARKS = {
         "modbus",
         "One `poll` of several parameters over Modbus, beside single reads of minimalmodbus.",
     ),
+    "modbus tcp": Benchmark(
+        "modbus_tcp",
+        "Reads over Modbus TCP from a compiled server on this machine, beside the synchronous client "
+        "of pymodbus, and one `poll` beside single reads.",
+    ),
     "fleet": Benchmark(
         "fleet",
         "Ports in parallel: a fleet cannot be faster than its slowest port alone. The staggered "

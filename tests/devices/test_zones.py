@@ -268,3 +268,11 @@ def test_zones_of_other_families_have_their_own_registers() -> None:
                 gateway.power_off(zone)
                 with pytest.raises(WatlowError):
                     ctl.read_pv()
+
+
+def test_a_zone_is_read_in_smaller_parts_than_a_unit(gateway: SimulatedGateway) -> None:
+    # A gateway may need 10 ms for each two registers: 84 would take longer than the timeout.
+    with open_device(gateway.port, zone=1) as zone:
+        assert zone.session.driver.planner.limit == 32
+    with open_device(gateway.port) as unit:
+        assert unit.session.driver.planner.limit == 84

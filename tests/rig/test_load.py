@@ -196,7 +196,7 @@ def test_the_values_of_a_file_are_the_arguments_of_open_device(load: Load, tmp_p
         "retries": 1,
         "word_order": WordOrder.AUTO,
         "data_map": "auto",
-        "registers_per_read": 32,
+        "registers_per_read": None,
         "zone": None,
         "gateway_offset": 5000,
         "offset": None,

@@ -122,7 +122,7 @@ class ModbusDriver(Driver):
         Raises:
             WatlowConfigurationError: It has none.
         """
-        self._doubts(spec, instance)
+        self._maps_with(spec, instance)
 
     def check_write(self, spec: ParameterSpec, instance: int) -> None:
         """Refuse also a parameter whose register is not proven.
@@ -130,12 +130,12 @@ class ModbusDriver(Driver):
         Raises:
             WatlowUncertainError: It is not.
         """
-        doubts = self._doubts(spec, instance)
+        doubts = [spec.doubt(instance, each) for each in self._maps_with(spec, instance)]
         if all(doubts):
             raise not_proven(spec, instance, doubts[0])
 
-    def _doubts(self, spec: ParameterSpec, instance: int) -> list[str]:
-        """Return for each possible register why it is not proven; empty if it is.
+    def _maps_with(self, spec: ParameterSpec, instance: int) -> list[int]:
+        """Return the possible data maps in which a parameter has a register.
 
         Raises:
             WatlowConfigurationError: There is none.
@@ -143,7 +143,7 @@ class ModbusDriver(Driver):
         found = [each for each in self._possible_maps if spec.register(instance, each) is not None]
         if not found:
             raise no_register(spec, instance, self.known_layout.data_map)
-        return [spec.doubt(instance, each) for each in found]
+        return found
 
     @property
     def _possible_maps(self) -> tuple[int, ...]:
@@ -174,7 +174,9 @@ class ModbusDriver(Driver):
                 if no_layout is not None:
                     raise copy.copy(no_layout)
                 span = self.span(target)
-                spans.append(replace(span, register=assembled.get(target, span.register)))
+                if target in assembled:
+                    span = replace(span, register=assembled[target])
+                spans.append(span)
             except (WatlowTransportError, WatlowFrameError, WatlowLineNotQuietError) as error:
                 # The layout could not be read: the other targets would fail the same way.
                 no_layout = error

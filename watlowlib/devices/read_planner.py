@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from watlowlib.devices.driver import Target
 
@@ -78,11 +79,14 @@ class ReadPlanner:
     def blocks(self, spans: Iterable[Span]) -> list[Block]:
         """Return the fewest reads for `spans`, in ascending order."""
         blocks: list[list[Span]] = []
-        for span in sorted(spans, key=lambda span: span.register):
-            if blocks and self._joins(blocks[-1], span):
+        end = 0
+        for span in sorted(spans, key=_first):
+            if blocks and self._joins(blocks[-1][0].register, end, span):
                 blocks[-1].append(span)
+                end = max(end, span.end)
             else:
                 blocks.append([span])
+                end = span.end
         return [Block(tuple(block)) for block in blocks]
 
     def keep_apart(self, left: Block, right: Block) -> None:
@@ -97,12 +101,16 @@ class ReadPlanner:
         """Remember the result of reading one span by itself."""
         (self._refused.add if refused else self._refused.discard)(span.register)
 
-    def _joins(self, block: list[Span], span: Span) -> bool:
-        end = max(each.end for each in block)
-        alone = {block[0].register, span.register} & self._refused
+    def _joins(self, first: int, end: int, span: Span) -> bool:
+        """Whether the block of the registers from `first` to before `end` takes in `span`."""
+        register = span.register
         return (
-            not alone
-            and span.register - end <= self.widest_gap
-            and (span.register < end or span.register not in self._borders)
-            and max(end, span.end) - block[0].register <= self.limit
+            register - end <= self.widest_gap
+            and max(end, span.end) - first <= self.limit
+            and (register < end or register not in self._borders)
+            and first not in self._refused
+            and register not in self._refused
         )
+
+
+_first = attrgetter("register")

@@ -124,7 +124,7 @@ class WatlowManager(NotCopied):
         retries: int = 1,
         word_order: WordOrder | str = WordOrder.AUTO,
         data_map: int | str = "auto",
-        registers_per_read: int = 32,
+        registers_per_read: int | None = None,
         zone: int | None = None,
         gateway_offset: int = 5000,
         offset: int | None = None,

@@ -133,8 +133,8 @@ class ControllerTable(Table):
     temperature_unit: Scale | None = Field(None, description="C or F")
     word_order: Order = Field(WordOrder.AUTO, description=f"one of {_names(WordOrder)}")
     data_map: Annotated[Any, _checked(_data_map)] = Field("auto", description='1, 2 or "auto"')
-    registers_per_read: int = Field(
-        32, ge=2, le=MOST_READ, description=f"a whole number from 2 to {MOST_READ}"
+    registers_per_read: int | None = Field(
+        None, ge=2, le=MOST_READ, description=f"a whole number from 2 to {MOST_READ}"
     )
     zone: int | None = Field(
         None, ge=1, le=MOST_ZONES, description=f"a whole number from 1 to {MOST_ZONES}"

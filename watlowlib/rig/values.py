@@ -88,7 +88,7 @@ class RigController:
     temperature_unit: str | None
     word_order: WordOrder
     data_map: int | str
-    registers_per_read: int
+    registers_per_read: int | None
     zone: int | None
     gateway_offset: int
     offset: int | None

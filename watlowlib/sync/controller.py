@@ -221,7 +221,7 @@ class Watlow:
         retries: int = 1,
         word_order: WordOrder | str = WordOrder.AUTO,
         data_map: int | str = "auto",
-        registers_per_read: int = 32,
+        registers_per_read: int | None = None,
         zone: int | None = None,
         gateway_offset: int = GATEWAY_OFFSET,
         offset: int | None = None,

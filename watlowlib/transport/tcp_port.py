@@ -11,7 +11,9 @@ another client. `Line` opens it again, as a serial port that was unplugged.
 from __future__ import annotations
 
 import errno
+import math
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -35,6 +37,9 @@ CONNECT_S = 3.0
 
 WRITE_TIMEOUT_S = 1.0
 CHUNK = 4096
+
+POLL: Callable[[], Any] | None = getattr(select, "poll", None)
+"""Any descriptor, where the system has it; `select.select` fails from 1024 on, not on Windows."""
 
 KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 """A server without power is noticed after 25 s without requests."""
@@ -98,6 +103,7 @@ class TcpTransport(OneProcess):
                 connection.settimeout(max(share_s, 0.001))
                 connection.connect(address)
                 _configure(connection)
+                connection.setblocking(False)
             except OSError as failed:
                 connection.close()
                 error = failed
@@ -121,8 +127,11 @@ class TcpTransport(OneProcess):
         """Send all of `data`; the connection must accept it within `WRITE_TIMEOUT_S`."""
         connection = self._require_open()
         try:
-            connection.settimeout(WRITE_TIMEOUT_S)
-            connection.sendall(data)
+            sent = _send_now(connection, data)
+            if sent < len(data):
+                connection.settimeout(WRITE_TIMEOUT_S)
+                connection.sendall(data[sent:])
+                connection.setblocking(False)
         except TimeoutError as error:
             self.close()  # a part of the request may have been sent
             raise WatlowTimeoutError(
@@ -148,10 +157,12 @@ class TcpTransport(OneProcess):
     def _receive(self, deadline: Deadline) -> bytes:
         """Return the next bytes, `b""` if none arrive by the deadline."""
         connection = self._require_open()
+        left_s = deadline.left_s()
         try:
-            connection.settimeout(deadline.left_s())
+            if left_s and not _is_readable(connection, left_s):
+                return b""
             data = connection.recv(CHUNK)
-        except (TimeoutError, BlockingIOError):
+        except BlockingIOError:
             return b""
         except OSError as error:
             raise self._lost(error) from error
@@ -257,6 +268,23 @@ class _Lookup:
 
 def _look_up(host: str, number: int, flags: int = 0) -> list[Any]:
     return socket.getaddrinfo(host, number, type=socket.SOCK_STREAM, flags=flags)
+
+
+def _send_now(connection: socket.socket, data: bytes) -> int:
+    """Send as much of `data` as fits into the system's buffer; return how many bytes that is."""
+    try:
+        return connection.send(data)
+    except BlockingIOError:
+        return 0
+
+
+def _is_readable(connection: socket.socket, within_s: float) -> bool:
+    """Wait until there is something to receive, or the connection is lost."""
+    if POLL is None:
+        return bool(select.select([connection], [], [], within_s)[0])
+    poll = POLL()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(math.ceil(within_s * 1000)))
 
 
 def _configure(connection: socket.socket) -> None:

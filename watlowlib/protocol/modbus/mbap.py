@@ -46,9 +46,9 @@ def size_at(data: bytes, at: int) -> int | None:
     Raises:
         WatlowFrameError: No frame of Modbus TCP begins there.
     """
-    length = int.from_bytes(data[at + 4 : at + LENGTH_END], "big")
     complete = len(data) - at >= LENGTH_END
-    if any(data[at + 2 : at + 4]) or (complete and length not in LENGTHS):
+    length = data[at + 4] << 8 | data[at + 5] if complete else 0
+    if data[at + 2 : at + 4].strip(b"\0") or (complete and length not in LENGTHS):
         raise WatlowFrameError(
             "the bytes received are not a frame of Modbus TCP: "
             f"{data[at : at + LENGTH_END + 2].hex(' ')}"
@@ -64,7 +64,7 @@ def whole_size(data: bytes) -> int:
             frames before them, these are returned first.
     """
     at = 0
-    while True:
+    while at < len(data):
         try:
             size = size_at(data, at)
         except WatlowFrameError:
@@ -72,15 +72,16 @@ def whole_size(data: bytes) -> int:
                 return at
             raise
         if size is None or at + size > len(data):
-            return at
+            break
         at += size
+    return at
 
 
 def split_frames(data: bytes) -> list[TcpFrame]:
     """Return the whole frames at the beginning of `data`."""
     frames, at = [], 0
     try:
-        while size := size_at(data, at):
+        while at < len(data) and (size := size_at(data, at)):
             if at + size > len(data):
                 break
             transaction, _, _, unit = HEADER.unpack_from(data, at)

@@ -105,6 +105,8 @@ class RtuRequest:
     @property
     def wire_s(self) -> float:
         """Seconds that request and reply take on the wire."""
+        if not self.byte_time_s:
+            return 0.0
         reply = 1 + len(self.expected) + self.content_size + CRC_BYTES
         return (len(self.frame) + reply) * self.byte_time_s
 

@@ -26,12 +26,13 @@ _FORMATS = {
 PAIRS = (DataType.POINTER, DataType.ANY)
 """Two registers that are not one number: their order never changes."""
 
+_COUNTS = {kind: (struct.calcsize(form) + 1) // 2 for kind, form in _FORMATS.items()}
+_COUNTS |= dict.fromkeys(PAIRS, 2)
+
 
 def register_count(data_type: DataType) -> int:
     """Return the number of registers of a value; 0 for a text, which has none."""
-    if data_type in PAIRS:
-        return 2
-    return (struct.calcsize(_FORMATS[data_type]) + 1) // 2 if data_type in _FORMATS else 0
+    return _COUNTS.get(data_type, 0)
 
 
 def encode_words(data_type: DataType, value: Value, order: WordOrder) -> tuple[int, ...]:
