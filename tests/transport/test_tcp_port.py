@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import threading
@@ -16,7 +17,7 @@ from watlowlib.protocol.modbus.mbap import whole_size
 from watlowlib.protocol.modbus.tcp_client import ModbusTcpClient
 from watlowlib.protocol.port import Port
 from watlowlib.transport import tcp_port
-from watlowlib.transport.tcp_port import TcpTransport
+from watlowlib.transport.tcp_port import LOST_MS, TcpTransport
 from watlowlib.transport.urls import server_of, tcp_hint
 
 TIMEOUT_S = 10.0
@@ -121,6 +122,62 @@ def test_a_server_that_closes_later_is_lost(server: socket.socket, transport: Tc
     server.close()
     with pytest.raises(WatlowConnectionError, match="connection was lost: .*; check the network"):
         transport.read(Deadline.after(TIMEOUT_S))
+
+
+class BrokenSocket:
+    """A connection on which every call fails with `error`, after the first three bytes sent."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        self.closed = False
+
+    def send(self, data: bytes) -> int:
+        return len(data[:3])
+
+    def sendall(self, data: bytes) -> None:
+        raise self.error
+
+    def recv(self, size: int) -> bytes:
+        raise self.error
+
+    def settimeout(self, seconds: float) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OSError(errno.ETIMEDOUT, "Connection timed out"), WatlowConnectionError),
+        (TimeoutError("timed out"), WatlowTimeoutError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_the_connection_is_closed_after_a_part_of_a_request(
+    transport: TcpTransport, error: BaseException, raised: type[BaseException]
+) -> None:
+    broken = transport._socket = BrokenSocket(error)  # type: ignore[assignment]
+    with pytest.raises(raised):
+        transport.write(FRAME)
+    assert not transport.is_open
+    assert broken.closed  # type: ignore[attr-defined]
+
+
+def test_bytes_that_are_never_acknowledged_lose_the_connection(
+    server: socket.socket, transport: TcpTransport
+) -> None:
+    assert transport._socket is not None
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux, which repeats them for 15 minutes
+        option = transport._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        assert option == LOST_MS
+    transport.close()
+    error = OSError(errno.ETIMEDOUT, "Connection timed out")
+    transport._socket = BrokenSocket(error)  # type: ignore[assignment]
+    with pytest.raises(WatlowConnectionError, match="was lost: .*timed out"):
+        transport.read(Deadline(0.0))
+    assert not transport.is_open
 
 
 def test_a_refused_connection_says_so(listener: socket.socket, transport: TcpTransport) -> None:

@@ -44,6 +44,10 @@ POLL: Callable[[], Any] | None = getattr(select, "poll", None)
 KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 """A server without power is noticed after 25 s without requests."""
 
+LOST_MS = 10_000
+"""How long the system repeats bytes that the server does not acknowledge. Linux repeats them for
+15 minutes, in pauses of up to 2 minutes, and a server with power again is noticed no sooner."""
+
 UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
 ONE_CLIENT = (
     "is another program connected to it? Many controllers and gateways serve one client at a time"
@@ -129,18 +133,24 @@ class TcpTransport(OneProcess):
         try:
             sent = _send_now(connection, data)
             if sent < len(data):
-                connection.settimeout(WRITE_TIMEOUT_S)
-                connection.sendall(data[sent:])
-                connection.setblocking(False)
-        except TimeoutError as error:
-            self.close()  # a part of the request may have been sent
+                self._send_rest(connection, data[sent:])
+        except OSError as error:
+            if not isinstance(error, TimeoutError) or error.errno is not None:
+                raise self._lost(error) from error
             raise WatlowTimeoutError(
                 f"the server did not accept {len(data)} bytes within {WRITE_TIMEOUT_S:g} s; "
                 "the connection was closed",
                 context=ErrorContext(port=self._port, request=data),
             ) from error
-        except OSError as error:
-            raise self._lost(error) from error
+
+    def _send_rest(self, connection: socket.socket, data: bytes) -> None:
+        try:
+            connection.settimeout(WRITE_TIMEOUT_S)
+            connection.sendall(data)
+            connection.setblocking(False)
+        except BaseException:
+            self.close()  # a part of the request may have been sent
+            raise
 
     def read(self, deadline: Deadline) -> bytes:
         """Return the whole frames that arrive by the deadline, as soon as there is one."""
@@ -293,3 +303,5 @@ def _configure(connection: socket.socket) -> None:
     for name, value in KEEPALIVE:
         if hasattr(socket, name):
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LOST_MS)
