@@ -60,6 +60,17 @@ def test_a_timeout_does_not_outlast_its_call(bus: SimulatedBus) -> None:
         assert ctl.stats.retries == 1
 
 
+def test_a_call_without_a_timeout_keeps_that_of_the_block(bus: SimulatedBus) -> None:
+    with open_device(bus.port, address=9, timeout_s=LONG_S, retries=3) as ctl:
+        began_s = time.monotonic()
+        with ctl.session.timeout(TIMEOUT_S):
+            for read in (ctl.read_pv, ctl.read_setpoint, ctl.loop(1).read_output_power):
+                with pytest.raises(WatlowTimeoutError):
+                    read()
+        assert time.monotonic() - began_s < LONG_S
+        assert ctl.stats.retries == 0
+
+
 def test_a_timeout_on_modbus() -> None:
     unit = SimulatedController(1, protocol=ProtocolKind.MODBUS_RTU)
     with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:

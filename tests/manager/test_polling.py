@@ -67,8 +67,12 @@ def poll_until_all_ok(poll: FleetPoll) -> int:
 def test_a_tick_does_not_wait_for_a_blocked_port(poll: FleetPoll, slow: SimulatedBus) -> None:
     assert statuses(poll, LONG_S) == {"slow1": "ok", "good": "ok", "slow2": "ok"}
     slow.stall()
-    for _ in range(3):
-        assert statuses(poll, 0.0) == {"slow1": "busy", "good": "ok", "slow2": "busy"}
+    deadline, good = Deadline.after(LONG_S), 0
+    while good < 3:  # on a busy machine, one of its ticks may be too short
+        found = statuses(poll, 0.0)
+        assert (found["slow1"], found["slow2"]) == ("busy", "busy")
+        good += found["good"] == "ok"
+        assert not deadline.passed()
     slow.resume()
     poll_until_all_ok(poll)
 
