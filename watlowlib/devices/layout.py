@@ -5,8 +5,8 @@ another parameter. They are discovered with reads only:
 
 - The data map by the active control mode (8002) and the heat algorithm (8003): only in one of
   the two maps do their registers hold codes of these enumerations. The same test shows whether
-  a controller is the RMH or ST that the user says. The registers of an RMC cannot be tested:
-  those of 8002 are not certain.
+  a controller is the RMH or ST that the user says. For an RMC, whose registers of 8002 are not
+  certain, it shows only that the controller is not a PM in data map 1.
 - The word order by its own setting (17043), a single register, and by the hardware ID (1001),
   a small number in two registers, of which the low one is not 0 and the high one is.
 
@@ -44,6 +44,7 @@ RMC_DOUBT = (
     "8002 and 8003 hold valid codes in data map 2, and 8002 also where an RMC may have it; give "
     "family='rmc' for an RMC"
 )
+AS_A_PM = "8002 and 8003 hold valid codes where a PM has them in data map 1"
 NEITHER = "in neither map; give family='sd' for a Series SD, or that of an RM or ST"
 
 
@@ -102,7 +103,11 @@ def _with_map(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> Re
     maps, specs = registry.data_maps, (registry.resolve(8002), registry.resolve(8003))
     tested = [each for each in maps if specs[0].register(1, each) is not None]
     if len(maps) == 1 and not tested:
-        return layout._replace(data_map=maps[0])  # the only one, and no register to test it by
+        # No register to test it by. Those of a PM belong to alarm 3 of an RMC, with other codes.
+        of_pm = [PARAMETERS.resolve(each.number) for each in specs]
+        if _hold_codes([(each, each.register(1, 1)) for each in of_pm], read):
+            return _with_doubt(layout, f"{AS_A_PM}: check family={registry.family.value!r}")
+        return layout._replace(data_map=maps[0])
     found = [
         each for each in tested if _hold_codes([(s, s.register(1, each)) for s in specs], read)
     ]

@@ -16,8 +16,8 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from watlowlib._internal.clock import Deadline
