@@ -137,6 +137,17 @@ def test_zones_that_overlap_are_refused(gateway: SimulatedGateway) -> None:
         open_device(gateway.port, offset=7000).close()
 
 
+def test_a_controller_without_a_zone_is_refused_beside_zones(gateway: SimulatedGateway) -> None:
+    # Its registers may be those of the zones: 5000 in data map 2 is a profile step.
+    with open_device(gateway.port, zone=2):
+        with pytest.raises(WatlowConfigurationError, match="give each controller of a gateway"):
+            open_device(gateway.port)
+        open_device(gateway.port, address=2).close()  # another unit of the server
+    with open_device(gateway.port):
+        with pytest.raises(WatlowConfigurationError, match="5000 to 9999 overlap .* 0 to 65535"):
+            open_device(gateway.port, zone=2)
+
+
 def test_a_zone_is_added_once(fleet: WatlowManager, gateway: SimulatedGateway) -> None:
     with pytest.raises(WatlowConfigurationError, match="already added as 'two'"):
         fleet.add("again", gateway.port, offset=5000)
@@ -214,6 +225,16 @@ def test_a_zone_that_is_off_gives_gaps_and_no_values(dead: str, parameters: list
             with pytest.raises(WatlowError):
                 ctl.read_pv()
             gateway.power_on(zone)
+
+
+def test_the_last_value_of_a_zone_that_is_off_confirms_no_write() -> None:
+    with gateway_with("stale") as gateway, open_device(gateway.port, zone=1) as ctl:
+        ctl.write_parameter("alarm_high_setpoint", 60.0, confirm=True)
+        # The value is stored: it is read, and not written.
+        assert ctl.write_parameter("alarm_high_setpoint", 60.0, confirm=True).value == 60.0
+        gateway.power_off(1)
+        with pytest.raises(WatlowModbusTimeoutError):
+            ctl.write_parameter("alarm_high_setpoint", 60.0, confirm=True)
 
 
 def test_values_without_a_valid_input_error_are_not_believed(gateway: SimulatedGateway) -> None:

@@ -19,7 +19,7 @@ from watlowlib.devices.driver import Driver
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.session import Session
 from watlowlib.devices.stdbus_driver import StdBusDriver
-from watlowlib.devices.zones import GATEWAY_OFFSET, Zone, make_zone
+from watlowlib.devices.zones import GATEWAY_OFFSET, MOST_REGISTERS, Zone, make_zone
 from watlowlib.errors import (
     ErrorContext,
     WatlowConfigurationError,
@@ -311,6 +311,7 @@ def _driver(
         "registry": registry_of(family),
     }
     if zone is None:
+        lease.claim(address, range(MOST_REGISTERS))
         return ModbusDriver(client, address, policy, **options)
     from watlowlib.devices.zone_driver import ZoneClient, ZoneDriver
 

@@ -128,6 +128,16 @@ class ZoneDriver(ModbusDriver):
             for target in wanted
         ]  # fmt: skip
 
+    def write(
+        self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
+    ) -> DecodedReply:
+        """Write one value after a read of the input error has shown that the controller is on.
+
+        The last value that the gateway has seen would confirm a write that was not needed.
+        """
+        self.read(*self.input_error)
+        return super().write(spec, instance, value, options)
+
     def _doubt(self, input_error: DecodedReply | WatlowError) -> WatlowError | None:
         """Return why the values that were read with this input error are not believed."""
         if isinstance(input_error, WatlowError):

@@ -66,7 +66,7 @@ class SharedPort(NotCopied):
         self.capture = capture
         self.users = 0
         self.claims: dict[Lease, tuple[int, range]] = {}
-        """The registers that zones of gateways have, each with the address of its gateway."""
+        """The registers that Modbus controllers have, each with the address of its gateway or its own."""
         self.closed = threading.Event()
         self._resolved: tuple[object, str] | None = None
         """The opening of the port for which its key was resolved, and the key."""
@@ -126,8 +126,8 @@ class Lease(NotCopied):
                 if other_address == address and overlap and registers[0] != other[0]:
                     raise WatlowConfigurationError(
                         f"the registers {registers[0]} to {registers[-1]} overlap with those of "
-                        f"another zone, {other[0]} to {other[-1]}; give the gateway_offset or "
-                        "offset that is set in the gateway",
+                        f"another controller, {other[0]} to {other[-1]}; give each controller of "
+                        "a gateway its zone, and the gateway_offset or offset that is set there",
                         context=ErrorContext(port=self.client.port.name),
                     )
             self.shared.claims[self] = address, registers
