@@ -75,8 +75,8 @@ BENCHMARKS = {
     ),
     "modbus tcp": Benchmark(
         "modbus_tcp",
-        "Reads over Modbus TCP from a compiled server on this machine, beside the synchronous client "
-        "of pymodbus, and one `poll` beside single reads.",
+        "Reads over Modbus TCP from a compiled server here, and one `poll` of 40 values, "
+        "beside the synchronous client of pymodbus.",
     ),
     "fleet": Benchmark(
         "fleet",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from watlowlib import WatlowManager, open_device, record
+from watlowlib import WatlowManager, find_devices, open_device, record
 from watlowlib._internal.clock import ManualClock
 from watlowlib.devices.zones import make_zone
 from watlowlib.errors import (
@@ -142,10 +142,16 @@ def test_a_controller_without_a_zone_is_refused_beside_zones(gateway: SimulatedG
     with open_device(gateway.port, zone=2):
         with pytest.raises(WatlowConfigurationError, match="give each controller of a gateway"):
             open_device(gateway.port)
-        open_device(gateway.port, address=2).close()  # another unit of the server
+        with open_device(gateway.port, address=2) as unit:  # another one of the server
+            serial_number = unit.identify().serial_number
+        first, second = find_devices(gateway.port, addresses=[1, 2])
+        assert "give each controller of a gateway its zone" in first.reason
+        assert second.info is not None
+        assert second.info.serial_number == serial_number
     with open_device(gateway.port):
-        with pytest.raises(WatlowConfigurationError, match="5000 to 9999 overlap .* 0 to 65535"):
-            open_device(gateway.port, zone=2)
+        for zone in (1, 2):
+            with pytest.raises(WatlowConfigurationError, match=r"9 overlap .* 0 to 65535; give"):
+                open_device(gateway.port, zone=zone)
 
 
 def test_a_zone_is_added_once(fleet: WatlowManager, gateway: SimulatedGateway) -> None:

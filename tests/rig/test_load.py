@@ -166,7 +166,8 @@ def test_zones_of_a_gateway_are_arguments_of_open_device(load: Load) -> None:
     ("text", "problem"),
     [
         ("zone = 2", "controllers.c.address=1: is also the address of controllers.a"),
-        ("offset = 7000", "controllers.c: the zone at 7000 overlaps with that of controllers.a"),
+        ("offset = 7000", "controllers.c: the zone at 7000 overlaps with controllers.a; give each"),
+        ("", "controllers.c: without a zone it overlaps with controllers.a; give each"),
         ("zone = 14", "controllers.c: zone=14, .* exceed 65535"),
         ("zone = 17", "controllers.c.zone=17: give a whole number from 1 to 16"),
     ],

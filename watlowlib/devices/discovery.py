@@ -196,9 +196,12 @@ class _Search:
                     ctl = open_controllers.enter_context(self._open(blank, address))
                     probe = self._probe(ctl, replace(blank, address=address))
                 except WatlowError as error:
-                    # An error of the port or its line is the same for every address.
-                    yield self._report(replace(blank, reason=error.message))
-                    return
+                    zones = isinstance(error, WatlowConfigurationError) and is_tcp(blank.port)
+                    if not zones:
+                        # An error of the port or its line is the same for every address.
+                        yield self._report(replace(blank, reason=error.message))
+                        return
+                    probe = replace(blank, address=address, reason=error.message)
                 yield self._report(probe)
 
     def _probe(self, ctl: Controller, blank: Probe) -> Probe:

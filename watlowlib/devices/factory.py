@@ -19,7 +19,7 @@ from watlowlib.devices.driver import Driver
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.session import Session
 from watlowlib.devices.stdbus_driver import StdBusDriver
-from watlowlib.devices.zones import GATEWAY_OFFSET, MOST_REGISTERS, Zone, make_zone
+from watlowlib.devices.zones import GATEWAY_OFFSET, REGISTERS, Zone, make_zone
 from watlowlib.errors import (
     ErrorContext,
     WatlowConfigurationError,
@@ -46,7 +46,7 @@ ADDRESSES = {
 }
 """The highest address of each protocol; the lowest is 1, on Modbus TCP 0."""
 
-REGISTERS, TCP_REGISTERS = 32, 84
+REGISTERS_PER_READ, TCP_REGISTERS_PER_READ = 32, 84
 """The most registers in a read without another setting. A program that runs with a PM reads 84 over
 Modbus TCP. Not through a gateway: it may need 10 ms for each two of them."""
 
@@ -144,7 +144,7 @@ def open_device(
     part = _zone_for(kind, zone, gateway_offset, offset)
     if registers_per_read is None:
         on_network = kind is ProtocolKind.MODBUS_TCP and part is None
-        registers_per_read = TCP_REGISTERS if on_network else REGISTERS
+        registers_per_read = TCP_REGISTERS_PER_READ if on_network else REGISTERS_PER_READ
     limit = as_int("registers_per_read", registers_per_read, 2, MOST_READ, "give 2 to 125")
     label = source if isinstance(source, str) else source.port
     station = f"{address}" if zone is None else f"zone{zone}"
@@ -311,7 +311,7 @@ def _driver(
         "registry": registry_of(family),
     }
     if zone is None:
-        lease.claim(address, range(MOST_REGISTERS))
+        lease.claim(address, range(REGISTERS))
         return ModbusDriver(client, address, policy, **options)
     from watlowlib.devices.zone_driver import ZoneClient, ZoneDriver
 

@@ -14,7 +14,7 @@ from watlowlib.errors import WatlowConfigurationError
 
 MOST_ZONES = 16
 GATEWAY_OFFSET = 5000
-MOST_REGISTERS = 0x10000
+REGISTERS = 0x10000
 
 
 class Zone(NamedTuple):
@@ -41,9 +41,9 @@ class Zone(NamedTuple):
         return register >= 0 and register + count <= len(self.registers)
 
     def overlaps(self, other: Zone) -> bool:
-        """Whether another zone, with another offset, has some of these registers."""
+        """Whether another zone has some of these registers; not if it has the same."""
         mine, its = self.registers, other.registers
-        return mine[0] != its[0] and mine[0] <= its[-1] and its[0] <= mine[-1]
+        return mine != its and mine[0] <= its[-1] and its[0] <= mine[-1]
 
     def check(self, register: int, count: int) -> int:
         """Return the register on the wire for the first of `count` registers of the controller.
@@ -67,19 +67,19 @@ def make_zone(zone: int | None, gateway_offset: int, offset: int | None) -> Zone
         WatlowConfigurationError: An argument is out of range, or the zone has registers that do
             not exist.
     """
-    size = as_int("gateway_offset", gateway_offset, 1, MOST_REGISTERS - 1, "give 1 to 65535")
+    size = as_int("gateway_offset", gateway_offset, 1, REGISTERS - 1, "give 1 to 65535")
     if zone is not None:
         as_int("zone", zone, 1, MOST_ZONES, f"give 1 to {MOST_ZONES}")
     if offset is not None:
-        start = as_int("offset", offset, 0, MOST_REGISTERS - 1, "give 0 to 65535")
+        start = as_int("offset", offset, 0, REGISTERS - 1, "give 0 to 65535")
     elif zone is not None:
         start = (zone - 1) * size
     else:
         return None
-    if start + size > MOST_REGISTERS:
+    if start + size > REGISTERS:
         raise WatlowConfigurationError(
             f"zone={zone}, gateway_offset={size}, offset={offset}: the registers {start} to "
-            f"{start + size - 1} exceed 65535; the gateway has room for {MOST_REGISTERS // size} zones "
+            f"{start + size - 1} exceed 65535; the gateway has room for {REGISTERS // size} zones "
             "of this size. Give the gateway_offset or offset that is set in the gateway"
         )
     return Zone(zone, range(start, start + size))

@@ -66,7 +66,7 @@ class SharedPort(NotCopied):
         self.capture = capture
         self.users = 0
         self.claims: dict[Lease, tuple[int, range]] = {}
-        """The registers that Modbus controllers have, each with the address of its gateway or its own."""
+        """The registers that Modbus controllers have, each with its own or its gateway's address."""
         self.closed = threading.Event()
         self._resolved: tuple[object, str] | None = None
         """The opening of the port for which its key was resolved, and the key."""
@@ -115,7 +115,7 @@ class Lease(NotCopied):
         return self.shared.client
 
     def claim(self, address: int, registers: range) -> None:
-        """Use registers of a gateway; several leases may use the same, but no others among them.
+        """Use registers; several leases may use the same, but none a part of them.
 
         Raises:
             WatlowConfigurationError: A part of them belongs to another zone.
@@ -123,7 +123,7 @@ class Lease(NotCopied):
         with _lock:
             for other_address, other in self.shared.claims.values():
                 overlap = range(max(registers[0], other[0]), min(registers[-1], other[-1]) + 1)
-                if other_address == address and overlap and registers[0] != other[0]:
+                if other_address == address and overlap and registers != other:
                     raise WatlowConfigurationError(
                         f"the registers {registers[0]} to {registers[-1]} overlap with those of "
                         f"another controller, {other[0]} to {other[-1]}; give each controller of "

@@ -7,7 +7,7 @@ from typing import Any
 from watlowlib._internal.validation import shown
 from watlowlib.devices.factory import address_range, protocol_of
 from watlowlib.devices.targets import target_of
-from watlowlib.devices.zones import Zone, make_zone
+from watlowlib.devices.zones import REGISTERS, Zone, make_zone
 from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
 from watlowlib.model import ControllerFamily, ProtocolKind
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS
@@ -95,8 +95,9 @@ def _check_controllers(rig: Rig, document: dict[str, Any], problems: Problems) -
 
 
 def _zones(rig: Rig, problems: Problems) -> dict[str, Zone]:
-    """Return the zone of each controller behind a gateway, if it does not overlap with others."""
+    """Return the zone of each controller behind a gateway, and check that none overlap."""
     found: dict[str, Zone] = {}
+    registers: dict[str, Zone] = {}
     for name, controller in rig.controllers.items():
         place = ("controllers", name)
         try:
@@ -104,18 +105,19 @@ def _zones(rig: Rig, problems: Problems) -> dict[str, Zone]:
         except WatlowConfigurationError as error:
             problems.add(place, f"{key_text(place)}: {error.message}")
             continue
-        if zone is None:
-            continue
-        for other, each in found.items():
+        used = zone or Zone(None, range(REGISTERS))
+        for other, each in registers.items():
             gateway = rig.controllers[other].port, rig.controllers[other].address
-            if gateway == (controller.port, controller.address) and each.overlaps(zone):
+            if gateway == (controller.port, controller.address) and each.overlaps(used):
                 problems.add(
-                    place,
-                    f"{key_text(place)}: {zone} overlaps with that of "
-                    f"{key_text(('controllers', other))}; give the gateway_offset or offset that "
-                    "is set in the gateway",
+                    place if zone else (*place, "zone"),
+                    f"{key_text(place)}: {zone or 'without a zone it'} overlaps with "
+                    f"{key_text(('controllers', other))}; give each controller its zone, and the "
+                    "gateway_offset or offset that is set in the gateway",
                 )
-        found[name] = zone
+        registers[name] = used
+        if zone is not None:
+            found[name] = zone
     return found
 
 
