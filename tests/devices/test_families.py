@@ -156,6 +156,11 @@ def test_a_pm_that_was_declared_as_another_family_is_not_read(family: str) -> No
         with pytest.raises(WatlowUncertainError, match=f"check family='{family}'"):
             ctl.write_parameter("alarm_high_setpoint", 75.0, confirm=True)
         assert not set(registers.reads) & {360, 380}
+    given: Any = {"data_map": 2 if family == "st" else 1, "word_order": "low_high"}
+    with slave(PM, family=family, **given) as (ctl, registers):
+        with pytest.raises(WatlowUncertainError, match=f"check family='{family}'\\) "):
+            ctl.read_pv()
+        assert not set(registers.reads) & {360, 380}
 
 
 def test_the_word_order_of_an_rmh_is_never_assumed() -> None:

@@ -45,6 +45,7 @@ RMC_DOUBT = (
     "family='rmc' for an RMC"
 )
 AS_A_PM = "8002 and 8003 hold valid codes where a PM has them in data map 1"
+CHECK_FAMILY = "check family="
 NEITHER = "in neither map; give family='sd' for a Series SD, or that of an RM or ST"
 
 
@@ -67,14 +68,20 @@ def discover_layout(
 ) -> RegisterLayout:
     """Return the layout of the controller; what the user has given in `known` is not read.
 
-    `registry` has the registers of its family.
+    `registry` has the registers of its family. If that is not a PM, the registers are tested also
+    where the user has given the data map: they would be those of other parameters of a PM.
 
     Raises:
         WatlowTimeoutError: No reply.
         WatlowCRCError: Only damaged replies.
         WatlowConnectionError: The port is lost.
     """
-    layout = known if known.data_map is not None else _with_map(known, read, registry)
+    layout = known
+    if known.data_map is None:
+        layout = _with_map(known, read, registry)
+    elif registry is not PARAMETERS and _is_tested(known.data_map, registry):
+        found = _with_map(replace(known, data_map=None), read, registry)
+        layout = known if found.data_map == known.data_map else found
     return layout if layout.word_order is not None else _with_order(layout, read, registry)
 
 
@@ -82,8 +89,8 @@ def check_map(layout: RegisterLayout) -> int:
     """Return the data map; raise WatlowUncertainError if it is not known."""
     if layout.data_map is None:
         raise WatlowUncertainError(
-            f"the data map of this controller is not certain ({layout.doubt}); look it up on the "
-            "controller (Setup, Communications menu) and give data_map=1 or data_map=2"
+            f"the data map of this controller is not certain ({layout.doubt})"
+            + _advice(layout, "", "data_map=1 or data_map=2")
         )
     return layout.data_map
 
@@ -92,11 +99,23 @@ def check_order(layout: RegisterLayout) -> WordOrder:
     """Return the word order; raise WatlowUncertainError if it is not known."""
     if layout.word_order is None:
         raise WatlowUncertainError(
-            f"the word order of this controller is not certain ({layout.doubt}); look it up on "
-            "the controller (Setup, Communications menu, Modbus Word Order) and give "
-            "word_order='low_high' or word_order='high_low'"
+            f"the word order of this controller is not certain ({layout.doubt})"
+            + _advice(
+                layout, ", Modbus Word Order", "word_order='low_high' or word_order='high_low'"
+            )
         )
     return layout.word_order
+
+
+def _advice(layout: RegisterLayout, menu: str, give: str) -> str:
+    if CHECK_FAMILY in layout.doubt:
+        return ""  # the setting would not help
+    return f"; look it up on the controller (Setup, Communications menu{menu}) and give {give}"
+
+
+def _is_tested(data_map: int, registry: Registry) -> bool:
+    """Whether the registers of a data map show whether a controller is of the family."""
+    return registry.data_maps == (1,) or registry.resolve(8002).register(1, data_map) is not None
 
 
 def _with_map(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> RegisterLayout:
@@ -106,13 +125,13 @@ def _with_map(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> Re
         # No register to test it by. Those of a PM belong to alarm 3 of an RMC, with other codes.
         of_pm = [PARAMETERS.resolve(each.number) for each in specs]
         if _hold_codes([(each, each.register(1, 1)) for each in of_pm], read):
-            return _with_doubt(layout, f"{AS_A_PM}: check family={registry.family.value!r}")
+            return _with_doubt(layout, f"{AS_A_PM}: {CHECK_FAMILY}{registry.family.value!r}")
         return layout._replace(data_map=maps[0])
     found = [
         each for each in tested if _hold_codes([(s, s.register(1, each)) for s in specs], read)
     ]
     if registry is not PARAMETERS:
-        doubt = f"8002 and 8003 hold no valid codes: check family={registry.family.value!r}"
+        doubt = f"8002 and 8003 hold no valid codes: {CHECK_FAMILY}{registry.family.value!r}"
     elif found == [2] and _hold_codes([(specs[0], RMC_MODE)], read):
         return _with_doubt(layout, RMC_DOUBT)
     else:

@@ -66,7 +66,7 @@ class SharedPort(NotCopied):
         self.capture = capture
         self.users = 0
         self.claims: dict[Lease, tuple[int, range]] = {}
-        """The registers that Modbus controllers have, each with its own or its gateway's address."""
+        """The registers that Modbus controllers have, each with its or its gateway's address."""
         self.closed = threading.Event()
         self._resolved: tuple[object, str] | None = None
         """The opening of the port for which its key was resolved, and the key."""
