@@ -119,7 +119,7 @@ def figures(size: Size) -> Iterator[Figure]:
     if compiler is None:
         print("Modbus TCP is left out: there is no C compiler (cc) for its server", file=sys.stderr)
         return
-    rounds, reads = size.of(1, 10, 40), size.of(2, 200, 500)
+    rounds, reads = size.of(1, 40, 200), size.of(2, 100, 100)
     with (
         compiled_server(compiler) as number,
         open_device(f"tcp://127.0.0.1:{number}", address=1) as ctl,

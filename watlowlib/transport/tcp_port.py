@@ -174,7 +174,7 @@ class TcpTransport(OneProcess):
             data = connection.recv(CHUNK)
         except BlockingIOError:
             return b""
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: another thread has closed it
             raise self._lost(error) from error
         if not data:
             raise self._lost(None)
@@ -201,7 +201,7 @@ class TcpTransport(OneProcess):
             )
         return self._socket
 
-    def _lost(self, error: OSError | None) -> WatlowConnectionError:
+    def _lost(self, error: Exception | None) -> WatlowConnectionError:
         """Close the connection and return the reason; None: the server closed it."""
         answered = self._answered
         self.close()
