@@ -80,7 +80,7 @@ def discover_layout(
     if known.data_map is None:
         layout = _with_map(known, read, registry)
     elif registry is not PARAMETERS and _is_tested(known.data_map, registry):
-        found = _with_map(replace(known, data_map=None), read, registry)
+        found = _with_map(known._replace(data_map=None), read, registry)
         layout = known if found.data_map == known.data_map else found
     return layout if layout.word_order is not None else _with_order(layout, read, registry)
 
