@@ -60,11 +60,14 @@ def test_a_gap_has_its_reason_and_the_age_of_the_value_before(
 
 
 def test_the_last_events_are_on_the_page(page: WebPage, ctl: Controller) -> None:
-    recording = record(ctl, parameters=["setpoint"], rate_hz=1.0, clock=ManualClock(), events=True)
+    clock = ManualClock()
+    recording = record(ctl, parameters=["setpoint"], rate_hz=1.0, clock=clock, events=True)
     with events(page.url) as viewer, LiveFeed(page, recording, no_sinks), recording:
+        viewer.until(ticks=1)
         for number in range(12):
             recording.note(f"<b>{number}</b>", device=ctl.name)
-        shown = viewer.until(ticks=1)["health"]["events"]
+        clock.advance(1.0)
+        shown = viewer.until(ticks=2)["health"]["events"]
     texts = [each["text"] for each in shown if each["kind"] == "note"]
     assert texts[0] == "<b>11</b>"
     assert (shown[0]["device"], len(shown)) == (ctl.name, 10)
