@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+import logging
 import re
 import shlex
+from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from importlib.util import find_spec
@@ -71,6 +73,17 @@ def write_recordings(port: str) -> None:
             pipe(stream, *sinks)
 
 
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Undo what an example sets in `logging`."""
+    root, wire = logging.getLogger(), logging.getLogger("watlowlib.wire")
+    handlers, level = root.handlers[:], wire.level
+    yield
+    root.handlers[:] = handlers
+    wire.setLevel(level)
+
+
+@pytest.mark.usefixtures("logging_as_before")
 @pytest.mark.parametrize(
     "page", [page for page in RUN_HERE if python_blocks(page)], ids=lambda page: page.stem
 )
