@@ -412,12 +412,12 @@ def test_opening_reports_an_unsuitable_table(
     postgres: PostgresServer, config: PostgresConfig, spool: Path, create: str, message: str
 ) -> None:
     if create in ("no index", "no text"):
-        model = dataclasses.replace(config, table="model")
+        model = dataclasses.replace(config, table=f"{config.table}_model")
         with PostgresSink(model, spool=spool.with_name("model")) as sink:
             sink.write_many(many(1))
         missing = "value_text, DROP midpoint_at" if create == "no text" else "tick"
-        postgres.query(f"ALTER TABLE model DROP {missing}")
-        create = "AS SELECT * FROM model"
+        postgres.query(f"ALTER TABLE {model.table} DROP {missing}")
+        create = f"AS SELECT * FROM {model.table}"
     if create is not None:
         postgres.query(f"CREATE TABLE {config.table} {create}")
     sink = PostgresSink(dataclasses.replace(config, create_table=False), spool=spool)
