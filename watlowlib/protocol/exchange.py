@@ -181,8 +181,10 @@ class Call:
     def __init__(self, policy: RetryPolicy, *, urgent: bool = False) -> None:
         self.policy = policy
         self.urgent = urgent
-        self.started_at = datetime.now(timezone.utc)
+        # In this order the times of a reply include the exchange, also if the thread is
+        # interrupted between the two.
         self.started_s = time.monotonic()
+        self.started_at = datetime.now(timezone.utc)
         self.group: object = None
 
     def begin_group(self) -> None:
