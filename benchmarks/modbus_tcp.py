@@ -38,7 +38,7 @@ REPLY_BYTES = 13
 def registers() -> bytes:
     """Return the registers of a simulated PM; one that it does not have is 0."""
     pm = SimulatedController(1, protocol="modbus_rtu", cooling=True)
-    replies = (pm.modbus.answer(struct.pack(">BHH", 3, n, 1)) for n in range(LAST_REGISTER))
+    replies = (pm.modbus.reply_to(struct.pack(">BHH", 3, n, 1)) for n in range(LAST_REGISTER))
     return b"".join(each[2:4] if each[0] == 3 else b"\0\0" for each in replies)
 
 
