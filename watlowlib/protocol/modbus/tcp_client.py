@@ -75,6 +75,7 @@ class TcpRequest(RtuRequest):
 class ModbusTcpClient(RegisterClient[TcpFrame]):
     """Reads and writes registers of the units behind one Modbus TCP server, from any thread."""
 
+    _request_type = TcpRequest
     protocol_name = "Modbus TCP"
     _decoder = TcpDecoder
 
@@ -86,16 +87,6 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
         """Close the connection for good; no late reply can come."""
         super().close()
         self.pending_replies = PendingReplies()
-
-    def _request(
-        self,
-        slave: int,
-        register: int,
-        count: int,
-        words: tuple[int, ...] | None,
-        zone: Hashable,
-    ) -> TcpRequest:
-        return TcpRequest(slave, register, count, words, self.byte_time_s, zone=zone)
 
     def _marker(self, request: Request[TcpFrame], keys: Set[Hashable]) -> None:
         """Return None: no late reply can be taken for another."""
