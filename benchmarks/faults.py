@@ -33,6 +33,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -183,6 +184,32 @@ def print_row(*cells: object) -> None:
     print("  ".join(padded).rstrip(), flush=True)
 
 
+def in_order(futures: list[Future[tuple[Job, Counter[str]]]]) -> Iterator[tuple[Job, Counter[str]]]:
+    for future in futures:
+        # Short waits: Ctrl-C does not interrupt a wait that begins just after the signal.
+        while not wait([future], timeout=0.1).done:
+            pass
+        yield future.result()
+
+
+@contextmanager
+def results_of(jobs: list[Job], count: int) -> Iterator[Iterator[tuple[Job, Counter[str]]]]:
+    """Yield the results of `run` in order, each when it is ready, from `count` processes.
+
+    The processes ignore Ctrl-C, and are killed when the body fails.
+    """
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
+        try:
+            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by the processes
+            futures = [pool.submit(run, job) for job in jobs]
+            signal.signal(signal.SIGINT, handler)
+            yield in_order(futures)
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
+
+
 def compare(kinds: list[str], options: argparse.Namespace) -> None:
     """Run all jobs in processes, a few at a time, and print them in order."""
     names = options.library or [each.name for each in CONTESTANTS]
@@ -193,14 +220,9 @@ def compare(kinds: list[str], options: argparse.Namespace) -> None:
         if contestant.name in names and contestant.protocol in options.protocol
     ]
     previous, ours = "", Counter[str]()
-    context = multiprocessing.get_context("spawn")
-    # The processes inherit that they ignore Ctrl-C: this one ends them.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pool = context.Pool(options.jobs)
-    signal.signal(signal.SIGINT, handler)
-    with pool:
+    with results_of(jobs, options.jobs) as results:
         print_row(*COLUMNS)
-        for job, counts in pool.imap(run, jobs):
+        for job, counts in results:
             if previous in PROMISED and job.kind not in PROMISED:
                 print_row(*("-" * width for width in WIDTHS))
             accepted = counts["right"] + counts["wrong"] + counts["stale"]
@@ -261,8 +283,8 @@ def figures(size: Size) -> Iterator[Figure]:
     options = parse_options(["--reads", reads, "--fraction", "0.2", "--late", "0.5"])
     counts: dict[tuple[str, str], Counter[str]] = {}
     jobs = [Job("mixed", each, options) for each in CONTESTANTS]
-    with multiprocessing.get_context("spawn").Pool(len(jobs)) as pool:
-        for job, count in pool.imap_unordered(run, jobs):
+    with results_of(jobs, len(jobs)) as results:
+        for job, count in results:
             counts[job.contestant.protocol, job.contestant.name] = count
     for protocol, peer in (("stdbus", "pywatlow"), ("modbus_rtu", "minimalmodbus")):
         theirs = [wrong_share(counts[protocol, peer])] if (protocol, peer) in counts else []

@@ -7,6 +7,8 @@ import signal
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,20 +49,27 @@ def test_only_the_last_two_kinds_of_fault_change_the_order_of_the_replies() -> N
         assert (times == sorted(times)) == (kind in KINDS[:-2]), kind
 
 
-def start(*options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def started(*options: str) -> Iterator[subprocess.Popen[str]]:
+    """Yield the running benchmark; kill it and its processes if the body fails."""
+    with subprocess.Popen(
         [sys.executable, str(BENCHMARK), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no ptys")
 def test_a_short_run_counts_each_read() -> None:
     options = ("--reads", "5", "--library", "watlowlib", "--kind", "none", "--timeout", "5")
-    with start(*options) as process:
+    with started(*options) as process:
         output, errors = process.communicate(timeout=DEADLINE_S)
     assert errors == ""
     rows = [line.split() for line in output.splitlines()]
@@ -71,7 +80,7 @@ def test_a_short_run_counts_each_read() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no ptys")
 def test_ctrl_c_ends_a_run_without_a_traceback() -> None:
-    with start("--reads", "100000", "--kind", "none") as process:
+    with started("--reads", "100000", "--kind", "none") as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("kind")
         os.killpg(process.pid, signal.SIGINT)
