@@ -171,6 +171,8 @@ class Fleet:
         self.before: dict[str, Member] = {}
         self.closed_before = False
         self.open_before: set[Line] = set()
+        self.lost_before: set[Line] = set()
+        self.silent_before: set[Unit] = set()
         self.writes: dict[Unit, int] = {}
         self.setpoints: dict[Unit, set[Value]] = {}
         self.counts: dict[Unit, dict[str, int]] = {}
@@ -218,6 +220,8 @@ class Fleet:
         units = [unit for line in self.lines for unit in line.units.values()]
         self.before, self.closed_before = dict(self.members), self.closed
         self.open_before = {each.line for each in self.handles if not each.controller.closed}
+        self.lost_before = {line for line in self.lines if line.lost}
+        self.silent_before = {unit for unit in units if unit.silent}
         self.writes = {unit: len(unit.writes) for unit in units}
         self.setpoints = {unit: set(unit.setpoints) for unit in units}
         self.counts = {unit: unit.counts() for unit in units}
@@ -282,9 +286,9 @@ class Fleet:
         if closed and member not in self.before.values():
             return closed  # it was closed before
         allowed = self.statuses(member, during) | closed
-        if member.line.lost:
+        if member.line.lost or member.line in self.lost_before:
             allowed.add("disconnected")
-        if member.unit.silent:
+        if member.unit.silent or member.unit in self.silent_before:
             allowed |= {"offline", "timeout"}  # a probe waits for a short time only
         return allowed
 
