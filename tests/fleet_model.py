@@ -266,15 +266,18 @@ class Fleet:
 
     def disturbed(self, member: Member, during: Sequence[Operation]) -> bool:
         """Whether its port or its power changes at the same time."""
-        moved = [self.lines[each.moves] for each in during if each.moves is not None]
-        switched = [self.unit_at(each.switches) for each in during if each.switches]
-        return member.line in moved or member.unit in switched
+        return self._moved(member.line, during) or self._switched(member.unit, during)
+
+    def _moved(self, line: Line, during: Sequence[Operation]) -> bool:
+        return any(self.lines[n] is line for n in (each.moves for each in during) if n is not None)
+
+    def _switched(self, unit: Unit, during: Sequence[Operation]) -> bool:
+        return any(each.switches and self.unit_at(each.switches) is unit for each in during)
 
     def statuses(self, member: Member, during: Sequence[Operation]) -> set[str]:
         """Return the statuses that a request to a member may have."""
         line, unit = member.line, member.unit
-        moved = any(self.lines[n] is line for n in (each.moves for each in during) if n is not None)
-        switched = any(each.switches and self.unit_at(each.switches) is unit for each in during)
+        moved, switched = self._moved(line, during), self._switched(unit, during)
         allowed = {"disconnected"} if moved or not line.plugged else set()
         if moved or line.plugged:
             allowed |= {"ok", "timeout"} if switched else {"ok" if unit.on else "timeout"}
@@ -288,7 +291,8 @@ class Fleet:
         allowed = self.statuses(member, during) | closed
         if member.line.lost or member.line in self.lost_before:
             allowed.add("disconnected")
-        if member.unit.silent or member.unit in self.silent_before:
+        switched = self._switched(member.unit, during)
+        if switched or member.unit.silent or member.unit in self.silent_before:
             allowed |= {"offline", "timeout"}  # a probe waits for a short time only
         return allowed
 
