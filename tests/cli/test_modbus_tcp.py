@@ -124,3 +124,96 @@ def test_a_server_that_refuses_is_a_problem(capsys: pytest.CaptureFixture[str]) 
     found = findings_of([port], capsys)
     assert list(found) == ["port", "opening"]
     assert "refuses connections" in found["opening"][0]
+
+
+@pytest.fixture
+def zones() -> Iterator[SimulatedGateway]:
+    """Zones with the set points 110, 120 and 130; the third one has an offset of its own."""
+    made = [SimulatedController(n, protocol="modbus_rtu", setpoint=100.0 + 10 * n)
+            for n in (1, 2, 3)]  # fmt: skip
+    with SimulatedGateway(made, gateway_offset=4000, offsets={3: 20000}) as running:
+        yield running
+
+
+def rows_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    capsys.readouterr()
+    assert main([*words, "--json"]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_commands_name_the_zones_of_a_gateway(
+    zones: SimulatedGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = [zones.port, "--zone", "1,2", "--gateway-offset", "4000", "--timeout", "10"]
+    third = [zones.port, "--zone", "3", "--offset", "20000", "--timeout", "10"]
+    second = [zones.port, "--zone", "2", "--gateway-offset", "4000", "--timeout", "10"]
+    read = rows_of(["read", *both, "--parameter", "setpoint"], capsys)
+    assert [(row["device"], row["value"]) for row in read] == [
+        (f"zone1@{zones.port}", 110.0),
+        (f"zone2@{zones.port}", 120.0),
+    ]
+    (row,) = rows_of(["identify", *third], capsys)
+    assert row["serial_number"] == 200003
+    raw = rows_of(["raw", *second, "2160:2", "--type", "float"], capsys)
+    assert 120.0 in [row["value"] for row in raw]
+    found = findings_of(second, capsys)
+    assert found["data map and word order"] == ["ok: map 1, low_high"]
+    file = tmp_path / "rows.csv"
+    assert main(["record", *third, "--rate", "50", "--duration", "0.1", "-o", str(file)]) == 0
+    assert ",setpoint,7001,1,130" in file.read_text()
+    assert main(["set", *third[:1], "setpoint", "150", *third[1:], "--yes"]) == 0
+    assert [each.get("setpoint") for each in zones.controllers.values()] == [110.0, 120.0, 150.0]
+
+
+def test_zone_selects_of_a_rig(
+    zones: SimulatedGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rig.toml"
+    tables = "".join(f'[controllers.z{n}]\nport = "gw"\nzone = {n}\ngateway_offset = 4000\n'
+                     for n in (1, 2))  # fmt: skip
+    file.write_text(f'[ports.gw]\nport = "{zones.port}"\ntimeout = 10\n{tables}')
+    words = ["read", "--config", str(file), "--parameter", "setpoint"]
+    assert [row["value"] for row in rows_of([*words, "--zone", "2"], capsys)] == [120.0]
+    for more, message in (
+        (["--zone", "3"], "--zone select"),
+        (["--offset", "3"], "the rig file has those of its zones"),
+    ):
+        assert main([*words, *more]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["doctor", "--config", str(file), "--zone", "2"]) == 2
+    assert "a rig file has its zones" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("read tcp://gw --zone 0", "give 1 to 16"),
+        ("read tcp://gw --zone 14", "exceed 65535"),
+        ("identify tcp://gw --gateway-offset 3000", "give the zone too"),
+        ("read tcp://gw --zone 1,2 --offset 10", "is that of one zone"),
+        ("read tcp://gw --zone 1,2 --address 1,2", "give one --address"),
+        ("read tcp://gw --zone 1,2 --name a", "1 names for 2 zones"),
+        ("read /dev/ttyX --zone 2", "protocol='modbus_rtu'"),
+        ("raw tcp://gw 360 --zone 1,2", "give one --zone"),
+        ("raw tcp://gw 360 --zone 14", "exceed 65535"),
+        ("doctor /dev/ttyX --zone 2 --baudrate 9600,19200", "give one --baudrate"),
+        ("doctor tcp://gw --zone 14", "exceed 65535"),
+        ("configure /dev/ttyX --zone 2 --offset -1", "give 0 to 65535"),
+    ],
+)
+def test_zones_that_cannot_be_are_refused(
+    words: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_discover_says_how_to_read_zones(
+    zones: SimulatedGateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hint = f"'watlowlib identify {zones.port} --zone 1-13'"
+    assert main(["discover", zones.port, "--address", "1,2", "--timeout", "10"]) == 0
+    assert hint in " ".join(capsys.readouterr().out.split())
+    with SimulatedGateway([1, 2]) as units:
+        assert main(["discover", units.port, "--address", "1,2", "--timeout", "10"]) == 0
+    assert "--zone" not in capsys.readouterr().out

@@ -23,6 +23,7 @@ from watlowlib.cli.set import ask, one_controller
 from watlowlib.devices import maintenance
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import ADDRESSES, open_device
+from watlowlib.devices.zone_driver import ZoneDriver
 from watlowlib.errors import WatlowConfigurationError, WatlowError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import ControllerFamily, ProtocolKind, Reading
@@ -182,6 +183,11 @@ def _opened(line: Line, rig: Rig | None) -> Iterator[Controller]:
             raise WatlowConfigurationError(
                 "configure is for a controller on a serial line; over Modbus TCP these settings "
                 "cannot be changed"
+            )
+        if isinstance(controller.session.driver, ZoneDriver):
+            raise WatlowConfigurationError(
+                "configure is for a controller on PORT itself; connect to the line behind the "
+                "gateway, or use the keys of the controller"
             )
         yield controller
 

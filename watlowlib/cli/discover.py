@@ -13,6 +13,7 @@ from watlowlib.cli.base import define, json_option
 from watlowlib.cli.output import console, print_json
 from watlowlib.cli.search import label_of, none_found, search_options
 from watlowlib.devices.discovery import Probe
+from watlowlib.transport.urls import is_tcp
 
 
 @define(
@@ -20,7 +21,8 @@ from watlowlib.devices.discovery import Probe
     short_help="Search serial ports for controllers.",
     help="Search the serial ports PORT, or all of this machine, for controllers at the usual baud "
     "rates, on Standard Bus and Modbus RTU. Only reads are sent. A port without controllers takes "
-    "about 20 seconds. With tcp://host the unit ids of a Modbus TCP server are searched.",
+    "about 20 seconds. With tcp://host the unit ids of a Modbus TCP server are searched; the zones "
+    "of a gateway are not, 'watlowlib identify tcp://host --zone 1-13' reads them.",
     examples=(
         "watlowlib discover",
         "watlowlib discover /dev/ttyUSB0 --protocol modbus_rtu --address 1-5 --json",
@@ -36,7 +38,7 @@ def command(probes: Callable[[], list[Probe]], as_json: bool) -> None:
         print_json(map(_row, found))
     elif found:
         console().print(probe_table(found))
-    for line in failure_lines(tried):
+    for line in [*failure_lines(tried), *zone_hints(tried)]:
         console(stderr=as_json).print(line)
     if not found:
         raise none_found(tried)
@@ -79,6 +81,19 @@ def probe_table(found: list[Probe]) -> Table:
             details,
         )
     return table
+
+
+def zone_hints(probes: list[Probe]) -> list[str]:
+    """Return a hint for each Modbus TCP server that may be a gateway: it has no second unit."""
+    units = Counter(probe.port for probe in probes if probe.info)
+    servers = dict.fromkeys(
+        probe.port for probe in probes if is_tcp(probe.port) and probe.address is not None
+    )
+    return [
+        f"{port}: if it is a gateway, read its zones with 'watlowlib identify {port} --zone 1-13'"
+        for port in servers
+        if units[port] <= 1
+    ]
 
 
 def failure_lines(probes: list[Probe]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +14,8 @@ import click
 from watlowlib._internal.validation import masked, shown
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.exits import FAILED, CommandError
-from watlowlib.cli.options import PORT
+from watlowlib.cli.fleet import check_zones, stations_of, with_options
+from watlowlib.cli.options import PORT, Line, zone_options
 from watlowlib.cli.output import console, print_json
 from watlowlib.cli.read import availability_log_off
 from watlowlib.cli.search import ADDRESS, BAUDRATE, PROTOCOL, TIMEOUT, label_of
@@ -45,6 +46,7 @@ from watlowlib.transport.urls import is_tcp
 @PORT
 @click.option("--config", metavar="FILE", help="A rig file, which is compared with the findings.")
 @ADDRESS
+@zone_options
 @PROTOCOL
 @BAUDRATE
 @click.option(
@@ -57,7 +59,14 @@ from watlowlib.transport.urls import is_tcp
 @click.option("--bundle", metavar="FILE", help="Write a zip file for a bug report.")
 @json_option
 def command(
-    port: str | None, config: str | None, bundle: str | None, as_json: bool, **given: Any
+    port: str | None,
+    config: str | None,
+    bundle: str | None,
+    as_json: bool,
+    zone: tuple[int, ...],
+    gateway_offset: int | None,
+    offset: int | None,
+    **given: Any,
 ) -> None:
     """Print the findings; raise `CommandError` if there is a problem."""
     if (port is None) == (config is None):
@@ -66,7 +75,12 @@ def command(
             click.get_current_context(),
         )
     options = _options(**given)
-    ports = _rig_ports(config, options) if config else {port or "": options}
+    place = {"zone": zone, "gateway_offset": gateway_offset, "offset": offset}
+    if config and any(each not in (None, ()) for each in place.values()):
+        raise click.UsageError("a rig file has its zones: leave out --zone and the offsets")
+    zones = _zones(Line(port, None, (), given["address"] or (), None, None, given["parity"], None,
+                        given["unit"], given["timeout"], None, **place), **given)  # fmt: skip
+    ports = _rig_ports(config, options) if config else {port or "": {**options, "zones": zones}}
     if bundle is not None:
         check_bundle_path(bundle)
     findings: list[Finding] = []
@@ -83,7 +97,7 @@ def command(
                         console().print(text_of(finding, findings[-1] if findings else None))
                     findings.append(finding)
         if bundle is not None:
-            settings = {"port": port, "config": config, **options}
+            settings = {"port": port, "config": config, **options, **place}
             lines = log.lines if log else ()
             write_bundle(
                 bundle, findings, log=lines, settings=settings, rig_file=config, capture=capture
@@ -116,6 +130,24 @@ def _options(
         "timeout_s": timeout,
         "temperature_unit": unit,
     }
+
+
+def _zones(line: Line, *, protocol: tuple[str, ...], **given: Any) -> list[dict[str, Any]]:
+    """Return the arguments of `open_device`, and `name`, of each zone that the options name."""
+    check_zones(line)
+    if not line.zone and line.offset is None:
+        return []
+    rates = given["baudrate"] or ()
+    if len(rates) > 1:
+        raise click.UsageError("the zones are behind one gateway: give one --baudrate")
+    kind = None
+    if not is_tcp(line.port):
+        kind = next((each for each in protocol if each != ProtocolKind.STDBUS), protocol[0])
+    line = replace(line, protocol=kind, baudrate=rates[0] if rates else None)
+    return [
+        {"port": line.port, "name": name, **station, **with_options(line, {})}
+        for name, station in stations_of(line).items()
+    ]
 
 
 def _rig_ports(config: str, options: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ import click
 
 from watlowlib._internal.validation import shown
 from watlowlib.cli.options import Line
+from watlowlib.devices.zones import GATEWAY_OFFSET, make_zone
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import ProtocolKind
@@ -42,6 +43,7 @@ def load_config(line: Line) -> Rig | None:
         UsageError: Both or neither are given.
         WatlowConfigurationError: The file is not valid.
     """
+    check_zones(line)
     if line.port is not None and line.config is not None:
         raise click.UsageError(
             f"give a port or --config, not both (port: {shown(line.port)})", _context()
@@ -94,10 +96,10 @@ def open_fleet(manager: WatlowManager, line: Line, rig: Rig | None, **capture: s
 
 
 def chosen(rig: Rig, line: Line) -> list[str]:
-    """Return the names of the rig's controllers that `--name` and `--address` select.
+    """Return the names of the rig's controllers that the options select.
 
     Raises:
-        WatlowConfigurationError: There is none of this name, or none at these addresses.
+        WatlowConfigurationError: There is none of this name, or none at these addresses and zones.
     """
     for name in line.name:
         rig.open_arguments(name)  # raises an error for an unknown name
@@ -106,24 +108,63 @@ def chosen(rig: Rig, line: Line) -> list[str]:
         for name, controller in rig.controllers.items()
         if (not line.name or name in line.name)
         and (not line.address or controller.address in line.address)
+        and (not line.zone or controller.zone in line.zone)
     ]
     if not names:
         raise WatlowConfigurationError(
-            f"{rig.path} has no controller that --name and --address select"
+            f"{rig.path} has no controller that --name, --address and --zone select"
         )
     return names
 
 
 def _open_port(manager: WatlowManager, line: Line, capture: dict[str, Any]) -> None:
-    port = line.port or ""
-    addresses = line.address or (1,)
-    names = line.name or tuple(f"{each}@{port.removeprefix('/dev/')}" for each in addresses)
-    if len(names) != len(addresses):
+    port, stations = line.port or "", stations_of(line)
+    names = line.name or tuple(f"{each}@{port.removeprefix('/dev/')}" for each in stations)
+    if len(names) != len(stations):
         raise WatlowConfigurationError(
-            f"--name has {len(names)} names for {len(addresses)} addresses; give one for each"
+            f"--name has {len(names)} names for {len(stations)} "
+            f"{'zones' if line.zone else 'addresses'}; give one for each"
         )
-    for name, address in zip(names, addresses):
-        manager.add(name, port, address=address, **with_options(line, dict(capture)))
+    for name, station in zip(names, stations.values()):
+        manager.add(name, port, **station, **with_options(line, dict(capture)))
+
+
+def stations_of(line: Line) -> dict[str, dict[str, int]]:
+    """Return the arguments for `open_device` of each address or zone that the options name.
+
+    The keys are unique names for them.
+    """
+    given = {"gateway_offset": line.gateway_offset, "offset": line.offset}
+    place = {name: value for name, value in given.items() if value is not None}
+    addresses = line.address or (1,)
+    if not line.zone:
+        return {str(each): {"address": each, **place} for each in addresses}
+    return {
+        f"zone{each}": {"address": addresses[0], "zone": each, **place} for each in line.zone
+    }
+
+
+def check_zones(line: Line) -> None:
+    """Refuse options of zones that do not fit together, before a port is opened.
+
+    Raises:
+        UsageError: They do not.
+        WatlowConfigurationError: A zone is out of range.
+    """
+    offset, size = line.offset, line.gateway_offset
+    if line.config is not None and (offset, size) != (None, None):
+        problem = "--gateway-offset and --offset: the rig file has those of its zones"
+    elif size is not None and not line.zone and offset is None:
+        problem = f"--gateway-offset {size}: give the zone too, such as --zone 2"
+    elif len(line.zone) > 1 and offset is not None:
+        problem = f"--offset {offset} is that of one zone: give one --zone, or --gateway-offset"
+    elif (line.zone or offset is not None) and line.config is None and len(line.address) > 1:
+        problem = "zones are behind one gateway: give one --address"
+    else:
+        for zone in () if line.config else line.zone:
+            make_zone(zone, GATEWAY_OFFSET if size is None else size, offset)
+        return
+    raise click.UsageError(problem, _context())
 
 
 def with_options(line: Line, arguments: dict[str, Any]) -> dict[str, Any]:

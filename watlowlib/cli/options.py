@@ -34,8 +34,28 @@ class Line:
     retries: int | None
     word_order: str | None = None
     data_map: str | None = None
+    zone: tuple[int, ...] = ()
+    gateway_offset: int | None = None
+    offset: int | None = None
 
 
+ZONE_OPTIONS = (
+    click.option(
+        "--zone",
+        type=Numbers(),
+        metavar="N,...",
+        help="Over Modbus, zones of a gateway, such as 1-3,5.",
+    ),
+    click.option(
+        "--gateway-offset",
+        type=int,
+        metavar="N",
+        help="With --zone: the registers of a zone.  [default: 5000]",
+    ),
+    click.option(
+        "--offset", type=int, metavar="N", help="The first register of the zone, if it is another."
+    ),
+)
 PORT = click.argument("port", required=False)
 LINE_OPTIONS = (
     click.option(
@@ -56,6 +76,7 @@ LINE_OPTIONS = (
         metavar="N,...",
         help="Addresses, such as 1-3,5.  [default: 1; with a rig file: all]",
     ),
+    *ZONE_OPTIONS,
     click.option("--protocol", type=click.Choice([*PROTOCOLS, "auto"]), help="[default: stdbus]"),
     click.option(
         "--baudrate", type=int, metavar="BAUD", help="[default: 38400; on modbus_rtu 9600]"
@@ -168,13 +189,25 @@ def capture_options(function: Callable[..., None]) -> Callable[..., None]:
     return packed
 
 
+def zone_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that name a zone of a gateway; `zone` is a tuple, empty without one."""
+
+    @wraps(function)
+    def packed(zone: tuple[int, ...] | None, **given: Any) -> None:
+        function(zone=zone or (), **given)
+
+    for option in reversed(ZONE_OPTIONS):
+        packed = option(packed)
+    return packed
+
+
 def line_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options of `Line` to a command, which gets them as its argument `line`."""
 
     @wraps(function)
     def packed(**given: Any) -> None:
         line = {each.name: given.pop(each.name, None) for each in fields(Line)}
-        line["name"], line["address"] = line["name"] or (), line["address"] or ()
+        line |= {name: line[name] or () for name in ("name", "address", "zone")}
         function(line=Line(**line), **given)
 
     for option in reversed(LINE_OPTIONS):

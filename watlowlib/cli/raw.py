@@ -14,8 +14,8 @@ from watlowlib._internal.validation import shown
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.decode import name_text, place_text
 from watlowlib.cli.exits import FAILED, SILENT, CommandError
-from watlowlib.cli.fleet import with_options
-from watlowlib.cli.options import PROTOCOLS, Line
+from watlowlib.cli.fleet import check_zones, stations_of, with_options
+from watlowlib.cli.options import PROTOCOLS, Line, zone_options
 from watlowlib.cli.output import print_json, print_table
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
@@ -118,6 +118,7 @@ class What(click.ParamType):  # type: ignore[type-arg] # in old versions it has 
 @click.argument("port")
 @click.argument("what", type=What(), nargs=-1, required=True, metavar="WHAT...")
 @click.option("--address", type=int, default=1, metavar="N", help="[default: 1]")
+@zone_options
 @click.option("--protocol", type=click.Choice(PROTOCOLS), help="[default: by WHAT]")
 @click.option(
     "--type",
@@ -144,10 +145,14 @@ def command(
     protocol = _protocol_of(what, protocol, wanted)
     if is_tcp(port) and protocol == ProtocolKind.MODBUS_RTU:
         protocol = None  # that of the port
-    line = Line(port=port, config=None, name=(), address=(), family=None, unit=None,
+    line = Line(port=port, config=None, name=(), address=(address,), family=None, unit=None,
                 protocol=protocol, **options)  # fmt: skip
+    check_zones(line)
+    station, *others = stations_of(line).values()
+    if others:
+        raise click.UsageError("raw reads one controller: give one --zone")
     errors: dict[Object | Registers, WatlowError] = {}
-    with open_device(port, address=address, **with_options(line, {})) as ctl:
+    with open_device(port, **station, **with_options(line, {})) as ctl:
         rows = [row for each in what for row in _read(ctl, each, wanted, errors)]
     if as_json:
         print_json(row.as_json for row in rows)

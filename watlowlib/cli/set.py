@@ -105,7 +105,7 @@ def single(names: Sequence[str]) -> str:
     """Return the only one of the names of controllers; several are an error."""
     if len(names) != 1:
         raise WatlowConfigurationError(
-            f"select one controller with --name or --address: {', '.join(names)}"
+            f"select one controller with --name, --address or --zone: {', '.join(names)}"
         )
     return names[0]
 

@@ -74,7 +74,8 @@ def read_registers(ctl: Controller, register: int, count: int = 1) -> tuple[int,
 
     Args:
         ctl: The controller.
-        register: The first register, as sent on the wire, 0 to 65535.
+        register: The first register, as sent on the wire, 0 to 65535; in a zone of a gateway
+            without its offset.
         count: The number of registers, 1 to 125, read in one request.
 
     Returns:

@@ -74,6 +74,10 @@ def make_zone(zone: int | None, gateway_offset: int, offset: int | None) -> Zone
         start = as_int("offset", offset, 0, REGISTERS - 1, "give 0 to 65535")
     elif zone is not None:
         start = (zone - 1) * size
+    elif size != GATEWAY_OFFSET:
+        raise WatlowConfigurationError(
+            f"gateway_offset={size} without a zone: give zone= or offset= too"
+        )
     else:
         return None
     if start + size > REGISTERS:
