@@ -19,7 +19,13 @@ from watlowlib.errors import (
 )
 from watlowlib.model import WordOrder
 from watlowlib.protocol import port_pool
-from watlowlib.simulator import Fault, SimulatedBus, SimulatedController, SimulatedGateway
+from watlowlib.simulator import (
+    Fault,
+    SimulatedBus,
+    SimulatedController,
+    SimulatedGateway,
+    SimulatedZones,
+)
 
 OFFSET = 20_000
 """That of zone 3, which is set apart."""
@@ -270,12 +276,29 @@ def test_the_assembly_is_refused(gateway: SimulatedGateway) -> None:
 
 
 def test_a_gateway_on_modbus_rtu_has_zones_as_well() -> None:
-    with SimulatedBus([pm(1)], baudrate=None, turnaround_s=0.0) as line:
-        with open_device(line.port, protocol="modbus_rtu", zone=1) as ctl:
-            assert ctl.read_setpoint().value == 75.0
-        with open_device(line.port, protocol="modbus_rtu", zone=2, retries=0) as ctl:
-            with pytest.raises(WatlowError):
-                ctl.read_setpoint()
+    zones = SimulatedZones([pm(1, setpoint=70.0), pm(2, setpoint=80.0)], address=9, dead="stale")
+    options: Any = {"protocol": "modbus_rtu", "address": 9, "timeout_s": 10.0}
+    with SimulatedBus([zones, pm(3)], baudrate=None, turnaround_s=0.0) as line:
+        with WatlowManager() as manager:
+            manager.add("one", line.port, zone=1, **options)
+            two = manager.add("two", line.port, zone=2, **options)
+            other = manager.add("other", line.port, **{**options, "address": 3})
+            assert other.read_setpoint().value == 75.0
+            two.set_setpoint(81.0, confirm=True)
+            found = manager.poll(["setpoint"], names=["one", "two"])
+            assert [each.unwrap()[0].value for each in found.values()] == [70.0, 81.0]
+            zones.off.add(2)
+            with pytest.raises(WatlowModbusTimeoutError):
+                two.read_setpoint()
+            assert manager.get("one").read_setpoint().value == 70.0
+        third = open_device(line.port, zone=3, **options)
+        with third, pytest.raises(WatlowError):
+            third.read_setpoint()
+
+
+def test_an_offset_of_the_gateway_without_a_zone_is_refused() -> None:
+    with pytest.raises(WatlowConfigurationError, match="gateway_offset=4000 without a zone"):
+        open_device("tcp://gateway.invalid", gateway_offset=4000)
 
 
 def test_zones_of_other_families_have_their_own_registers() -> None:

@@ -122,3 +122,41 @@ address = 40
             arguments = rig.open_arguments(name)
             ctl = manager.add(name, arguments.pop("port"), **arguments)
             assert ctl.identify().serial_number == controller.get("serial_number")
+
+
+def test_a_gateway_on_a_serial_line_has_its_zones(tmp_path: Path) -> None:
+    line = tmp_path / "line"
+    file = tmp_path / "rig.toml"
+    file.write_text(
+        f"""
+[ports.line]
+port = "{line}"
+protocol = "modbus_rtu"
+timeout = 10
+[controllers.alone]
+port = "line"
+address = 7
+[controllers.top]
+port = "line"
+address = 2
+zone = 1
+[controllers.retort]
+port = "line"
+address = 2
+zone = 3
+offset = 20000
+data_map = 2
+"""
+    )
+    rig = load_rig(file)
+    (port,) = simulated_ports(rig)
+    assert (port.count, list(port.bus.controllers)) == (3, [7])
+    with port.bus, WatlowManager.from_file(file) as manager:
+        found = manager.poll(["setpoint"])
+        assert [each.unwrap()[0].value for each in found.values()] == [150.0, 200.0, 250.0]
+        manager.get("retort").set_setpoint(251.0, confirm=True)
+        assert [ctl.read_setpoint().value for ctl in map(manager.get, rig.controllers)] == [
+            150.0,
+            200.0,
+            251.0,
+        ]

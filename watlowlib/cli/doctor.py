@@ -75,7 +75,7 @@ def command(
             click.get_current_context(),
         )
     options = _options(**given)
-    place = {"zone": zone, "gateway_offset": gateway_offset, "offset": offset}
+    place: dict[str, Any] = {"zone": zone, "gateway_offset": gateway_offset, "offset": offset}
     if config and any(each not in (None, ()) for each in place.values()):
         raise click.UsageError("a rig file has its zones: leave out --zone and the offsets")
     zones = _zones(Line(port, None, (), given["address"] or (), None, None, given["parity"], None,

@@ -129,7 +129,7 @@ def _open_port(manager: WatlowManager, line: Line, capture: dict[str, Any]) -> N
         manager.add(name, port, **station, **with_options(line, dict(capture)))
 
 
-def stations_of(line: Line) -> dict[str, dict[str, int]]:
+def stations_of(line: Line) -> dict[str, dict[str, Any]]:
     """Return the arguments for `open_device` of each address or zone that the options name.
 
     The keys are unique names for them.
@@ -139,9 +139,7 @@ def stations_of(line: Line) -> dict[str, dict[str, int]]:
     addresses = line.address or (1,)
     if not line.zone:
         return {str(each): {"address": each, **place} for each in addresses}
-    return {
-        f"zone{each}": {"address": addresses[0], "zone": each, **place} for each in line.zone
-    }
+    return {f"zone{each}": {"address": addresses[0], "zone": each, **place} for each in line.zone}
 
 
 def check_zones(line: Line) -> None:

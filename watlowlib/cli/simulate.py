@@ -133,7 +133,7 @@ def _simulate_rig(file: str, speed: float, stack: ExitStack) -> None:
     for port in simulated_ports(rig, speed=speed):
         bus = port.bus
         stack.enter_context(bus)
-        count = len(bus.controllers)
+        count = port.count
         if not port.reason:
             screen.print(f"{port.name}: {count} simulated controllers on {bus.port}")
         else:

@@ -116,7 +116,9 @@ class _Examination:
         if not usable:
             return
         for zone in self.zones:
-            yield from check_zone(zone if self.capture is None else {**zone, "capture": self.capture})
+            yield from check_zone(
+                zone if self.capture is None else {**zone, "capture": self.capture}
+            )
         if self.zones:
             return
         tried = self._search_all()

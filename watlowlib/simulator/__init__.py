@@ -9,6 +9,7 @@ from watlowlib.simulator.processes import BusProcess
 from watlowlib.simulator.registers import Write
 from watlowlib.simulator.series_sd import SimulatedSD
 from watlowlib.simulator.slave import RegisterWrite
+from watlowlib.simulator.zones import SimulatedZones
 
 __all__ = [
     "BusProcess",
@@ -20,5 +21,6 @@ __all__ = [
     "SimulatedController",
     "SimulatedGateway",
     "SimulatedSD",
+    "SimulatedZones",
     "Write",
 ]

@@ -41,9 +41,12 @@ from watlowlib.simulator.server_thread import ServerThread
 from watlowlib.simulator.slave import BROADCAST, RequestFramer
 from watlowlib.simulator.timed_line import TimedLine
 from watlowlib.simulator.turnaround import PM3_TURNAROUND_S, Turnaround
+from watlowlib.simulator.zones import SimulatedZones
 from watlowlib.transport.settings import SerialSettings
 
 Simulated: TypeAlias = "SimulatedController | SimulatedSD"
+Station: TypeAlias = "Simulated | SimulatedZones"
+"""What has an address on a line."""
 
 EARLY_S = 0.0003
 """How long before a due time the thread wakes: sleeping ends some 0.1 ms late, so it polls."""
@@ -69,7 +72,8 @@ class SimulatedBus(ServerThread):
 
     Args:
         controllers: The controllers, or the addresses of EZ-ZONE PM on Standard Bus. Each
-            address is unique on the line, across both protocols.
+            address is unique on the line, across both protocols. `SimulatedZones` is a gateway,
+            whose zones are not in the attribute `controllers`.
         baudrate: For the time of a byte; None for a line without timing.
         turnaround_s: Seconds between request and reply: minimum and maximum of ordinary replies,
             and the maximum of slow replies, 1 % of all. The default is realistic for a PM3. Two
@@ -91,7 +95,7 @@ class SimulatedBus(ServerThread):
 
     def __init__(
         self,
-        controllers: Iterable[Simulated | int],
+        controllers: Iterable[Station | int],
         *,
         baudrate: int | None = 38400,
         turnaround_s: float | tuple[float, ...] = PM3_TURNAROUND_S,
@@ -105,13 +109,17 @@ class SimulatedBus(ServerThread):
         garbled: bool = False,
     ) -> None:
         self.controllers: dict[int, Simulated] = {}
+        self._gateways: list[SimulatedZones] = []
         self._oven_clock = ScaledClock(clock or SystemClock(), speed)
         for controller in _made(controllers):
             address = address_of(controller)
-            if address in self.controllers:
+            if address in map(address_of, [*self.controllers.values(), *self._gateways]):
                 raise WatlowConfigurationError(f"address {address} is given twice")
             controller.set_clock(self._oven_clock)
-            self.controllers[address] = controller
+            if isinstance(controller, SimulatedZones):
+                self._gateways.append(controller)
+            else:
+                self.controllers[address] = controller
         if faults is not None and not isinstance(faults, FaultPlan):
             raise WatlowConfigurationError(f"faults={faults!r}: give a FaultPlan")
         self.faults = faults or FaultPlan()
@@ -123,8 +131,8 @@ class SimulatedBus(ServerThread):
         self._garbled = garbled
         self._decoder = FrameDecoder()
         self._framer = RequestFramer(self.wire.byte_time_s)
-        self._powered_off: set[Simulated] = set()
-        self._idle_from_s: dict[Simulated, float] = {}
+        self._powered_off: set[Station] = set()
+        self._idle_from_s: dict[Station, float] = {}
         self._endpoint: Endpoint | None = None
         self._tcp_number = tcp_number
         self._device = ""
@@ -133,7 +141,8 @@ class SimulatedBus(ServerThread):
 
     def __repr__(self) -> str:
         where = f"on {self.port}" if self._endpoint is not None else "not running"
-        return f"<SimulatedBus of {', '.join(map(repr, self.controllers.values()))}, {where}>"
+        stations = [*self.controllers.values(), *self._gateways]
+        return f"<SimulatedBus of {', '.join(map(repr, stations))}, {where}>"
 
     @property
     def port(self) -> str:
@@ -253,9 +262,10 @@ class SimulatedBus(ServerThread):
             elif each.type == REQUEST:
                 self._serve_stdbus(each, complete_s)
 
-    def _active_controllers(self, protocol: ProtocolKind) -> list[Simulated]:
+    def _active_controllers(self, protocol: ProtocolKind) -> list[Station]:
         """Return the powered controllers that are set to `protocol` now."""
-        powered = [each for each in self.controllers.values() if each not in self._powered_off]
+        stations: list[Station] = [*self.controllers.values(), *self._gateways]
+        powered = [each for each in stations if each not in self._powered_off]
         return [each for each in powered if each.protocol is protocol]
 
     def _serve_stdbus(self, frame: ReceivedFrame, complete_s: float) -> None:
@@ -277,11 +287,13 @@ class SimulatedBus(ServerThread):
             if frame.source == BROADCAST:
                 controller.modbus.reply_to(frame.payload)
             elif controller.modbus_address == frame.source:
-                reply = RtuFrame(frame.source, controller.modbus.reply_to(frame.payload))
-                self._reply(controller, frame.raw, reply.raw, complete_s)
+                payload = controller.modbus.reply_to(frame.payload)
+                if payload is not None:
+                    reply = RtuFrame(frame.source, payload)
+                    self._reply(controller, frame.raw, reply.raw, complete_s)
                 return
 
-    def _reply(self, controller: Simulated, request: bytes, reply: bytes, due_s: float) -> None:
+    def _reply(self, controller: Station, request: bytes, reply: bytes, due_s: float) -> None:
         """Send the reply, altered by a fault, after the turnaround from `due_s` on."""
         fault = self.faults.draw()
         if fault is Fault.SILENT:
@@ -296,7 +308,7 @@ class SimulatedBus(ServerThread):
             self._idle_from_s[controller] = start_s
 
 
-def _made(controllers: Iterable[Simulated | int]) -> list[Simulated]:
+def _made(controllers: Iterable[Station | int]) -> list[Station]:
     """Return the controllers, with those that are given as an address."""
     wrong = WatlowConfigurationError(
         f"controllers={shown(controllers)}: give a list of addresses or simulated controllers, "
@@ -304,13 +316,16 @@ def _made(controllers: Iterable[Simulated | int]) -> list[Simulated]:
     )
     if not isinstance(controllers, Iterable):
         raise wrong
-    made = [SimulatedController(each) if isinstance(each, int) else each for each in controllers]
-    if not all(isinstance(each, (SimulatedController, SimulatedSD)) for each in made):
+    made: list[Station] = [
+        SimulatedController(each) if isinstance(each, int) else each for each in controllers
+    ]
+    kinds = (SimulatedController, SimulatedSD, SimulatedZones)
+    if not all(isinstance(each, kinds) for each in made):
         raise wrong
     return made
 
 
-def address_of(controller: Simulated) -> int:
+def address_of(controller: Station) -> int:
     """Return its address in the protocol it is set to."""
     modbus = controller.protocol is ProtocolKind.MODBUS_RTU
     return controller.modbus_address if modbus else controller.address

@@ -22,24 +22,15 @@ from dataclasses import dataclass, field
 
 from watlowlib._internal.clock import SystemClock, Ticking
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
-from watlowlib.model import ProtocolKind
-from watlowlib.protocol.modbus.frames import EXCEPTION, READ_HOLDING, READ_INPUT, WRITE_MANY
+from watlowlib.protocol.modbus.frames import READ_HOLDING, READ_INPUT, WRITE_MANY
 from watlowlib.protocol.modbus.mbap import TcpFrame, split_frames, whole_size
-from watlowlib.protocol.stdbus.frames import ADDRESSES
-from watlowlib.registry.parameters import registry_of
 from watlowlib.simulator.bus import ScaledClock, Simulated
-from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.faults import Fault, FaultPlan
-from watlowlib.simulator.registers import NO_SUCH_REGISTER
 from watlowlib.simulator.server_thread import ServerThread
+from watlowlib.simulator.zones import Stations
 
 CHUNK = 4096
 BACKLOG = 8
-MOST_ADDRESS = ADDRESSES[-1]
-NO_TARGET, DEVICE_FAILURE = 11, 4
-DEAD = {"exception": NO_TARGET, "failure": DEVICE_FAILURE, "silence": None, "stale": NO_TARGET}
-"""What is replied for a controller that is switched off: an exception, or nothing."""
-
 REGISTERS_PER_PARAMETER = 2
 
 
@@ -95,34 +86,18 @@ class SimulatedGateway(ServerThread):
         speed: float = 1.0,
         clock: Ticking | None = None,
     ) -> None:
-        if dead not in DEAD:
-            raise WatlowConfigurationError(f"dead={dead!r}: give one of {', '.join(DEAD)}")
+        self._stations = Stations(controllers, gateway_offset, offsets, dead)
         super().__init__("simulated-gateway")
-        self.controllers: dict[int, Simulated] = {}
-        oven_clock = ScaledClock(clock or SystemClock(), speed)
-        for each in controllers:
-            controller = _pm(each) if isinstance(each, int) else each
-            if controller.modbus_address in self.controllers:
-                raise WatlowConfigurationError(
-                    f"Modbus address {controller.modbus_address} is given twice"
-                )
-            controller.set_clock(oven_clock)
-            self.controllers[controller.modbus_address] = controller
+        self._stations.set_clock(ScaledClock(clock or SystemClock(), speed))
+        self.controllers = self._stations.controllers
         self.faults = faults or FaultPlan()
         self.connections = 0
         """How many connections were accepted."""
         self.refused = 0
         """How many of them were closed at once."""
-        self._offsets = dict(offsets or {})
-        if gateway_offset is not None:
-            for zone in self.controllers:
-                self._offsets.setdefault(zone, (zone - 1) * gateway_offset)
-        self._dead = dead
         self._max_clients = max_clients
         self._latency_s, self._parameter_s = latency_s, parameter_s
         self._idle_s = idle_s
-        self._off: set[int] = set()
-        self._last: dict[tuple[int, bytes], bytes] = {}
         self._number = tcp_number
         self._listener: socket.socket | None = None
         self._clients: list[_Client] = []
@@ -142,11 +117,11 @@ class SimulatedGateway(ServerThread):
 
     def power_off(self, address: int) -> None:
         """Switch off the controller with a Modbus address; its oven continues."""
-        self._off.add(self._known(address))
+        self._stations.off.add(self._known(address))
 
     def power_on(self, address: int) -> None:
         """Switch it on again."""
-        self._off.discard(self._known(address))
+        self._stations.off.discard(self._known(address))
 
     def replug(self) -> None:
         """Listen again after `unplug`, on the same port."""
@@ -237,12 +212,12 @@ class SimulatedGateway(ServerThread):
             self._serve(client, frame)
 
     def _serve(self, client: _Client, frame: TcpFrame) -> None:
-        payload = self._answer(frame)
+        payload = self._stations.answer(frame.source, frame.payload)
         if payload is None:
             return
         fault = self.faults.draw()
         if fault is Fault.SILENT:
-            self._off.update(self._zone_of(frame)[:1])
+            self._stations.off.update(self._stations.find(frame.source, frame.payload)[:1])
         if fault is Fault.CLOSE:
             self._close(client, reset=True)
         took_s = self._latency_s + _parameters(frame.payload) * self._parameter_s
@@ -252,51 +227,6 @@ class SimulatedGateway(ServerThread):
             start_s += delay_s
             client.replies.append((start_s, data))
         client.idle_from_s = start_s
-
-    def _zone_of(self, frame: TcpFrame) -> tuple[int, ...]:
-        """Return the Modbus address of the addressed controller, and its offset; or nothing."""
-        if not self._offsets:
-            return (frame.source, 0) if frame.source in self.controllers else ()
-        (register,) = struct.unpack_from(">H", frame.payload, 1) if len(frame.payload) > 2 else (0,)
-        below = [(at, zone) for zone, at in self._offsets.items() if at <= register]
-        offset, zone = max(below, default=(0, 0))
-        return (zone, offset) if zone in self.controllers else ()
-
-    def _answer(self, frame: TcpFrame) -> bytes | None:
-        """Return the reply payload; None for no reply."""
-        found = self._zone_of(frame)
-        if not found:
-            refused = bytes((frame.payload[0] | EXCEPTION, NO_SUCH_REGISTER))
-            return refused if self._offsets else None
-        zone, offset = found
-        request = frame.payload
-        if len(request) < 5:
-            return bytes((request[0] | EXCEPTION, DEVICE_FAILURE))
-        register, count = struct.unpack_from(">HH", request, 1)
-        if request[0] in (READ_HOLDING, READ_INPUT, WRITE_MANY):
-            nexts = [at for at in self._offsets.values() if at > offset]
-            if nexts and register + count > min(nexts):
-                return bytes((request[0] | EXCEPTION, NO_SUCH_REGISTER))
-        own = request[:1] + struct.pack(">H", register - offset) + request[3:]
-        if zone in self._off:
-            return self._answer_for_dead(zone, own)
-        reply = self.controllers[zone].modbus.reply_to(own)
-        self._last[zone, own] = reply
-        if reply[0] == WRITE_MANY or reply[0] == 6:
-            reply = request[: len(reply)]
-        return reply
-
-    def _answer_for_dead(self, zone: int, request: bytes) -> bytes | None:
-        code = DEAD[self._dead]
-        if code is None:
-            return None
-        refused = bytes((request[0] | EXCEPTION, code))
-        register, count = struct.unpack_from(">HH", request, 1)
-        with_error = _input_error_of(self.controllers[zone])
-        old = with_error not in range(register, register + count)
-        if self._dead == "stale" and request[0] in (READ_HOLDING, READ_INPUT) and old:
-            return self._last.get((zone, request), refused)
-        return refused
 
     def _send_due(self) -> None:
         now_s = time.monotonic()
@@ -317,19 +247,6 @@ class SimulatedGateway(ServerThread):
                 with suppress(OSError):
                     client.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             client.connection.close()
-
-
-def _pm(address: int) -> SimulatedController:
-    own = min(address, MOST_ADDRESS)  # it has the serial number of this address
-    return SimulatedController(own, protocol=ProtocolKind.MODBUS_RTU, modbus_address=address)
-
-
-def _input_error_of(controller: Simulated) -> int | None:
-    """Return the register of the input error; a Series SD has none."""
-    if not isinstance(controller, SimulatedController):
-        return None
-    spec = registry_of(controller.family).resolve("input_error")
-    return spec.register(1, controller.data_map)
 
 
 def _parameters(payload: bytes) -> int:

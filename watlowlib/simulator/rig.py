@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from watlowlib.devices.zones import make_zone
+from watlowlib.devices.zones import Zone, make_zone
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.rig.values import Rig, RigPort
-from watlowlib.simulator.bus import Simulated, SimulatedBus
+from watlowlib.simulator.bus import Simulated, SimulatedBus, Station
 from watlowlib.simulator.controller import SimulatedController
 from watlowlib.simulator.fleet import simulated_oven
 from watlowlib.simulator.gateway import SimulatedGateway
 from watlowlib.simulator.series_sd import SimulatedSD
+from watlowlib.simulator.zones import SimulatedZones
 from watlowlib.transport.settings import SerialSettings
 from watlowlib.transport.urls import is_tcp, server_of
 
@@ -33,12 +34,14 @@ class SimulatedPort:
         wanted: The port of the file.
         bus: The simulated line or gateway, not started. Its `port` is `wanted` if that could be
             made.
+        count: The number of controllers, zones of a gateway included.
         reason: Why it is not, if so.
     """
 
     name: str
     wanted: str
     bus: SimulatedBus | SimulatedGateway
+    count: int
     reason: str = ""
 
 
@@ -58,14 +61,17 @@ def simulated_ports(rig: Rig, *, speed: float = 1.0) -> list[SimulatedPort]:
             bus = _gateway(arguments, **where, speed=speed)
         else:
             settings = port.serial_settings or SerialSettings.factory_for(_protocol(port))
-            controllers = _controllers(arguments, port)
+            controllers = _stations(arguments, port)
             bus = SimulatedBus(controllers, baudrate=settings.baudrate, speed=speed, **where)
-        found.append(SimulatedPort(name, port.port, bus, reason))
+        found.append(SimulatedPort(name, port.port, bus, len(arguments), reason))
     return found
 
 
 def simulated_controllers(rig: Rig) -> dict[str, list[Simulated]]:
-    """Return the controllers of each serial port of `rig` that has some, by the port's name."""
+    """Return the controllers of each serial port of `rig` that has some, by the port's name.
+
+    Zones of gateways are left out.
+    """
     return {
         name: _controllers(arguments, rig.ports[name])
         for name, arguments in _arguments_by_port(rig).items()
@@ -82,7 +88,39 @@ def _arguments_by_port(rig: Rig) -> dict[str, dict[int, dict[str, Any]]]:
 
 
 def _controllers(arguments: Mapping[int, Mapping[str, Any]], port: RigPort) -> list[Simulated]:
-    return [_controller(given, number, _protocol(port)) for number, given in arguments.items()]
+    return [
+        _controller(given, number, _protocol(port))
+        for number, given in arguments.items()
+        if _zone_in(given) is None
+    ]
+
+
+def _stations(arguments: Mapping[int, dict[str, Any]], port: RigPort) -> list[Station]:
+    """Return the controllers of a serial line, and its gateways with their zones."""
+    found: list[Station] = [*_controllers(arguments, port)]
+    gateways: dict[int, dict[int, dict[str, Any]]] = {}
+    for number, given in arguments.items():
+        if _zone_in(given) is not None:
+            gateways.setdefault(given["address"], {})[number] = given
+    for address, zones in gateways.items():
+        controllers, offsets = _zones(zones)
+        found.append(SimulatedZones(controllers, address=address, offsets=offsets))
+    return found
+
+
+def _zones(arguments: Mapping[int, dict[str, Any]]) -> tuple[list[Simulated], dict[int, int]]:
+    """Return the controllers of one gateway, and their offsets by Modbus address."""
+    zones = {number: _zone_in(given) for number, given in arguments.items()}
+    controllers = [
+        _controller({**given, "address": number}, number, ProtocolKind.MODBUS_RTU)
+        for number, given in arguments.items()
+    ]
+    return controllers, {number: zone.offset if zone else 0 for number, zone in zones.items()}
+
+
+def _zone_in(given: Mapping[str, Any]) -> Zone | None:
+    """Return the zone in arguments of `open_device`."""
+    return make_zone(given["zone"], given["gateway_offset"], given["offset"])
 
 
 def _protocol(port: RigPort) -> ProtocolKind:
@@ -90,18 +128,14 @@ def _protocol(port: RigPort) -> ProtocolKind:
     return ProtocolKind.STDBUS if port.protocol is ProtocolKind.AUTO else port.protocol
 
 
-def _gateway(arguments: Mapping[int, Mapping[str, Any]], **options: Any) -> SimulatedGateway:
+def _gateway(arguments: Mapping[int, dict[str, Any]], **options: Any) -> SimulatedGateway:
     """Return a server with the controllers as units, or as zones if one of them is a zone.
 
     `arguments` has those of `open_device` by the number of the controller.
     """
-    zones = {
-        number: make_zone(given["zone"], given["gateway_offset"], given["offset"])
-        for number, given in arguments.items()
-    }
-    if any(zones.values()):
-        arguments = {number: {**given, "address": number} for number, given in arguments.items()}
-        options["offsets"] = {number: zone.offset if zone else 0 for number, zone in zones.items()}
+    if any(map(_zone_in, arguments.values())):
+        controllers, options["offsets"] = _zones(arguments)
+        return SimulatedGateway(controllers, **options)
     modbus = ProtocolKind.MODBUS_RTU
     units = [_controller(given, number, modbus) for number, given in arguments.items()]
     return SimulatedGateway(units, **options)

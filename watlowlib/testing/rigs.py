@@ -88,6 +88,12 @@ def rig(
 
 
 def _check_ports(original: Rig) -> None:
+    for name, controller in original.controllers.items():
+        if controller.zone is not None or controller.offset is not None:
+            raise WatlowConfigurationError(
+                f"{original.path}: controllers.{name} is a zone of a gateway, which a rig for "
+                "tests does not have; test it with watlowlib.simulator.SimulatedGateway"
+            )
     for name in {each.port for each in original.controllers.values()}:
         if original.ports[name].protocol is ProtocolKind.MODBUS_TCP:
             raise WatlowConfigurationError(
