@@ -22,6 +22,7 @@ from watlowlib.transport.serial_port import SerialTransport
         ({"address": 0}, "address=0: .* 1 to 16"),
         ({"address": 17}, "address=17: .* 1 to 16"),
         ({"address": "1"}, "1 to 16"),
+        ({"address": "J"}, "J .17. is an RM Access module, .* or 'tcp://host' and zone="),
         ({"address": True}, "1 to 16"),
         ({"protocol": "modbus_rtu", "address": 0}, "address=0: .* 1 to 247"),
         ({"protocol": "modbus_rtu", "address": 248}, "address=248: .* 1 to 247"),

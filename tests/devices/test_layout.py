@@ -18,6 +18,8 @@ from watlowlib import (
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.layout import RegisterLayout, check_map, check_order, discover_layout
 from watlowlib.errors import WatlowDeviceFailureError, WatlowNoSuchRegisterError
+from watlowlib.model import ControllerFamily
+from watlowlib.registry.parameters import registry_of
 from watlowlib.simulator import Fault, SimulatedBus, SimulatedController
 
 LOW, HIGH = WordOrder.LOW_HIGH, WordOrder.HIGH_LOW
@@ -74,6 +76,23 @@ def test_an_rmc_is_not_taken_for_a_pm_in_data_map_2() -> None:
     found = discover_layout(RegisterLayout(), Registers(rmc | {0: 28, 1: 0}).read)
     with pytest.raises(WatlowUncertainError, match="give family='rmc' for an RMC"):
         check_map(found)
+
+
+@pytest.mark.parametrize(("registers", "data_map"), [(MAP1, 1), (MAP2, 2)])
+def test_a_pm_is_not_taken_for_an_rmc(registers: dict[int, int], data_map: int) -> None:
+    for given in (RegisterLayout(), RegisterLayout(1, LOW)):
+        found = discover_layout(given, Registers(registers).read, registry_of(ControllerFamily.RMC))
+        with pytest.raises(WatlowUncertainError, match=f"data map {data_map}: check family='rmc'"):
+            check_map(found)
+
+
+def test_an_rmc_with_loops_like_those_of_a_pm_is_an_rmc() -> None:
+    rmc = {2220 + 70 * loop + at: code for loop in range(4) for at, code in ((2, 10), (4, 71))}
+    given = RegisterLayout(None, LOW)
+    assert (
+        check_map(discover_layout(given, Registers(rmc).read, registry_of(ControllerFamily.RMC)))
+        == 1
+    )
 
 
 @pytest.mark.parametrize(

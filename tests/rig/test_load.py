@@ -303,7 +303,7 @@ PROBLEMS = {
     "controllers.b.address=1: is also the address of controllers.oven on this port; .*": (
         '[controllers.b]\nport = "line"'
     ),
-    "controllers.b.address=17: on stdbus it is from 1 to 16": (
+    "controllers.b.address=17: on stdbus it is from 1 to 16; J .17. .*": (
         '[controllers.b]\nport = "line"\naddress = 17'
     ),
     "controllers.b.address=0: on stdbus it is from 1 to 16": (

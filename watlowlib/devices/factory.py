@@ -46,6 +46,9 @@ ADDRESSES = {
 }
 """The highest address of each protocol; the lowest is 1, on Modbus TCP 0."""
 
+ACCESS_MODULE = ("17", "J", "j")
+"""The address of an RMA on Standard Bus, as a number and as a letter."""
+
 REGISTERS_PER_READ, TCP_REGISTERS_PER_READ = 32, 84
 """The most registers in a read without another setting. A program that runs with a PM reads 84 over
 Modbus TCP. Not through a gateway: it may need 10 ms for each two of them."""
@@ -133,8 +136,7 @@ def open_device(
     kind, product = _protocol_and_family(protocol_of(source, protocol), family)
     _check_settings(serial_settings, kind)
     lowest, most = address_range(kind)
-    hint = f"on {kind.value} it is from {lowest} to {most}"
-    address = as_int("address", address, lowest, most, hint)
+    address = as_int("address", address, lowest, most, address_hint(kind, address))
     policy = RetryPolicy(
         as_positive("timeout_s", timeout_s, LONGEST_TIMEOUT_S, "seconds"),
         as_int("retries", retries, 0, 100, "give 0 or a whole number above"),
@@ -212,6 +214,18 @@ def address_range(kind: ProtocolKind) -> tuple[int, int]:
     """Return the lowest and the highest address of a protocol; AUTO has those of Modbus RTU."""
     lowest = 0 if kind is ProtocolKind.MODBUS_TCP else 1
     return lowest, ADDRESSES.get(kind, ADDRESSES[ProtocolKind.MODBUS_RTU])
+
+
+def address_hint(kind: ProtocolKind, given: object) -> str:
+    """Return what to give instead of an address that a protocol does not have."""
+    lowest, most = address_range(kind)
+    hint = f"on {kind.value} it is from {lowest} to {most}"
+    if kind is ProtocolKind.STDBUS and str(given) in ACCESS_MODULE:
+        hint += (
+            "; J (17) is an RM Access module, whose parameters are not published: give the "
+            "address of a module behind it, or 'tcp://host' and zone= if it is a gateway"
+        )
+    return hint
 
 
 def default_settings(kind: ProtocolKind) -> SerialSettings:

@@ -44,7 +44,7 @@ RMC_DOUBT = (
     "8002 and 8003 hold valid codes in data map 2, and 8002 also where an RMC may have it; give "
     "family='rmc' for an RMC"
 )
-AS_A_PM = "8002 and 8003 hold valid codes where a PM has them in data map 1"
+AS_A_PM = "8002 and 8003 hold valid codes where a PM has them in data map"
 CHECK_FAMILY = "check family="
 NEITHER = "in neither map; give family='sd' for a Series SD, or that of an RM or ST"
 
@@ -122,10 +122,10 @@ def _with_map(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> Re
     maps, specs = registry.data_maps, (registry.resolve(8002), registry.resolve(8003))
     tested = [each for each in maps if specs[0].register(1, each) is not None]
     if len(maps) == 1 and not tested:
-        # No register to test it by. Those of a PM belong to alarm 3 of an RMC, with other codes.
-        of_pm = [PARAMETERS.resolve(each.number) for each in specs]
-        if _hold_codes([(each, each.register(1, 1)) for each in of_pm], read):
-            return _with_doubt(layout, f"{AS_A_PM}: {CHECK_FAMILY}{registry.family.value!r}")
+        data_map = _map_of_pm(read)
+        if data_map is not None:
+            hint = f"{AS_A_PM} {data_map}: {CHECK_FAMILY}{registry.family.value!r}"
+            return _with_doubt(layout, hint)
         return layout._replace(data_map=maps[0])
     found = [
         each for each in tested if _hold_codes([(s, s.register(1, each)) for s in specs], read)
@@ -137,6 +137,21 @@ def _with_map(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> Re
     else:
         doubt = f"8002 and 8003 hold valid codes {'in both maps' if found else NEITHER}"
     return layout._replace(data_map=found[0]) if len(found) == 1 else _with_doubt(layout, doubt)
+
+
+def _map_of_pm(read: ReadBlock) -> int | None:
+    """Return the data map of a PM that is declared as an RMC; None if it may be an RMC.
+
+    There is no register to test an RMC by. Those of a PM in data map 1 belong to its alarm 3, with
+    other codes; those in data map 2 to its loop 3, if its loop 1 has them at `RMC_MODE`.
+    """
+    mode, algorithm = PARAMETERS.resolve(8002), PARAMETERS.resolve(8003)
+    for data_map in (1, 2):
+        registers = [(each, each.register(1, data_map)) for each in (mode, algorithm)]
+        if _hold_codes(registers, read):
+            as_rmc = data_map == 2 and _hold_codes([(mode, RMC_MODE)], read)
+            return None if as_rmc else data_map
+    return None
 
 
 def _hold_codes(registers: Iterable[tuple[ParameterSpec, int | None]], read: ReadBlock) -> bool:

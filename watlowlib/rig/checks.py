@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from watlowlib._internal.validation import shown
-from watlowlib.devices.factory import address_range, protocol_of
+from watlowlib.devices.factory import address_hint, address_range, protocol_of
 from watlowlib.devices.targets import target_of
 from watlowlib.devices.zones import REGISTERS, Zone, make_zone
 from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
@@ -129,7 +129,7 @@ def _check_protocol(
         problems.add_value(
             ("controllers", name, "address"),
             controller.address,
-            f"on {port.protocol} it is from {lowest} to {most}",
+            address_hint(port.protocol, controller.address),
         )
     gateway = controller.zone is not None or controller.offset is not None
     if gateway and not port.protocol.is_modbus:
