@@ -53,6 +53,8 @@ def server(listener: socket.socket, transport: TcpTransport) -> Iterator[socket.
         ("TCP://Gateway.LAB:502/", "tcp://gateway.lab:502"),
         ("tcp://10.0.0.5:1502", "tcp://10.0.0.5:1502"),
         ("tcp://[FE80::1]", "tcp://[fe80::1]:502"),
+        ("tcp://[fd00:0:0::0:2]:1502", "tcp://[fd00::2]:1502"),
+        ("tcp://[fe80:0::1%25eth0]", "tcp://[fe80::1%eth0]:502"),
     ],
 )
 def test_all_spellings_of_a_server_are_one(port: str, url: str) -> None:
@@ -63,10 +65,11 @@ def test_all_spellings_of_a_server_are_one(port: str, url: str) -> None:
 @pytest.mark.parametrize(
     "port",
     ["tcp://", "tcp://:502", "tcp://host:0", "tcp://host:70000", "tcp://host:modbus",
-     "tcp://host/1", "tcp://host?unit=1", "tcp://me@host", "tcp://[::1"],
+     "tcp://host/1", "tcp://host?unit=1", "tcp://me@host", "tcp://[::1", "tcp://fd00::2"],
 )  # fmt: skip
 def test_a_url_that_names_no_server_is_refused(port: str) -> None:
-    with pytest.raises(WatlowConfigurationError, match="give tcp://host or tcp://host:port"):
+    expected = r"give tcp://host or tcp://host:port, .* such as tcp://\[fd00::2\]"
+    with pytest.raises(WatlowConfigurationError, match=expected):
         server_of(port)
 
 
@@ -227,6 +230,64 @@ def test_the_second_address_is_tried_after_the_first(
     transport.open()
     assert transport.is_open
     transport.close()
+
+
+@pytest.fixture
+def on_ipv6() -> Iterator[socket.socket]:
+    try:
+        made = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with made:
+        made.settimeout(TIMEOUT_S)
+        yield made
+
+
+def test_a_server_on_ipv6_is_connected(on_ipv6: socket.socket) -> None:
+    transport = TcpTransport(f"tcp://[0::1]:{on_ipv6.getsockname()[1]}", whole_size)
+    transport.open()
+    accepted, _ = on_ipv6.accept()
+    with accepted:
+        accepted.sendall(FRAME)
+        assert transport.read(Deadline.after(TIMEOUT_S)) == FRAME
+    transport.close()
+    on_ipv6.close()
+    with pytest.raises(WatlowConnectionError, match="::1 port .* refuses connections"):
+        transport.open()
+
+
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [
+        ("fe80::1", r"needs the network interface behind it, such as 'tcp://\[fe80::1%eth0\]'"),
+        ("fe80::1%nope", "is 'nope' a network interface of this machine?"),
+    ],
+)
+def test_a_link_local_address_needs_its_interface(
+    on_ipv6: socket.socket, host: str, hint: str
+) -> None:
+    with pytest.raises(WatlowConnectionError, match=hint):
+        TcpTransport(f"tcp://[{host}]", whole_size).open()
+
+
+def test_an_address_whose_socket_cannot_be_made_is_left_out(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = (socket.AF_INET, socket.SOCK_STREAM, 0, "", listener.getsockname())
+    without_ipv6 = (9999, socket.SOCK_STREAM, 0, "", ("::1", 502, 0, 0))
+    found = [without_ipv6, good]
+    monkeypatch.setattr(tcp_port, "_look_up", lambda *arguments: found)
+    transport = TcpTransport("tcp://gateway.lab", whole_size)
+    transport.open()
+    assert transport.is_open
+    transport.close()
+    listener.close()
+    found.reverse()
+    with pytest.raises(WatlowConnectionError, match="refuses connections"):
+        transport.open()  # not the error of the last address, which says less
+    found.remove(good)
+    with pytest.raises(WatlowConnectionError, match="cannot be connected"):
+        transport.open()
 
 
 def test_an_incomplete_reply_closes_the_connection(

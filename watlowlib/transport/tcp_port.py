@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
 import select
 import socket
 import threading
@@ -49,6 +50,9 @@ LOST_MS = 10_000
 15 minutes, in pauses of up to 2 minutes, and a server with power again is noticed no sooner."""
 
 UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
+LINK_LOCAL = re.compile(r"fe[89ab][0-9a-f]:[^%]*")
+"""An IPv6 address that is valid only together with a network interface."""
+
 ONE_CLIENT = (
     "is another program connected to it? Many controllers and gateways serve one client at a time"
 )
@@ -97,27 +101,22 @@ class TcpTransport(OneProcess):
             return
         deadline = Deadline.after(CONNECT_S)
         self._buffer, self._answered = b"", False
-        error: OSError = TimeoutError()
+        errors: list[OSError] = []
         addresses = self._addresses(deadline)
         for n, (family, kind, protocol, _, address) in enumerate(addresses):
-            connection = socket.socket(family, kind, protocol)
+            # One that drops the packets leaves time for the others.
+            share_s = deadline.left_s() / (len(addresses) - n)
             try:
-                # One that drops the packets leaves time for the others.
-                share_s = deadline.left_s() / (len(addresses) - n)
-                connection.settimeout(max(share_s, 0.001))
-                connection.connect(address)
-                _configure(connection)
-                connection.setblocking(False)
+                # Without IPv6 on this machine its socket cannot be made.
+                connection = socket.socket(family, kind, protocol)
+                _connect(connection, address, max(share_s, 0.001))
             except OSError as failed:
-                connection.close()
-                error = failed
-            except BaseException:
-                connection.close()
-                raise
+                errors.append(failed)
             else:
                 self._socket = connection
                 abandon_in_child(connection)
                 return
+        error = min(errors, key=_rank, default=TimeoutError())
         raise self._open_error(error) from error
 
     def close(self) -> None:
@@ -231,9 +230,12 @@ class TcpTransport(OneProcess):
             )
         self._lookup = None
         if lookup.failure is not None:
+            interface = host.partition("%")[2]
+            hint = "check the name, or give the IP address"
+            if interface:
+                hint = f"is {interface!r} a network interface of this machine?"
             raise WatlowConnectionError(
-                f"no server has the name {host!r}: {lookup.failure}; check the name, or give the "
-                "IP address",
+                f"no server has the name {host!r}: {lookup.failure}; {hint}",
                 context=ErrorContext(port=self._port),
             ) from lookup.failure
         return lookup.found
@@ -249,6 +251,11 @@ class TcpTransport(OneProcess):
             reason = (
                 f"{where} refuses connections; is Modbus TCP enabled there, is the port number "
                 f"right, and {ONE_CLIENT}"
+            )
+        elif LINK_LOCAL.fullmatch(self._server.host):
+            reason = (
+                f"{where} cannot be reached: {error}; a link-local address needs the network "
+                f"interface behind it, such as 'tcp://[{self._server.host}%eth0]'"
             )
         elif error.errno in UNREACHABLE:
             reason = f"{where} cannot be reached: {error}; check the address and the network"
@@ -274,6 +281,25 @@ class _Lookup:
             self.failure = error
         finally:
             self.ended.set()
+
+
+def _connect(connection: socket.socket, address: Any, within_s: float) -> None:
+    """Connect a new socket; close it if that fails."""
+    try:
+        connection.settimeout(within_s)
+        connection.connect(address)
+        _configure(connection)
+        connection.setblocking(False)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _rank(error: OSError) -> int:
+    """Return the place of an error among those of several addresses; the clearest is first."""
+    if isinstance(error, ConnectionRefusedError):
+        return 0
+    return 1 if isinstance(error, TimeoutError) else 2
 
 
 def _look_up(host: str, number: int, flags: int = 0) -> list[Any]:

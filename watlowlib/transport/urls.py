@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -47,10 +49,19 @@ def server_of(port: str) -> Server:
         plain = False
     if not plain or not url.hostname or not number:
         raise WatlowConfigurationError(
-            f"port={port[:80]!r}: give tcp://host or tcp://host:port, without anything after it; "
-            "the unit id is the address"
+            f"port={port[:80]!r}: give tcp://host or tcp://host:port, without anything after it, "
+            "and an IPv6 address in brackets, such as tcp://[fd00::2]; the unit id is the address"
         )
-    return Server(url.hostname, number)
+    return Server(_canonical(url.hostname), number)
+
+
+def _canonical(host: str) -> str:
+    """Return a host name as it is, and the one spelling of an IPv6 address."""
+    address, percent, interface = host.partition("%")
+    with suppress(OSError, ValueError):
+        address = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address))
+    # RFC 6874 writes the % before the interface as %25.
+    return f"{address}{percent}{interface[2:] if interface[:2] == '25' else interface}"
 
 
 def tcp_hint(port: str, *, lost: bool = False) -> str:
