@@ -16,6 +16,7 @@ from watlowlib.errors import (
     WatlowError,
     WatlowModbusTimeoutError,
     WatlowOtherDeviceError,
+    WatlowUncertainError,
 )
 from watlowlib.model import WordOrder
 from watlowlib.protocol import port_pool
@@ -294,6 +295,31 @@ def test_a_gateway_on_modbus_rtu_has_zones_as_well() -> None:
         third = open_device(line.port, zone=3, **options)
         with third, pytest.raises(WatlowError):
             third.read_setpoint()
+
+
+def test_a_register_that_only_one_data_map_has_outside_the_zone_needs_the_map() -> None:
+    # The set point is at 2160 in data map 1 and at 2640 in data map 2.
+    with SimulatedGateway([pm(1, setpoint=90.0)], gateway_offset=2500) as gateway:
+        options: Any = {"zone": 1, "gateway_offset": 2500, "timeout_s": 10.0}
+        with open_device(gateway.port, **options) as ctl:
+            with pytest.raises(WatlowConfigurationError, match="2640 to 2641 .* or data_map="):
+                ctl.read_setpoint()
+        with open_device(gateway.port, data_map=1, **options) as ctl:
+            assert ctl.read_setpoint().value == 90.0
+
+
+def test_an_st_behind_a_gateway_has_registers_in_data_map_1() -> None:
+    # Those of its first input and loop are those of a PM; the second input is at 360 + 160.
+    with SimulatedGateway([pm(1), pm(2, setpoint=80.0)], gateway_offset=8000) as gateway:
+        options: Any = {"zone": 2, "gateway_offset": 8000, "family": "st", "timeout_s": 10.0}
+        with open_device(gateway.port, data_map=1, word_order="low_high", **options) as ctl:
+            assert ctl.read_setpoint().value == 80.0
+            ctl.set_setpoint(81.0, confirm=True)
+            assert ctl.registry.resolve("process_value").register(2, 1) == 520
+        assert [each.get("setpoint") for each in gateway.controllers.values()] == [75.0, 81.0]
+        unknown = open_device(gateway.port, **options)
+        with unknown, pytest.raises(WatlowUncertainError, match="family='st', or give data_map=1"):
+            unknown.read_setpoint()
 
 
 def test_an_offset_of_the_gateway_without_a_zone_is_refused() -> None:

@@ -49,6 +49,9 @@ class _Calls(threading.local):
 class Driver(NotCopied, ABC):
     """The driver of the controller at `address`, in the wire protocol of its port."""
 
+    behind_gateway = False
+    """Whether the controller is a zone of a gateway."""
+
     def __init__(self, address: int, policy: RetryPolicy) -> None:
         self.address = address
         self._usual_policy = policy

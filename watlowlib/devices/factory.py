@@ -322,7 +322,7 @@ def _driver(
     options: Any = {
         "given": layout,
         "registers_per_read": limit,
-        "registry": registry_of(family),
+        "registry": registry_of(family, gateway=zone is not None),
     }
     if zone is None:
         lease.claim(address, range(REGISTERS))

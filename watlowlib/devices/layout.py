@@ -132,6 +132,8 @@ def _with_map(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> Re
     ]
     if registry is not PARAMETERS:
         doubt = f"8002 and 8003 hold no valid codes: {CHECK_FAMILY}{registry.family.value!r}"
+        for each in set(maps).difference(tested):
+            doubt += f", or give data_map={each}, which has no test"
     elif found == [2] and _hold_codes([(specs[0], RMC_MODE)], read):
         return _with_doubt(layout, RMC_DOUBT)
     else:

@@ -42,7 +42,7 @@ class SessionAttributes(NotCopied):
     @property
     def registry(self) -> Registry:
         """The parameters of the family."""
-        return registry_of(self.family)
+        return registry_of(self.family, gateway=self.driver.behind_gateway)
 
     @property
     def temperature_unit(self) -> Unit | None:

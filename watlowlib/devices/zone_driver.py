@@ -17,6 +17,7 @@ from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.devices.zones import Zone
 from watlowlib.errors import (
     WatlowAbsentError,
+    WatlowConfigurationError,
     WatlowError,
     WatlowTransportError,
 )
@@ -65,6 +66,7 @@ class ZoneClient:
 class ZoneDriver(ModbusDriver):
     """An EZ-ZONE PM as a zone of a gateway."""
 
+    behind_gateway = True
     _client: ZoneClient
 
     @property
@@ -91,8 +93,16 @@ class ZoneDriver(ModbusDriver):
             WatlowConfigurationError: They are another controller's.
         """
         super().check(spec, instance)
-        for register, count in self.possible_registers(spec, instance):
-            self.zone.check(register, count)
+        possible = self.possible_registers(spec, instance)
+        try:
+            for register, count in possible:
+                self.zone.check(register, count)
+        except WatlowConfigurationError as error:
+            if not any(self.zone.holds(*each) for each in possible):
+                raise
+            raise WatlowConfigurationError(
+                f"{error.message}, or data_map=, if in that of the controller they are"
+            ) from None
 
     def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:
         """Return the bytes of each exchange, also of that with the input error."""

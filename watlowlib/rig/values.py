@@ -96,7 +96,8 @@ class RigController:
     @property
     def registry(self) -> Registry:
         """The parameters of the controller's family."""
-        return registry_of(self.family)
+        gateway = self.zone is not None or self.offset is not None
+        return registry_of(self.family, gateway=gateway)
 
 
 @dataclass(frozen=True)
