@@ -214,6 +214,9 @@ def test_discover_says_how_to_read_zones(
     hint = f"'watlowlib identify {zones.port} --zone 1-13'"
     assert main(["discover", zones.port, "--address", "1,2", "--timeout", "10"]) == 0
     assert hint in " ".join(capsys.readouterr().out.split())
+    with SimulatedGateway([2], gateway_offset=5000) as second:
+        main(["discover", second.port, "--address", "1,2", "--timeout", "10"])
+    assert "--zone 1-13" in capsys.readouterr().out
     with SimulatedGateway([1, 2]) as units:
         assert main(["discover", units.port, "--address", "1,2", "--timeout", "10"]) == 0
     assert "--zone" not in capsys.readouterr().out

@@ -84,15 +84,21 @@ def probe_table(found: list[Probe]) -> Table:
 
 
 def zone_hints(probes: list[Probe]) -> list[str]:
-    """Return a hint for each Modbus TCP server that may be a gateway: it has no second unit."""
-    units = Counter(probe.port for probe in probes if probe.info)
+    """Return a hint for each Modbus TCP server that may be a gateway: it has no second unit.
+
+    Where a gateway has no zone, it may reply to all unit ids as a controller without a number.
+    """
+    units: dict[str, set[int]] = {}
+    for probe in probes:
+        if probe.info and probe.info.serial_number:
+            units.setdefault(probe.port, set()).add(probe.info.serial_number)
     servers = dict.fromkeys(
         probe.port for probe in probes if is_tcp(probe.port) and probe.address is not None
     )
     return [
         f"{port}: if it is a gateway, read its zones with 'watlowlib identify {port} --zone 1-13'"
         for port in servers
-        if units[port] <= 1
+        if len(units.get(port, ())) <= 1
     ]
 
 
