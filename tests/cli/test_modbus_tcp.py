@@ -198,6 +198,7 @@ def test_zone_selects_of_a_rig(
         ("raw tcp://gw 360 --zone 14", "exceed 65535"),
         ("doctor /dev/ttyX --zone 2 --baudrate 9600,19200", "give one --baudrate"),
         ("doctor tcp://gw --zone 14", "exceed 65535"),
+        ("doctor tcp://gw --offset 70000", "give 0 to 65535"),
         ("configure /dev/ttyX --zone 2 --offset -1", "give 0 to 65535"),
     ],
 )

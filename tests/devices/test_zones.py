@@ -149,6 +149,8 @@ def test_a_controller_without_a_zone_is_refused_beside_zones(gateway: SimulatedG
     with open_device(gateway.port, zone=2):
         with pytest.raises(WatlowConfigurationError, match="give each controller of a gateway"):
             open_device(gateway.port)
+        with pytest.raises(WatlowConfigurationError, match="give each controller of a gateway"):
+            open_device(gateway.port, family="sd")
         with open_device(gateway.port, address=2) as unit:  # another one of the server
             serial_number = unit.identify().serial_number
         first, second = find_devices(gateway.port, addresses=[1, 2])

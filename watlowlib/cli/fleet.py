@@ -159,7 +159,7 @@ def check_zones(line: Line) -> None:
     elif (line.zone or offset is not None) and line.config is None and len(line.address) > 1:
         problem = "zones are behind one gateway: give one --address"
     else:
-        for zone in () if line.config else line.zone:
+        for zone in () if line.config else line.zone or (None,):
             make_zone(zone, GATEWAY_OFFSET if size is None else size, offset)
         return
     raise click.UsageError(problem, _context())

@@ -317,6 +317,7 @@ def _driver(
         raise WatlowConfigurationError(
             f"family='sd' with {zone}: a gateway has zones of EZ-ZONE controllers only"
         )
+    lease.claim(address, range(REGISTERS) if zone is None else zone.registers)
     if family is ControllerFamily.SD:
         return SeriesSdDriver(client, address, policy, given=LAYOUT, registers_per_read=limit)
     options: Any = {
@@ -325,11 +326,9 @@ def _driver(
         "registry": registry_of(family, gateway=zone is not None),
     }
     if zone is None:
-        lease.claim(address, range(REGISTERS))
         return ModbusDriver(client, address, policy, **options)
     from watlowlib.devices.zone_driver import ZoneClient, ZoneDriver
 
-    lease.claim(address, zone.registers)
     return ZoneDriver(ZoneClient(client, zone), address, policy, **options)
 
 
