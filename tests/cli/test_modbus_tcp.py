@@ -10,8 +10,14 @@ from pathlib import Path
 import pytest
 
 from watlowlib.cli.main import main
+from watlowlib.diagnosis import examine
 from watlowlib.rig import load_rig
-from watlowlib.simulator import SimulatedController, SimulatedGateway
+from watlowlib.simulator import (
+    SimulatedBus,
+    SimulatedController,
+    SimulatedGateway,
+    SimulatedZones,
+)
 
 
 @pytest.fixture
@@ -81,6 +87,24 @@ def test_configure_is_for_serial_lines(
 ) -> None:
     assert main(["configure", gateway.port]) == 2
     assert "configure is for a controller on a serial line" in capsys.readouterr().err
+
+
+def test_configure_is_not_for_zones(capsys: pytest.CaptureFixture[str]) -> None:
+    zones = SimulatedZones([1, 2])
+    with SimulatedBus([zones], baudrate=None, turnaround_s=0.0) as line:
+        words = ["--protocol", "modbus_rtu", "--zone", "2", "--new-address", "9", "--yes"]
+        assert main(["configure", line.port, *words]) == 2
+    assert "connect to the line behind the gateway" in " ".join(capsys.readouterr().err.split())
+    assert [each.register_writes for each in zones.controllers.values()] == [[], []]
+
+
+def test_a_zone_that_is_examined_is_in_the_capture(
+    gateway: SimulatedGateway, tmp_path: Path
+) -> None:
+    file = tmp_path / "wire.jsonl"
+    zone = {"port": gateway.port, "name": "one", "zone": 1, "timeout_s": 10.0}
+    assert "zone" not in [each.check for each in examine(gateway.port, zones=[zone], capture=file)]
+    assert file.stat().st_size > 1000
 
 
 def findings_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, list[str]]:

@@ -105,6 +105,15 @@ def test_a_database_is_refused_unless_files_are_given(original: Path, tmp_path: 
         ]
 
 
+def test_a_zone_of_a_gateway_is_refused(original: Path) -> None:
+    original.write_text(
+        'ports.line = {port = "/dev/ttyX", protocol = "modbus_rtu"}\n'
+        'controllers.oven = {port = "line", zone = 2}\n'
+    )
+    with pytest.raises(WatlowConfigurationError, match=r"controllers\.oven is a zone .*Gateway"):
+        watlowlib.testing.rig(original).__enter__()
+
+
 def test_a_port_of_modbus_tcp_is_refused(original: Path) -> None:
     original.write_text('ports.net.port = "tcp://10.0.0.5"\ncontrollers.oven.port = "net"\n')
     with pytest.raises(WatlowConfigurationError, match=r"ports\.net is Modbus TCP"):
