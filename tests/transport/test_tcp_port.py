@@ -55,6 +55,7 @@ def server(listener: socket.socket, transport: TcpTransport) -> Iterator[socket.
         ("tcp://[FE80::1]", "tcp://[fe80::1]:502"),
         ("tcp://[fd00:0:0::0:2]:1502", "tcp://[fd00::2]:1502"),
         ("tcp://[fe80:0::1%25eth0]", "tcp://[fe80::1%eth0]:502"),
+        ("tcp://[fe80::1%25]", "tcp://[fe80::1%25]:502"),
     ],
 )
 def test_all_spellings_of_a_server_are_one(port: str, url: str) -> None:

@@ -60,8 +60,10 @@ def _canonical(host: str) -> str:
     address, percent, interface = host.partition("%")
     with suppress(OSError, ValueError):
         address = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address))
-    # RFC 6874 writes the % before the interface as %25.
-    return f"{address}{percent}{interface[2:] if interface[:2] == '25' else interface}"
+    # RFC 6874 writes the % before the interface as %25; a number is that of an interface.
+    if interface[:2] == "25" and not interface.isdecimal():
+        interface = interface[2:]
+    return f"{address}{percent}{interface}"
 
 
 def tcp_hint(port: str, *, lost: bool = False) -> str:
