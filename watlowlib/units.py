@@ -1,10 +1,16 @@
-"""Units, and the conversion of temperatures between °F and °C."""
+"""Values and their units, and the conversion of temperatures between °F and °C."""
 
 from __future__ import annotations
 
 from enum import Enum
+from typing import TypeAlias
 
 from watlowlib.errors import WatlowConfigurationError
+
+
+Value: TypeAlias = "float | int | str | tuple[int, ...]"
+"""A parameter's value: a float, an integer or enumeration code, a text, or several
+enumeration words (never seen in a capture so far)."""
 
 
 class TextEnum(str, Enum):
@@ -87,3 +93,13 @@ def converted(
     if target is Unit.CELSIUS:
         return (value - offset) * 5.0 / 9.0
     return value * 9.0 / 5.0 + offset
+
+
+def format_value(value: Value | None, label: str | None, unit: Unit | None) -> str:
+    """Return a value as text, with the meaning of a code and the unit; "no value" for None."""
+    if value is None:
+        return "no value"
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    if label is not None:
+        text = f"{label} ({text})"
+    return text if unit is None else f"{text} {unit}"

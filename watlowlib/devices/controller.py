@@ -22,14 +22,14 @@ from watlowlib.devices.controller_reads import ControllerReads
 from watlowlib.devices.targets import Parameters, Planned, check_instance, names_of
 from watlowlib.devices.values import as_number
 from watlowlib.errors import WatlowConfigurationError
-from watlowlib.model import Reading, Sample, Unit, Value
+from watlowlib.model import Reading, Unit, Value
 
 if TYPE_CHECKING:
     from watlowlib.devices.alarms import Alarm
     from watlowlib.devices.loops import ControllerLoop
     from watlowlib.devices.sampling import Sampler
     from watlowlib.devices.writing import CheckedWrite
-    from watlowlib.model import DeviceInfo
+    from watlowlib.model import DeviceInfo, Sample
 
 
 class Controller(ControllerReads):

@@ -28,8 +28,6 @@ from watlowlib.errors import (
 )
 from watlowlib.model import ControllerFamily, ProtocolKind, Unit, WordOrder
 from watlowlib.protocol.exchange import LONGEST_TIMEOUT_S, RetryPolicy
-from watlowlib.protocol.modbus.frames import MOST_READ
-from watlowlib.protocol.modbus.mbap import UNITS
 from watlowlib.protocol.port_pool import Lease, acquire_lease
 from watlowlib.protocol.stdbus.client import StdBusClient
 from watlowlib.registry.parameters import registry_of
@@ -42,7 +40,7 @@ from watlowlib.units import as_scale
 ADDRESSES = {
     ProtocolKind.STDBUS: 16,
     ProtocolKind.MODBUS_RTU: 247,
-    ProtocolKind.MODBUS_TCP: UNITS[-1],
+    ProtocolKind.MODBUS_TCP: 255,
 }
 """The highest address of each protocol; the lowest is 1, on Modbus TCP 0."""
 
@@ -144,10 +142,7 @@ def open_device(
     unit = None if temperature_unit is None else as_scale("temperature_unit", temperature_unit)
     layout = _given_layout(data_map, word_order)
     part = _zone_for(kind, zone, gateway_offset, offset)
-    if registers_per_read is None:
-        on_network = kind is ProtocolKind.MODBUS_TCP and part is None
-        registers_per_read = TCP_REGISTERS_PER_READ if on_network else REGISTERS_PER_READ
-    limit = as_int("registers_per_read", registers_per_read, 2, MOST_READ, "give 2 to 125")
+    limit = _registers_per_read(registers_per_read, kind, part)
     label = source if isinstance(source, str) else source.port
     station = f"{address}" if zone is None else f"zone{zone}"
     label = name or f"{station}@{label.removeprefix('/dev/')}"
@@ -344,6 +339,16 @@ def _zone_for(
             "has an address"
         )
     return found
+
+
+def _registers_per_read(given: int | None, kind: ProtocolKind, zone: Zone | None) -> int:
+    """Return the most registers per read: those given, or the default."""
+    if given is None:
+        on_network = kind is ProtocolKind.MODBUS_TCP and zone is None
+        return TCP_REGISTERS_PER_READ if on_network else REGISTERS_PER_READ
+    from watlowlib.protocol.modbus.frames import MOST_READ  # not loaded without Modbus
+
+    return as_int("registers_per_read", given, 2, MOST_READ, f"give 2 to {MOST_READ}")
 
 
 def _given_layout(data_map: int | str, word_order: WordOrder | str) -> RegisterLayout:

@@ -127,7 +127,8 @@ class Sampler(Poll):
         show_unit: Unit | None = None,
         optional: Collection[Target] = (),
     ) -> None:
-        share_names(session.sample_type)
+        self._sample_type = session.sample_type or Sample
+        share_names(self._sample_type)
         self._session = session
         self._show_unit = show_unit
         self._planned = self._targets = targets
@@ -238,7 +239,7 @@ class Sampler(Poll):
 
     def _sample(self, reading: Reading) -> Sample:
         reading = shown_in(self._show_unit, reading)
-        sample, fields = blank(self._session.sample_type)
+        sample, fields = blank(self._sample_type)
         fields["device"] = self._device
         fields["address"] = reading.address
         fields["protocol"] = self._session.protocol
@@ -263,7 +264,7 @@ class Sampler(Poll):
         spec, instance = target
         converted = self._show_unit if quantity_of(spec) is not None else None
         received_at = datetime.now(timezone.utc)
-        return self._session.sample_type(
+        return self._sample_type(
             device=self._device,
             address=self._session.address,
             protocol=self._session.protocol,

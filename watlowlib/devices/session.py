@@ -33,14 +33,14 @@ from watlowlib.errors import (
     WatlowOtherDeviceError,
     WatlowTimeoutError,
 )
-from watlowlib.model import ControllerFamily, Reading, Sample, Unit
+from watlowlib.model import ControllerFamily, Reading, Unit
 from watlowlib.protocol.exchange import LONGEST_TIMEOUT_S, WriteOptions
 from watlowlib.protocol.line import InterruptionError, OutageError
 from watlowlib.protocol.port_pool import Lease, release_later
 from watlowlib.registry.parameters import ParameterSpec
 
 if TYPE_CHECKING:
-    from watlowlib.model import PartNumber
+    from watlowlib.model import PartNumber, Sample
 
 T = TypeVar("T")
 
@@ -79,8 +79,8 @@ class Session(SessionAttributes):
         """How often `accept_replacement` was called."""
         self.last_error: WatlowError | None = None
         """The error of the last read or write that failed."""
-        self.sample_type = Sample
-        """The class of the samples of this controller; `watlowlib.sync` has a subclass."""
+        self.sample_type: type[Sample] | None = None
+        """The class of the samples of this controller, where it is not `Sample`."""
         self._lease = lease
         self.port, self.protocol = lease.client.port, lease.shared.protocol
         self.availability = self._new_availability(driver)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic
 
 from watlowlib.model.kinds import ControllerFamily as ControllerFamily
 from watlowlib.model.kinds import ProtocolKind as ProtocolKind
@@ -19,11 +19,9 @@ from watlowlib.model.kinds import WordOrder as WordOrder
 from watlowlib.units import Quantity as Quantity
 from watlowlib.units import TextEnum as TextEnum
 from watlowlib.units import Unit as Unit
+from watlowlib.units import Value as Value
 from watlowlib.units import as_scale, converted
-
-Value: TypeAlias = "float | int | str | tuple[int, ...]"
-"""A parameter's value: a float, an integer or enumeration code, a text, or several
-enumeration words (never seen in a capture so far)."""
+from watlowlib.units import format_value as format_value
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from watlowlib.model.reports import AcquisitionSummary as AcquisitionSummary
     from watlowlib.model.reports import RateReport as RateReport
     from watlowlib.model.reports import SinkReport as SinkReport
+    from watlowlib.model.samples import Sample as Sample
 
     V = TypeVar("V", bound=Value, covariant=True, default=Value)
 else:  # only type checkers need the default, and would accept any name of `__getattr__`
@@ -45,6 +44,7 @@ else:  # only type checkers need the default, and would accept any name of `__ge
     _MODULE_OF = {
         **dict.fromkeys(("AlarmState", "DeviceInfo", "PartNumber", "PidGains"), "controllers"),
         **dict.fromkeys(("AcquisitionSummary", "RateReport", "SinkReport"), "reports"),
+        "Sample": "samples",
     }
 
     def __getattr__(name: str) -> Any:
@@ -135,35 +135,9 @@ class Reading(Generic[V]):
 
     def _repr_html_(self) -> str:
         """Return the table that notebooks show."""
-        return _html_fields("Reading", _read_fields(self, self.label))
+        from watlowlib.model.html import fields, read_fields  # only notebooks need it
 
-
-def format_value(value: Value | None, label: str | None, unit: Unit | None) -> str:
-    """Return a value as text, with the meaning of a code and the unit; "no value" for None."""
-    if value is None:
-        return "no value"
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    if label is not None:
-        text = f"{label} ({text})"
-    return text if unit is None else f"{text} {unit}"
-
-
-def _html_fields(caption: str, values: dict[str, Any]) -> str:
-    from watlowlib.model.html import fields  # only notebooks need it
-
-    return fields(caption, values)
-
-
-def _read_fields(read: Reading[Any] | Sample, label: str | None = None) -> dict[str, Any]:
-    return {
-        "value": format_value(read.value, label, read.unit),
-        "parameter": f"{read.parameter} ({read.parameter_id})",
-        "instance": read.instance,
-        "address": read.address,
-        "protocol": read.protocol,
-        "requested at": read.requested_at,
-        "latency": f"{1000 * read.latency_s:.1f} ms",
-    }
+        return fields("Reading", read_fields(self, self.label))
 
 
 def _as_json(value: Any) -> Any:
@@ -174,53 +148,3 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, TextEnum):
         return value.value
     return list(value) if isinstance(value, tuple) else value
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One read of a recording, with or without a value.
-
-    Attributes:
-        device: The controller's name in the recording.
-        address: Controller address.
-        protocol: The wire protocol used.
-        parameter: Canonical parameter name.
-        parameter_id: Parameter number, class * 1000 + member.
-        instance: Instance of the parameter, from 1.
-        value: The value, or None when the read failed.
-        unit: The unit, or None when it is not known.
-        requested_at: When the read was requested (UTC).
-        received_at: When the reply was complete, or the read had failed (UTC).
-        midpoint_at: Halfway between the two: the best single time for the value.
-        latency_s: Seconds between the two, by the monotonic clock.
-        raw: The reply frame, or None.
-        status: "ok", or why there is no value: the `status` of the error, such as "timeout".
-        tick: The number of the tick in its recording, from 0, for all devices; None outside of
-            a recording. Ticks that were skipped leave out their numbers.
-        scheduled_at: When the tick was due: the wall clock (UTC) at the start of the recording,
-            plus the time since then by the schedule. Steps of the wall clock do not change it.
-        monotonic_ns: `time.monotonic_ns` at `received_at`; not stored by sinks.
-    """
-
-    device: str
-    address: int
-    protocol: ProtocolKind
-    parameter: str
-    parameter_id: int
-    instance: int
-    value: Value | None
-    unit: Unit | None
-    requested_at: datetime
-    received_at: datetime
-    midpoint_at: datetime
-    latency_s: float
-    raw: bytes | None
-    status: str = "ok"
-    tick: int | None = None
-    scheduled_at: datetime | None = None
-    monotonic_ns: int | None = None
-
-    def _repr_html_(self) -> str:
-        """Return the table that notebooks show."""
-        where = {"device": self.device, "status": self.status, "tick": self.tick}
-        return _html_fields("Sample", where | _read_fields(self))

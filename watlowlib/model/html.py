@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from typing import Any
+
+from watlowlib.units import format_value
 
 
 def text(value: object) -> str:
@@ -33,6 +36,19 @@ def fields(caption: str, values: Mapping[str, object]) -> str:
     """Return a table with a row for each field that is not None."""
     found = [(name, value) for name, value in values.items() if value is not None]
     return _table(caption, "", found)
+
+
+def read_fields(read: Any, label: str | None = None) -> dict[str, object]:
+    """Return what `fields` shows of a reading or a sample; `label`: of a reading."""
+    return {
+        "value": format_value(read.value, label, read.unit),
+        "parameter": f"{read.parameter} ({read.parameter_id})",
+        "instance": read.instance,
+        "address": read.address,
+        "protocol": read.protocol,
+        "requested at": read.requested_at,
+        "latency": f"{1000 * read.latency_s:.1f} ms",
+    }
 
 
 def details(summary: str, content: str) -> str:

@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from watlowlib._internal.clock import Deadline
@@ -97,7 +96,7 @@ class SharedPort(NotCopied):
         if isinstance(self.transport, SerialTransport) and self.transport.has_adapter:
             device = self.transport.device_among(entries)
             return device is not None and port_key(device) == key
-        if self.key != key and Path(self.key).exists():
+        if self.key != key and os.path.exists(self.key):  # noqa: PTH110 - pathlib loads slowly
             return False  # its device is still there, whatever its name leads to now
         return _transport_key(self.transport) == key
 

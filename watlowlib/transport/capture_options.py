@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from watlowlib._internal.validation import as_int, shown
 from watlowlib.errors import WatlowConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CAPTURE_BYTES = 50_000_000
 """The most bytes of a capture by default, both of its files together."""
@@ -39,4 +41,6 @@ class CaptureOptions(NamedTuple):
             raise WatlowConfigurationError(
                 f"capture={shown(capture)}: give a file, such as 'wire.jsonl'"
             )
+        from pathlib import Path  # only a capture needs it
+
         return cls(Path(os.path.realpath(capture)), most)

@@ -22,7 +22,6 @@ import select
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
 
 import serial
 
@@ -306,6 +305,8 @@ def _opener(device: str) -> Callable[..., serial.Serial]:
     """
     if not device.lower().startswith(SERVER_URLS):
         return serial.serial_for_url
+    from urllib.parse import urlsplit  # only URLs need it
+
     url = urlsplit(device)
     if url.port is None:
         raise ValueError("the port number is missing, as in socket://host:4001")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from watlowlib.errors import WatlowConfigurationError
 
@@ -41,6 +40,8 @@ def server_of(port: str) -> Server:
     Raises:
         WatlowConfigurationError: It has no host, or has another part than host and port number.
     """
+    from urllib.parse import urlsplit  # only ports with such a name need it
+
     try:
         url = urlsplit(port)
         number = MODBUS_PORT if url.port is None else url.port

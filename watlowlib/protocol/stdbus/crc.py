@@ -9,10 +9,7 @@ opposite bit order, so the bits are reversed before and after.
 from __future__ import annotations
 
 import binascii
-
-
-def _reversed_bits(value: int) -> int:
-    return int(f"{value:08b}"[::-1], 2)
+from collections.abc import Iterable
 
 
 def _crc8_step(value: int) -> int:
@@ -22,10 +19,18 @@ def _crc8_step(value: int) -> int:
     return value
 
 
-_REVERSED = bytes(_reversed_bits(value) for value in range(256))
+def _table(of_bits: Iterable[int]) -> bytes:
+    """Return the results for 0 to 255: each is the XOR of the results for its bits, from bit 0."""
+    table = [0]
+    for result in of_bits:
+        table += [result ^ other for other in table]
+    return bytes(table)
+
+
+_REVERSED = _table(0x80 >> bit for bit in range(8))
 _INTACT = 0x1D0F
 """What is left of a CRC-16 that also covers its own check bytes."""
-_CRC8 = bytes(_crc8_step(value) for value in range(256))
+_CRC8 = _table(_crc8_step(1 << bit) for bit in range(8))
 
 
 def crc8(header: bytes) -> int:
