@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 from watlowlib.errors import WatlowConfigurationError
 
-
 Value: TypeAlias = "float | int | str | tuple[int, ...]"
 """A parameter's value: a float, an integer or enumeration code, a text, or several
 enumeration words (never seen in a capture so far)."""
