@@ -16,10 +16,10 @@ import click
 
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.exits import FAILED, SILENT, CommandError
-from watlowlib.cli.fleet import BAUDRATES, load_config, open_fleet
+from watlowlib.cli.fleet import BAUDRATES, load_config, one_controller, open_fleet
 from watlowlib.cli.options import PORT, PROTOCOLS, Line, line_options
 from watlowlib.cli.output import console, print_json, print_table
-from watlowlib.cli.set import ask, one_controller
+from watlowlib.cli.question import ask
 from watlowlib.devices import maintenance
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import ADDRESSES, open_device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 
 from watlowlib._internal.validation import shown
 from watlowlib.cli.options import Line
+from watlowlib.devices.controller import Controller
 from watlowlib.devices.zones import GATEWAY_OFFSET, make_zone
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.manager import WatlowManager
@@ -188,3 +190,21 @@ def with_options(line: Line, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _context() -> click.Context | None:
     return click.get_current_context(silent=True)
+
+
+def one_controller(manager: WatlowManager) -> Controller:
+    """Return the only controller of `manager`.
+
+    Raises:
+        WatlowConfigurationError: It has several.
+    """
+    return manager.get(single(manager.names))
+
+
+def single(names: Sequence[str]) -> str:
+    """Return the only one of the names of controllers; several are an error."""
+    if len(names) != 1:
+        raise WatlowConfigurationError(
+            f"select one controller with --name, --address or --zone: {', '.join(names)}"
+        )
+    return names[0]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import click
 
 from watlowlib.cli.base import Command, define, json_option
-from watlowlib.cli.exits import FAILED, CommandError
-from watlowlib.cli.fleet import chosen, load_config, open_fleet, running_service
+from watlowlib.cli.fleet import (
+    chosen,
+    load_config,
+    one_controller,
+    open_fleet,
+    running_service,
+    single,
+)
 from watlowlib.cli.options import Line, line_options
 from watlowlib.cli.output import console, print_json
+from watlowlib.cli.question import ask
 from watlowlib.devices.change import Change, propose_change
-from watlowlib.devices.controller import Controller
-from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import Reading
 
@@ -92,24 +95,6 @@ def _split(words: tuple[str, ...], line: Line) -> tuple[str, str, Line]:
     return parameter, value, replace(line, port=port[0] if port else None)
 
 
-def one_controller(manager: WatlowManager) -> Controller:
-    """Return the only controller of `manager`.
-
-    Raises:
-        WatlowConfigurationError: It has several.
-    """
-    return manager.get(single(manager.names))
-
-
-def single(names: Sequence[str]) -> str:
-    """Return the only one of the names of controllers; several are an error."""
-    if len(names) != 1:
-        raise WatlowConfigurationError(
-            f"select one controller with --name, --address or --zone: {', '.join(names)}"
-        )
-    return names[0]
-
-
 def _number(text: str) -> tuple[float | str, str | None]:
     """Return the value, and the scale of a number with C or F behind it."""
     scale = re.fullmatch(r"(.*[\d.]) *°?([CF])", text, re.IGNORECASE)
@@ -119,22 +104,6 @@ def _number(text: str) -> tuple[float | str, str | None]:
         return text, None
     unit = scale[2] if scale else None
     return (int(number) if number.is_integer() else number), unit
-
-
-def ask(question: str = "Write it?") -> None:
-    """Ask for a yes.
-
-    Raises:
-        CommandError: The answer is no, or there is no answer.
-    """
-    print(f"{question} [y/N] ", end="", flush=True, file=sys.stderr)
-    try:
-        answer = input()
-    except EOFError:
-        answer = ""
-        print(file=sys.stderr)
-    if answer.strip().lower() not in ("y", "yes"):
-        raise CommandError("nothing was written; --yes writes without a question", FAILED)
 
 
 def _row(change: Change, reading: Reading) -> dict[str, Any]:

@@ -15,10 +15,17 @@ from watlowlib import snapshots
 from watlowlib._internal.validation import shown
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.exits import FAILED, CommandError
-from watlowlib.cli.fleet import chosen, load_config, open_fleet, running_service
+from watlowlib.cli.fleet import (
+    chosen,
+    load_config,
+    one_controller,
+    open_fleet,
+    running_service,
+    single,
+)
 from watlowlib.cli.options import PORT, Line, line_options
 from watlowlib.cli.output import console, print_json, print_table
-from watlowlib.cli.set import ask, one_controller, single
+from watlowlib.cli.question import ask
 from watlowlib.cli.types import Parameter
 from watlowlib.devices.controller import Controller
 from watlowlib.manager.manager import WatlowManager
