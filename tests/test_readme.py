@@ -33,11 +33,12 @@ def test_the_example_prints_what_its_comments_say(
         example = example.replace("/dev/ttyUSB0", bus.port).replace("60.0", "1.0")
         exec(compile(example, "README.md", "exec"), {})
         assert bus.controllers[1].get("setpoint") == 75.0
-    first, second = capsys.readouterr().out.splitlines()
+    first, second, third = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"7\d(\.\d+)? °F \(process_value, instance 1\)", first)
-    written = re.search(r"rows_written=(\d+)", second)
+    written = re.fullmatch(r"SqliteSink\('run.sqlite'\): (\d+) rows written, 0 lost", second)
     assert written, second
     assert int(written[1]) == len(list(read_samples("run.sqlite"))) > 0
+    assert third.endswith(f" 0 of {written[1]} reads without a value")
 
 
 @pytest.mark.parametrize("command", LINE_COMMANDS)

@@ -80,7 +80,7 @@ def test_the_final_state_stays_on_the_screen(
     assert len(body) == lines
     for line in body:
         assert re.search(r" \d+\.\d\d °F .* ok$", line)
-    assert "".join(screen).count("ticks late, largest drift") == 1
+    assert "".join(screen).count(" late, largest drift") == 1
 
 
 class FullDisk:

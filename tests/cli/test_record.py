@@ -110,7 +110,7 @@ def test_json_prints_the_rows_of_the_recording(
     printed = [json.loads(line) for line in output.out.splitlines()]
     stored = [json.loads(line) for line in Path("run.jsonl").read_text().splitlines()]
     assert printed == stored != []
-    assert "ticks late" in output.err
+    assert "late, largest drift" in output.err
 
 
 def test_simulate_obeys_the_unit(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from watlowlib.cli.output import print_json, sample_rows
-from watlowlib.model import AcquisitionSummary, Sample, SinkReport
+from watlowlib.model import AcquisitionSummary, Sample
+from watlowlib.model.reports import recording_line, sink_line
 from watlowlib.rig.values import Rig
 from watlowlib.sinks.base import FileSink, TableSink
 from watlowlib.sinks.choose import EXTENSIONS, open_sink
@@ -97,24 +99,11 @@ def rows_waiting(sinks: Sequence[Output]) -> int:
 
 
 def format_summary(sinks: Sequence[Output], summary: AcquisitionSummary, controllers: int) -> str:
-    """Return the summary of a recording: a line for each sink, and two for all of it."""
+    """Return the summary of a recording: a line for each sink, and one for all of it."""
     reports = {report.name: report for report in summary.sinks}
-    lines = [_sink_line(sink, reports[repr(sink)]) for sink in sinks if repr(sink) in reports]
-    ticks = summary.samples_emitted
-    reads = summary.rows // ticks if ticks else 0
-    return "\n".join(
-        [
-            *lines,
-            f"{controllers} controllers, {ticks} ticks of {reads} reads, "
-            f"{summary.gaps} without a value",
-            f"{summary.duration_s:.1f} s, {summary.samples_late} ticks late, "
-            f"largest drift {summary.max_drift_ms:.1f} ms",
-        ]
-    )
-
-
-def _sink_line(sink: Output, report: SinkReport) -> str:
-    waiting = f", {report.rows_waiting} waiting{waiting_place(sink)}" * bool(report.rows_waiting)
-    return (
-        f"{output_name(sink)}: {report.rows_written} rows written{waiting}, {report.rows_lost} lost"
-    )
+    lines = [
+        sink_line(replace(reports[repr(sink)], name=output_name(sink)), waiting_place(sink))
+        for sink in sinks
+        if repr(sink) in reports
+    ]
+    return "\n".join([*lines, f"{controllers} controllers, {recording_line(summary)}"])

@@ -26,6 +26,9 @@ class SinkReport:
     error: str | None = None
     rows_waiting: int = 0
 
+    def __str__(self) -> str:
+        return sink_line(self)
+
 
 @dataclass(frozen=True)
 class RateReport:
@@ -90,6 +93,9 @@ class AcquisitionSummary:
     rates: tuple[RateReport, ...] = ()
     clock_steps: int = 0
 
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.sinks), recording_line(self)])
+
     def _repr_html_(self) -> str:
         """Return the tables that notebooks show."""
         shown = {**vars(self), "sinks": None, "rates": None, "samples_emitted": None}
@@ -101,6 +107,25 @@ class AcquisitionSummary:
             head = ("name", "rows_written", "rows_waiting", "rows_lost", "error")
             parts.append(_reports("Sinks", head, self.sinks))
         return "".join(parts)
+
+
+def sink_line(report: SinkReport, place: str = "") -> str:
+    """Return the counters of a sink as text; `place` says where the waiting rows are."""
+    waiting = f", {report.rows_waiting:,} waiting{place}" * bool(report.rows_waiting)
+    error = f" ({report.error})" * bool(report.error)
+    return (
+        f"{report.name}: {report.rows_written:,} rows written{waiting}, "
+        f"{report.rows_lost:,} lost{error}"
+    )
+
+
+def recording_line(summary: AcquisitionSummary) -> str:
+    """Return the counters of a recording as text, without those of its sinks."""
+    return (
+        f"{summary.duration_s:,.1f} s, {summary.ticks_emitted:,} ticks, "
+        f"{summary.samples_late:,} late, largest drift {summary.max_drift_ms:.1f} ms, "
+        f"{summary.gaps:,} of {summary.rows:,} reads without a value"
+    )
 
 
 def _reports(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from watlowlib.model import Sample, SinkReport
+from watlowlib.model import Sample
+from watlowlib.model.reports import recording_line
 from watlowlib.service.recorder import RigService
 
 log = logging.getLogger(__name__)
@@ -19,24 +21,13 @@ REPORT_S = 3600.0
 def report_lines(service: RigService) -> list[str]:
     """Return the counters: a line for each sink, and one for the recording."""
     summary = service.summary
-    sinks = [_sink_line(label, report) for label, report in service.outputs()]
+    sinks = [str(replace(report, name=label)) for label, report in service.outputs()]
     rules = map(rule_line, service.rules.report())
     return [
         *rules,
         *sinks,
-        f"{len(service.rig.controllers)} controllers, {summary.duration_s:.0f} s, "
-        f"{summary.ticks_emitted:,} ticks, {summary.samples_late:,} late, "
-        f"largest drift {summary.max_drift_ms:.1f} ms, "
-        f"{summary.gaps:,} of {summary.rows:,} reads without a value",
+        f"{len(service.rig.controllers)} controllers, {recording_line(summary)}",
     ]
-
-
-def _sink_line(label: str, report: SinkReport) -> str:
-    waiting = f", {report.rows_waiting:,} waiting" * bool(report.rows_waiting)
-    error = f" ({report.error})" * bool(report.error)
-    return (
-        f"{label}: {report.rows_written:,} rows written{waiting}, {report.rows_lost:,} lost{error}"
-    )
 
 
 def rule_line(report: Mapping[str, Any]) -> str:
