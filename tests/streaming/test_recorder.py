@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 import threading
@@ -247,6 +248,21 @@ def test_block_drops_no_batch_with_a_slow_consumer(clock: ManualClock) -> None:
     assert len(values) + stream.summary.ticks_skipped == 10
     assert values == sorted(values)
     assert stream.summary.ticks_dropped == 0
+
+
+def test_the_end_is_one_readable_line_in_the_log(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "watlowlib")
+    with record_manually(CountingSource(clock), clock) as stream:
+        for _ in run_with_clock(stream, clock):
+            pass
+    (message,) = (each.message for each in caplog.records if "ended" in each.message)
+    assert re.fullmatch(
+        r"recording ended: [\d.]+ s, 10 ticks, 0 late, largest drift [\d.]+ ms, "
+        r"0 of 10 reads without a value",
+        message,
+    )
 
 
 def test_drop_newest_keeps_the_oldest_batches_and_counts_the_others(

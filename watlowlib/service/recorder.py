@@ -200,7 +200,7 @@ class RigService(NotCopied):
         for writer in old_writers:
             if writer not in self._writers:
                 writer.close()
-                log.info("%s is closed: %s", writer.name, writer.report())
+                log.info("closed: %s", writer.report())
         old_fleet.close(keep=fleet)
 
     def _open_writers(self, sinks: Sequence[RigSink]) -> tuple[LastingWriter, ...]:

@@ -42,6 +42,7 @@ from watlowlib.devices.targets import Parameters
 from watlowlib.errors import WatlowConfigurationError, WatlowConnectionError
 from watlowlib.model import Sample, Unit
 from watlowlib.model.events import EventKind
+from watlowlib.model.reports import recording_line
 from watlowlib.streaming.changes import Changes
 from watlowlib.streaming.counters import Batch, Counters
 from watlowlib.streaming.metadata import as_metadata
@@ -217,7 +218,7 @@ class Recording(RecordingAttributes):
             # A busy port may still be read; wait until the reads have ended.
             self._stop.set()
             self._plan.full_poll.finish()
-            log.info("recording ended: %s", self.summary)
+            log.info("recording ended: %s", recording_line(self.summary))
             for name, stats in self.stats.items():
                 log.info("%s: %s", name, stats)
 
