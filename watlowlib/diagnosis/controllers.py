@@ -76,9 +76,7 @@ def check_zone(given: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _identity(subject: str, info: DeviceInfo) -> Finding:
-    part = info.part_number.text if info.part_number else f"{info.family} without part number"
-    found = f"{part}, serial number {info.serial_number}, firmware {info.firmware_id}"
-    return Finding("controller", subject, Result.OK, found, details=asdict(info))
+    return Finding("controller", subject, Result.OK, str(info), details=asdict(info))
 
 
 def check_replies(ctl: Controller, subject: str) -> Finding:

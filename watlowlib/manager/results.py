@@ -59,6 +59,12 @@ class DeviceResult(Generic[T]):
         """Return the result of a controller that has failed."""
         return DeviceResult(None, error, protocol)
 
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"{type(self.error).__name__}: {self.error}"
+        several = isinstance(self.value, list)
+        return "\n".join(map(str, self.value)) if several else str(self.value)  # type: ignore[call-overload]
+
     def unwrap(self) -> T:
         """Return the value, or raise the error."""
         if self.error is not None:
@@ -73,6 +79,10 @@ class FleetStats(NamedTuple):
     """By the controllers' names."""
     ports: dict[str, PortStats]
     """By the ports' names."""
+
+    def __str__(self) -> str:
+        counters = {**self.devices, **self.ports}
+        return "\n".join(f"{name}: {stats}" for name, stats in counters.items())
 
 
 def result_of(reads: list[SampleResult]) -> DeviceResult[list[Sample]]:

@@ -88,6 +88,12 @@ class DeviceInfo:
             "modbus_rtu": None if part is None else part.modbus,
         }
 
+    def __str__(self) -> str:
+        part = self.part_number and self.part_number.text
+        numbers = {"serial number": self.serial_number, "firmware": self.firmware_id}
+        known = [f"{name} {'not known' if n is None else n}" for name, n in numbers.items()]
+        return ", ".join([part or f"{self.family} without part number", *known])
+
     def _repr_html_(self) -> str:
         """Return the table that notebooks show."""
         part = None if self.part_number is None else self.part_number.text

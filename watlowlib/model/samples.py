@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watlowlib.model.kinds import ProtocolKind
-from watlowlib.units import Unit, Value
+from watlowlib.units import Unit, Value, format_value
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,10 @@ class Sample:
     tick: int | None = None
     scheduled_at: datetime | None = None
     monotonic_ns: int | None = None
+
+    def __str__(self) -> str:
+        text = self.status if self.value is None else format_value(self.value, None, self.unit)
+        return f"{self.device}: {text} ({self.parameter}, instance {self.instance})"
 
     def _repr_html_(self) -> str:
         """Return the table that notebooks show."""

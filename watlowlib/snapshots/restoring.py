@@ -47,6 +47,10 @@ class RestoreReport:
     refused: tuple[NotWritten, ...]
     left_out: tuple[NotWritten, ...]
 
+    def __str__(self) -> str:
+        counts = f"{len(self.written)} written, {len(self.refused)} refused"
+        return f"{counts}, {len(self.left_out)} left out"
+
 
 def restore(
     ctl: Controller,
