@@ -42,6 +42,17 @@ def test_doctor_prints_a_line_for_each_finding(
     assert f"searching {bus.port}, stdbus at 38400 baud" in output.err
 
 
+def test_the_advice_about_units_is_printed_once(
+    bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--protocol", "stdbus", "--address", "1-2", "--unit", "C"]
+    assert main(["doctor", bus.port, *words]) == 0
+    output = capsys.readouterr().out
+    assert output.count("the setting is °F, °C was declared") == 2
+    assert output.count("To find out, compare a reading") == 1
+    assert output.endswith(" the advice is the same as above\n")
+
+
 def test_a_problem_ends_with_1(bus: SimulatedBus, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--protocol", "stdbus", "--address", "9", "--timeout", "0.1", "--json"]
     assert main(["doctor", bus.port, *words]) == 1

@@ -94,7 +94,7 @@ def command(
                     if as_json:
                         print_json([asdict(finding)])
                     else:
-                        console().print(text_of(finding, findings[-1] if findings else None))
+                        console().print(text_of(finding, findings))
                     findings.append(finding)
         if bundle is not None:
             settings = {"port": port, "config": config, **options, **place}

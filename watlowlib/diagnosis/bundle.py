@@ -128,8 +128,8 @@ def write_bundle(
         for name, value in values.items():
             text = json.dumps(redactor.value(value), indent=2, ensure_ascii=False)
             archive.writestr(f"{name}.json", text)
-        lines = map(text_of, known, [None, *known])
-        archive.writestr("findings.txt", redactor.text("\n".join(lines)))
+        lines = "\n".join(text_of(each, known[:at]) for at, each in enumerate(known))
+        archive.writestr("findings.txt", redactor.text(lines))
         archive.writestr("log.txt", redactor.text("\n".join(log)))
         if capture is not None and Path(capture).exists():
             archive.writestr("wire.jsonl", _capture(capture, redactor))

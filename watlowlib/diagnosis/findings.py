@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from watlowlib.model import TextEnum
@@ -43,8 +43,14 @@ class Finding:
         return f"{text}\n{'':13}{self.advice}" if self.advice else text
 
 
-def text_of(finding: Finding, before: Finding | None) -> str:
-    """Return the lines of a finding, below its subject if the finding before had another one."""
-    if before is not None and before.subject == finding.subject:
-        return str(finding)
-    return f"{finding.subject}\n{finding}"
+def text_of(finding: Finding, before: Sequence[Finding]) -> str:
+    """Return the lines of a finding, below its subject if the finding before had another one.
+
+    Advice that a finding before had is not repeated.
+    """
+    if finding.advice and finding.advice in {each.advice for each in before}:
+        text = str(replace(finding, advice="the advice is the same as above"))
+    else:
+        text = str(finding)
+    new = not before or before[-1].subject != finding.subject
+    return f"{finding.subject}\n{text}" if new else text
