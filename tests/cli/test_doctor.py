@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import signal
 import zipfile
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def test_a_bundle_of_a_rig_has_frames_and_no_password(
     assert main(["doctor", *words, "--bundle", str(bundle)]) == 1
     output = capsys.readouterr()
     assert "gone of the rig file does not reply" in output.out
-    assert "is written; check its contents" in output.err
+    assert "report.zip' is written with all findings; check its contents" in output.err
     with zipfile.ZipFile(bundle) as archive:
         files = {name: archive.read(name).decode("utf-8") for name in archive.namelist()}
     assert "address 1 sent 55 ff 05 10" in files["log.txt"]
@@ -106,6 +107,26 @@ def test_a_bundle_of_a_rig_has_frames_and_no_password(
     assert identity["serial_number"] == 200001
     for secret in ("hunter22", "secret-from-the-environment", "zoe-x"):
         assert {name for name, text in files.items() if secret in text} == set()
+
+
+def test_a_bundle_is_written_after_ctrl_c(
+    bus: SimulatedBus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("watlowlib.diagnosis.controllers.check_units", interrupt)
+    bundle = tmp_path / "report.zip"
+    assert main(["doctor", bus.port, *ONE, "--bundle", str(bundle)]) == 130
+    assert "is written with what was found before the end" in capsys.readouterr().err
+    with zipfile.ZipFile(bundle) as archive:
+        checks = [each["check"] for each in json.loads(archive.read("findings.json"))]
+        assert checks[-2:] == ["replies", "protocol"]
+        assert b"address 1 sent 55 ff 05 10" in archive.read("log.txt")
+        assert b'"raw": "55 ff 05 10' in archive.read("wire.jsonl")
 
 
 def test_a_bundle_that_exists_is_refused_before_the_first_check(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from watlowlib.cli.options import PORT, Line, zone_options
 from watlowlib.cli.output import console, print_json
 from watlowlib.cli.read import availability_log_off
 from watlowlib.cli.search import ADDRESS, BAUDRATE, PROTOCOL, TIMEOUT, label_of
+from watlowlib.cli.signals import first_signal_only
 from watlowlib.devices.discovery import Probe
 from watlowlib.diagnosis import Finding, Result, examine, longest_s, write_bundle
 from watlowlib.diagnosis.bundle import RunLog, check_bundle_path
@@ -84,32 +85,49 @@ def command(
     if bundle is not None:
         check_bundle_path(bundle)
     findings: list[Finding] = []
-    with ExitStack() as stack:
-        log = stack.enter_context(RunLog()) if bundle else None
-        folder = stack.enter_context(TemporaryDirectory()) if bundle else None
-        capture = None if folder is None else Path(folder) / "wire.jsonl"
-        with availability_log_off():
-            for name, arguments in ports.items():
-                for finding in _examine(name, {**arguments, "capture": capture}):
+    settings = {"port": port, "config": config, **options, **place}
+    with _bundled(bundle, findings, settings) as capture, availability_log_off():
+        for name, arguments in ports.items():
+            with closing(_examine(name, {**arguments, "capture": capture})) as found:
+                for finding in found:
                     if as_json:
                         print_json([asdict(finding)])
                     else:
                         console().print(text_of(finding, findings))
                     findings.append(finding)
-        if bundle is not None:
-            settings = {"port": port, "config": config, **options, **place}
-            lines = log.lines if log else ()
-            write_bundle(
-                bundle, findings, log=lines, settings=settings, rig_file=config, capture=capture
-            )
-    if bundle is not None:
-        console(stderr=True).print(
-            f"{shown(bundle)} is written; check its contents before you send it: it has the "
-            "serial numbers of the controllers, and with --config the contents of the rig file"
-        )
     problems = sum(each.result is Result.PROBLEM for each in findings)
     if problems:
         raise CommandError(f"{problems} problem{'s' if problems > 1 else ''} found", FAILED)
+
+
+@contextmanager
+def _bundled(
+    bundle: str | None, findings: list[Finding], settings: dict[str, Any]
+) -> Iterator[Path | None]:
+    """Yield where to capture the port; at the end, also after Ctrl-C, write the bundle."""
+    if bundle is None:
+        yield None
+        return
+    rig_file, contents = settings["config"], "what was found before the end of the checks"
+    with first_signal_only(), RunLog() as log, TemporaryDirectory() as folder:
+        capture = Path(folder) / "wire.jsonl"
+        try:
+            yield capture
+            contents = "all findings"
+        finally:
+            write_bundle(
+                bundle,
+                findings,
+                log=log.lines,
+                settings=settings,
+                rig_file=rig_file,
+                capture=capture,
+            )
+            console(stderr=True).print(
+                f"{shown(bundle)} is written with {contents}; check its contents before you send "
+                "it: it has the serial numbers of the controllers, and with --config the contents "
+                "of the rig file"
+            )
 
 
 def _options(
@@ -164,7 +182,7 @@ def _rig_ports(config: str, options: dict[str, Any]) -> dict[str, dict[str, Any]
     return ports
 
 
-def _examine(port: str, arguments: dict[str, Any]) -> Iterator[Finding]:
+def _examine(port: str, arguments: dict[str, Any]) -> Generator[Finding, None, None]:
     """Yield the findings, with progress on standard error."""
     screen = console(stderr=True)
     seen: set[str] = set()
