@@ -94,6 +94,20 @@ def test_a_part_number_with_a_line_break_does_not_end_its_comment(
     assert controller.address == 1
 
 
+def test_the_scale_of_the_wire_is_a_comment_to_fill_in(
+    found: Sequence[Probe], tmp_path: Path
+) -> None:
+    text = rig_text(found)
+    assert loaded(text, tmp_path).ports["line1"].temperature_unit is None
+    completed = text.replace("# temperature_unit =", "temperature_unit =")
+    assert loaded(completed, tmp_path).open_arguments("controller1")["temperature_unit"] == "F"
+    info = found[0].info
+    assert info is not None
+    sd = replace(info, family=ControllerFamily.SD)
+    modbus = {"protocol": ProtocolKind.MODBUS_RTU, "baudrate": 9600}
+    assert "temperature_unit" not in rig_text([replace(found[0], info=sd, **modbus)])
+
+
 def test_nothing_found_is_an_error(found: Sequence[Probe]) -> None:
     with pytest.raises(WatlowConfigurationError, match="no controller was found"):
         rig_text([replace(found[0], info=None, reason="no reply")])

@@ -12,6 +12,12 @@ from watlowlib.model import ControllerFamily, ProtocolKind
 from watlowlib.rig.values import located_port
 from watlowlib.transport.settings import SerialSettings
 
+UNIT = """\
+# Temperatures have no unit without the next line. Remove its first #, and state the scale on the
+# wire, "C" or "F": 'watlowlib doctor' shows what the controllers are set to.
+# temperature_unit = "F"
+"""
+
 RECORD = """[record]
 parameters = ["process_value", "setpoint"]
 rate_hz = 2.0
@@ -25,7 +31,8 @@ def rig_text(found: Iterable[Probe], *, parity: str = "N") -> str:
     """Return the text of a rig file for controllers that were found.
 
     Ports are called `line1`, `line2` ... and controllers `controller1`, `controller2` ...; rename
-    them. The scale of temperatures on the wire is not known: add `temperature_unit`.
+    them. The scale of temperatures on the wire is not known: `temperature_unit` is a comment. A
+    Series SD needs none.
 
     Args:
         found: The result of `find_devices`; probes without a controller are left out.
@@ -65,7 +72,8 @@ def _port_table(name: str, port: str, probes: list[Probe], parity: str) -> str:
         lines.append(f"baudrate = {baudrate}")
     if parity != "N" and protocol is ProtocolKind.MODBUS_RTU:
         lines.append(f"parity = {_quoted(parity)}")
-    return "\n".join([*lines, ""])
+    families = {probe.info.family for probe in probes if probe.info is not None}
+    return "\n".join([*lines, UNIT * (families != {ControllerFamily.SD})])
 
 
 def _controller_table(name: str, line: str, probe: Probe) -> str:
