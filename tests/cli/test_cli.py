@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import logging
 import os
 import re
@@ -22,6 +23,7 @@ import serial
 
 import watlowlib
 from watlowlib import AcquisitionSummary, EventKind, ProtocolKind, open_device
+from watlowlib.cli import simulate
 from watlowlib.cli.base import StderrHandler
 from watlowlib.cli.discover import failure_lines
 from watlowlib.cli.main import main
@@ -334,6 +336,30 @@ def test_simulate_serves_other_programs(words: list[str], tmp_path: Path) -> Non
         screen.press_ctrl_c()
         assert screen.end() == INTERRUPTED
     assert "Traceback" not in screen.shown
+
+
+def test_simulate_prints_the_ports_of_a_rig_as_one_json_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig = tmp_path / "rig.toml"
+    rig.write_text(
+        '[ports.line1]\nport = "./line1"\n[controllers.a]\nport = "line1"\naddress = 2\n'
+        '[ports.web]\nport = "tcp://other:502"\n[controllers.b]\nport = "web"\naddress = 3\n',
+        "utf-8",
+    )
+    monkeypatch.setattr(simulate, "wait_for_event", lambda *arguments: True)
+    assert main(["simulate", str(rig), "--json"]) == 0
+    output = capsys.readouterr()
+    line, server = json.loads(output.out)["ports"]
+    port = str(tmp_path / "line1")
+    assert line == {"name": "line1", "wanted": port, "port": port, "addresses": [2]}
+    assert (server["name"], server["wanted"], server["addresses"]) == (
+        "web",
+        "tcp://other:502",
+        [3],
+    )
+    assert server["port"].startswith("tcp://127.0.0.1:")
+    assert "Press Ctrl-C to end it." in output.err
 
 
 @pytest.mark.parametrize(

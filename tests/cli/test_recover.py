@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,25 @@ def test_recover_sets_a_torn_line_aside(tmp_path: Path, capsys: pytest.CaptureFi
     ]
     assert Path(f"{path}.torn").read_text() == "oven_top,1,st"
     assert path.stat().st_size == size
+
+
+def test_json_has_a_row_for_each_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [tmp_path / "run.csv", tmp_path / "run.parquet"]
+    for path in paths:
+        with open_sink(path) as sink:
+            sink.write_many(many(3))
+            kept = journal_of(path).read_bytes() if path.suffix == ".parquet" else b""
+    paths[1].unlink()
+    journal_of(paths[1]).write_bytes(kept)
+    with paths[0].open("a") as file:
+        file.write("oven")
+    assert main(["recover", "--json", *map(str, paths)]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    same = {"rows_waiting": 0, "problem": None}
+    assert rows == [
+        {"file": str(paths[0]), "rows": 0, "bytes_set_aside": 4, **same},
+        {"file": str(paths[1]), "rows": 3, "bytes_set_aside": 0, **same},
+    ]
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])

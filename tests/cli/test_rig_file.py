@@ -177,7 +177,9 @@ def test_init_writes_a_rig_for_the_controllers_found(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["init", bus.port, "--protocol", "stdbus", "--address", "1-3", "--parity", "E"]
-    assert main(words) == 0
+    assert main([*words, "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line) == {"file": "rig.toml", "ports": [bus.port], "controllers": 2}
     rig = load_rig("rig.toml")
     assert [each.address for each in rig.controllers.values()] == [1, 2]
     assert {each.port for each in rig.ports.values()} == {bus.port}

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from watlowlib._internal.validation import shown
-from watlowlib.cli.base import define
+from watlowlib.cli.base import define, json_option
 from watlowlib.cli.discover import failure_lines
 from watlowlib.cli.exits import FAILED, CommandError
-from watlowlib.cli.output import console
+from watlowlib.cli.output import console, print_json
 from watlowlib.cli.search import none_found, search_options
 from watlowlib.devices.discovery import Probe
 from watlowlib.rig import rig_text
@@ -27,7 +27,8 @@ from watlowlib.rig import rig_text
 @search_options
 @click.option("-o", "--output", default="rig.toml", metavar="FILE", help="[default: rig.toml]")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
-def command(probes: Callable[[], list[Probe]], output: str, overwrite: bool) -> None:
+@json_option
+def command(probes: Callable[[], list[Probe]], output: str, overwrite: bool, as_json: bool) -> None:
     """Search, and write the file."""
     path = Path(output)
     if path.exists() and not overwrite:
@@ -37,12 +38,16 @@ def command(probes: Callable[[], list[Probe]], output: str, overwrite: bool) -> 
     found = probes()
     for line in failure_lines(found):
         console(stderr=True).print(line)
-    count = sum(probe.info is not None for probe in found)
-    if not count:
+    ports = [probe.port for probe in found if probe.info is not None]
+    if not ports:
         raise none_found(found)
     try:
         parity = click.get_current_context().params["parity"]
         path.write_text(rig_text(found, parity=parity), "utf-8")
     except OSError as error:
         raise CommandError(f"{shown(path)} could not be written: {error}", FAILED) from error
-    print(f"{path}: {count} controllers; edit it, then run: watlowlib check {path}")
+    if as_json:
+        row = {"file": path, "ports": list(dict.fromkeys(ports)), "controllers": len(ports)}
+        print_json([row])
+    else:
+        print(f"{path}: {len(ports)} controllers; edit it, then run: watlowlib check {path}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from watlowlib._internal.validation import shown
-from watlowlib.cli.base import define
+from watlowlib.cli.base import define, json_option
 from watlowlib.cli.exits import WAITING, CommandError
+from watlowlib.cli.output import print_json
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.choose import open_sink
 from watlowlib.sinks.parquet.finalize import Finalized, ParquetOptions
@@ -22,6 +24,29 @@ from watlowlib.sinks.reading import read_samples
 from watlowlib.sinks.sqlite import SqliteSink
 from watlowlib.sinks.text import TextSink
 from watlowlib.sinks.torn_line import torn_path
+
+
+class Recovered(NamedTuple):
+    """What was done with one file.
+
+    Attributes:
+        file: The file, the folder, or the sink of a spool.
+        text: What was done.
+        rows: Rows recovered, or sent to the server.
+        rows_waiting: Rows that are still in a spool.
+        bytes_set_aside: Incomplete or damaged bytes that were moved to a file beside.
+        problem: Why rows still wait, or None.
+    """
+
+    file: str
+    text: str
+    rows: int = 0
+    rows_waiting: int = 0
+    bytes_set_aside: int = 0
+    problem: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.text}"
 
 
 @define(
@@ -39,14 +64,27 @@ from watlowlib.sinks.torn_line import torn_path
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--url", help="The server for a spool.  [default: the one it was for]")
-def command(files: tuple[str, ...], url: str | None) -> None:
-    """Recover each file in turn and print what was done."""
+@json_option
+def command(files: tuple[str, ...], url: str | None, as_json: bool) -> None:
+    """Recover each file in turn and print what was done.
+
+    Raises:
+        CommandError: Rows of a spool still wait.
+    """
     for name in files:
-        print(recover(name, url))
+        done = recover(name, url)
+        if as_json:
+            row = done._asdict()
+            del row["text"]
+            print_json([row])
+        elif done.problem is None:
+            print(done)
+        if done.problem is not None:
+            raise CommandError(f"{done}: {done.problem}", WAITING)
 
 
-def recover(name: str, url: str | None = None) -> str:
-    """Recover `name` and return a line that says what was done.
+def recover(name: str, url: str | None = None) -> Recovered:
+    """Recover `name` and return what was done.
 
     Args:
         name: A file, a folder or the URL of a database.
@@ -54,7 +92,6 @@ def recover(name: str, url: str | None = None) -> str:
 
     Raises:
         WatlowSinkError: The file does not exist, is being written to, or cannot be recovered.
-        CommandError: Rows of a spool still wait.
     """
     path = Path(name)
     if "://" in name:
@@ -66,35 +103,36 @@ def recover(name: str, url: str | None = None) -> str:
     if path.is_file() and (found := settings_of(path)) is not None:
         return _send_spooled(_sink_of(path, *found, url))
     if path.is_dir():
-        return f"{path}: {_recovered(recover_folder(path, ParquetOptions()))}"
+        return _recovered(path, recover_folder(path, ParquetOptions()))
     sink = open_sink(path)
     if isinstance(sink, ParquetSink):
         journal = journal_of(path)
         done = recover_file(journal, ParquetOptions()) if journal.exists() else Finalized()
-        return f"{path}: {_recovered(done)}"
+        return _recovered(path, done)
     if isinstance(sink, SqliteSink):
-        return f"{path}: nothing to do, SQLite repairs its files itself"
+        return Recovered(str(path), "nothing to do, SQLite repairs its files itself")
     assert isinstance(sink, TextSink)
-    return f"{path}: {_set_torn_line_aside(path, type(sink))}"
+    return _set_torn_line_aside(path, type(sink))
 
 
-def _recovered(done: Finalized) -> str:
+def _recovered(path: Path, done: Finalized) -> Recovered:
     text = f"{done.rows} rows recovered"
     if done.bytes_set_aside:
         text += (
             f"; {done.bytes_set_aside} bytes after them are incomplete or damaged, and were moved "
             "to a file *.journal.torn beside it"
         )
-    return text
+    return Recovered(str(path), text, done.rows, bytes_set_aside=done.bytes_set_aside)
 
 
-def _set_torn_line_aside(path: Path, kind: type[TextSink]) -> str:
+def _set_torn_line_aside(path: Path, kind: type[TextSink]) -> Recovered:
     """Move a torn last line of `path`, which may have any columns, to the file beside it."""
     first = next(iter(read_samples(path)), None)
     torn = kind(path, columns=None if first is None else list(first)).repair()
     if not torn:
-        return "the file is complete, nothing to do"
-    return f"a torn last line of {torn} bytes was moved to {torn_path(path)}"
+        return Recovered(str(path), "the file is complete, nothing to do")
+    text = f"a torn last line of {torn} bytes was moved to {torn_path(path)}"
+    return Recovered(str(path), text, bytes_set_aside=torn)
 
 
 def _postgres_sink(url: str) -> PostgresSink:
@@ -114,18 +152,15 @@ def _sink_of(path: Path, target: str, settings: str, url: str | None) -> Postgre
     return PostgresSink(PostgresConfig(**given), spool=path)
 
 
-def _send_spooled(sink: PostgresSink) -> str:
-    """Send the rows of the sink's spool.
-
-    Raises:
-        CommandError: Rows still wait; the message says why.
-    """
+def _send_spooled(sink: PostgresSink) -> Recovered:
+    """Send the rows of the sink's spool."""
     with sink:
         pass
     stats = sink.stats
-    done = f"{sink!r}: {stats.rows_sent} rows sent, {stats.rows_waiting} still waiting"
+    text = f"{stats.rows_sent} rows sent, {stats.rows_waiting} still waiting"
+    done = Recovered(repr(sink), text, stats.rows_sent, stats.rows_waiting)
     if not stats.rows_waiting:
         return done
     refused = f", {stats.rows_refused} of them refused" if stats.rows_refused else ""
     reason = stats.last_error or "there was not enough time; run this again"
-    raise CommandError(f"{done} in {sink.spool}{refused}: {reason}", WAITING)
+    return done._replace(text=f"{text} in {sink.spool}{refused}", problem=reason)

@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any
 
 import click
+from rich.console import Console
 
 from watlowlib._internal.queues import wait_for_event
-from watlowlib.cli.base import define
+from watlowlib.cli.base import define, json_option
 from watlowlib.cli.options import FAMILIES, PROTOCOLS
-from watlowlib.cli.output import console
+from watlowlib.cli.output import console, print_json
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind
 from watlowlib.rig import load_rig
@@ -23,6 +24,8 @@ from watlowlib.simulator.fleet import simulated_fleet
 from watlowlib.simulator.gateway import SimulatedGateway
 from watlowlib.simulator.rig import simulated_ports
 from watlowlib.simulator.series_sd import SimulatedSD
+
+Row = dict[str, Any]
 
 STDBUS_BAUDRATE, MODBUS_BAUDRATE = 38400, 9600
 
@@ -56,8 +59,12 @@ STDBUS_BAUDRATE, MODBUS_BAUDRATE = 38400, 9600
 @click.option(
     "--word-order", type=click.Choice([str(each) for each in ORDERS]), help="[default: low_high]"
 )
-def command(what: str, tcp: bool, modbus_tcp: bool, speed: float, **options: Any) -> None:
+@json_option
+def command(
+    what: str, tcp: bool, modbus_tcp: bool, speed: float, as_json: bool, **options: Any
+) -> None:
     """Simulate until Ctrl-C."""
+    screen = console(stderr=as_json)
     with ExitStack() as stack:
         if modbus_tcp and (tcp or options["protocol"] or what.endswith(".toml")):
             raise click.UsageError(
@@ -65,9 +72,9 @@ def command(what: str, tcp: bool, modbus_tcp: bool, speed: float, **options: Any
                 click.get_current_context(),
             )
         if modbus_tcp and what.isascii() and what.isdecimal():
-            _simulate_server(int(what), speed, stack, **options)
+            ports = _simulate_server(int(what), speed, screen, stack, **options)
         elif what.isascii() and what.isdecimal():
-            _simulate_line(int(what), tcp, speed, stack, **options)
+            ports = _simulate_line(int(what), tcp, speed, screen, stack, **options)
         elif what.endswith(".toml"):
             given = [name for name, value in options.items() if value not in (None, FAMILIES[0])]
             if given or tcp:
@@ -75,13 +82,15 @@ def command(what: str, tcp: bool, modbus_tcp: bool, speed: float, **options: Any
                     "a rig file decides about its controllers; leave out all but --speed",
                     click.get_current_context(),
                 )
-            _simulate_rig(what, speed, stack)
+            ports = _simulate_rig(what, speed, screen, stack)
         else:
             raise click.UsageError(
                 f"{what!r}: give a number of controllers or a rig file, such as rig.toml",
                 click.get_current_context(),
             )
-        console().print("Press Ctrl-C to end it.")
+        if as_json:
+            print_json([{"ports": ports}])
+        screen.print("Press Ctrl-C to end it.")
         never_set = threading.Event()
         while not wait_for_event(never_set, 3600.0):
             pass
@@ -91,11 +100,12 @@ def _simulate_line(
     count: int,
     tcp: bool,
     speed: float,
+    screen: Console,
     stack: ExitStack,
     *,
     unit: str | None,
     **options: Any,
-) -> None:
+) -> list[Row]:
     fleet = simulated_fleet(count, _controller_factory(**options), temperature_unit=unit or "F")
     modbus = all(each.protocol is ProtocolKind.MODBUS_RTU for each in fleet)
     bus = SimulatedBus(
@@ -105,7 +115,6 @@ def _simulate_line(
         speed=speed,
     )
     stack.enter_context(bus)
-    screen = console()
     if modbus:
         addresses = " ".join(map(str, bus.controllers))
         screen.print(f"{count} simulated controllers on {bus.port}:")
@@ -113,23 +122,30 @@ def _simulate_line(
     else:
         screen.print(f"{count} simulated controllers on {bus.port}; in another window:")
         screen.print(f"  watlowlib read {bus.port} --address {','.join(map(str, bus.controllers))}")
+    return [_row(bus)]
 
 
 def _simulate_server(
-    count: int, speed: float, stack: ExitStack, *, unit: str | None, **options: Any
-) -> None:
+    count: int,
+    speed: float,
+    screen: Console,
+    stack: ExitStack,
+    *,
+    unit: str | None,
+    **options: Any,
+) -> list[Row]:
     options["protocol"] = ProtocolKind.MODBUS_RTU  # whose registers a server has
     fleet = simulated_fleet(count, _controller_factory(**options), temperature_unit=unit or "F")
     gateway = stack.enter_context(SimulatedGateway(fleet, speed=speed))
-    screen = console()
     screen.print(f"{count} simulated controllers on {gateway.port}; in another window:")
     units = ",".join(map(str, gateway.controllers))
     screen.print(f"  watlowlib read {gateway.port} --address {units}")
+    return [_row(gateway)]
 
 
-def _simulate_rig(file: str, speed: float, stack: ExitStack) -> None:
+def _simulate_rig(file: str, speed: float, screen: Console, stack: ExitStack) -> list[Row]:
     rig = load_rig(file)
-    screen = console()
+    rows = []
     for port in simulated_ports(rig, speed=speed):
         bus = port.bus
         stack.enter_context(bus)
@@ -141,6 +157,12 @@ def _simulate_rig(file: str, speed: float, stack: ExitStack) -> None:
                 f"{port.name}: {count} simulated controllers on {bus.port}, not on {port.wanted}, "
                 f"{port.reason}"
             )
+        rows.append(_row(bus) | {"name": port.name, "wanted": port.wanted})
+    return rows
+
+
+def _row(bus: SimulatedBus | SimulatedGateway) -> Row:
+    return {"port": bus.port, "addresses": list(bus.controllers)}
 
 
 def _controller_factory(

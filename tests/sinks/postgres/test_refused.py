@@ -6,6 +6,7 @@ The server is real. Rows are refused by constraints and missing partitions.
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import os
 import re
@@ -190,10 +191,12 @@ def test_recover_sends_a_spool_to_another_address(
     )
     with PostgresSink(unreachable, spool=spool, close_timeout_s=0.1) as sink:
         sink.write_many(numbered_samples(0, 3))
-    assert main(["recover", str(spool)]) == 4
-    assert re.search(
-        rf"0 rows sent, 3 still waiting in {spool}: .*refused", capsys.readouterr().err
-    )
+    assert main(["recover", str(spool), "--json"]) == 4
+    shown = capsys.readouterr()
+    assert re.search(rf"0 rows sent, 3 still waiting in {spool}: .*refused", shown.err)
+    row = json.loads(shown.out)
+    assert (row["rows"], row["rows_waiting"]) == (0, 3)
+    assert "refused" in row["problem"]
     assert main(["recover", "--url", postgres.url, str(spool)]) == 0
     assert "3 rows sent, 0 still waiting" in capsys.readouterr().out
     assert values(postgres, config.table) == float_range(3)
