@@ -37,6 +37,20 @@ def test_set_shows_the_change_and_asks(
     assert [bus.controllers[n].get("setpoint") for n in (1, 2)] == [75.0, held]
 
 
+def test_set_says_that_a_value_is_lost_when_writes_are_not_stored(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bus.controllers[1].set("non_volatile_save", 59)
+    for parameter, value, text in (
+        ("setpoint", "80", "no: non_volatile_save (17051) is No: what is written is lost"),
+        ("non_volatile_save", "Yes", "yes: the value survives a power cut"),
+        ("setpoint", "81", "yes: the value survives a power cut"),
+    ):
+        answer(monkeypatch, "y\n")
+        assert main(["set", bus.port, parameter, value]) == 0
+        assert f"EEPROM  {text}" in capsys.readouterr().err
+
+
 def test_a_value_with_a_scale_is_converted(
     bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

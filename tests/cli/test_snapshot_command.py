@@ -84,6 +84,21 @@ def test_restoring_shows_the_writes_and_asks(
     assert bus.controllers[1].get("setpoint") == held
 
 
+def test_a_controller_that_stores_no_writes_is_a_warning(
+    bus: SimulatedBus, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["snapshot", "--restore", file, bus.port, "--yes"]
+    bus.controllers[1].set("non_volatile_save", 59)
+    assert main(words) == 0
+    assert "warning: 1@" in (shown := capsys.readouterr().err)
+    assert "non_volatile_save (17051) is No: what is written is lost when" in shown
+    assert main(words) == 0  # nothing is written
+    bus.controllers[1].set("non_volatile_save", 106)
+    bus.controllers[1].set("setpoint", 75.0)
+    assert main(words) == 0
+    assert "is lost" not in capsys.readouterr().err
+
+
 def test_yes_restores_without_a_question(
     bus: SimulatedBus, file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,7 @@ from watlowlib.cli.options import PORT, Line, line_options
 from watlowlib.cli.output import console, print_json, print_table
 from watlowlib.cli.question import ask
 from watlowlib.cli.types import Parameter
+from watlowlib.devices.change import lost_at_power_off
 from watlowlib.devices.controller import Controller
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.snapshots import Change, NotWritten, RestorePlan, RestoreReport, SnapshotEntry
@@ -146,6 +147,8 @@ def _restore(
                 controller, snapshot, include=include, other_unit=other_unit, progress=progress
             )
         _list_left_out(plan.left_out)
+        if plan.writes and (warning := lost_at_power_off(controller)):
+            console(stderr=True).print(f"warning: {controller.name}: {warning}")
         if plan.writes and not yes:
             _print_changes(plan.writes, ("now", Path(file).name), stderr=True)
             ask(f"Write {_values(len(plan.writes))} to {controller.name}?")

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.values import SETPOINT, unit_of
 from watlowlib.devices.writing import CheckedWrite, check_own_limits
-from watlowlib.errors import WatlowAbsentError, WatlowDeviceError
+from watlowlib.errors import WatlowAbsentError, WatlowDeviceError, WatlowError
 from watlowlib.model import Reading, Value
 from watlowlib.registry.parameters import ParameterSpec
+
+NON_VOLATILE_SAVE = "non_volatile_save"
+"""17051 of an EZ-ZONE; register 17 of a Series SD."""
 
 
 class Change(NamedTuple):
@@ -64,6 +67,23 @@ def _read(controller: Controller, write: CheckedWrite) -> Reading | None:
         return None
 
 
+def lost_at_power_off(controller: Controller) -> str:
+    """Return that the controller stores no writes, because 17051 is No; else an empty text.
+
+    It is empty too if the setting cannot be read.
+    """
+    try:
+        setting = controller.read_parameter(NON_VOLATILE_SAVE)
+    except WatlowError:
+        return ""
+    if setting.label != "No":
+        return ""
+    return (
+        f"{NON_VOLATILE_SAVE} ({setting.parameter_id}) is No: what is written is lost when the "
+        f"controller is switched off; set {NON_VOLATILE_SAVE} to Yes first to keep it"
+    )
+
+
 def describe(controller: Controller, write: CheckedWrite, old: Reading | None) -> str:
     """Return what the write would change, as lines of text."""
     spec, instance, value, given = write
@@ -74,14 +94,18 @@ def describe(controller: Controller, write: CheckedWrite, old: Reading | None) -
     if given is not None and given.unit is not given.scale:
         after = f"{given.value:.7g} {given.unit}, which is {after} on the wire"
         before += "" if old is None else f", which is {old.to(given.unit).value:.6g} {given.unit}"
-    eeprom = "yes: the value survives a power cut, and each write wears the EEPROM"
+    eeprom = "no"
+    if spec.persistent:
+        eeprom = "yes: the value survives a power cut, and each write wears the EEPROM"
+        if spec.name != NON_VOLATILE_SAVE and (warning := lost_at_power_off(controller)):
+            eeprom = f"no: {warning}"
     return "\n".join(
         [
             f"{spec.name} ({spec.number}) of {controller.name}, instance {instance}",
             f"  old     {before}",
             f"  new     {after}",
             f"  range   {_range(controller, write, suffix)}",
-            f"  EEPROM  {eeprom if spec.persistent else 'no'}",
+            f"  EEPROM  {eeprom}",
         ]
     )
 
