@@ -10,7 +10,7 @@ import struct
 import sys
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,64 @@ def test_moved_adapter_is_opened_under_its_new_name(
         ):
             transport.open()
         assert not transport.is_open
+
+
+def replug_after_opening(
+    transport: SerialTransport, monkeypatch: pytest.MonkeyPatch, replug: Callable[[], None]
+) -> None:
+    """Call `replug` when the device of `transport` has just been opened."""
+    opening = transport._open_device
+
+    def open_device(device: str) -> serial.Serial:
+        port = opening(device)
+        replug()
+        return port
+
+    monkeypatch.setattr(transport, "_open_device", open_device)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device names do not change")
+def test_another_adapter_behind_the_name_after_the_first_opening_is_not_taken_for_it(
+    bus: SimulatedBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SimulatedBus([1]) as other:
+        listed = [PortEntry(bus.port, "MINE"), PortEntry(other.port, "ANOTHER")]
+        monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
+        link = tmp_path / "line"
+        link.symlink_to(bus.port)
+
+        def replug() -> None:
+            listed.clear()
+            link.unlink()
+            link.symlink_to(other.port)
+
+        transport = SerialTransport(str(link))
+        replug_after_opening(transport, monkeypatch, replug)
+        with pytest.raises(WatlowConnectionError, match="was plugged out or in while"):
+            transport.open()
+        assert not transport.is_open
+        assert not transport.has_adapter
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device names do not change")
+def test_another_adapter_that_gets_the_name_before_a_later_opening_is_not_used(
+    bus: SimulatedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [PortEntry(bus.port, "MINE")]
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
+    transport = SerialTransport(bus.port)
+    transport.open()
+    transport.close()
+
+    def replug() -> None:
+        listed[:] = [PortEntry(bus.port, "ANOTHER")]
+
+    replug_after_opening(transport, monkeypatch, replug)
+    with pytest.raises(WatlowConnectionError, match="was plugged out or in while"):
+        transport.open()
+    assert not transport.is_open
+    with pytest.raises(WatlowPortNotFoundError, match="serial number MINE, is not connected"):
+        transport.open()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device names do not change")

@@ -39,7 +39,15 @@ from watlowlib.errors import (
 )
 from watlowlib.transport.settings import SerialSettings
 from watlowlib.transport.urls import tcp_hint
-from watlowlib.transport.usb import Adapter, Entry, adapter_at, current_name, find_device, resolved
+from watlowlib.transport.usb import (
+    Adapter,
+    Entry,
+    adapter_at,
+    current_name,
+    find_device,
+    has_name,
+    resolved,
+)
 
 try:
     from termios import error as TermiosError  # noqa: N812 - it is no OSError
@@ -120,11 +128,8 @@ class SerialTransport(OneProcess):
             # Many drivers, and all ptys, have no such mode.
             with contextlib.suppress(OSError, ValueError, NotImplementedError):
                 self._serial.set_low_latency_mode(True)
-        if not self._adapter_checked:
-            # If the ports cannot be listed, the next opening tries again.
-            with contextlib.suppress(WatlowConnectionError):
-                self._adapter = adapter_at(resolved(self._port), _entries_for(self._port))
-                self._adapter_checked = True
+        if self._adapter is not None or not self._adapter_checked:
+            self._check_adapter(device)
 
     @property
     def has_adapter(self) -> bool:
@@ -154,6 +159,25 @@ class SerialTransport(OneProcess):
         if device != resolved(self._port):
             log.warning("the adapter of port %s is at %s now", self._port, device)
         return device
+
+    def _check_adapter(self, device: str) -> None:
+        """Store which adapter was opened, or check that it is still the same one.
+
+        While a port is open, Linux gives its name to no other adapter: the list shows what was
+        opened. Raises a `WatlowConnectionError` if another one is there, or none.
+        """
+        name = resolved(device)
+        try:
+            adapter = adapter_at(name, _entries_for(self._port))
+        except WatlowConnectionError:
+            if self._adapter is None:
+                return  # the next opening tries again
+            self.close()
+            raise
+        gone = self._direct and self._fd is not None and not has_name(self._fd, name)
+        if gone or self._adapter not in (None, adapter):
+            raise self._lost(OSError(f"{name} was plugged out or in while it was being opened"))
+        self._adapter, self._adapter_checked = adapter, True
 
     def _open_device(self, device: str) -> serial.Serial:
         settings = self.settings

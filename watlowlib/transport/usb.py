@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 
@@ -39,6 +40,14 @@ def resolved(name: str) -> str:
         return os.path.realpath(name)
     except OSError:
         return name
+
+
+def has_name(fd: int, name: str) -> bool:
+    """Whether the device that is open as `fd` has this name now."""
+    try:
+        return Path(name).stat().st_rdev == os.fstat(fd).st_rdev
+    except OSError:
+        return False
 
 
 def adapter_at(device: str, entries: Iterable[Entry]) -> Adapter | None:
