@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -157,6 +159,40 @@ def test_wide_has_a_row_for_each_tick(tmp_path: Path, target: str) -> None:
     assert [datetime.fromisoformat(str(each)) for each in times] == [
         START + timedelta(hours=n) for n in range(3)
     ]
+
+
+@pytest.mark.parametrize("target", [*FORMATS, "xlsx"])
+def test_a_wide_file_has_the_units_of_its_columns(tmp_path: Path, target: str) -> None:
+    pytest.importorskip("xlsxwriter")
+    path, new = tmp_path / "run.sqlite", tmp_path / f"wide.{target}"
+    record_into(path)
+    store(path, [FIRST, replace(FIRST, parameter="heat_power", unit=None)])
+    export(path, new, wide=True)
+    expected = [("oven_top process_value", "°F")]
+    assert units_of(new) == expected
+    export(path, new, overwrite=True)
+    assert units_of(new) == []
+
+
+def units_of(path: Path) -> list[tuple[str, str]]:
+    """Return the units in a wide file."""
+    if path.suffix == ".sqlite":
+        with closing(sqlite3.connect(path)) as database:
+            if not list(database.execute("SELECT * FROM sqlite_master WHERE name = 'units'")):
+                return []
+            return list(database.execute("SELECT name, unit FROM units"))
+    if path.suffix == ".parquet":
+        metadata = pytest.importorskip("pyarrow.parquet").read_metadata(path).metadata
+        return list(json.loads(metadata.get(b"watlowlib.units", b"{}")).items())
+    if path.suffix == ".xlsx":
+        book = pytest.importorskip("openpyxl").load_workbook(path)
+        if "units" not in book.sheetnames:
+            return []
+        head, *rows = book["units"].values
+        assert head == ("name", "unit")
+        return rows
+    meta = json.loads(Path(f"{path}.meta.json").read_text("utf-8"))
+    return list(meta.get("units", {}).items())
 
 
 def test_an_existing_file_is_replaced_only_on_request(tmp_path: Path) -> None:

@@ -46,8 +46,11 @@ from watlowlib.sinks.xlsx import XlsxSink
 log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 10_000
+UNITS = b"watlowlib.units"
+"""The key of the units of the columns in the metadata of a wide Parquet file, as JSON."""
 
 Recordings = list[dict[str, Any]]
+Units = dict[str, str]
 Report = Callable[[int], object]
 
 
@@ -71,8 +74,11 @@ def export(
     Sources are written one after the other, in the order of their first rows. Where their times
     overlap, the rows are not sorted: their order is that of `read_samples`. The file also has the
     `metadata` of all sources: beside it (.csv, .jsonl), on a sheet `recordings` (.xlsx), or in it.
-    Metadata that cannot be read is a warning. Events of the sources are where a sink of the format
-    stores them, or on a sheet `events` (.xlsx): those of `device` and those about no device.
+    Metadata that cannot be read is a warning. With `wide` the units of the columns are beside it:
+    `units` in the same JSON file, a table or sheet `units`, or the key `watlowlib.units`.
+
+    Events of the sources are where a sink of the format stores them, or on a sheet `events`
+    (.xlsx): those of `device` and those about no device.
 
     Args:
         sources: What `read_samples` takes, one or several.
@@ -160,13 +166,14 @@ def _check_output(path: Path, stored: StoredSamples, overwrite: bool) -> None:
 
 
 def _write_rows(
-    make: Callable[[Path, bool], Any], store: Callable[[Any, Recordings], None]
+    make: Callable[[Path, bool], Any], store: Callable[[Any, Recordings, Units], None]
 ) -> Callable[..., int]:
     """Return a function that writes a file.
 
     Args:
         make: Returns the sink for the rows.
-        store: Stores what is known about the recordings, after the last row.
+        store: Stores what is known about the recordings and the units of the columns of a wide
+            file, after the last row.
     """
 
     def write(
@@ -177,8 +184,13 @@ def _write_rows(
         spreadsheet_safe: bool,
         report: Report,
     ) -> int:
-        rows = 0
-        batches = _batches(_wide_rows(stored) if wide else _long_rows(stored))
+        rows, units = 0, {}
+        if wide:
+            frame = stored.wide()
+            units, found = frame.attrs["units"], _wide_rows(frame)
+        else:
+            found = _long_rows(stored)
+        batches = _batches(found)
         with make(path, spreadsheet_safe) as sink:
             for batch in batches:
                 sink.write_many(batch)
@@ -186,22 +198,30 @@ def _write_rows(
                 report(rows)
             if events:
                 sink.write_events(events)
-            if recordings := _recordings(stored):
-                store(sink, recordings)
+            if (recordings := _recordings(stored)) or units:
+                store(sink, recordings, units)
         return rows
 
     return write
 
 
-def _store_beside(sink: FileSink, recordings: Recordings) -> None:
-    write_recordings(sink.path, recordings)
+def _store_beside(sink: FileSink, recordings: Recordings, units: Units) -> None:
+    write_recordings(sink.path, recordings, units)
 
 
-def _store_in_table(sink: FileSink, recordings: Recordings) -> None:
+def _store_in_sheets(sink: XlsxSink, recordings: Recordings, units: Units) -> None:
+    sink.write_units(units)
+    sink.write_recordings(recordings)
+
+
+def _store_in_table(sink: FileSink, recordings: Recordings, units: Units) -> None:
     with closing(connect(sink.path, 0.0)) as database, transaction(database):
         database.execute(CREATE_RECORDINGS)
         for each in recordings:
             insert_recording(database, "samples", each)
+        if units:
+            database.execute("CREATE TABLE units (name TEXT PRIMARY KEY, unit TEXT)")
+            database.executemany("INSERT INTO units VALUES (?, ?)", units.items())
 
 
 def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -216,8 +236,8 @@ def _long_rows(stored: StoredSamples) -> Iterator[dict[str, Any]]:
         yield {name: row.get(name) for name in names}
 
 
-def _wide_rows(stored: StoredSamples) -> Iterator[dict[str, Any]]:
-    frame = stored.wide().reset_index()
+def _wide_rows(frame: Any) -> Iterator[dict[str, Any]]:
+    frame = frame.reset_index()
     for start in range(0, len(frame), ROWS_AT_ONCE):
         part = frame.iloc[start : start + ROWS_AT_ONCE].astype(object)
         yield from part.where(part.notna(), None).to_dict("records")
@@ -235,8 +255,11 @@ def _write_parquet(
     del events, spreadsheet_safe
     pa, parquet = arrow(), import_optional("pyarrow.parquet")
     tables: Iterator[Any]
+    units: Units = {}
     if wide:
-        whole = pa.Table.from_pandas(stored.wide().reset_index(), preserve_index=False)
+        frame = stored.wide()
+        units = frame.attrs["units"]
+        whole = pa.Table.from_pandas(frame.reset_index(), preserve_index=False)
         schema, tables = whole.schema.remove_metadata(), iter([whole.replace_schema_metadata()])
     else:
         names = stored.column_names()
@@ -253,6 +276,8 @@ def _write_parquet(
             report(rows)
         if recordings := _recordings(stored):
             writer.add_key_value_metadata({RECORDINGS: json.dumps(recordings).encode()})
+        if units:
+            writer.add_key_value_metadata({UNITS: json.dumps(units).encode()})
     return rows
 
 
@@ -271,7 +296,7 @@ WRITERS: dict[str, Callable[..., int]] = {
     ".sqlite3": _write_sqlite,
     ".db": _write_sqlite,
     ".parquet": _write_parquet,
-    ".xlsx": _write_rows(lambda path, safe: XlsxSink(path), XlsxSink.write_recordings),
+    ".xlsx": _write_rows(lambda path, safe: XlsxSink(path), _store_in_sheets),
 }
 """The function that writes a file by its extension."""
 

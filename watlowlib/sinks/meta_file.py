@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,18 @@ def add_recording(path: Path, info: RecordingInfo) -> None:
     write_recordings(path, [*recordings, info.as_dict()])
 
 
-def write_recordings(path: Path, recordings: Sequence[dict[str, Any]]) -> None:
+def write_recordings(
+    path: Path, recordings: Sequence[dict[str, Any]], units: Mapping[str, str] | None = None
+) -> None:
     """Write the metadata of `path`, or replace it; atomically.
+
+    `units` has the units of the columns of a wide file.
 
     Raises:
         OSError: The file cannot be written.
     """
-    text = json.dumps({KEY: recordings}, indent=2, ensure_ascii=False)
+    known = {KEY: recordings, "units": units} if units else {KEY: recordings}
+    text = json.dumps(known, indent=2, ensure_ascii=False)
     write_atomically(meta_path(path), text + "\n")
 
 

@@ -91,6 +91,13 @@ class XlsxSink(FileSink):
         for cells in zip(*columns):
             self._write(cells)
 
+    def write_units(self, units: Mapping[str, str]) -> None:
+        """Write the units of the columns, after all rows."""
+        if units:
+            self._begin_sheet("units", {"name": list(units), "unit": list(units.values())})
+            for row in units.items():
+                self._write(row)
+
     def write_recordings(self, recordings: Sequence[Mapping[str, Any]]) -> None:
         """Write what is known about the recordings, after all rows."""
         rows = [
