@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager, redirect_stderr
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import click
 import pytest
 import serial
 
@@ -336,6 +337,19 @@ def test_simulate_serves_other_programs(words: list[str], tmp_path: Path) -> Non
         screen.press_ctrl_c()
         assert screen.end() == INTERRUPTED
     assert "Traceback" not in screen.shown
+
+
+def test_the_nearest_options_are_a_sentence_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unknown(*arguments: object) -> None:
+        # The form of some versions of click.
+        raise click.UsageError("No such option '--unti'. (Did you mean '--unit'?)")
+
+    monkeypatch.setattr("watlowlib.cli.main.COMMAND.invoke", unknown)
+    assert main(["read"]) == 2
+    error = "watlowlib: no such option '--unti'. Did you mean '--unit'? 'watlowlib --help'"
+    assert capsys.readouterr().err.startswith(error)
 
 
 def test_simulate_prints_the_ports_of_a_rig_as_one_json_object(

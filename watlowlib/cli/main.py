@@ -136,6 +136,8 @@ def _advice(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split()).removesuffix(".")
     if "unexpected extra argument" in message:
         message += "; a list has commas, such as --address 1-3,5"
+    if message.endswith("?)"):  # click's "No such option '--x'. (Did you mean '--y'?)"
+        message = message[:-1].replace(" (Did you mean", " Did you mean")
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context else NAME
     joint = "" if message.endswith("?") else ";"
