@@ -2,8 +2,8 @@
 
 pyserial's timeouts are set once, when the port is opened: changing them between a write and a
 read reconfigures the port and can lose the reply. If the port has a file descriptor, `read`
-waits with `select` until the exact deadline; otherwise pyserial waits in slices of `SLICE_S`.
-The bytes of a serial device are read and written without pyserial, whose own calls of `select`
+waits for it until the exact deadline; otherwise pyserial waits in slices of `SLICE_S`. The bytes
+of a serial device are moved without pyserial (see `descriptors.py`), whose own calls of `select`
 take as long as the rest of a read. Its other classes (`socket://`, `spy://`) move their own bytes.
 
 On Linux a port that is opened again is found by its adapter's USB serial number, because its
@@ -18,7 +18,6 @@ import errno
 import io
 import logging
 import os
-import select
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -37,6 +36,7 @@ from watlowlib.errors import (
     WatlowPortPermissionError,
     WatlowTimeoutError,
 )
+from watlowlib.transport.descriptors import CHUNK, Wait, is_ready_by, read_some, waiter, write_some
 from watlowlib.transport.settings import SerialSettings
 from watlowlib.transport.urls import tcp_hint
 from watlowlib.transport.usb import (
@@ -57,13 +57,10 @@ except ImportError:  # Windows
 log = logging.getLogger(__name__)
 
 SLICE_S = 0.01
-"""How long pyserial waits at a time if the port has no file descriptor for `select`."""
+"""How long pyserial waits at a time if the port has no file descriptor."""
 
 WRITE_TIMEOUT_S = 1.0
 """How long a write may block (a stuck driver, a full network buffer)."""
-
-CHUNK = 256
-"""How many bytes are read at a time: most replies are shorter, and a larger buffer costs more."""
 
 SERVER_URLS = ("socket://", "rfc2217://")
 """How the URLs of serial device servers begin."""
@@ -78,6 +75,7 @@ class SerialTransport(OneProcess):
         self.settings = settings or SerialSettings()
         self._serial: serial.Serial | None = None
         self._fd: int | None = None
+        self._wait: Wait | None = None
         self._direct = False
         self._using = threading.Lock()
         """Held while the descriptor is used or closed: after `close` its number may belong to a
@@ -108,9 +106,9 @@ class SerialTransport(OneProcess):
             self._serial = self._open_device(device)
             self._fd = _descriptor(self._serial)
             self._direct = self._fd is not None and type(self._serial) is serial.Serial
-            if self._fd is not None:
-                # `read` waits with select; pyserial only returns the bytes already received.
-                self._serial.timeout = 0
+            self._wait = None if self._fd is None else waiter(self._fd)
+            if self._wait is not None:
+                self._serial.timeout = 0  # pyserial only returns the bytes already received
         except (ValueError, TypeError, TermiosError) as error:
             self.close()
             if isinstance(error, TermiosError) and error.args[:1] == (errno.EIO,):
@@ -218,9 +216,11 @@ class SerialTransport(OneProcess):
             sent = 0
             if self._direct:
                 with self._using:
-                    sent = _write_some(self._fd, data)
-            if sent < len(data):  # pyserial waits until the driver accepts the rest
-                port.write(data[sent:])
+                    sent = write_some(self._fd, data)
+                if sent < len(data):
+                    self._write_rest(data[sent:])
+            else:
+                port.write(data)
         except serial.SerialTimeoutException as error:
             raise WatlowTimeoutError(
                 f"the port did not accept {len(data)} bytes within {WRITE_TIMEOUT_S:g} s",
@@ -230,21 +230,32 @@ class SerialTransport(OneProcess):
             # TypeError: another thread closed the port during a write.
             raise self._lost(error) from error
 
+    def _write_rest(self, data: bytes) -> None:
+        """Send what the driver did not accept at once."""
+        deadline = Deadline.after(WRITE_TIMEOUT_S)
+        wait = waiter(self._fd, to_write=True)  # type: ignore[arg-type] # None raises a TypeError
+        while is_ready_by(deadline, wait):
+            with self._using:
+                data = data[write_some(self._fd, data) :]
+            if not data:
+                return
+        raise serial.SerialTimeoutException
+
     def read(self, deadline: Deadline) -> bytes:
         """Return what arrives by the deadline, as soon as there is anything."""
         port = self._require_open()
         try:
-            if self._fd is None:
+            if self._wait is None:
                 return _read_in_slices(port, deadline)
-            while select.select((self._fd,), (), (), deadline.left_s())[0]:
+            while is_ready_by(deadline, self._wait):
                 with self._using:
-                    data = _read_some(self._fd) if self._direct else port.read(CHUNK)
+                    data = read_some(self._fd) if self._direct else port.read(CHUNK)
                 if data or deadline.passed():
                     return data
             return b""
         except (OSError, TypeError, ValueError) as error:
-            # TypeError: another thread closed the port during a read. ValueError: a
-            # descriptor above 1023, which select does not support.
+            # TypeError: another thread closed the port during a read. ValueError: a descriptor
+            # above 1023, which `select` does not support.
             raise self._lost(error) from error
 
     def _require_open(self) -> serial.Serial:
@@ -265,14 +276,6 @@ class SerialTransport(OneProcess):
         )
 
 
-def _write_some(fd: int | None, data: bytes) -> int:
-    """Write what the driver accepts at once; return the number of bytes."""
-    try:
-        return os.write(fd, data)  # type: ignore[arg-type] # None raises a TypeError
-    except BlockingIOError:
-        return 0
-
-
 def _read_in_slices(port: serial.Serial, deadline: Deadline) -> bytes:
     """Return what arrives by the deadline at a port without a file descriptor."""
     while not deadline.passed():
@@ -280,21 +283,6 @@ def _read_in_slices(port: serial.Serial, deadline: Deadline) -> bytes:
             return bytes(data)
     waiting = port.in_waiting
     return port.read(waiting) if waiting else b""
-
-
-def _read_some(fd: int | None) -> bytes:
-    """Return the bytes of a device that is ready; none if the driver says to try again.
-
-    Raises:
-        OSError: It is ready without any: the device was removed, or another program reads it.
-    """
-    try:
-        data = os.read(fd, CHUNK)  # type: ignore[arg-type] # None raises a TypeError
-    except BlockingIOError:
-        return b""
-    if not data:
-        raise OSError("it is ready, but has no data (removed, or read by another program too?)")
-    return data
 
 
 def _entries_for(port: str) -> list[Entry]:

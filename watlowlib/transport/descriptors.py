@@ -1,0 +1,77 @@
+"""Waits for the bytes of a file descriptor, and moves them, in limited time.
+
+A poll object waits in half the time of `select.select`, and also for descriptors above 1023. On
+macOS it does not know terminals: there and where it does not exist, `select` waits.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+from watlowlib._internal.clock import Deadline
+
+CHUNK = 256
+"""How many bytes are read at a time: most replies are shorter, and a larger buffer costs more."""
+
+MILLISECOND_S = 0.001
+
+HAS_POLL = hasattr(select, "poll") and sys.platform != "darwin"
+
+Wait: TypeAlias = Callable[[int], object]
+"""Waits at most this many milliseconds; returns whether the descriptor is ready, or has failed."""
+
+
+def waiter(fd: int, *, to_write: bool = False) -> Wait:
+    """Return a function that waits until `fd` can be read, or written."""
+    if HAS_POLL:
+        poller = select.poll()
+        poller.register(fd, select.POLLOUT if to_write else select.POLLIN)
+        return poller.poll
+    if to_write:
+        return lambda ms: select.select((), (fd,), (), ms / 1e3)[1]
+    return lambda ms: select.select((fd,), (), (), ms / 1e3)[0]
+
+
+def is_ready_by(deadline: Deadline, wait: Wait) -> bool:
+    """Wait until a descriptor is ready, or until exactly the deadline; return whether it is."""
+    while True:
+        left_s = deadline.left_s()
+        if wait(int(left_s * 1e3)):
+            return True
+        if left_s <= 0.0:
+            return False
+        if left_s < MILLISECOND_S:
+            time.sleep(left_s)  # the wait has whole milliseconds
+
+
+def read_some(fd: int | None) -> bytes:
+    """Return the bytes of a device that is ready; none if the driver says to try again.
+
+    Raises:
+        TypeError: `fd` is None.
+        OSError: It is ready without any: the device was removed, or another program reads it.
+    """
+    try:
+        data = os.read(fd, CHUNK)  # type: ignore[arg-type] # None raises a TypeError
+    except BlockingIOError:
+        return b""
+    if not data:
+        raise OSError("it is ready, but has no data (removed, or read by another program too?)")
+    return data
+
+
+def write_some(fd: int | None, data: bytes) -> int:
+    """Write what the driver accepts at once; return the number of bytes.
+
+    Raises:
+        TypeError: `fd` is None.
+    """
+    try:
+        return os.write(fd, data)  # type: ignore[arg-type] # None raises a TypeError
+    except BlockingIOError:
+        return 0
