@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from watlowlib.errors import (
 )
 from watlowlib.model import ProtocolKind
 from watlowlib.simulator import SimulatedBus
+from watlowlib.transport import descriptors
 from watlowlib.transport.serial_port import SerialTransport, _open_error, _permission_hint
 from watlowlib.transport.settings import SerialSettings
 
@@ -380,8 +382,62 @@ def test_the_descriptor_stays_open_while_another_thread_uses_it(
     assert not os.isatty(used)
 
 
+@pytest.fixture(params=["poll", "select", "descriptor above 1023"])
+def transport(
+    pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[SerialTransport]:
+    """An open port, once for each way to wait for its descriptor."""
+    transport = SerialTransport(pty[1])
+    if request.param == "select":  # as on macOS
+        monkeypatch.setattr(descriptors, "HAS_POLL", False)
+    elif request.param != "poll":
+        open_above_1023(pty[1], monkeypatch)
+    transport.open()
+    yield transport
+    transport.close()
+
+
+def open_above_1023(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next opening of `port` use a descriptor that `select` does not support."""
+    import fcntl
+    import resource
+
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most <= 1024:
+        pytest.skip("this user may not have so many descriptors")
+    if 0 <= least <= 1024:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1025, most))
+    original = os.open
+
+    def open_above(path: str, *arguments: Any, **options: Any) -> int:
+        fd = original(path, *arguments, **options)
+        if path != port:
+            return fd
+        try:
+            return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 1024)
+        finally:
+            os.close(fd)
+
+    monkeypatch.setattr(os, "open", open_above)
+
+
+def test_every_way_to_wait_for_a_port_gives_the_bytes_and_keeps_the_deadline(
+    pty: tuple[int, str], transport: SerialTransport
+) -> None:
+    assert transport.read(Deadline(0.0)) == b""
+    deadline = Deadline.after(0.0125)
+    assert transport.read(deadline) == b""
+    assert deadline.passed()
+    os.write(pty[0], b"late")
+    assert transport.read(Deadline.after(10.0)) == b"late"
+    os.write(pty[0], b"stale")
+    assert transport.read(Deadline(0.0)) == b"stale"
+    transport.write(b"request")
+    assert os.read(pty[0], 100) == b"request"
+
+
 def test_a_part_of_a_write_that_the_driver_refuses_is_sent_later(
-    pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+    pty: tuple[int, str], transport: SerialTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, accepted = os.write, [0, 3]
 
@@ -391,16 +447,45 @@ def test_a_part_of_a_write_that_the_driver_refuses_is_sent_later(
             raise BlockingIOError(errno.EAGAIN, "not now")
         return write(fd, data[:size])
 
-    transport = SerialTransport(pty[1])
-    transport.open()
     monkeypatch.setattr(os, "write", write_little)
     transport.write(b"request")
-    transport.close()
     assert accepted == []
     received = b""
     while len(received) < len(b"request"):  # each part may arrive alone
         received += os.read(pty[0], 100)
     assert received == b"request"
+
+
+def test_a_port_that_is_closed_while_the_rest_of_a_write_waits_is_lost(
+    pty: tuple[int, str], transport: SerialTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, used = os.write, transport._fd
+
+    def refuse(fd: int, data: bytes) -> int:
+        if fd != used:
+            return write(fd, data)
+        if closer.ident is None:
+            closer.start()
+        raise BlockingIOError(errno.EAGAIN, "not now")
+
+    closer = threading.Thread(target=transport.close)
+    monkeypatch.setattr(os, "write", refuse)
+    with pytest.raises(WatlowConnectionError, match="the port was lost"):
+        transport.write(b"request")
+    closer.join(10.0)
+    assert not transport.is_open
+
+
+def test_a_wait_in_whole_milliseconds_ends_exactly_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The silence between Modbus frames is 1.75 ms."""
+    left_s, waited = [0.00175, 0.0007, 0.0], list[float]()
+    deadline = Deadline(0.0)
+    monkeypatch.setattr(Deadline, "left_s", lambda self: left_s.pop(0))
+    monkeypatch.setattr(time, "sleep", lambda seconds: waited.append(seconds))
+    assert not descriptors.is_ready_by(deadline, lambda ms: waited.append(ms))
+    assert waited == [1, 0, 0.0007, 0]
 
 
 def test_the_spy_of_pyserial_shows_all_bytes(
