@@ -7,7 +7,8 @@ Each port is time_poll alone, two parameters of each controller, then all togeth
 alternate, so that disturbances affect both. A fleet cannot be faster than its slowest port:
 the parallel efficiency is the slowest port's time alone divided by the fleet's time. Both are
 medians. The processor time is that of this process, for one sample through `WatlowManager.poll`
-and through a whole recording into memory.
+and through a recording into memory. A first recording of one tick reads the identities of the
+controllers, which are no samples.
 
     python benchmarks/fleet.py [PORTS ...]      1, 4 and 16 if none are given
 """
@@ -65,10 +66,10 @@ def alternate(
 
 def measure_recording(manager: WatlowManager, seconds: float) -> tuple[float, str]:
     """Return the processor seconds per row of a recording, and a text with its counts."""
+    record = partial(manager.record_to_sink, parameters=PARAMETERS, rate_hz=RECORD_HZ)
+    record(duration=1 / RECORD_HZ, sink=InMemorySink())
     cpu_s = time.process_time()
-    summary = manager.record_to_sink(
-        parameters=PARAMETERS, rate_hz=RECORD_HZ, duration=seconds, sink=InMemorySink()
-    )
+    summary = record(duration=seconds, sink=InMemorySink())
     counts = f"{summary.rows} rows, {summary.gaps} gaps, {summary.ticks_skipped} skipped"
     return (time.process_time() - cpu_s) / summary.rows, counts
 

@@ -8,8 +8,9 @@ one port's exchanges.
 The contestants poll the same ports in turn, so that disturbances affect all. Bare threads are a
 ThreadPoolExecutor with one task for each port, which writes a request, waits with `select`, reads
 as many bytes as the reply has, and checks nothing. `poll` is `WatlowManager.poll`; `tick` is what
-a recording does for each tick, with its switch interval. The processor time is that of this
-process.
+a recording does for each tick, with its switch interval. `tick on one core` is the same while all
+threads of this process may run on one core only, as with `taskset` (Linux). The processor time is
+that of this process.
 
     python benchmarks/in_step.py [PORTS ...]      1, 4, 16 and 64 if none are given
 """
@@ -24,8 +25,9 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
 from statistics import median
 from threading import Event
 
@@ -104,6 +106,22 @@ def bare_threads(ports: list[str], stack: ExitStack) -> Callable[[], object]:
     return lambda: list(pool.map(exchange, lines))
 
 
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Let all threads of this process run on one core within a `with` block."""
+    cores = os.sched_getaffinity(0)
+    try:
+        set_cores({max(cores)})
+        yield
+    finally:
+        set_cores(cores)
+
+
+def set_cores(cores: set[int]) -> None:
+    for thread in Path("/proc/self/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
+
+
 def measure(ports: int) -> tuple[list[tuple[str, ...]], dict[str, float]]:
     """Return the rows of the table, and the share of the wire's limit of each contestant."""
     with ExitStack() as stack:
@@ -120,7 +138,13 @@ def measure(ports: int) -> tuple[list[tuple[str, ...]], dict[str, float]]:
             with lowered(SWITCH_INTERVAL_S):
                 tick.read_within(Event(), None)
 
+        def read_on_one_core() -> None:
+            with on_one_core():
+                read_tick()
+
         contestants["tick"] = read_tick
+        if hasattr(os, "sched_setaffinity"):
+            contestants["tick on one core"] = read_on_one_core
         times_s: dict[str, list[float]] = {name: [] for name in contestants}
         cpus_s: dict[str, list[float]] = {name: [] for name in contestants}
         for turn in range(ROUNDS + 1):
@@ -178,7 +202,7 @@ def main() -> None:
     )
     for ports, (_, shares) in results.items():
         target = min(0.9, 0.96 * shares["bare threads"]) if ports <= 16 else 0.75
-        for name in ("poll", "tick"):
+        for name in list(shares)[1:]:
             print_ratios(
                 (f"{ports} ports, {name}, of the wire's limit", shares[name], ">=", target)
             )
