@@ -57,7 +57,7 @@ except ImportError:  # Windows
 log = logging.getLogger(__name__)
 
 SLICE_S = 0.01
-"""How long pyserial waits at a time if the port has no file descriptor."""
+"""How long a wait lasts at a time if the port has no file descriptor, or accepts no bytes."""
 
 WRITE_TIMEOUT_S = 1.0
 """How long a write may block (a stuck driver, a full network buffer)."""
@@ -213,7 +213,6 @@ class SerialTransport(OneProcess):
         """Send all of `data`; the driver must accept it within `WRITE_TIMEOUT_S`."""
         port = self._require_open()
         try:
-            sent = 0
             if self._direct:
                 with self._using:
                     sent = write_some(self._fd, data)
@@ -234,12 +233,12 @@ class SerialTransport(OneProcess):
         """Send what the driver did not accept at once."""
         deadline = Deadline.after(WRITE_TIMEOUT_S)
         wait = waiter(self._fd, to_write=True)  # type: ignore[arg-type] # None raises a TypeError
-        while is_ready_by(deadline, wait):
+        while data and not deadline.passed():
+            wait(int(SLICE_S * 1e3))  # a pty does not report each time that it has room again
             with self._using:
                 data = data[write_some(self._fd, data) :]
-            if not data:
-                return
-        raise serial.SerialTimeoutException
+        if data:
+            raise serial.SerialTimeoutException
 
     def read(self, deadline: Deadline) -> bytes:
         """Return what arrives by the deadline, as soon as there is anything."""
