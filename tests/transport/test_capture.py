@@ -165,8 +165,8 @@ def test_lines_that_a_full_disk_refuses_are_counted_once_there_is_room(
     lines = list(read_capture(file, messages.append))
     # "start" was refused.
     assert [(line.what, line.fields.get("count")) for line in lines] == [
+        ("dropped", 1),  # in their place, not after what was captured later
         ("sent", None),
-        ("dropped", 1),
     ]
     assert len(messages) == 1
     assert "line 1 is damaged" in messages[0]
@@ -184,12 +184,22 @@ def test_a_failed_rotation_is_tried_again(
 
     with capturing(file, 100_000) as capture:
         monkeypatch.setattr(capture_file, "_opened", refuse)
-        for _ in range(600):
-            capture.add({"what": "sent", "port": "p", "raw": b"\x01"})
+        for _ in range(5):  # the file has room for four
+            capture.add({"what": "sent", "port": "p", "raw": bytes(4000)})
         assert failed.wait(PATIENCE_S)
         monkeypatch.setattr(capture_file, "_opened", opened)
-    assert whats(file)[-1] == "dropped"
+        capture.add({"what": "sent", "port": "p", "raw": b"\x01"})  # it has room for this one
+    assert whats(file) == ["start", *["sent"] * 4, "dropped", "sent"]
     assert "cannot be written now" in caplog.text
+
+
+def test_the_name_of_a_capture_may_become_another_file(file: Path) -> None:
+    """Its writer closes it, although the name leads elsewhere now."""
+    with capturing(file):
+        file.rename(file.with_name("moved.jsonl"))
+        file.symlink_to(file.with_name("moved.jsonl"))
+    with capturing(file.with_name("moved.jsonl")):  # it is no longer in use
+        pass
 
 
 WRITER = """

@@ -70,6 +70,7 @@ class CaptureFile(OneProcess):
         self._start_ns = time.monotonic_ns()
         self._events: deque[Event] = deque()
         self._dropped = 0
+        self._refused: list[Event] = []
         self._failing = self._torn = False
         self._counting = threading.Lock()
         self._stopped = threading.Event()
@@ -99,7 +100,7 @@ class CaptureFile(OneProcess):
         with _lock:
             self.users -= 1
             if not self.users:
-                del _files[_key(self.path)]
+                del _files[self.path]
                 self.close()
 
     def _drop(self, count: int) -> None:
@@ -119,7 +120,8 @@ class CaptureFile(OneProcess):
     def _write_queued(self) -> None:
         """Write the queued events, and after them how many were dropped because of them."""
         # An event is dropped only while the queue is full: those in it are older.
-        events = [self._events.popleft() for _ in range(len(self._events))]
+        queued = [self._events.popleft() for _ in range(len(self._events))]
+        events = self._refused + queued
         with self._counting:
             dropped, self._dropped = self._dropped, 0
         if dropped:
@@ -131,12 +133,12 @@ class CaptureFile(OneProcess):
                 self._write(b"".join(portion))
                 written += len(portion)
         except (OSError, WatlowConfigurationError) as error:
-            # The last event may be the count of those dropped before.
-            self._drop(len(events[written:]) + max(dropped - 1, 0))
+            self._refused = [_dropped_line(events[written:])]
             if not self._failing:
                 log.warning("capture %s cannot be written now: %s", self.path, error)
             self._failing = True
         else:
+            self._refused = []
             self._failing = self._failing and not events
 
     def _portions(self, events: list[Event]) -> Iterator[list[bytes]]:
@@ -175,6 +177,7 @@ class CaptureFile(OneProcess):
 
     def _rotate(self) -> None:
         """Begin a new file; the one before it stays, an older one does not."""
+        self._size = self.most_bytes  # if this fails, the next line tries it again
         self._file.close()  # Windows renames no open file
         with suppress(FileNotFoundError):
             self.path.replace(older_path(self.path))
@@ -191,6 +194,12 @@ class CaptureFile(OneProcess):
             raise
 
 
+def _dropped_line(events: list[Event]) -> Event:
+    """Return the line "dropped" in the place of `events`, which may have such lines."""
+    count = sum(each.fields.get("count", 1) for each in events)
+    return events[0]._replace(fields={"what": "dropped", "count": count})
+
+
 def older_path(path: Path) -> Path:
     """Return the file with what was captured before `path`."""
     return path.parent / f"{path.name}.1"
@@ -204,12 +213,13 @@ def open_capture(path: Path, most_bytes: int) -> CaptureFile:
             writes it, or this program does with another limit.
     """
     with _lock:
-        file = _files.get(_key(path))
+        path = Path(os.path.realpath(path))
+        file = _files.get(path)
         if file is None:
             try:
                 for each in (path, older_path(path)):
                     _check_contents(each)
-                file = _files[_key(path)] = CaptureFile(path.absolute(), most_bytes)
+                file = _files[path] = CaptureFile(path, most_bytes)
             except OSError as error:
                 raise WatlowConfigurationError(
                     f"capture={shown(str(path))} cannot be written: {error.strerror}; give a file "
@@ -225,11 +235,7 @@ def open_capture(path: Path, most_bytes: int) -> CaptureFile:
 
 
 _lock = threading.Lock()
-_files: dict[str, CaptureFile] = {}
-
-
-def _key(path: Path) -> str:
-    return os.path.realpath(path)
+_files: dict[Path, CaptureFile] = {}
 
 
 def _forget_all() -> None:
