@@ -13,13 +13,16 @@ from watlowlib.errors import (
     WatlowClosedError,
     WatlowConfigurationError,
     WatlowConnectionError,
+    WatlowTimeoutError,
     WatlowUnknownParameterError,
 )
 from watlowlib.registry.parameters import registry_of
 from watlowlib.simulator import SimulatedController, SimulatedSD
 from watlowlib.simulator.bus import Simulated
 from watlowlib.testing import BusWrite, TestBus
+from watlowlib.transport.capture_lines import read_capture
 
+READ_PV = "55ff0510000006e8010301040101e399"
 SD: dict[str, Any] = {"protocol": "modbus_rtu", "family": "sd"}
 
 
@@ -166,7 +169,7 @@ def test_writes_to_a_replaced_controller_and_the_new_one_count() -> None:
     [
         (("setpiont", 1.0), {}, "did you mean 'setpoint'"),
         (("setpoint", 99999.0), {}, "allowed is"),
-        (("setpoint",), {"address": 3}, "no controller has this address"),
+        (("setpoint",), {"address": 3}, "no controller has this address; there is 1"),
         (("setpoint", 80.0), {"instance": 2}, "setpoint has 1 to 1 on this controller"),
         (("setpoint",), {"times": -1}, "give 0 or a whole number above"),
         (("process_value",), {"times": 0}, None),
@@ -187,6 +190,7 @@ def test_an_expectation_that_cannot_be_is_refused(
     ("options", "message"),
     [
         ({"speed": -1.0}, "speed=-1.0: give 0"),
+        ({"speed": "fast"}, "speed='fast': give 0"),
         ({"controllers": 3}, "controllers=3: give a list"),
         ({"controllers": "12"}, "controllers='12': give a list"),
         ({"faults": None}, "faults: a bus for tests has its own"),
@@ -198,7 +202,23 @@ def test_arguments_that_are_not_allowed(options: dict[str, object], message: str
         watlowlib.testing.bus(**options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+def test_a_late_reply_of_another_bus_is_not_expected(tmp_path: Path) -> None:
+    """The system gives a later line the name of the first, whose replies can no longer come."""
+    devices = set()
+    for number in range(3):
+        wire = tmp_path / f"{number}.jsonl"
+        with watlowlib.testing.bus() as bus:
+            bus.faults.drop(times=1)
+            with open_device(bus.port, retries=0, timeout_s=0.1, capture=wire) as ctl:
+                with pytest.raises(WatlowTimeoutError):
+                    ctl.read_pv()
+            devices.add(Path(bus.port).resolve())
+        requests = [line.data for line in read_capture(wire) if line.what == "sent"]
+        assert [data.hex() for data in requests] == [READ_PV]
+    assert len(devices) < 3
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf"), "5", None])
 def test_time_does_not_go_back_or_end(seconds: float) -> None:
     with pytest.raises(WatlowConfigurationError, match="advance by"):
         watlowlib.testing.bus().advance(seconds=seconds)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import re
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +290,56 @@ def test_lines_that_are_missing_are_a_difference(file: Path) -> None:
     replay.open()
     with pytest.raises(WatlowReplayError, match="line 2: 7 lines are missing"):
         replay.write(b"\x01")
+
+
+@pytest.mark.parametrize(
+    ("after", "message"),
+    [
+        ([], "wire.jsonl ends before the end of this reply"),
+        (
+            [{"what": "dropped", "count": 2}, {"what": "received", "raw": b"\x03"}],
+            "wire.jsonl, line 5: 2 lines are missing here",
+        ),
+        (
+            [{"what": "opened"}, {"what": "sent", "raw": b"\x01"}],
+            "the session before wire.jsonl, line 5 ends before the end of this reply",
+        ),
+    ],
+)
+def test_a_reply_that_was_not_captured_is_not_known(
+    after: list[dict[str, Any]], message: str, file: Path
+) -> None:
+    """Strict, it is no timeout; without strict it gets none of another request."""
+    capture = open_capture(file, CAPTURE_BYTES)
+    captured = [{"what": "sent", "raw": b"\x01"}, {"what": "received", "raw": b"\x02"}]
+    for fields in (*captured, captured[0], *after):
+        capture.add({"port": "p", **fields})
+    capture.leave()
+    replay = ReplayTransport(file)
+    replay.open()
+    replay.write(b"\x01")
+    assert replay.read(Deadline.after(PATIENCE_S)) == b"\x02"
+    assert replay.read(Deadline(0.0)) == b""  # nothing stale
+    replay.write(b"\x01")
+    with pytest.raises(WatlowReplayError, match=message):
+        replay.read(Deadline.after(PATIENCE_S))
+    replay = ReplayTransport(file, strict=False)
+    replay.open()
+    for _ in range(3):
+        replay.write(b"\x01")
+        assert replay.read(Deadline.after(PATIENCE_S)) == b"\x02"
+
+
+def test_no_other_transport_gets_the_id_of_one_whose_replies_may_be_late() -> None:
+    """Otherwise the session with it would begin with a request for the late reply."""
+    transport = ScriptedTransport(lambda data: [])
+    with open_device(transport, timeout_s=0.1, retries=0) as ctl:
+        with pytest.raises(WatlowTimeoutError):
+            ctl.read_pv()
+    kept = weakref.ref(transport)
+    del transport, ctl
+    gc.collect()
+    assert kept() is not None
 
 
 def test_one_of_several_ports_is_chosen(file: Path) -> None:

@@ -157,8 +157,11 @@ class Lease(NotCopied):
 _lock = threading.Lock()
 _ports: list[SharedPort] = []
 _abandoned: deque[Lease] = deque()
-_pending_replies: dict[tuple[str, ProtocolKind], PendingReplies[Any]] = {}
-"""The late replies that may still come on a closed port, by its key and protocol."""
+_pending_replies: dict[tuple[str, ProtocolKind], tuple[PendingReplies[Any], Transport]] = {}
+"""The late replies that may still come on a closed port, by its key and protocol.
+
+With its transport, because the key may be the id of it, which another one may get afterwards.
+"""
 
 
 def _forget_all() -> None:
@@ -235,7 +238,8 @@ def _find_or_add(
                         line.transport = CapturedTransport(
                             line.transport, capture, protocol, settings
                         )
-                    client.pending_replies.add_earlier(_pending_replies.pop((key, protocol), None))
+                    earlier, _ = _pending_replies.pop((key, protocol), (None, None))
+                    client.pending_replies.add_earlier(earlier)
                     shared = SharedPort(client, settings, protocol, capture)
                     _ports.append(shared)
                 _check_agreement(shared, settings, protocol, capture)
@@ -259,11 +263,19 @@ def _entries() -> list[Entry]:
 
 
 def _keep_pending_replies(shared: SharedPort) -> None:
-    for key in [key for key, replies in _pending_replies.items() if replies.expired]:
+    for key in [key for key, (replies, _) in _pending_replies.items() if replies.expired]:
         del _pending_replies[key]
     if not shared.client.pending_replies.expired:
-        name = _transport_key(shared.transport)
-        _pending_replies[name, shared.protocol] = shared.client.pending_replies
+        key = _transport_key(shared.transport), shared.protocol
+        _pending_replies[key] = shared.client.pending_replies, shared.transport
+
+
+def forget_pending_replies(port: str) -> None:
+    """Expect no late replies on a port that is not in use: a new line has its name now."""
+    name = port_key(port)
+    with _lock:
+        for key in [key for key in _pending_replies if key[0] == name]:
+            del _pending_replies[key]
 
 
 def _make_client(

@@ -23,6 +23,7 @@ from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind
 from watlowlib.protocol.modbus.frames import RtuFrame
+from watlowlib.protocol.port_pool import forget_pending_replies
 from watlowlib.protocol.stdbus.frames import (
     REPLY,
     REQUEST,
@@ -186,7 +187,10 @@ class SimulatedBus(ServerThread):
         for controller in self.controllers.values():
             if address_of(controller) == address:
                 return controller
-        raise WatlowConfigurationError(f"address={address!r}: no controller has this address")
+        present = ", ".join(str(address_of(each)) for each in self.controllers.values())
+        raise WatlowConfigurationError(
+            f"address={address!r}: no controller has this address; there is {present or 'none'}"
+        )
 
     def replug(self, *, elsewhere: bool = False) -> None:
         """Make the port again.
@@ -214,6 +218,7 @@ class SimulatedBus(ServerThread):
                 link=self._link,
             )
             self._tcp_number, self._device = self._endpoint.number, self._endpoint.device
+            forget_pending_replies(self._device)  # another bus may have had its name
 
     def _set_stalled(self, stalled: bool) -> None:
         self._stalled = stalled

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from watlowlib._internal.validation import as_int, shown
+from watlowlib._internal.validation import as_int, finite_or_none, shown
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.simulator.bus import Simulated, SimulatedBus, address_of
 from watlowlib.simulator.loop import MAX_CATCH_UP_S
@@ -22,11 +22,12 @@ class OvenClock:
     """A clock that `advance` moves, and that runs at `speed` times the real time."""
 
     def __init__(self, speed: float) -> None:
-        if not 0 <= speed < math.inf:
+        checked = finite_or_none(speed)
+        if checked is None or checked < 0:
             raise WatlowConfigurationError(
                 f"speed={shown(speed)}: give 0 for ovens that stand still, or a number above"
             )
-        self._speed = speed
+        self._speed = checked
         self._start_ns = time.monotonic_ns()
         self._advanced_ns = 0
 
@@ -100,9 +101,14 @@ class TestBus(SimulatedBus):
         """Let the ovens run for this time; the time of the program does not change.
 
         Raises:
-            WatlowConfigurationError: The time is negative or not finite.
+            WatlowConfigurationError: The time is negative, not finite or no number.
         """
-        left_s = hours * 3600.0 + minutes * 60.0 + seconds
+        left_s = 0.0
+        for given, unit_s in ((hours, 3600.0), (minutes, 60.0), (seconds, 1.0)):
+            number = finite_or_none(given)
+            if number is None:
+                raise WatlowConfigurationError(f"advance by {shown(given)}: give a number")
+            left_s += number * unit_s
         if not 0 <= left_s < math.inf:
             raise WatlowConfigurationError(f"advance by {left_s!r} s: give 0 or more")
         while left_s > 0:

@@ -137,6 +137,8 @@ class ReplayTransport(NotCopied):
             self._settling = True
         while self._settling and self._next_is("timeout"):
             self._events.popleft()
+        if not self._settling:
+            self._check_continues()
         if not self._events or (self._events[0].fields.get("stale") and not self._settling):
             return b""
         if self._next_is("failed", "read"):
@@ -144,6 +146,16 @@ class ReplayTransport(NotCopied):
         if self._next_is("received") or self._next_is("timeout"):
             return self._events.popleft().data
         return b""
+
+    def _check_continues(self) -> None:
+        """Raise an error where a strict capture was cut: what was received then is not known."""
+        if self._strict and not self._events:
+            self._differ(f"{self._name} ends before the end of this reply")
+        if self._next_is("dropped"):
+            self._missing(self._events[0])
+        if self._next_is("opened"):
+            place = self._events[0].place
+            self._differ(f"the session before {place} ends before the end of this reply")
 
     def _next_is(self, what: str, call: str | None = None) -> bool:
         if not self._events:
@@ -164,10 +176,7 @@ class ReplayTransport(NotCopied):
                 self._remaining -= 1
                 return line
             if line.what == "dropped":
-                self._differ(
-                    f"{line.place}: {line.fields.get('count')} lines are missing here, which were "
-                    "not written in time; replay with strict=False"
-                )
+                self._missing(line)
             if line.what == "failed" and line.fields.get("call") == "read":
                 self._fail(line)
         return self._differ(f"{self._name} ends before this request: sent {data.hex(' ')}")
@@ -182,6 +191,12 @@ class ReplayTransport(NotCopied):
             following = [_renumbered(each, line.data[:2], data[:2]) for each in following]
         self._events = deque(following)
         return line
+
+    def _missing(self, line: CaptureLine) -> NoReturn:
+        self._differ(
+            f"{line.place}: {line.fields.get('count')} lines are missing here, which were "
+            "not written in time; replay with strict=False"
+        )
 
     def _differ(self, difference: str) -> NoReturn:
         self._difference = difference
@@ -245,7 +260,10 @@ def _renumbered(line: CaptureLine, before: bytes, now: bytes) -> CaptureLine:
 def _by_request(
     lines: Iterable[CaptureLine], *, tcp: bool
 ) -> dict[bytes, deque[list[CaptureLine]]]:
-    """Return, for each request, what followed it each time; the request itself comes first."""
+    """Return, for each request, what followed it each time; the request itself comes first.
+
+    A request whose end was not captured is left out if there are others like it.
+    """
     answers: dict[bytes, deque[list[CaptureLine]]] = {}
     latest: list[CaptureLine] = []
     for line in lines:
@@ -254,4 +272,9 @@ def _by_request(
             answers.setdefault(_comparable(line.data, tcp=tcp), deque()).append(latest)
         elif line.what in ("received", "timeout") or line.fields.get("call") == "read":
             latest.append(line)
+        elif line.what == "dropped":
+            latest = []
+    for request, each in answers.items():
+        known = [lines for lines in each if len(lines) > 1 or lines[0].what == "failed"]
+        answers[request] = deque(known or each)
     return answers
