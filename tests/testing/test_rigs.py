@@ -79,6 +79,19 @@ def test_files_elsewhere_are_written_beside_the_copy(original: Path, url: str) -
         assert sink.url == str(rig.file.parent / "run.csv")
 
 
+@pytest.mark.parametrize("capture", ["{}/wire.jsonl", "../wire.jsonl", "wires/wire.jsonl"])
+def test_captures_are_written_beside_the_copy(original: Path, capture: str) -> None:
+    real = original.parent / capture.format(original.parent.parent)
+    option = f"capture = '{capture.format(original.parent.parent)}'"
+    original.write_text(RIG.replace("[ports.line1]", f"[ports.line1]\n{option}"))
+    with watlowlib.testing.rig(original) as rig:
+        with WatlowManager.from_file(rig.file) as mgr:
+            mgr.get("top").read_pv()
+        (copy,) = rig.file.parent.rglob("wire.jsonl")
+        assert '"sent"' in copy.read_text()
+    assert not real.exists()
+
+
 def test_files_of_one_name_stay_apart(original: Path) -> None:
     original.write_text(
         RIG + '[[record.sinks]]\nurl = "/a/b.csv"\n[[record.sinks]]\nurl = "/c/b.csv"'

@@ -67,6 +67,7 @@ def rig(
     _check_ports(original)
     document = read_toml(original.path)
     _replace_sinks(document, original, sinks)
+    _replace_captures(document, original)
     place = Path(folder if folder is not None else tempfile.mkdtemp(prefix="watlowlib-"))
     try:
         with ExitStack() as stack:
@@ -78,9 +79,12 @@ def rig(
                 document["ports"][name]["port"] = _literal(line.port)
             copy = place / original.path.name
             copy.write_text(_toml_document(document), "utf-8")
-            for sink in load_rig(copy).record.sinks:  # also checks the copy
-                if not sink.url.startswith(URLS):
-                    Path(sink.url).parent.mkdir(parents=True, exist_ok=True)
+            checked = load_rig(copy)
+            for each in (
+                *(sink.url for sink in checked.record.sinks if not sink.url.startswith(URLS)),
+                *(port.capture for port in checked.ports.values() if port.capture),
+            ):
+                Path(each).parent.mkdir(parents=True, exist_ok=True)
             yield TestRig(copy, lines)
     finally:
         if folder is None:
@@ -122,6 +126,14 @@ def _replace_sinks(
         name = _name_in_copy(Path(sink.url), original.path.parent)
         table["url"] = _literal(f"{len(names)}-{name}" if name in names else name)
         names.add(name)
+
+
+def _replace_captures(document: dict[str, Any], original: Rig) -> None:
+    """Let every capture of a rig be a file in the folder of the rig."""
+    for name, port in original.ports.items():
+        if port.capture:
+            inside = _name_in_copy(Path(port.capture), original.path.parent)
+            document["ports"][name]["capture"] = _literal(inside)
 
 
 def _name_in_copy(path: Path, folder: Path) -> str:
