@@ -78,6 +78,15 @@ def test_a_capture_is_printed_with_its_frames_explained(
     assert output.err == f"{str(file)!r}: line 10 is damaged, and left out\n"
 
 
+def test_a_capture_cannot_control_the_terminal(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = {"utc": "2026-03-01T08:00:00Z", "t": 0, "port": "\x1b[2J", "what": "a\nb\udcff"}
+    file.write_text(json.dumps(line), "utf-8")
+    assert main(["replay", str(file)]) == 0
+    assert capsys.readouterr().out == "2026-03-01T08:00:00Z +0.000000 s ?[2J a?b?\n"
+
+
 def test_json_has_the_lines_and_the_frames(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(file), "--json", "--address", "1"]) == 0
     rows = [json.loads(row) for row in capsys.readouterr().out.splitlines()]

@@ -27,6 +27,11 @@ def console(*, stderr: bool = False) -> Console:
     return Console(highlight=False, soft_wrap=True, markup=False, emoji=False, stderr=stderr)
 
 
+def printable(text: str) -> str:
+    """Return `text` with ? for each character that a terminal would not show but obey."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
 def print_json(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print each row as a JSON object on its own line; times are ISO 8601 in UTC."""
     for row in rows:

@@ -14,7 +14,7 @@ from watlowlib._internal.validation import masked
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.decode import lines_of, row_of
 from watlowlib.cli.exits import FAILED, CommandError
-from watlowlib.cli.output import json_text
+from watlowlib.cli.output import json_text, printable
 from watlowlib.cli.types import Numbers
 from watlowlib.model import ProtocolKind
 from watlowlib.protocol.explain import Explainer
@@ -165,7 +165,7 @@ def _text(entry: Entry, frames: list[Explanation]) -> Iterator[str]:
     head = f"{line.fields['utc']} {line.fields['t']:+.6f} s"
     if line.port is not None:
         head += f" {line.port}"
-    yield f"{head} {_what(line)}"
+    yield printable(f"{head} {_what(line)}")
     for frame in frames:
         yield from (f"  {each}" for each in lines_of(frame, ""))
 

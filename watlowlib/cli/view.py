@@ -17,6 +17,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Group
 from rich.text import Text
 
+from watlowlib.cli.output import printable
 from watlowlib.cli.tracks import (
     BAD,
     TREND_POINTS,
@@ -104,8 +105,7 @@ def cut(text: str, width: int, ellipsis: str) -> str:
 
     Names of controllers often differ at one end only.
     """
-    if not text.isprintable():
-        text = "".join(each if each.isprintable() else "?" for each in text)
+    text = printable(text)
     if cell_len(text) <= width:
         return text
     tail = text[-(width // 2) :] if width > 1 else ""
