@@ -18,8 +18,9 @@ import pytest
 
 import watlowlib
 from tests.pages import DOCS, PAGES, ROOT, blocks, commands, lines, runnable
-from watlowlib import WatlowManager, errors, find_devices, load_rig, open_sink, pipe, record
+from watlowlib import WatlowManager, errors, load_rig, open_sink, pipe, record
 from watlowlib.cli.main import COMMANDS
+from watlowlib.devices import procedures
 from watlowlib.errors import WatlowError
 
 OWN_TESTS = {
@@ -90,8 +91,7 @@ def logging_as_before() -> Iterator[None]:
 def test_the_examples_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Long enough for replies on a busy machine.
-    monkeypatch.setitem(find_devices.__kwdefaults__, "timeout_s", 1.0)
+    monkeypatch.setattr(procedures, "INTERVAL_S", 0.1)  # the ovens are a hundred times faster
     monkeypatch.setattr("minimalmodbus._serialports", {})  # an example uses it by itself
     monkeypatch.chdir(tmp_path)
     if any(".wide()" in text for text in python_blocks(page)):
