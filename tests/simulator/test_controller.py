@@ -60,6 +60,13 @@ def test_reply_to_each_kind_of_request(request_: Payload, reply: Payload | None)
     assert unit.writes == expected
 
 
+def test_a_unit_has_values_of_its_own() -> None:
+    one, other = SimulatedController(1), SimulatedController(1)
+    one.set("alarm_high_setpoint", 321.0)
+    assert other.get("alarm_high_setpoint") != 321.0
+    assert SimulatedController(1).get("alarm_high_setpoint") != 321.0
+
+
 def test_process_value_follows_the_set_point_with_the_clock() -> None:
     clock = ManualClock()
     unit = SimulatedController(1)

@@ -42,7 +42,7 @@ from watlowlib.simulator import shipped
 from watlowlib.simulator.alarms import AlarmSettings, SimulatedAlarm
 from watlowlib.simulator.loop import LoopSettings, SimulatedLoop
 from watlowlib.simulator.oven import Oven, Tuning
-from watlowlib.simulator.registers import ASSEMBLY, RegisterBank, Write
+from watlowlib.simulator.registers import RegisterBank, Write
 from watlowlib.simulator.slave import ModbusSlave
 from watlowlib.units import as_scale, converted
 
@@ -149,17 +149,10 @@ class SimulatedController:
         self, setpoint: float, identity: Mapping[int, Value]
     ) -> dict[tuple[int, int], Value]:
         """Return the values of all parameters and instances at the start."""
-        values: dict[tuple[int, int], Value] = {
-            (spec.number, instance): shipped.start_value(spec, self._scale)
-            for spec in self._registry
-            for instance in range(1, self.instances_of(spec) + 1)
-        }
-        values |= {(SETPOINT, n): float(setpoint) for n in range(1, self.loops + 1)}
-        values |= {
-            (number, n): value
-            for number, n, value in shipped.pointers(self._registry, self.data_map)
-        }
-        return values | {(number, 1): value for number, value in identity.items()}
+        shipped_values = shipped.values(self._registry, self._scale, self.loops, self.data_map)
+        setpoints = {(SETPOINT, n): float(setpoint) for n in range(1, self.loops + 1)}
+        identities = {(number, 1): value for number, value in identity.items()}
+        return {**shipped_values, **setpoints, **identities}
 
     def __repr__(self) -> str:
         modbus = self.protocol is ProtocolKind.MODBUS_RTU
@@ -199,8 +192,7 @@ class SimulatedController:
 
     def instances_of(self, spec: ParameterSpec) -> int:
         """Return the number of instances of `spec` that this unit has."""
-        # Instance 2 of an assembly class is the other data direction, not a second loop.
-        return spec.instances if self.loops > 1 or spec.class_id in ASSEMBLY else 1
+        return shipped.instances_of(spec, self.loops)
 
     @cached_property
     def _specs(self) -> dict[int, ParameterSpec]:

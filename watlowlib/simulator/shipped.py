@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, Unit, Value
 from watlowlib.protocol.stdbus.frames import ADDRESSES
 from watlowlib.registry.parameters import DataType, ParameterSpec, Registry
+from watlowlib.simulator.registers import ASSEMBLY
 
 POINTER_CLASS = 19
 LOOPS = {
@@ -33,6 +35,25 @@ def start_value(spec: ParameterSpec, scale: Unit = Unit.FAHRENHEIT) -> Value:
     if spec.codes:
         return next(iter(spec.codes)) if whole else float(next(iter(spec.codes)))
     return 0 if whole else 0.0
+
+
+def instances_of(spec: ParameterSpec, loops: int) -> int:
+    """Return the number of instances of `spec` that a unit has."""
+    # Instance 2 of an assembly class is the other data direction, not a second loop.
+    return spec.instances if loops > 1 or spec.class_id in ASSEMBLY else 1
+
+
+@cache
+def values(
+    registry: Registry, scale: Unit, loops: int, data_map: int
+) -> Mapping[tuple[int, int], Value]:
+    """Return the values of all parameters and instances, without those that identify a unit."""
+    found = {
+        (spec.number, instance): start_value(spec, scale)
+        for spec in registry
+        for instance in range(1, instances_of(spec, loops) + 1)
+    }
+    return found | {(number, n): value for number, n, value in pointers(registry, data_map)}
 
 
 def loops_of(family: ControllerFamily, loops: int | None) -> int:
