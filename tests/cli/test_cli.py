@@ -32,6 +32,7 @@ from watlowlib.cli.outputs import format_summary
 from watlowlib.devices.discovery import Probe
 from watlowlib.model import DeviceInfo
 from watlowlib.protocol.modbus.frames import RtuFrame
+from watlowlib.registry.parameters import PARAMETERS
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
 
 COMMAND = [sys.executable, "-m", "watlowlib"]
@@ -302,7 +303,7 @@ def test_read_prints_one_line_per_value(bus: SimulatedBus, tmp_path: Path) -> No
 def test_parameters_are_listed_one_per_line(tmp_path: Path) -> None:
     done = run("parameters", cwd=tmp_path)
     lines = done.stdout.splitlines()
-    assert (done.returncode, done.stderr, len(lines)) == (0, "", 426)
+    assert (done.returncode, done.stderr, len(lines)) == (0, "", len(PARAMETERS))
     (setpoint,) = (line for line in lines if line.split()[1] == "setpoint")
     assert setpoint.split()[:7] == ["7001", "setpoint", "RWES", "1..2", "-1999", "to", "9999"]
     assert "(sp set_point " in setpoint
