@@ -32,11 +32,8 @@ class DecodedReply(NamedTuple):
     reply: Reply
 
 
-class ReadOutcome(NamedTuple):
-    """The result of one of several reads: a value or an error."""
-
-    target: Target
-    result: DecodedReply | WatlowError
+Outcomes: TypeAlias = "dict[Target, DecodedReply | WatlowError]"
+"""The results of the reads that one exchange has made, each a value or an error."""
 
 
 class _Calls(threading.local):
@@ -159,7 +156,7 @@ class Driver(NotCopied, ABC):
             WatlowError: The read failed.
         """
 
-    def read_each(self, targets: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
+    def read_each(self, targets: Sequence[Target]) -> Iterator[Outcomes]:
         """Read several parameters lazily, in as few exchanges as possible and in any order.
 
         Yields:
@@ -167,9 +164,9 @@ class Driver(NotCopied, ABC):
         """
         for target in targets:
             try:
-                yield [ReadOutcome(target, self.read(*target))]
+                yield {target: self.read(*target)}
             except WatlowError as error:
-                yield [ReadOutcome(target, error)]
+                yield {target: error}
 
     @abstractmethod
     def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:

@@ -10,11 +10,12 @@ import copy
 import logging
 import struct
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias
 
-from watlowlib.devices.driver import DecodedReply, Driver, ReadOutcome, Target
+from watlowlib._internal.cache import Cache
+from watlowlib.devices.driver import DecodedReply, Driver, Outcomes, Target
 from watlowlib.devices.layout import (
     ORDER_SETTING,
     RegisterLayout,
@@ -22,9 +23,18 @@ from watlowlib.devices.layout import (
     check_order,
     discover_layout,
 )
-from watlowlib.devices.read_planner import FRAMING_BYTES, Block, ReadPlanner, Span
+from watlowlib.devices.read_planner import (
+    FRAMING_BYTES,
+    Basis,
+    Block,
+    Place,
+    Plan,
+    ReadPlanner,
+    Span,
+)
+from watlowlib.devices.register_values import decode_reply, outcomes_of
 from watlowlib.devices.unknown_registers import no_register, not_proven
-from watlowlib.devices.values import counts, present
+from watlowlib.devices.values import counts
 from watlowlib.errors import (
     WatlowConnectionError,
     WatlowDeviceError,
@@ -39,13 +49,16 @@ from watlowlib.errors import (
 from watlowlib.model import WordOrder
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.registers import Registers
-from watlowlib.protocol.modbus.words import decode_words, encode_words, of_counts, register_count
+from watlowlib.protocol.modbus.words import encode_words, register_count
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec, Registry
 
 log = logging.getLogger(__name__)
 
-SpanResult: TypeAlias = "tuple[Span, Reply | WatlowError]"
+BlockResult: TypeAlias = "tuple[Block, Reply | WatlowError]"
+
+MOST_PLANS, MOST_SPANS = 16, 512
+"""How many plans and spans of earlier reads a driver keeps."""
 
 
 class ModbusDriver(Driver):
@@ -75,6 +88,8 @@ class ModbusDriver(Driver):
         self._discovered: RegisterLayout | None = None
         self.assembled: dict[Target, int] = {}
         """The register of the assembly that shows each target, while there is one."""
+        self._plans: Cache[tuple[Target, ...], Plan] = Cache(MOST_PLANS)
+        self._places: Cache[Target, Place] = Cache(MOST_SPANS)
         self._doubted: set[str] = set()
         """The doubts about registers for which a warning was logged."""
 
@@ -158,32 +173,54 @@ class ModbusDriver(Driver):
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; see `RegisterClient.read`."""
-        span, order = self.span((spec, instance)), self._order(spec)
-        return self._decode(span, self._read(span.register, span.count), order)
+        span, order, _ = self._place_of((spec, instance))
+        return decode_reply(spec, self._read(span.register, span.count), order)
 
-    def read_each(self, targets: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
+    def _place_of(self, target: Target) -> Place:
+        basis = self._basis()
+        place = self._places.get(target)
+        if place is None or not place.basis.is_still(basis):
+            place = Place(self.span(target), self._order(target[0]), basis)
+            if basis.is_still(self._basis()):
+                self._places.keep(target, place)
+        return place
+
+    def _basis(self) -> Basis:
+        return Basis(self._discovered, self.assembled, self.planner.knowledge)
+
+    def read_each(self, targets: Sequence[Target]) -> Iterator[Outcomes]:
         """Read several parameters, adjacent registers together.
 
         A register that does not exist makes only its own parameter fail.
         """
-        spans: list[Span] = []
-        assembled = self.assembled
-        no_layout: WatlowError | None = None
-        for target in targets:
-            try:
-                if no_layout is not None:
-                    raise copy.copy(no_layout)
-                span = self.span(target)
-                if target in assembled:
-                    span = replace(span, register=assembled[target])
-                spans.append(span)
-            except (WatlowTransportError, WatlowFrameError, WatlowLineNotQuietError) as error:
-                # The layout could not be read: the other targets would fail the same way.
-                no_layout = error
-                yield [ReadOutcome(target, error)]
-            except WatlowError as error:
-                yield [ReadOutcome(target, error)]
-        yield from self._read_blocks(spans, assembled)
+        key, basis = tuple(targets), self._basis()
+        plan = self._plans.get(key)
+        if plan is None or not plan.basis.is_still(basis):
+            spans: list[Span] = []
+            no_layout: WatlowError | None = None
+            for target in targets:
+                try:
+                    if no_layout is not None:
+                        raise copy.copy(no_layout)
+                    span = self.span(target)
+                    if target in basis.assembled:
+                        span = replace(span, register=basis.assembled[target])
+                    spans.append(span)
+                except (WatlowTransportError, WatlowFrameError, WatlowLineNotQuietError) as error:
+                    # The layout could not be read: the other targets would fail the same way.
+                    no_layout = error
+                    yield {target: error}
+                except WatlowError as error:
+                    yield {target: error}
+            layout = self.known_layout
+            if layout.word_order is None and any(span.count > 1 for span in spans):
+                # Another thread has discarded the layout meanwhile.
+                yield from self.read_each([span.target for span in spans])
+                return
+            plan = Plan(self.planner.blocks(spans), layout, basis)
+            if len(spans) == len(key) and basis.is_still(self._basis()):
+                self._plans.keep(key, plan)
+        yield from self._read_blocks(plan)
 
     def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:
         """Return the bytes of each read of registers, with the silences around its frames."""
@@ -192,28 +229,22 @@ class ModbusDriver(Driver):
         moved = [replace(s, register=assembled.get(s.target, s.register)) for s in spans]
         return [FRAMING_BYTES + 2 * block.count for block in self.planner.blocks(moved)]
 
-    def _read_blocks(
-        self, spans: list[Span], assembled: dict[Target, int]
-    ) -> Iterator[list[ReadOutcome]]:
-        layout = self.known_layout
-        blocks = self.planner.blocks(spans)
+    def _read_blocks(self, plan: Plan) -> Iterator[Outcomes]:
+        blocks, layout, (_, assembled, _) = plan
+        order = layout.word_order or WordOrder.HIGH_LOW  # without one all are single registers
         for n, block in enumerate(blocks):
             if self.known_layout != layout:
                 # A timeout has discarded the layout: the controller may have been replaced.
-                rest = [span.target for block in blocks[n:] for span in block.spans]
-                yield from self.read_each(rest)
+                yield from self.read_each([s.target for each in blocks[n:] for s in each.spans])
                 return
-            for results in self._read_block(block):
-                moved = {span.target for span, _ in results if span.target in assembled}
-                if moved and self.assembled is not assembled:
+            for part, result in self._read_block(block):
+                spans = part.spans
+                if assembled and self.assembled is not assembled:
                     # Another thread has changed the assembly since the read was planned.
-                    yield from self.read_each(list(moved))
-                    results = [each for each in results if each[0].target not in moved]
-                order = layout.word_order
-                yield [
-                    ReadOutcome(span.target, self._decode_or_error(span, result, order))
-                    for span, result in results
-                ]
+                    moved = [span.target for span in spans if span.target in assembled]
+                    yield from self.read_each(moved)
+                    spans = tuple(span for span in spans if span.target not in assembled)
+                yield outcomes_of(part.register, spans, result, order)
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
@@ -228,11 +259,10 @@ class ModbusDriver(Driver):
         span = self.span((spec, instance))
         raw = value if spec.data_type is DataType.FLOAT else counts(spec, value)
         words = encode_words(spec.data_type, raw, order)
-        with self._forgetting_on_timeout():
-            reply = self._client.write(self.address, span.register, words, policy, options)
+        reply = self._write(span.register, words, policy, options)
         if spec.number == ORDER_SETTING:
             self.forget()
-        return self._decode(span, reply, order)
+        return decode_reply(spec, reply, order)
 
     def read_block(self, register: int, count: int) -> tuple[int, ...]:
         """Read registers as they are.
@@ -240,7 +270,7 @@ class ModbusDriver(Driver):
         Raises:
             WatlowError: The read failed.
         """
-        return _words(self._read(register, count))
+        return struct.unpack(f">{count}H", self._read(register, count).content)
 
     def read_registers(self, register: int, count: int) -> list[int]:
         """Read registers as they are, in several reads if they exceed the limit of one."""
@@ -253,13 +283,12 @@ class ModbusDriver(Driver):
 
     def write_block(self, register: int, words: Sequence[int], options: WriteOptions) -> None:
         """Write registers as they are and confirm that they are stored."""
-        with self._forgetting_on_timeout():
-            self._client.write(self.address, register, words, self._policy, options)
+        self._write(register, words, self._policy, options)
 
     def ping(self, *, within_s: float | None = None) -> None:
         """Read register 0; a Series SD replies with an exception."""
-        with suppress(WatlowDeviceError), self._forgetting_on_timeout():
-            self._client.read(self.address, 0, 1, self._policy.single_attempt(within_s))
+        with suppress(WatlowDeviceError):
+            self._read(0, 1, self._policy.single_attempt(within_s))
 
     def span(self, target: Target) -> Span:
         """Return the registers of a target.
@@ -303,73 +332,51 @@ class ModbusDriver(Driver):
             return WordOrder.HIGH_LOW
         return self._given.word_order or check_order(self.discover_layout())
 
-    def _read(self, register: int, count: int) -> Reply:
-        with self._forgetting_on_timeout():
-            return self._client.read(self.address, register, count, self._policy)
+    def _read(self, register: int, count: int, policy: RetryPolicy | None = None) -> Reply:
+        """Read registers.
 
-    def _read_block(self, block: Block) -> Iterator[list[SpanResult]]:
-        """Read one block and yield the results of each exchange."""
+        What was discovered is discarded if the controller does not reply: when it replies again,
+        it may have other settings or be another controller. A write does the same.
+        """
+        try:
+            return self._client.read(self.address, register, count, policy or self._policy)
+        except (WatlowTimeoutError, WatlowConnectionError):
+            self.forget()
+            raise
+
+    def _write(
+        self, register: int, words: Sequence[int], policy: RetryPolicy, options: WriteOptions
+    ) -> Reply:
+        try:
+            return self._client.write(self.address, register, words, policy, options)
+        except (WatlowTimeoutError, WatlowConnectionError):
+            self.forget()
+            raise
+
+    def _read_block(self, block: Block) -> Iterator[BlockResult]:
+        """Read one block and yield the result of each exchange, with the part that it has read."""
         try:
             reply = self._read(block.register, block.count)
         except (WatlowNoSuchRegisterError, WatlowIllegalValueError) as error:
             yield from self._read_halves(block, error)
         except WatlowError as error:
-            yield [(span, copy.copy(error)) for span in block.spans]
+            yield block, error
         else:
             if len(block.spans) == 1:
                 self.planner.note(block.spans[0], refused=False)
-            yield [(span, _part_of(reply, block, span)) for span in block.spans]
+            yield block, reply
 
-    def _read_halves(self, block: Block, error: WatlowDeviceError) -> Iterator[list[SpanResult]]:
+    def _read_halves(self, block: Block, error: WatlowDeviceError) -> Iterator[BlockResult]:
         """Read the halves of a refused block and let the planner learn from them."""
         if len(block.spans) == 1:
             self.planner.note(block.spans[0], refused=True)
-            yield [(block.spans[0], error)]
+            yield block, error
             return
         all_read = True
         halves = block.halves()
         for half in halves:
-            for results in self._read_block(half):
-                all_read &= not any(isinstance(each, WatlowError) for _, each in results)
-                yield results
+            for part, result in self._read_block(half):
+                all_read &= not isinstance(result, WatlowError)
+                yield part, result
         if all_read:
             self.planner.keep_apart(*halves)
-
-    def _decode_or_error(
-        self, span: Span, result: Reply | WatlowError, order: WordOrder | None
-    ) -> DecodedReply | WatlowError:
-        if isinstance(result, WatlowError):
-            return result
-        try:
-            return self._decode(span, result, order)
-        except WatlowError as error:
-            return error
-
-    def _decode(self, span: Span, reply: Reply, order: WordOrder | None = None) -> DecodedReply:
-        spec, _ = span.target
-        value = decode_words(spec.data_type, _words(reply), order or self._order(spec))
-        if isinstance(value, int):
-            value = of_counts(spec, value)
-        return DecodedReply(present(spec, value), reply)
-
-    @contextmanager
-    def _forgetting_on_timeout(self) -> Iterator[None]:
-        """Discard what was discovered if the controller does not reply.
-
-        When it replies again, it may have other settings or be another controller.
-        """
-        try:
-            yield
-        except (WatlowTimeoutError, WatlowConnectionError):
-            self.forget()
-            raise
-
-
-def _part_of(reply: Reply, block: Block, span: Span) -> Reply:
-    """Return the part of a block's reply with the registers of `span`."""
-    at = 2 * (span.register - block.register)
-    return reply._replace(content=reply.content[at : at + 2 * span.count])
-
-
-def _words(reply: Reply) -> tuple[int, ...]:
-    return struct.unpack(f">{len(reply.content) // 2}H", reply.content)

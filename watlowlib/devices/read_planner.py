@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import cached_property
+from operator import attrgetter, is_
+from typing import NamedTuple
 
 from watlowlib.devices.driver import Target
+from watlowlib.devices.layout import RegisterLayout
+from watlowlib.model import WordOrder
 
 FRAMING_BYTES = 8 + 5 + 7
 """Bytes of an exchange besides the registers: the request, the head and checksum of the reply,
@@ -45,12 +49,12 @@ class Block:
 
     spans: tuple[Span, ...]
 
-    @property
+    @cached_property
     def register(self) -> int:
         """The first register."""
         return self.spans[0].register
 
-    @property
+    @cached_property
     def count(self) -> int:
         """The number of registers, gaps included."""
         return max(span.end for span in self.spans) - self.register
@@ -65,6 +69,34 @@ class Block:
         return Block(self.spans[:at]), Block(self.spans[at:])
 
 
+class Basis(NamedTuple):
+    """What the registers of a read depend on, besides what never changes; compared by identity."""
+
+    discovered: RegisterLayout | None
+    assembled: dict[Target, int]
+    knowledge: object
+
+    def is_still(self, now: Basis) -> bool:
+        """Whether nothing has changed."""
+        return all(map(is_, self, now))
+
+
+class Plan(NamedTuple):
+    """The blocks of registers for several targets."""
+
+    blocks: list[Block]
+    layout: RegisterLayout
+    basis: Basis
+
+
+class Place(NamedTuple):
+    """The registers of one target, and the order of their words."""
+
+    span: Span
+    order: WordOrder
+    basis: Basis
+
+
 class ReadPlanner:
     """Combines spans into blocks for one controller, of at most `limit` registers at first."""
 
@@ -73,6 +105,8 @@ class ReadPlanner:
         byte_time_s = byte_time_s or NETWORK_BYTE_TIME_S
         self.widest_gap = int((FRAMING_BYTES + TURNAROUND_S / byte_time_s) / 2)
         """A gap of more registers costs more than another exchange."""
+        self.knowledge = object()
+        """Another object after each change of what was learned: earlier blocks are out of date."""
         self._borders: set[int] = set()
         self._refused: set[int] = set()
 
@@ -96,10 +130,13 @@ class ReadPlanner:
         else:
             # The halves may have been split too, and have set a lower limit.
             self.limit = min(self.limit, max(left.count, right.count))
+        self.knowledge = object()
 
     def note(self, span: Span, *, refused: bool) -> None:
         """Remember the result of reading one span by itself."""
-        (self._refused.add if refused else self._refused.discard)(span.register)
+        if refused is not (span.register in self._refused):
+            (self._refused.add if refused else self._refused.discard)(span.register)
+            self.knowledge = object()
 
     def _joins(self, first: int, end: int, span: Span) -> bool:
         """Whether the block of the registers from `first` to before `end` takes in `span`."""

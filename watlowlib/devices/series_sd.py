@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 
-from watlowlib.devices.driver import DecodedReply, ReadOutcome, Target
+from watlowlib.devices.driver import DecodedReply, Outcomes, Target
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.errors import WatlowError, WatlowUncertainError
@@ -36,8 +36,8 @@ class SeriesSdDriver(ModbusDriver):
 
     def read_scale(self) -> Unit | None:
         """Read register 18."""
-        ((outcome,),) = super().read_each([SCALE])
-        no_scale = self._store_scale(outcome.result)
+        ((result,),) = (each.values() for each in super().read_each([SCALE]))
+        no_scale = self._store_scale(result)
         if no_scale is not None:
             raise no_scale
         return self._scale
@@ -48,25 +48,29 @@ class SeriesSdDriver(ModbusDriver):
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; a temperature together with its scale."""
-        (outcome,) = (
-            outcome for outcomes in self.read_each([(spec, instance)]) for outcome in outcomes
+        (result,) = (
+            result for each in self.read_each([(spec, instance)]) for result in each.values()
         )
-        if isinstance(outcome.result, WatlowError):
-            raise outcome.result
-        return outcome.result
+        if isinstance(result, WatlowError):
+            raise result
+        return result
 
-    def read_each(self, targets: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
+    def read_each(self, targets: Sequence[Target]) -> Iterator[Outcomes]:
         """Read several parameters; temperatures together with their scale."""
         if not any(spec.kind is Kind.TEMPERATURE for spec, _ in targets):
             yield from super().read_each(targets)
             return
         no_scale: WatlowError | None = None
+        wanted = frozenset(targets)
         # The scale has the lower register, so its outcome precedes the temperatures.
         for outcomes in super().read_each(list(dict.fromkeys([SCALE, *targets]))):
-            for target, result in outcomes:
-                if target == SCALE:
-                    no_scale = self._store_scale(result)
-            yield [_with_scale(each, no_scale) for each in outcomes if each.target in targets]
+            if SCALE in outcomes:
+                no_scale = self._store_scale(outcomes[SCALE])
+            yield {
+                target: _with_scale(target, result, no_scale)
+                for target, result in outcomes.items()
+                if target in wanted
+            }
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
@@ -95,9 +99,11 @@ class SeriesSdDriver(ModbusDriver):
         )
 
 
-def _with_scale(outcome: ReadOutcome, no_scale: WatlowError | None) -> ReadOutcome:
-    """Return the outcome; a temperature without a known scale becomes an error."""
-    spec, _ = outcome.target
+def _with_scale(
+    target: Target, result: DecodedReply | WatlowError, no_scale: WatlowError | None
+) -> DecodedReply | WatlowError:
+    """Return the result; a temperature without a known scale becomes an error."""
+    spec, _ = target
     if no_scale is None or spec.kind is not Kind.TEMPERATURE:
-        return outcome
-    return outcome._replace(result=copy.copy(no_scale))
+        return result
+    return copy.copy(no_scale)

@@ -201,7 +201,7 @@ class Session(SessionAttributes):
         not_sent: list[Target] = []
         for outcomes in self.driver.read_each(readable):
             results: dict[Target, Reading | WatlowError] = {}
-            for target, result in outcomes:
+            for target, result in outcomes.items():
                 if again and isinstance(result, InterruptionError):
                     not_sent.append(target)
                 elif isinstance(result, WatlowError):

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
-from watlowlib.devices.driver import DecodedReply, ReadOutcome, Target
+from watlowlib.devices.driver import DecodedReply, Outcomes, Target
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.devices.zones import Zone
@@ -110,33 +110,31 @@ class ZoneDriver(ModbusDriver):
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter together with the input error."""
-        ((outcome,),) = self.read_each([(spec, instance)])
-        if isinstance(outcome.result, WatlowError):
-            raise outcome.result
-        return outcome.result
+        ((result,),) = (each.values() for each in self.read_each([(spec, instance)]))
+        if isinstance(result, WatlowError):
+            raise result
+        return result
 
-    def read_each(self, targets: Sequence[Target]) -> Iterator[list[ReadOutcome]]:
+    def read_each(self, targets: Sequence[Target]) -> Iterator[Outcomes]:
         """Read several parameters together with the input error; all are yielded at the end."""
         wanted = list(dict.fromkeys(targets))
         if not wanted:
             return
         check = self.input_error
-        results: dict[Target, DecodedReply | WatlowError] = {}
+        results: Outcomes = {}
         no_reply: WatlowError | None = None
         for outcomes in super().read_each(list(dict.fromkeys([*wanted, check]))):
-            results |= {each.target: each.result for each in outcomes}
+            results |= outcomes
             no_reply = next(
-                (each.result for each in outcomes
-                 if isinstance(each.result, WatlowTransportError)), None
-            )  # fmt: skip
+                (each for each in outcomes.values() if isinstance(each, WatlowTransportError)), None
+            )
             if no_reply is not None:
                 break  # the other reads would only wait for the same controller
         doubt = no_reply or self._doubt(results[check])
-        yield [
-            ReadOutcome(target, copy.copy(doubt) if doubt and _is_value(results, target)
-                        else results[target])
+        yield {
+            target: copy.copy(doubt) if doubt and _is_value(results, target) else results[target]
             for target in wanted
-        ]  # fmt: skip
+        }
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
@@ -160,6 +158,6 @@ class ZoneDriver(ModbusDriver):
         )
 
 
-def _is_value(results: dict[Target, DecodedReply | WatlowError], target: Target) -> bool:
+def _is_value(results: Outcomes, target: Target) -> bool:
     """Whether a target was not read, or has a value."""
     return not isinstance(results.get(target), WatlowError)

@@ -8,6 +8,7 @@ first. Source: Watlow's register list for the EZ-ZONE PM.
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Sequence
 
 from watlowlib.errors import WatlowFrameError
@@ -28,6 +29,18 @@ PAIRS = (DataType.POINTER, DataType.ANY)
 
 _COUNTS = {kind: (struct.calcsize(form) + 1) // 2 for kind, form in _FORMATS.items()}
 _COUNTS |= dict.fromkeys(PAIRS, 2)
+
+# An 8-bit value is read as its whole register, to check the high byte.
+_READ_FORMATS = {**_FORMATS, DataType.U8: ">H", **dict.fromkeys(PAIRS, ">HH")}
+_UNPACK = {
+    WordOrder.HIGH_LOW: {
+        kind: struct.Struct(form).unpack_from for kind, form in _READ_FORMATS.items()
+    },
+    WordOrder.LOW_HIGH: {
+        kind: struct.Struct(form.replace(">", "<")).unpack_from
+        for kind, form in _READ_FORMATS.items()
+    },
+}
 
 
 def register_count(data_type: DataType) -> int:
@@ -62,16 +75,33 @@ def decode_words(data_type: DataType, words: Sequence[int], order: WordOrder) ->
     """
     if len(words) != register_count(data_type) or not words:
         raise WatlowFrameError(f"{len(words)} registers cannot hold a {data_type.value!r}")
-    if data_type in PAIRS:
-        return tuple(words)
-    form = _FORMATS[data_type]
-    data = struct.pack(f">{len(words)}H", *_in_order(tuple(words), order))
-    if data_type is DataType.U8:
-        if data[0]:
-            raise WatlowFrameError(f"the register value {words[0]} does not fit 8 bits")
-        data = data[1:]
-    (value,) = struct.unpack(form, data)
-    return float(value) if data_type is DataType.FLOAT else int(value)
+    content = struct.pack(f">{len(words)}H", *words)
+    return decode_at(data_type, arranged(content, order), 0, order)
+
+
+def arranged(content: bytes, order: WordOrder) -> bytes:
+    """Return the bytes of registers as `decode_at` takes them.
+
+    With the low word first, the bytes of each word are exchanged: then the whole number has its
+    lowest byte first.
+    """
+    if order is WordOrder.HIGH_LOW:
+        return content
+    words = array("H", content)
+    words.byteswap()
+    return words.tobytes()
+
+
+def decode_at(data_type: DataType, data: bytes, at: int, order: WordOrder) -> Value:
+    """Return the value of the registers that begin at byte `at` of arranged bytes.
+
+    Raises:
+        WatlowFrameError: The value is out of range.
+    """
+    found: tuple[float | int, ...] = _UNPACK[order][data_type](data, at)
+    if data_type is DataType.U8 and found[0] > 0xFF:
+        raise WatlowFrameError(f"the register value {found[0]} does not fit 8 bits")
+    return found[0] if len(found) == 1 else found  # type: ignore[return-value]
 
 
 def of_counts(spec: ParameterSpec, number: int) -> float | int:
