@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -20,6 +21,7 @@ def blank(kind: type[T]) -> tuple[T, dict[str, Any]]:
     return value, value.__dict__
 
 
+@cache
 def share_names(kind: type[Any]) -> None:
     """Let the blank instances of `kind` share their names, also on Python 3.10.
 

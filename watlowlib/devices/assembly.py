@@ -7,7 +7,7 @@ wherever their own registers are. The previous pointers are restored at the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from watlowlib._internal.validation import as_bool
@@ -36,7 +36,7 @@ COMPARISONS = 5
 
 
 def assembled(
-    session: Session, targets: list[Target], *, confirm: bool
+    session: Session, targets: Sequence[Target], *, confirm: bool
 ) -> AbstractContextManager[None]:
     """Read `targets` through the assembly within a `with` block.
 
@@ -53,7 +53,7 @@ def assembled(
 
 
 @contextmanager
-def _assembled(session: Session, driver: ModbusDriver, targets: list[Target]) -> Iterator[None]:
+def _assembled(session: Session, driver: ModbusDriver, targets: Sequence[Target]) -> Iterator[None]:
     session.confirm()
     pointer = driver.registry.resolve(POINTER)
     data_map = check_map(driver.discover_layout())
@@ -90,7 +90,7 @@ def _assembled(session: Session, driver: ModbusDriver, targets: list[Target]) ->
                 driver.assembled = dict(outer)
 
 
-def _checked_driver(session: Session, targets: list[Target], confirm: bool) -> ModbusDriver:
+def _checked_driver(session: Session, targets: Sequence[Target], confirm: bool) -> ModbusDriver:
     driver = session.driver
     if not isinstance(driver, ModbusDriver) or isinstance(driver, SeriesSdDriver):
         raise WatlowConfigurationError(

@@ -21,6 +21,7 @@ from watlowlib.protocol.stats import DeviceStats
 from watlowlib.registry.parameters import ParameterSpec
 
 D = TypeVar("D", bound="Driver")
+NO_LAYOUT = RegisterLayout()
 Target: TypeAlias = "tuple[ParameterSpec, int]"
 """One read: a parameter and its instance."""
 
@@ -95,6 +96,11 @@ class Driver(NotCopied, ABC):
     def stats(self) -> DeviceStats:
         """Counters of this controller."""
 
+    @property
+    def known_layout(self) -> RegisterLayout:
+        """The layout as far as it is known without a read; an empty one on Standard Bus."""
+        return NO_LAYOUT
+
     def discover_layout(self) -> RegisterLayout:
         """Return the data map and word order, reading them from the controller if needed.
 
@@ -103,7 +109,7 @@ class Driver(NotCopied, ABC):
         Raises:
             WatlowError: The controller does not reply.
         """
-        return RegisterLayout()
+        return NO_LAYOUT
 
     def forget(self) -> None:
         """Discard what was discovered about the controller; discover it again when needed."""

@@ -15,13 +15,13 @@ from threading import Event
 from typing import Any, TypeAlias
 
 from watlowlib._internal.frozen import blank, share_names
-from watlowlib.devices.driver import Target
+from watlowlib.devices.driver import DecodedReply, Outcomes, Target
 from watlowlib.devices.identity import known_identity, read_description
 from watlowlib.devices.poll import Poll, StopCondition
 from watlowlib.devices.session import Session
-from watlowlib.devices.shown_unit import check_convertible, shown_in
+from watlowlib.devices.shown_unit import check_convertible
 from watlowlib.devices.targets import Planned, as_list
-from watlowlib.devices.values import quantity_of, unit_of
+from watlowlib.devices.values import measure_of, quantity_of, unit_of
 from watlowlib.errors import (
     WatlowConfigurationError,
     WatlowError,
@@ -31,9 +31,11 @@ from watlowlib.errors import (
     WatlowNoSuchRegisterError,
     WatlowPortBusyError,
 )
-from watlowlib.model import Reading, Sample, Unit
+from watlowlib.model import Sample, Unit
 from watlowlib.model.events import EventListener
+from watlowlib.protocol.exchange import Reply
 from watlowlib.protocol.stats import DeviceStats
+from watlowlib.units import converted
 
 SampleResult: TypeAlias = "tuple[Sample, WatlowError | None]"
 """A sample, and the error that left it without a value."""
@@ -119,7 +121,7 @@ class Sampler(Poll):
     def __init__(
         self,
         session: Session,
-        targets: list[Target],
+        targets: Sequence[Target],
         *,
         device: str,
         sensor_check: bool = False,
@@ -138,6 +140,7 @@ class Sampler(Poll):
         self._device = device
         self._skip_offline = skip_offline
         self._sensors = _input_errors(session, targets) if sensor_check else {}
+        self._reads = self._reads_of(targets)
 
     @property
     def stats(self) -> Mapping[str, DeviceStats]:
@@ -177,27 +180,44 @@ class Sampler(Poll):
         self._session.port.check_process()
         if self._settings is not self._session.settings:
             self._settings, self._targets = self._session.settings, self._planned
+            self._reads = self._reads_of(self._targets)
         results: dict[Target, SampleResult] = {}
-        reads = list(dict.fromkeys([*self._targets, *self._sensors.values()]))
-        exchanges = self._session.read_each(reads)
+        exchanges = self._session.outcomes_of(self._reads)
         while not stop.reached and self._available():
             started_s = time.monotonic()
             exchange = next(exchanges, None)
             if exchange is None:
                 break
-            for target, result in exchange.items():
-                if isinstance(result, WatlowError):
-                    stop.note_failure()
-                    elapsed_s = result.context.elapsed_s or time.monotonic() - started_s
-                    results[target] = self._gap(target, result.status, elapsed_s), result
-                else:
-                    results[target] = self._sample(result), None
-        self._leave_out(results)
+            self._add_results(exchange, started_s, stop, results)
+        if self._optional:
+            self._leave_out(results)
+        self._check_sensors(results)
         not_read = self._stopped if stop.reached else self._offline
-        return [
-            self._with_sensor_status(target, results) if target in results else not_read(target)
-            for target in self._targets
-        ]
+        return [results.get(target) or not_read(target) for target in self._targets]
+
+    def _reads_of(self, targets: Iterable[Target]) -> tuple[Target, ...]:
+        return tuple(dict.fromkeys([*targets, *self._sensors.values()]))
+
+    def _add_results(
+        self,
+        exchange: Outcomes,
+        started_s: float,
+        stop: StopCondition,
+        results: dict[Target, SampleResult],
+    ) -> None:
+        """Add the results of an exchange that was begun at `started_s`."""
+        where = self._session.address, self._session.temperature_unit
+        reply: Reply | None = None
+        for target, result in exchange.items():
+            if isinstance(result, WatlowError):
+                stop.note_failure()
+                elapsed_s = result.context.elapsed_s or time.monotonic() - started_s
+                results[target] = self._gap(target, result.status, elapsed_s), result
+                continue
+            if result.reply is not reply:  # many values may share one
+                reply = result.reply
+                times = _times_of(reply)
+            results[target] = self._sample(target, result, *where, *times), None
 
     def _leave_out(self, results: Mapping[Target, SampleResult]) -> None:
         """Read no more what the controller has replied not to have."""
@@ -208,6 +228,7 @@ class Sampler(Poll):
         }
         if absent:
             self._targets = [each for each in self._targets if each not in absent]
+            self._reads = self._reads_of(self._targets)
 
     def busy(self) -> list[SampleResult]:
         """Return the results of a tick during which the port is still busy with an earlier one."""
@@ -222,13 +243,12 @@ class Sampler(Poll):
         except WatlowError:
             return True  # each read reports the failure of the port itself
 
-    def _with_sensor_status(
-        self, target: Target, results: Mapping[Target, SampleResult]
-    ) -> SampleResult:
-        sample, error = results[target]
-        if sample.value is None or target not in self._sensors:
-            return sample, error
-        return replace(sample, status=_sensor_status(self._sensors[target], results)), None
+    def _check_sensors(self, results: dict[Target, SampleResult]) -> None:
+        """Give each value of a sensor the status of its input error."""
+        for target, input_error in self._sensors.items():
+            if target in results and results[target][0].value is not None:
+                status = _sensor_status(input_error, results)
+                results[target] = replace(results[target][0], status=status), None
 
     def _stopped(self, target: Target) -> SampleResult:
         return self._gap(target, "stopped"), None
@@ -237,26 +257,41 @@ class Sampler(Poll):
         error = self._session.availability.error()
         return self._gap(target, error.status), error
 
-    def _sample(self, reading: Reading) -> Sample:
-        reading = shown_in(self._show_unit, reading)
+    def _sample(
+        self,
+        target: Target,
+        decoded: DecodedReply,
+        address: int,
+        scale: Unit | None,
+        requested_at: datetime,
+        received_at: datetime,
+        midpoint_at: datetime,
+    ) -> Sample:
+        """Return the sample of a value on the wire, whose temperatures are in `scale`."""
+        spec, instance = target
+        value, (_, raw, _, latency_s, monotonic_ns) = decoded
+        unit, quantity, scale = measure_of(spec, scale)
+        if self._show_unit is not None and quantity is not None:
+            value = converted(spec.recorded_as, value, quantity, scale, self._show_unit)
+            unit = unit and self._show_unit
         sample, fields = blank(self._sample_type)
         fields["device"] = self._device
-        fields["address"] = reading.address
+        fields["address"] = address
         fields["protocol"] = self._session.protocol
-        fields["parameter"] = reading.parameter
-        fields["parameter_id"] = reading.parameter_id
-        fields["instance"] = reading.instance
-        fields["value"] = reading.value
-        fields["unit"] = reading.unit
-        fields["requested_at"] = reading.requested_at
-        fields["received_at"] = reading.received_at
-        fields["midpoint_at"] = reading.requested_at + timedelta(0, reading.latency_s / 2)
-        fields["latency_s"] = reading.latency_s
-        fields["raw"] = reading.raw
+        fields["parameter"] = spec.recorded_as
+        fields["parameter_id"] = spec.number
+        fields["instance"] = instance
+        fields["value"] = value
+        fields["unit"] = unit
+        fields["requested_at"] = requested_at
+        fields["received_at"] = received_at
+        fields["midpoint_at"] = midpoint_at
+        fields["latency_s"] = latency_s
+        fields["raw"] = raw
         fields["status"] = "ok"
         fields["tick"] = None
         fields["scheduled_at"] = None
-        fields["monotonic_ns"] = reading.monotonic_ns
+        fields["monotonic_ns"] = monotonic_ns
         return sample
 
     def _gap(self, target: Target, status: str, elapsed_s: float = 0.0) -> Sample:
@@ -283,7 +318,14 @@ class Sampler(Poll):
         )
 
 
-def _input_errors(session: Session, targets: list[Target]) -> dict[Target, Target]:
+def _times_of(reply: Reply) -> tuple[datetime, datetime, datetime]:
+    """Return when a reply was requested and received, and the time halfway between."""
+    _, _, requested_at, latency_s, _ = reply
+    received_at = requested_at + timedelta(0, latency_s)  # quicker than `seconds=`
+    return requested_at, received_at, requested_at + timedelta(0, latency_s / 2)
+
+
+def _input_errors(session: Session, targets: Iterable[Target]) -> dict[Target, Target]:
     """Return the input error that belongs to each target that comes from a sensor."""
     spec = session.registry.resolve("input_error")
     return {target: (spec, target[1]) for target in targets if target[0].name in MEASURED}

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from watlowlib._internal.cache import Cache
 from watlowlib._internal.validation import as_positive
 from watlowlib.devices.availability import Availability
-from watlowlib.devices.driver import DecodedReply, Driver, Target
+from watlowlib.devices.driver import DecodedReply, Driver, Outcomes, Target
 from watlowlib.devices.eeprom import EepromCounter
 from watlowlib.devices.replacement import IdentityCheck
-from watlowlib.devices.session_attributes import SessionAttributes
+from watlowlib.devices.session_attributes import MOST_CALLS, SessionAttributes
 from watlowlib.devices.stored_settings import StoredSettings
-from watlowlib.devices.targets import Parameters, as_list, target_of, targets_of
+from watlowlib.devices.targets import Parameters, as_list
 from watlowlib.devices.values import as_number, is_cool_side, reading_of
 from watlowlib.errors import (
     ErrorContext,
@@ -88,6 +89,7 @@ class Session(SessionAttributes):
         """Notices that another controller has taken the place of this one."""
         self._temperature_unit = temperature_unit
         self.settings = StoredSettings()
+        self._checked = Cache(MOST_CALLS)
         # Without `close`, the finalizer queues the lease; the next `acquire_lease` releases it.
         self._finalizer = weakref.finalize(self, release_later, lease)
         self._finalizer.atexit = False
@@ -95,27 +97,6 @@ class Session(SessionAttributes):
     def __repr__(self) -> str:
         state = ", closed" if self.closed else ""
         return f"{self.name!r} on {self.port.name} address {self.address}{state}"
-
-    def target(self, parameter: str | int, instance: int) -> Target:
-        """Return the target for a name, alias or number and an instance.
-
-        Raises:
-            WatlowConfigurationError: This controller has no such parameter or instance.
-        """
-        spec, instance = target_of(self.names, parameter, instance)
-        self.driver.check(spec, instance)
-        return spec, instance
-
-    def targets(self, parameters: Parameters, instances: int | Iterable[int]) -> list[Target]:
-        """Return the targets for `parameters` x `instances`, in that order.
-
-        Raises:
-            WatlowConfigurationError: This controller cannot read one of them.
-        """
-        targets = targets_of(self.names, parameters, instances)
-        for target in targets:
-            self.driver.check(*target)
-        return targets
 
     def timeout(self, seconds: float | None) -> AbstractContextManager[None]:
         """Wait this long for each reply to this thread within a `with` block, without retries.
@@ -169,9 +150,17 @@ class Session(SessionAttributes):
             raise
         return self._reading(spec, instance, decoded)
 
-    def read_each(
-        self, targets: Sequence[Target], *, again: bool = True
-    ) -> Iterator[dict[Target, Reading | WatlowError]]:
+    def read_each(self, targets: Sequence[Target]) -> Iterator[dict[Target, Reading | WatlowError]]:
+        """Read several parameters, as `outcomes_of`; the values are readings."""
+        for outcomes in self.outcomes_of(targets):
+            yield {
+                target: result
+                if isinstance(result, WatlowError)
+                else self._reading(*target, result)
+                for target, result in outcomes.items()
+            }
+
+    def outcomes_of(self, targets: Sequence[Target], *, again: bool = True) -> Iterator[Outcomes]:
         """Read several parameters lazily, in as few exchanges as the protocol allows.
 
         Args:
@@ -179,38 +168,35 @@ class Session(SessionAttributes):
             again: Whether to repeat the reads that were not sent because of an interruption.
 
         Yields:
-            The results of one exchange.
+            The results of one exchange; the context of each error names the parameter.
         """
         self.port.check_process()
         try:
             self.confirm()
         except WatlowError as error:
             # As long as no identity is known, the others are read all the same.
-            failed = targets if self.identity.known else targets[:1]
+            failed = targets if self.identity.known or self.closed else targets[:1]
             for target in failed:
                 yield {target: self._add_context(copy.copy(error), *target)}
             targets = targets[len(failed) :]
-        readable: list[Target] = []
-        for target in targets:
+        for target in [each for each in targets if is_cool_side(each[0])]:
             try:
-                self.check_open()
                 self.check_cooling(target[0])
-                readable.append(target)
             except WatlowError as error:
+                targets = [each for each in targets if each != target]
                 yield {target: self._add_context(error, *target)}
         not_sent: list[Target] = []
-        for outcomes in self.driver.read_each(readable):
-            results: dict[Target, Reading | WatlowError] = {}
-            for target, result in outcomes.items():
-                if again and isinstance(result, InterruptionError):
+        for outcomes in self.driver.read_each(targets):
+            failures = {t: each for t, each in outcomes.items() if isinstance(each, WatlowError)}
+            for target, failure in failures.items():
+                if again and isinstance(failure, InterruptionError):
                     not_sent.append(target)
-                elif isinstance(result, WatlowError):
-                    results[target] = self._add_context(result, *target)
+                    del outcomes[target]
                 else:
-                    results[target] = self._reading(*target, result)
-            yield results
+                    self._add_context(failure, *target)
+            yield outcomes
         if not_sent:
-            yield from self.read_each(not_sent, again=False)
+            yield from self.outcomes_of(not_sent, again=False)
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
+from watlowlib._internal.cache import Cache
 from watlowlib._internal.process import NotCopied
-from watlowlib.devices.driver import Driver
+from watlowlib.devices.driver import Driver, Target
 from watlowlib.devices.eeprom import EepromCounter
+from watlowlib.devices.targets import PLAIN, Parameters, key_of, target_of, targets_of
 from watlowlib.model import ControllerFamily, ProtocolKind, Unit
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease
@@ -15,6 +18,10 @@ from watlowlib.transport.settings import SerialSettings
 
 if TYPE_CHECKING:
     from watlowlib.model.events import EventKind, EventListener
+
+
+MOST_CALLS = 256
+"""How many calls a session keeps the targets of."""
 
 
 class SessionAttributes(NotCopied):
@@ -31,7 +38,11 @@ class SessionAttributes(NotCopied):
     """The port, which other controllers may share."""
     protocol: ProtocolKind
     """The wire protocol."""
+    names: Registry
+    """Finds the parameters that the caller names; `watlowlib.sync` sets another one."""
     _lease: Lease
+    _checked: Cache[Hashable, tuple[Target, ...]]
+    """The targets of earlier calls, by what they depend on."""
     _temperature_unit: Unit | None
 
     @property
@@ -73,6 +84,44 @@ class SessionAttributes(NotCopied):
     def port_key(self) -> str:
         """A key that is the same for all controllers on one port, under any name of the port."""
         return self._lease.shared.key
+
+    def target(self, parameter: str | int, instance: int) -> Target:
+        """Return the target for a name, alias or number and an instance.
+
+        Raises:
+            WatlowConfigurationError: This controller has no such parameter or instance.
+        """
+        one = type(parameter) in PLAIN and type(instance) is int
+        key = self._key_of(parameter, instance) if one else None
+        found = self._checked.get(key)
+        if found is None:
+            target = target_of(self.names, parameter, instance)
+            found = self._check(key, (target,))
+        return found[0]
+
+    def targets(self, parameters: Parameters, instances: int | Iterable[int]) -> tuple[Target, ...]:
+        """Return the targets for `parameters` x `instances`, in that order.
+
+        Raises:
+            WatlowConfigurationError: This controller cannot read one of them.
+        """
+        key = self._key_of(parameters, instances)
+        found = self._checked.get(key)
+        if found is None:
+            found = self._check(key, tuple(targets_of(self.names, parameters, instances)))
+        return found
+
+    def _key_of(self, parameters: object, instances: object) -> Hashable:
+        """Return what the targets of a call depend on; None if they cannot be kept."""
+        key = key_of(parameters, instances)
+        return key and (key, self.names, self.driver.known_layout.data_map)
+
+    def _check(self, key: Hashable, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        for target in targets:
+            self.driver.check(*target)
+        if key is not None:
+            self._checked.keep(key, targets)
+        return targets
 
     def tell(self, kind: EventKind, text: str, value: float | int | str | None = None) -> None:
         """Report an event to the listeners."""

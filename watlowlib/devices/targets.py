@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from itertools import product
 from numbers import Number
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from watlowlib._internal.validation import as_int, shown
 from watlowlib.devices.driver import Target
@@ -18,6 +18,9 @@ Parameters: TypeAlias = "str | int | Iterable[str | int | tuple[str | int, int]]
 
 Planned: TypeAlias = "str | int | Iterable[str | int | tuple[str | int, int | None]]"
 """As `Parameters`; a pair with None has all instances that a controller of the family may have."""
+
+PLAIN = frozenset({str, int})
+"""The types of a parameter and of an instance that are equal only if they mean the same."""
 
 MODULES = (ControllerFamily.RMC, ControllerFamily.RMH)
 
@@ -45,6 +48,24 @@ def targets_of(
         for pair in ([name] if isinstance(name, tuple) else product([name], numbers))
     ]
     return list(dict.fromkeys(target_of(registry, *pair) for pair in pairs))
+
+
+def key_of(parameters: object, instances: object) -> Hashable:
+    """Return a key that is equal for calls with the same parameters and instances.
+
+    None for arguments that can be iterated only once, or whose equality tells too little: True is
+    equal to 1.
+    """
+    key = _plain(parameters), _plain(instances)
+    return None if None in key else key
+
+
+def _plain(given: object) -> Hashable:
+    kind = type(given)
+    if kind in (list, tuple):
+        several = tuple(cast("list[Hashable]", given))
+        return several if PLAIN.issuperset(map(type, several)) else None
+    return cast("str | int", given) if kind in PLAIN else None
 
 
 def target_of(registry: Registry, parameter: str | int, instance: int) -> Target:

@@ -121,7 +121,7 @@ def reading_of(
 
     `scale` is that of temperatures on the wire; None if it is not known.
     """
-    unit, quantity, scale = _measure_of(spec, scale)
+    unit, quantity, scale = measure_of(spec, scale)
     _, raw, requested_at, latency_s, monotonic_ns = reply
     reading, fields = blank(Reading)
     fields["value"] = value
@@ -143,10 +143,10 @@ def reading_of(
 
 
 @lru_cache(maxsize=4096)
-def _measure_of(
+def measure_of(
     spec: ParameterSpec, scale: Unit | None
 ) -> tuple[Unit | None, Quantity | None, Unit | None]:
-    """Return the unit, the quantity and the scale of a reading of `spec`."""
+    """Return the unit, the quantity and the scale of a value of `spec`; see `reading_of`."""
     quantity = quantity_of(spec)
     return unit_of(spec, scale), quantity, None if quantity is None else scale
 
