@@ -75,6 +75,8 @@ class TcpTransport(OneProcess):
         """The server, under all its spellings."""
         self._whole_size = whole_size
         self._socket: socket.socket | None = None
+        self._wait: Callable[[float], object] | None = None
+        """Waits until something can be received; goes with the open socket."""
         self._lookup: _Lookup | None = None
         self._buffer = b""
         self._answered = False
@@ -113,7 +115,7 @@ class TcpTransport(OneProcess):
             except OSError as failed:
                 errors.append(failed)
             else:
-                self._socket = connection
+                self._socket, self._wait = connection, _waiter(connection)
                 abandon_in_child(connection)
                 return
         error = min(errors, key=_rank, default=TimeoutError())
@@ -121,7 +123,8 @@ class TcpTransport(OneProcess):
 
     def close(self) -> None:
         """Close the connection."""
-        connection, self._socket, self._buffer = self._socket, None, b""
+        connection, self._socket, self._wait = self._socket, None, None
+        self._buffer = b""
         if connection is not None and not self.in_other_process:
             release(connection)
             connection.close()
@@ -153,9 +156,9 @@ class TcpTransport(OneProcess):
 
     def read(self, deadline: Deadline) -> bytes:
         """Return the whole frames that arrive by the deadline, as soon as there is one."""
-        self._require_open()
-        while not (size := self._size()):
-            data = self._receive(deadline)
+        connection = self._require_open()
+        while not (self._buffer and (size := self._size())):
+            data = self._receive(connection, deadline)
             if not data:
                 return b""
             self._answered = True
@@ -163,12 +166,11 @@ class TcpTransport(OneProcess):
         frames, self._buffer = self._buffer[:size], self._buffer[size:]
         return frames
 
-    def _receive(self, deadline: Deadline) -> bytes:
+    def _receive(self, connection: socket.socket, deadline: Deadline) -> bytes:
         """Return the next bytes, `b""` if none arrive by the deadline."""
-        connection = self._require_open()
-        left_s = deadline.left_s()
+        wait = self._wait
         try:
-            if left_s and not _is_readable(connection, left_s):
+            if wait is not None and not wait(deadline.left_s()):
                 return b""
             data = connection.recv(CHUNK)
         except BlockingIOError:
@@ -314,13 +316,17 @@ def _send_now(connection: socket.socket, data: bytes) -> int:
         return 0
 
 
-def _is_readable(connection: socket.socket, within_s: float) -> bool:
-    """Wait until there is something to receive, or the connection is lost."""
+def _waiter(connection: socket.socket) -> Callable[[float], object]:
+    """Return a function that waits at most some seconds until there is something to receive.
+
+    It returns something false if there is not. A lost connection ends the wait too.
+    """
     if POLL is None:
-        return bool(select.select([connection], [], [], within_s)[0])
+        return lambda within_s: select.select([connection], [], [], within_s)[0]
     poll = POLL()
     poll.register(connection, select.POLLIN)
-    return bool(poll.poll(math.ceil(within_s * 1000)))
+    wait = poll.poll
+    return lambda within_s: wait(math.ceil(within_s * 1000))
 
 
 def _configure(connection: socket.socket) -> None:

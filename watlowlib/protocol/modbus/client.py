@@ -39,7 +39,6 @@ class ModbusClient(RegisterClient[RtuFrame]):
     The serial settings determine the byte time and the silence between frames.
     """
 
-    _request_type = RtuRequest
     protocol_name = "Modbus RTU"
     _decoder = staticmethod(partial(RtuDecoder, reply_sizes))
 
@@ -50,6 +49,16 @@ class ModbusClient(RegisterClient[RtuFrame]):
         self._baudrate = settings.baudrate
         # minimalmodbus keeps the time of the last read by the name of the port.
         self._key = f"watlowlib port {next(_numbers)}"
+
+    def _request(
+        self,
+        slave: int,
+        register: int,
+        count: int,
+        words: tuple[int, ...] | None,
+        zone: Hashable,
+    ) -> RtuRequest:
+        return RtuRequest(slave, register, count, words, self.byte_time_s, zone=zone)
 
     def _marker(self, request: Request[RtuFrame], keys: Set[Hashable]) -> RtuRequest | None:
         for count in MARKER_COUNTS:

@@ -48,7 +48,7 @@ def size_at(data: bytes, at: int) -> int | None:
     """
     complete = len(data) - at >= LENGTH_END
     length = data[at + 4] << 8 | data[at + 5] if complete else 0
-    if data[at + 2 : at + 4].strip(b"\0") or (complete and length not in LENGTHS):
+    if any(data[at + 2 : at + 4]) or (complete and length not in LENGTHS):
         raise WatlowFrameError(
             "the bytes received are not a frame of Modbus TCP: "
             f"{data[at : at + LENGTH_END + 2].hex(' ')}"
@@ -79,6 +79,11 @@ def whole_size(data: bytes) -> int:
 
 def split_frames(data: bytes) -> list[TcpFrame]:
     """Return the whole frames at the beginning of `data`."""
+    return _split(data)[0]
+
+
+def _split(data: bytes) -> tuple[list[TcpFrame], int]:
+    """Return the whole frames at the beginning of `data`, and where they end."""
     frames, at = [], 0
     try:
         while at < len(data) and (size := size_at(data, at)):
@@ -89,7 +94,7 @@ def split_frames(data: bytes) -> list[TcpFrame]:
             at += size
     except WatlowFrameError:
         pass
-    return frames
+    return frames, at
 
 
 class TcpDecoder:
@@ -103,10 +108,6 @@ class TcpDecoder:
     def feed(self, data: bytes) -> list[TcpFrame]:
         """Return the frames in `data`, which may be cut into slices."""
         data = self._rest + data
-        frames = split_frames(data)
-        self._rest = data[sum(map(_size, frames)) :]
+        frames, end = _split(data)
+        self._rest = data[end:]
         return frames
-
-
-def _size(frame: TcpFrame) -> int:
-    return HEADER.size + len(frame.payload)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from watlowlib.errors import WatlowModbusTimeoutError
@@ -46,8 +46,6 @@ class RegisterClient(ProtocolClient[F]):
 
     byte_time_s = 0.0
     """Seconds that one byte takes on the wire; 0 on a network."""
-    _request_type: Callable[..., Request[F]]
-    """The class of the protocol's requests."""
     _timeout_error = WatlowModbusTimeoutError
     _is_error_reply = staticmethod(is_exception)
     _error_from = staticmethod(error_from_exception)
@@ -110,7 +108,7 @@ class RegisterClient(ProtocolClient[F]):
         zone: Hashable,
     ) -> Request[F]:
         """Return a request to write `words`, or to read `count` registers if they are None."""
-        return self._request_type(slave, register, count, words, self.byte_time_s, zone=zone)
+        raise NotImplementedError
 
 
 def pack_words(words: Sequence[int]) -> bytes:

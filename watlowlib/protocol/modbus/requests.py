@@ -91,9 +91,7 @@ class RtuRequest:
     @property
     def expected(self) -> bytes:
         """The first bytes of the reply's payload."""
-        if self.words is None:
-            return bytes((READ_HOLDING, 2 * self.count))
-        return struct.pack(">BHH", WRITE_MANY, self.register, self.count)
+        return reply_begin(self.register, self.count, self.words)
 
     reply_key = expected
 
@@ -112,12 +110,23 @@ class RtuRequest:
 
     def fits(self, frame: ModbusFrame) -> bool:
         """Whether `frame` is a reply to this request, with registers or an exception."""
-        if frame.source != self.station:
-            return False
-        payload, expected = frame.payload, self.expected
-        if payload.startswith(expected):
-            return len(payload) == len(expected) + self.content_size
-        return is_exception(payload) and payload[0] ^ EXCEPTION == expected[0]
+        return frame.source == self.station and is_reply(
+            frame.payload, self.expected, self.content_size
+        )
+
+
+def reply_begin(register: int, count: int, words: tuple[int, ...] | None) -> bytes:
+    """Return the first bytes of the payload of a reply, before the registers."""
+    if words is None:
+        return bytes((READ_HOLDING, 2 * count))
+    return struct.pack(">BHH", WRITE_MANY, register, count)
+
+
+def is_reply(payload: bytes, expected: bytes, content_size: int) -> bool:
+    """Whether a payload is a reply that begins with `expected`, or an exception instead of it."""
+    if payload.startswith(expected):
+        return len(payload) == len(expected) + content_size
+    return is_exception(payload) and payload[0] ^ EXCEPTION == expected[0]
 
 
 def is_exception(payload: bytes) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Hashable, Set
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from watlowlib.errors import (
     WatlowConnectionError,
@@ -28,54 +29,78 @@ from watlowlib.protocol.modbus.mbap import (
     split_frames,
 )
 from watlowlib.protocol.modbus.registers import RegisterClient, pack_words
-from watlowlib.protocol.modbus.requests import ModbusFrame, RtuRequest
+from watlowlib.protocol.modbus.requests import is_reply, reply_begin
 from watlowlib.protocol.port import Port
 from watlowlib.transport.tcp_port import TcpTransport
 from watlowlib.transport.urls import MODBUS_PORT
 
 
-@dataclass
-class TcpRequest(RtuRequest):
-    """A request to a unit; `station` is its id.
+class TcpRequest(NamedTuple):
+    """A request to a unit.
 
     Attributes:
-        transaction: The transaction id of the attempt that is sent next or was sent last.
+        station: The unit id.
+        payload: The function and its data.
+        expected: The first bytes of the reply's payload, before the registers.
+        content_size: The number of register bytes in the reply.
+        counter: The key of the controller's counters.
+        transaction: The transaction id of the attempt that sends it; -1 before the first.
+        frame: The bytes of this attempt.
+        wire_s: 0, because a network takes no significant time.
     """
 
+    station: int
+    payload: bytes
+    expected: bytes
+    content_size: int
+    counter: Hashable
     transaction: int = -1
+    frame: bytes = b""
+    wire_s: float = 0.0
 
     @property
-    def reply_key(self) -> Hashable:  # type: ignore[override]
+    def address(self) -> int:
+        """The unit id, as users count it."""
+        return self.station
+
+    @property
+    def reply_key(self) -> int:
         """The transaction id, which no other pending reply has."""
         return self.transaction
 
-    def fits(self, frame: ModbusFrame) -> bool:
+    def fits(self, frame: TcpFrame) -> bool:
         """Whether `frame` is the reply to this request, with registers or an exception."""
-        assert isinstance(frame, TcpFrame)
-        return frame.transaction == self.transaction and super().fits(frame)
+        return (
+            frame.transaction == self.transaction
+            and frame.source == self.station
+            and is_reply(frame.payload, self.expected, self.content_size)
+        )
 
     def sent_as(self, transaction: int) -> TcpRequest:
         """Return the request for one attempt, with its frame."""
-        head = struct.pack(
-            ">BHH", READ_HOLDING if self.words is None else WRITE_MANY, self.register, self.count
-        )
-        data = b"" if self.words is None else bytes((2 * self.count,)) + pack_words(self.words)
-        return TcpRequest(
-            self.station,
-            self.register,
-            self.count,
-            self.words,
-            self.byte_time_s,
-            TcpFrame(transaction, self.station, head + data).raw,
-            self.zone,
-            transaction,
-        )
+        frame = TcpFrame(transaction, self.station, self.payload).raw
+        return TcpRequest(*self[:5], transaction, frame)
+
+
+@lru_cache(maxsize=4096)
+def read_request(unit: int, register: int, count: int, zone: Hashable) -> TcpRequest:
+    """Return the request to read registers; `zone` is the key of the counters of a zone."""
+    payload = struct.pack(">BHH", READ_HOLDING, register, count)
+    counter = unit if zone is None else zone
+    return TcpRequest(unit, payload, reply_begin(register, count, None), 2 * count, counter)
+
+
+def write_request(unit: int, register: int, words: tuple[int, ...], zone: Hashable) -> TcpRequest:
+    """Return the request to write registers; `zone` is the key of the counters of a zone."""
+    head = struct.pack(">BHHB", WRITE_MANY, register, len(words), 2 * len(words))
+    expected = reply_begin(register, len(words), words)
+    counter = unit if zone is None else zone
+    return TcpRequest(unit, head + pack_words(words), expected, 0, counter)
 
 
 class ModbusTcpClient(RegisterClient[TcpFrame]):
     """Reads and writes registers of the units behind one Modbus TCP server, from any thread."""
 
-    _request_type = TcpRequest
     protocol_name = "Modbus TCP"
     _decoder = TcpDecoder
 
@@ -87,6 +112,18 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
         """Close the connection for good; no late reply can come."""
         super().close()
         self.pending_replies = PendingReplies()
+
+    def _request(
+        self,
+        slave: int,
+        register: int,
+        count: int,
+        words: tuple[int, ...] | None,
+        zone: Hashable,
+    ) -> TcpRequest:
+        if words is None:
+            return read_request(slave, register, count, zone)
+        return write_request(slave, register, words, zone)
 
     def _marker(self, request: Request[TcpFrame], keys: Set[Hashable]) -> None:
         """Return None: no late reply can be taken for another."""
