@@ -91,8 +91,9 @@ class SessionAttributes(NotCopied):
         Raises:
             WatlowConfigurationError: This controller has no such parameter or instance.
         """
-        one = type(parameter) in PLAIN and type(instance) is int
-        key = self._key_of(parameter, instance) if one else None
+        key: Hashable = None
+        if type(parameter) in PLAIN and type(instance) is int:
+            key = parameter, instance, self.names, self.driver.known_layout.data_map
         found = self._checked.get(key)
         if found is None:
             target = target_of(self.names, parameter, instance)

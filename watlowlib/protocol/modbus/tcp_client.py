@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Hashable, Set
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -125,8 +125,8 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
             return read_request(slave, register, count, zone)
         return write_request(slave, register, words, zone)
 
-    def _marker(self, request: Request[TcpFrame], keys: Set[Hashable]) -> None:
-        """Return None: no late reply can be taken for another."""
+    def _settle_late_replies(self, call: Call, request: Request[TcpFrame]) -> None:
+        """Send no marker: no late reply can be taken for another."""
 
     def _exchange(self, call: Call, request: Request[TcpFrame]) -> ExchangeResult:
         assert isinstance(request, TcpRequest)
