@@ -154,3 +154,18 @@ def test_few_plans_are_kept() -> None:
     for name in names[: 3 * MOST_PLANS]:
         server.read([name])
     assert 0 < len(server.driver._plans) <= MOST_PLANS
+
+
+def test_the_rest_of_a_read_follows_a_layout_that_was_discarded_meanwhile() -> None:
+    server = Server()
+    for _ in range(2):
+        server.read()
+    reads = server.driver.read_each([(PARAMETERS.resolve(name), 1) for name in NAMES])
+    assert len(next(reads)) == 2  # the modes, at 1880
+    options = {"data_map": 2, "word_order": "high_low", "setpoint": 99.0}
+    server.unit = SimulatedController(1, protocol=MODBUS, **options)  # type: ignore[arg-type]
+    server.driver.forget()
+    (rest,) = (each for each in reads if each)
+    (result,) = rest.values()
+    assert not isinstance(result, WatlowError)
+    assert result.value == 99.0
