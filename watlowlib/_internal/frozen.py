@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -21,10 +20,14 @@ def blank(kind: type[T]) -> tuple[T, dict[str, Any]]:
     return value, value.__dict__
 
 
-@cache
+_shared: set[type[Any]] = set()
+
+
 def share_names(kind: type[Any]) -> None:
     """Let the blank instances of `kind` share their names, also on Python 3.10.
 
     There the first instance that `__init__` makes creates the table.
     """
-    kind(*[None] * len(fields(kind)))
+    if kind not in _shared:
+        kind(*[None] * len(fields(kind)))
+        _shared.add(kind)
