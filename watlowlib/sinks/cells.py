@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any, Generic, TypeVar
 
@@ -32,24 +32,39 @@ _ONE_SECOND = timedelta(seconds=1)
 
 
 class _BySecond(Generic[T]):
-    """Converter of times that keeps the second of the last time, in UTC, converted.
+    """Converter of times that keeps how the times of the last second, in UTC, are converted.
 
     Converting each time completely would take longer than the rest of the row. The second, its end
-    and its conversion are one tuple: two threads may convert times at once.
+    and the function for its microseconds are one tuple: two threads may convert times at once.
     """
 
     def __init__(self) -> None:
         self._kept = (_NEVER, _NEVER, self._convert_second(_NEVER))
 
-    def _second_of(self, when: datetime) -> T:
-        begin, end, converted = self._kept
+    def __call__(self, when: datetime) -> T:
+        """Return `when` converted."""
+        begin, end, convert = self._kept
         if not begin <= when < end:
-            begin = when.astimezone(timezone.utc).replace(microsecond=0)
-            converted = self._convert_second(begin)
-            self._kept = begin, begin + _ONE_SECOND, converted
-        return converted
+            _, _, convert = self._kept = self._second_of(when)
+        return convert(when.microsecond)
 
-    def _convert_second(self, second: datetime) -> T:
+    def column(self, times: Iterable[datetime]) -> list[T]:
+        """Return `times` converted: faster than a call for each."""
+        begin, end, convert = self._kept
+        column: list[T] = []
+        add = column.append
+        for when in times:
+            if not begin <= when < end:
+                begin, end, convert = self._kept = self._second_of(when)
+            add(convert(when.microsecond))
+        return column
+
+    def _second_of(self, when: datetime) -> tuple[datetime, datetime, Callable[[int], T]]:
+        begin = when.astimezone(timezone.utc).replace(microsecond=0)
+        return begin, begin + _ONE_SECOND, self._convert_second(begin)
+
+    def _convert_second(self, second: datetime) -> Callable[[int], T]:
+        """Return the function that converts the microseconds of times in `second`."""
         raise NotImplementedError
 
 
@@ -64,12 +79,8 @@ class TimeText(_BySecond[str]):
         self._quote = quote
         super().__init__()
 
-    def _convert_second(self, second: datetime) -> str:
-        return f"{self._quote}{second.isoformat()[:19]}.%06d+00:00{self._quote}"
-
-    def __call__(self, when: datetime) -> str:
-        """Return `when` as text."""
-        return self._second_of(when) % when.microsecond
+    def _convert_second(self, second: datetime) -> Callable[[int], str]:
+        return f"{self._quote}{second.isoformat()[:19]}.%06d+00:00{self._quote}".__mod__
 
 
 class TimeCount(_BySecond[int]):
@@ -79,9 +90,5 @@ class TimeCount(_BySecond[int]):
         self._epoch = epoch
         super().__init__()
 
-    def _convert_second(self, second: datetime) -> int:
-        return (second - self._epoch) // timedelta(microseconds=1)
-
-    def __call__(self, when: datetime) -> int:
-        """Return the microseconds from `epoch` to `when`."""
-        return self._second_of(when) + when.microsecond
+    def _convert_second(self, second: datetime) -> Callable[[int], int]:
+        return ((second - self._epoch) // timedelta(microseconds=1)).__add__

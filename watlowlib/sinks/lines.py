@@ -64,12 +64,12 @@ class LineFormat:
             WatlowSinkError: A cell is not a number, string, time or None.
         """
         if set(map(type, rows)) != {Sample}:
-            columns = self.layout.columns(rows, self._cell_time)
+            columns = self.layout.columns(rows, self._cell_time.column)
             lines = map(self._join, zip(*map(map, self._formats, columns)))
         elif len(rows) <= ROWS_ONE_BY_ONE and self.layout.is_of_samples:
             lines = map(self._line, rows)  # type: ignore[arg-type]
         else:
-            columns = self.layout.columns(rows, self._sample_time)
+            columns = self.layout.columns(rows, self._sample_time.column)
             texts = map(self._column, self._sample_formats, columns)
             lines = map(self._join, zip(*texts))
         return self._end.join([*lines, ""])

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 Cell: TypeAlias = "float | int | str | datetime | None"
 Row: TypeAlias = "Sample | Mapping[str, Any]"
 Column: TypeAlias = "Sequence[Any]"
+ConvertTimes: TypeAlias = "Callable[[Iterable[datetime]], list[Any]]"
+"""Converts the times of a column."""
 
 
 class ColumnType(Enum):
@@ -93,42 +95,38 @@ _time_text = TimeText()
 _GETTERS = {name: attrgetter(name) for name in COLUMNS}
 
 
-def _sample_column(
-    name: str, samples: Sequence[Sample], convert_time: Callable[[datetime], Any]
-) -> Column:
+def _sample_column(name: str, samples: Sequence[Sample], convert_times: ConvertTimes) -> Column:
     if name == "scheduled_at":  # the same for all samples of a tick
         times = list(map(_GETTERS[name], samples))
-        # In order, not in a set: `convert_time` is fast for times that follow each other.
-        distinct = dict.fromkeys(times)
-        converted = {when: None if when is None else convert_time(when) for when in distinct}
-        return list(map(converted.__getitem__, times))
+        # In order, not in a set: `convert_times` is fast for times that follow each other.
+        distinct = [when for when in dict.fromkeys(times) if when is not None]
+        return list(map(dict(zip(distinct, convert_times(distinct))).get, times))
     if name in TIME_COLUMNS:
-        return list(map(convert_time, map(_GETTERS[name], samples)))
+        return convert_times(map(_GETTERS[name], samples))
     if name == "t_utc":  # the midpoint in a file of another library
-        return list(map(convert_time, map(_GETTERS["midpoint_at"], samples)))
+        return convert_times(map(_GETTERS["midpoint_at"], samples))
     if name == "protocol":
         return [sample.protocol._value_ for sample in samples]
     if name == "unit":
         return [None if sample.unit is None else sample.unit._value_ for sample in samples]
     if name == "value":
-        return [
-            " ".join(map(str, v)) if type(v) is tuple else v for v in map(_GETTERS[name], samples)
-        ]
+        values = list(map(_GETTERS[name], samples))
+        if tuple in set(map(type, values)):
+            return [" ".join(map(str, v)) if type(v) is tuple else v for v in values]
+        return values
     if name in COLUMN_TYPES:
         return list(map(_GETTERS[name], samples))
     return [None] * len(samples)
 
 
-def samples_to_columns(
-    samples: Sequence[Sample], convert_time: Callable[[datetime], Any]
-) -> list[Column]:
-    """Return one list of cells for each of `COLUMNS`; `convert_time` converts the times."""
-    return [_sample_column(name, samples, convert_time) for name in COLUMNS]
+def samples_to_columns(samples: Sequence[Sample], convert_times: ConvertTimes) -> list[Column]:
+    """Return one list of cells for each of `COLUMNS`; `convert_times` converts the times."""
+    return [_sample_column(name, samples, convert_times) for name in COLUMNS]
 
 
 def sample_to_row(sample: Sample) -> dict[str, Any]:
     """Return the row as a dict in the order of `COLUMNS`; times are ISO 8601 text in UTC."""
-    columns = samples_to_columns((sample,), _time_text)
+    columns = samples_to_columns((sample,), _time_text.column)
     return {name: column[0] for name, column in zip(COLUMNS, columns)}
 
 
@@ -209,14 +207,15 @@ class ColumnLayout:
                 cells = [
                     getattr(row, name) if isinstance(row, Sample) else row.get(name) for row in rows
                 ]
-                if not all(_fits(types[name], cell) for cell in cells):
+                native = _NATIVE.get(types[name])
+                if not all(type(cell) is native or _fits(types[name], cell) for cell in cells):
                     types[name] = ColumnType.ANY
         if types == self.types:
             return self
         return ColumnLayout(types, short_units=self.short_units)
 
-    def columns(self, rows: Sequence[Row], convert_time: Callable[[datetime], Any]) -> list[Column]:
-        """Return one list of cells per column; `convert_time` converts the times.
+    def columns(self, rows: Sequence[Row], convert_times: ConvertTimes) -> list[Column]:
+        """Return one list of cells per column; `convert_times` converts the times.
 
         Raises:
             WatlowSinkError: A cell is not a number, string, time or None.
@@ -225,12 +224,12 @@ class ColumnLayout:
         if len(samples) == len(rows):
             if samples:
                 self._warn_left_out(COLUMN_TYPES)
-            columns = [self._sample_column(name, samples, convert_time) for name in self.types]
+            columns = [self._sample_column(name, samples, convert_times) for name in self.types]
         else:
             mappings = [_cells(row) for row in rows]
             self._warn_left_out(dict.fromkeys(name for row in mappings for name in row))
             columns = [
-                [_convert(type_, row.get(name), convert_time) for row in mappings]
+                [_convert(type_, row.get(name), convert_times) for row in mappings]
                 for name, type_ in self.types.items()
             ]
         if self.short_units:
@@ -239,12 +238,12 @@ class ColumnLayout:
         return columns
 
     def _sample_column(
-        self, name: str, samples: Sequence[Sample], convert_time: Callable[[datetime], Any]
+        self, name: str, samples: Sequence[Sample], convert_times: ConvertTimes
     ) -> Column:
         type_ = self.types[name]
         if type_ is not ColumnType.TIME:
-            convert_time = _time_text
-        column = _sample_column(name, samples, convert_time)
+            convert_times = _time_text.column
+        column = _sample_column(name, samples, convert_times)
         if type_ is ColumnType.TEXT and COLUMN_TYPES.get(name) is not ColumnType.TEXT:
             return [None if cell is None else str(cell) for cell in column]
         return column
@@ -301,7 +300,7 @@ def join_numbers(numbers: Iterable[float | None], texts: Iterable[str | None]) -
 
 def _cells(row: Row) -> dict[str, Cell]:
     if isinstance(row, Sample):
-        (cells,) = zip(*samples_to_columns((row,), lambda when: when))
+        (cells,) = zip(*samples_to_columns((row,), list))
         return dict(zip(COLUMNS, cells))
     return {name: _check_cell(name, given) for name, given in row.items()}
 
@@ -324,10 +323,10 @@ def _check_cell(name: str, given: Any) -> Cell:
     raise WatlowSinkError(f"{name}={given!r}: a cell must be a number, a string, a time or None")
 
 
-def _convert(type_: ColumnType, cell: Cell, convert_time: Callable[[datetime], Any]) -> Any:
+def _convert(type_: ColumnType, cell: Cell, convert_times: ConvertTimes) -> Any:
     """Return `cell` converted for a column of `type_`; a TEXT column stores numbers as text."""
     if isinstance(cell, datetime):
-        return convert_time(cell) if type_ is ColumnType.TIME else _time_text(cell)
+        return convert_times((cell,))[0] if type_ is ColumnType.TIME else _time_text(cell)
     if type_ is ColumnType.TEXT:
         return None if cell is None else str(cell)
     if type_ is ColumnType.REAL and isinstance(cell, int):
@@ -357,6 +356,10 @@ def _cell_types(name: str, cell: Cell) -> set[ColumnType]:
         datetime: ColumnType.TIME,
     }
     return {column for python, column in types.items() if isinstance(cell, python)}
+
+
+_NATIVE = {ColumnType.TEXT: str, ColumnType.INTEGER: int, ColumnType.REAL: float}
+"""The types of cells that fit."""
 
 
 def _fits(type_: ColumnType, cell: object) -> bool:

@@ -341,7 +341,7 @@ class SqliteSink(RotatingSink):
         if layout.is_of_samples and len(rows) <= ROWS_ONE_BY_ONE and {*map(type, rows)} == {Sample}:
             database.executemany(statements.insert_one, map(self._cells, rows))  # type: ignore[arg-type]
             return
-        columns = layout.columns(rows, TimeText())
+        columns = layout.columns(rows, TimeText().column)
         grouped = len(rows) // statements.at_once * statements.at_once
         cells = chain.from_iterable(zip(*(column[:grouped] for column in columns)))
         several = zip(*[cells] * (statements.at_once * len(columns)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -74,7 +74,7 @@ class XlsxSink(FileSink):
             WatlowSinkError: A text is too long for a cell, or there are too many columns.
         """
         self._layout = self._layout or ColumnLayout.infer(samples)
-        columns = self._layout.columns(samples, _excel_time)
+        columns = self._layout.columns(samples, _excel_times)
         for cells in zip(*columns):
             if self._sheet is None or self._row == ROWS_OF_A_SHEET:
                 number = len(self._book.worksheets()) + 1
@@ -86,7 +86,7 @@ class XlsxSink(FileSink):
         """Write events on a sheet of their own, after all rows."""
         rows = [vars(each) for each in events]
         layout = ColumnLayout.infer(rows)
-        columns = layout.columns(rows, _excel_time)
+        columns = layout.columns(rows, _excel_times)
         self._begin_sheet(EVENTS_TABLE, dict(zip(layout.types, columns)))
         for cells in zip(*columns):
             self._write(cells)
@@ -137,8 +137,8 @@ class XlsxSink(FileSink):
         self._row += 1
 
 
-def _excel_time(when: datetime) -> datetime:
-    return when.astimezone(timezone.utc).replace(tzinfo=None)
+def _excel_times(times: Iterable[datetime]) -> list[datetime]:
+    return [when.astimezone(timezone.utc).replace(tzinfo=None) for when in times]
 
 
 def _shown(cell: Any) -> str:

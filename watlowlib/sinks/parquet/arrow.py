@@ -105,7 +105,7 @@ def to_batch(layout: ColumnLayout, schema: Any, rows: Sequence[Row]) -> Any:
     """
     pa = arrow()
     columns: list[Column] = []
-    for type_, column in zip(layout.types.values(), layout.columns(rows, TimeCount(EPOCH))):
+    for type_, column in zip(layout.types.values(), layout.columns(rows, TimeCount(EPOCH).column)):
         columns += split_numbers(column) if type_ is ColumnType.ANY else [column]
     arrays = []
     for field, column in zip(schema, columns):

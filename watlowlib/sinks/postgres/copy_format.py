@@ -8,8 +8,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from itertools import chain, groupby, repeat
-from typing import Any, NamedTuple
+from functools import lru_cache
+from itertools import chain, count, groupby, islice, repeat
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from watlowlib.errors import WatlowSinkError
@@ -32,13 +33,25 @@ NAME_BYTES = 63
 RESERVED_NAMES = frozenset({"run_id", "seq", "tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
 """Column names that the sink adds or that PostgreSQL reserves."""
 
-_NULL = b"\xff\xff\xff\xff"
-_FORMATS = {ColumnType.INTEGER: "iq", ColumnType.TIME: "iq", ColumnType.REAL: "id"}
-"""`struct` formats of a number's length and the number itself."""
+Field: TypeAlias = "tuple[str | None, Iterable[Any]]"
+"""A part of each row: its `struct` format, and a number or bytes for each row.
 
-_pack_keys = struct.Struct(">i16siq").pack
+The format is None for bytes whose number differs.
+"""
+
+AddFields: TypeAlias = "Callable[[list[Field], list[NamedColumn], bytes], bytes]"
+
+_NULL = b"\xff\xff\xff\xff"
+_FORMATS = {ColumnType.INTEGER: "q", ColumnType.TIME: "q", ColumnType.REAL: "d"}
+"""`struct` formats of the numbers."""
+
 _length = struct.Struct(">i")
 _count = struct.Struct(">h")
+_number_length = _length.pack(8)
+_structs = Cache(struct.Struct)
+
+ROWS_AT_ONCE = 1000
+"""Rows that are packed together: other threads wait until this is done."""
 
 
 def pack(layout: ColumnLayout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> bytes:
@@ -50,18 +63,36 @@ def pack(layout: ColumnLayout, rows: Sequence[Row], run_id: UUID, first_seq: int
     types = columns_of(layout)
     for name in types:
         _check_name(name)
+    # In front of each `seq`.
+    run = _length.pack(len(run_id.bytes)) + run_id.bytes + _number_length
+    left = iter(rows)
+    parts = iter(lambda: list(islice(left, ROWS_AT_ONCE)), [])
+    seqs = count(first_seq, ROWS_AT_ONCE)
+    return b"".join(_pack_part(layout, types, part, run, seq) for part, seq in zip(parts, seqs))
+
+
+def _pack_part(
+    layout: ColumnLayout, types: dict[str, ColumnType], rows: Sequence[Row], run: bytes, seq: int
+) -> bytes:
     columns: list[Column] = []
-    for type_, column in zip(layout.types.values(), layout.columns(rows, TimeCount(EPOCH))):
+    for type_, column in zip(layout.types.values(), layout.columns(rows, TimeCount(EPOCH).column)):
         columns += split_numbers(column) if type_ is ColumnType.ANY else [column]
-    packed: list[Iterable[bytes]] = [repeat(struct.pack(">h", len(types) + 2))]
-    named = (NamedColumn(*each, column) for each, column in zip(types.items(), columns))
-    for pack_columns, neighbours in groupby(named, _packer_for):
-        packed += pack_columns(list(neighbours))
-    seqs = range(first_seq, first_seq + len(rows))
-    packed.append(map(_pack_keys, repeat(16), repeat(run_id.bytes), repeat(8), seqs))
-    return b"".join(chain.from_iterable(zip(*packed)))
+    named = [NamedColumn(*each, column) for each, column in zip(types.items(), columns)]
+    # From the last field to the first: what precedes a number ends the text in front of it.
+    fields: list[Field] = [("q", range(seq, seq + len(rows)))]
+    before = run
+    for add_fields, neighbours in groupby(reversed(named), _adder_for):
+        before = add_fields(fields, list(neighbours), before)
+    _add_constant(fields, _count.pack(len(types) + 2) + before)
+    try:
+        return b"".join(chain.from_iterable(zip(*_pieces(fields[::-1]))))
+    except struct.error:
+        for column in named:
+            _pack_cells(column)  # raises an error that names the column
+        raise
 
 
+@lru_cache(1000)
 def _check_name(name: str) -> None:
     size = len(name.encode("utf-8", "replace"))
     if name in RESERVED_NAMES or "\0" in name or not 0 < size <= NAME_BYTES:
@@ -79,37 +110,69 @@ class NamedColumn(NamedTuple):
     cells: Column
 
 
-def _packer_for(column: NamedColumn) -> Callable[[Sequence[NamedColumn]], list[Iterable[bytes]]]:
-    """Return the function that packs `column`, and neighbours with the same function."""
-    if column.name == "requested_at" and None in column.cells:
+def _pieces(fields: Iterable[Field]) -> Iterator[Iterable[bytes]]:
+    """Yield the pieces of all rows: neighbouring fields with a format are packed in one call."""
+    for fixed, neighbours in groupby(fields, lambda field: field[0] is not None):
+        if fixed:
+            formats, cells = zip(*neighbours)
+            yield map(_structs[">" + "".join(formats)].pack, *cells)
+        else:
+            yield from (cells for _, cells in neighbours)
+
+
+def _adder_for(column: NamedColumn) -> AddFields:
+    """Return the function that adds the fields of `column`, and of neighbours with the same one.
+
+    It adds what comes between them and the fields behind them, too. It returns what must come in
+    front of them.
+    """
+    of_tick = column.name in ("tick", "scheduled_at")  # usually in each row or in none
+    if column.type in (ColumnType.TEXT, ColumnType.INTEGER) and not of_tick:
+        return _add_recurring
+    if None not in column.cells:
+        return _add_numbers
+    if column.name == "requested_at":
         raise WatlowSinkError("give every row a requested_at: the table is indexed by it")
-    recurring = column.type in (ColumnType.TEXT, ColumnType.INTEGER)
-    if recurring or column.name == "scheduled_at":  # the same for all samples of a tick
-        return _pack_recurring
-    return _pack_cells if None in column.cells else _pack_numbers
+    return _add_recurring if of_tick else _add_cells
 
 
-def _pack_recurring(columns: Sequence[NamedColumn]) -> list[Iterable[bytes]]:
-    """Pack cells that recur, such as a device and its parameters: each combination once."""
+def _add_constant(fields: list[Field], data: bytes) -> None:
+    if data == _number_length:
+        fields.append(("i", repeat(8)))  # faster than bytes
+    elif data:
+        fields.append((f"{len(data)}s", repeat(data)))
+
+
+def _add_recurring(fields: list[Field], columns: list[NamedColumn], before: bytes) -> bytes:
+    columns.reverse()
+    lengths = set()
 
     def write(cells: tuple[Any, ...]) -> bytes:
-        return b"".join(map(_pack_cell, columns, cells))
+        data = b"".join(map(_pack_cell, columns, cells)) + before
+        lengths.add(len(data))
+        return data
 
-    return [list(map(Cache(write).__getitem__, zip(*(column.cells for column in columns))))]
-
-
-def _pack_numbers(columns: Sequence[NamedColumn]) -> list[Iterable[bytes]]:
-    """Pack numbers that differ in each row: a whole row of them in one call."""
-    row = struct.Struct(">" + "".join(_FORMATS[column.type] for column in columns))
-    cells = chain.from_iterable((repeat(8), column.cells) for column in columns)
-    try:
-        return [list(map(row.pack, *cells))]
-    except struct.error:
-        return _pack_cells(columns)  # raises an error that names the column
+    packed = list(map(Cache(write).__getitem__, zip(*(column.cells for column in columns))))
+    fields.append((f"{lengths.pop()}s" if len(lengths) == 1 else None, packed))
+    return b""
 
 
-def _pack_cells(columns: Sequence[NamedColumn]) -> list[Iterable[bytes]]:
-    return [[_pack_cell(column, cell) for cell in column.cells] for column in columns]
+def _add_numbers(fields: list[Field], columns: list[NamedColumn], before: bytes) -> bytes:
+    for column in columns:
+        _add_constant(fields, before)
+        fields.append((_FORMATS[column.type], column.cells))
+        before = _number_length
+    return before
+
+
+def _add_cells(fields: list[Field], columns: list[NamedColumn], before: bytes) -> bytes:
+    _add_constant(fields, before)
+    fields.extend((None, _pack_cells(column)) for column in columns)
+    return b""
+
+
+def _pack_cells(column: NamedColumn) -> list[bytes]:
+    return [_pack_cell(column, cell) for cell in column.cells]
 
 
 def _pack_cell(column: NamedColumn, cell: Any) -> bytes:
@@ -118,7 +181,7 @@ def _pack_cell(column: NamedColumn, cell: Any) -> bytes:
     try:
         if column.type is ColumnType.TEXT:
             return _pack_text(cell)
-        return struct.pack(">" + _FORMATS[column.type], 8, cell)
+        return _number_length + struct.pack(">" + _FORMATS[column.type], cell)
     except (struct.error, ValueError, AttributeError) as error:
         raise WatlowSinkError(
             f"column {column.name!r} holds {column.type.value}: {error}"
