@@ -24,7 +24,7 @@ T = TypeVar("T")
 PARSED_TOGETHER = 1 << 20
 """The bytes that pyarrow parses at a time."""
 
-BLOCK = 1 << 23
+BLOCK = 1 << 22
 """The bytes of a block; a row has 100 to 400."""
 
 THREADS = max(1, min(4, os.cpu_count() or 1))
@@ -122,7 +122,7 @@ def complete_blocks(
     Raises:
         ValueError: A quotation mark is not closed.
     """
-    buffers = cycle([bytearray(size) for _ in range(BUFFERS)])
+    buffers = cycle(bytearray(size) for _ in range(BUFFERS))  # made when needed
     with open_text(path, buffering=0) as file:
         mark = len(BYTE_ORDER_MARK)
         start = mark if file.read(mark) == BYTE_ORDER_MARK else 0  # some editors add it
