@@ -161,7 +161,7 @@ def test_the_serial_number_is_read_once(
         return answer(unit, request)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SimulatedController, "reply_to", note)
-    with record(mgr, parameters={"setpoint": 50.0, "pv": 100.0}, duration=0.1) as stream:
+    with record(mgr, parameters={"setpoint": 50.0, "pv": 100.0}, duration=0.5) as stream:
         batches = list(stream)
     assert len(batches) > 1
     assert requests.count(SERIAL) == 3
