@@ -233,7 +233,7 @@ def figures(size: Size) -> Iterator[Figure]:
     """Yield seconds and memory to read recordings into pandas."""
     kinds = list(COPIES)
     cases = size.of([(kinds[:1], 1)], [(kinds, 1)], [(kinds, 10), (["parquet"], 100)])
-    rounds = size.of(1, 1, ROUNDS)
+    rounds = size.of(1, ROUNDS, ROUNDS)
     for case, blocks in cases:
         rows = blocks * BLOCK
         with written(case, rows) as sources:
