@@ -51,6 +51,19 @@ def test_port_used_by_another_program(bus: SimulatedBus) -> None:
         assert not transport.is_open
 
 
+def test_a_closed_port_can_be_opened_while_a_forked_child_still_has_it(bus: SimulatedBus) -> None:
+    transport = SerialTransport(bus.port)
+    transport.open()
+    assert transport._fd is not None
+    childs = os.dup(transport._fd)  # of the same open file, as a child has it
+    try:
+        transport.close()
+        transport.open()
+    finally:
+        transport.close()
+        os.close(childs)
+
+
 def test_file_is_not_a_port(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("not a port")

@@ -22,6 +22,9 @@ MILLISECOND_S = 0.001
 
 HAS_POLL = hasattr(select, "poll") and sys.platform != "darwin"
 
+if sys.platform != "win32":
+    import fcntl
+
 Wait: TypeAlias = Callable[[int], object]
 """Waits at most this many milliseconds; returns whether the descriptor is ready, or has failed."""
 
@@ -75,3 +78,13 @@ def write_some(fd: int | None, data: bytes) -> int:
         return os.write(fd, data)  # type: ignore[arg-type] # None raises a TypeError
     except BlockingIOError:
         return 0
+
+
+def unlock(fd: int) -> None:
+    """Release the lock of a port that is about to be closed.
+
+    A child process that was just forked still has the descriptor for a moment, and with it the
+    lock, which would refuse the next opening.
+    """
+    if sys.platform != "win32":
+        fcntl.flock(fd, fcntl.LOCK_UN)

@@ -36,7 +36,15 @@ from watlowlib.errors import (
     WatlowPortPermissionError,
     WatlowTimeoutError,
 )
-from watlowlib.transport.descriptors import CHUNK, Wait, is_ready_by, read_some, waiter, write_some
+from watlowlib.transport.descriptors import (
+    CHUNK,
+    Wait,
+    is_ready_by,
+    read_some,
+    unlock,
+    waiter,
+    write_some,
+)
 from watlowlib.transport.settings import SerialSettings
 from watlowlib.transport.urls import tcp_hint
 from watlowlib.transport.usb import (
@@ -199,8 +207,11 @@ class SerialTransport(OneProcess):
             connection = getattr(port, "_socket", None)
             # No use of the descriptor waits; a signal handler may close the port during one.
             unused = self._using.acquire(timeout=WRITE_TIMEOUT_S)
-            self._fd = None
+            fd, self._fd = self._fd, None
             try:
+                with contextlib.suppress(OSError):
+                    if fd is not None:
+                        unlock(fd)
                 with contextlib.suppress(OSError):
                     port.close()
             finally:
