@@ -359,15 +359,18 @@ def test_simulate_prints_the_ports_of_a_rig_as_one_json_object(
     rig = tmp_path / "rig.toml"
     rig.write_text(
         '[ports.line1]\nport = "./line1"\n[controllers.a]\nport = "line1"\naddress = 2\n'
-        '[ports.web]\nport = "tcp://other:502"\n[controllers.b]\nport = "web"\naddress = 3\n',
+        '[ports.web]\nport = "tcp://other:502"\n[controllers.b]\nport = "web"\naddress = 3\n'
+        '[ports.gw]\nport = "./gw"\nprotocol = "modbus_rtu"\n'
+        '[controllers.c]\nport = "gw"\nzone = 1\n[controllers.d]\nport = "gw"\nzone = 2\n',
         "utf-8",
     )
     monkeypatch.setattr(simulate, "wait_for_event", lambda *arguments: True)
     assert main(["simulate", str(rig), "--json"]) == 0
     output = capsys.readouterr()
-    line, server = json.loads(output.out)["ports"]
+    line, server, gateway = json.loads(output.out)["ports"]
     port = str(tmp_path / "line1")
-    assert line == {"name": "line1", "wanted": port, "port": port, "addresses": [2]}
+    assert line == {"name": "line1", "wanted": port, "port": port, "addresses": [2], "zones": []}
+    assert (gateway["addresses"], gateway["zones"]) == ([1], [1, 2])
     assert (server["name"], server["wanted"], server["addresses"]) == (
         "web",
         "tcp://other:502",

@@ -205,7 +205,7 @@ def test_zone_selects_of_a_rig(
         assert main([*words, *more]) == 2
         assert message in capsys.readouterr().err
     assert main(["doctor", "--config", str(file), "--zone", "2"]) == 2
-    assert "a rig file has its zones" in capsys.readouterr().err
+    assert "doctor checks all zones of a rig file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -245,3 +245,10 @@ def test_discover_says_how_to_read_zones(
     with SimulatedGateway([1, 2]) as units:
         assert main(["discover", units.port, "--address", "1,2", "--timeout", "10"]) == 0
     assert "--zone" not in capsys.readouterr().out
+
+
+def test_a_write_to_two_zones_names_both(
+    zones: SimulatedGateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["set", zones.port, "setpoint", "80", "--zone", "1,2", "--yes"]) == 2
+    assert capsys.readouterr().err.rstrip().endswith("--address or --zone: zone1, zone2")

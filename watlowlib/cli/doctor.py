@@ -78,7 +78,9 @@ def command(
     options = _options(**given)
     place: dict[str, Any] = {"zone": zone, "gateway_offset": gateway_offset, "offset": offset}
     if config and any(each not in (None, ()) for each in place.values()):
-        raise click.UsageError("a rig file has its zones: leave out --zone and the offsets")
+        raise click.UsageError(
+            "doctor checks all zones of a rig file: leave out --zone, --gateway-offset and --offset"
+        )
     zones = _zones(Line(port, None, (), given["address"] or (), None, None, given["parity"], None,
                         given["unit"], given["timeout"], None, **place), **given)  # fmt: skip
     ports = _rig_ports(config, options) if config else {port or "": {**options, "zones": zones}}

@@ -204,7 +204,9 @@ def one_controller(manager: WatlowManager) -> Controller:
 def single(names: Sequence[str]) -> str:
     """Return the only one of the names of controllers; several are an error."""
     if len(names) != 1:
+        # In a message, the text between two URLs looks like a password and is masked.
+        each = [name.partition("@")[0] if "://" in name else name for name in names]
         raise WatlowConfigurationError(
-            f"select one controller with --name, --address or --zone: {', '.join(names)}"
+            f"select one controller with --name, --address or --zone: {', '.join(each)}"
         )
     return names[0]

@@ -157,7 +157,15 @@ def _simulate_rig(file: str, speed: float, screen: Console, stack: ExitStack) ->
                 f"{port.name}: {count} simulated controllers on {bus.port}, not on {port.wanted}, "
                 f"{port.reason}"
             )
-        rows.append(_row(bus) | {"name": port.name, "wanted": port.wanted})
+        rows.append(
+            {
+                "name": port.name,
+                "wanted": port.wanted,
+                "port": bus.port,
+                "addresses": port.addresses,
+                "zones": port.zones,
+            }
+        )
     return rows
 
 

@@ -35,13 +35,17 @@ class SimulatedPort:
         bus: The simulated line or gateway, not started. Its `port` is `wanted` if that could be
             made.
         count: The number of controllers, zones of a gateway included.
-        reason: Why it is not, if so.
+        addresses: The addresses at which controllers and gateways reply.
+        zones: The zones of gateways.
+        reason: Why the port of `bus` is not `wanted`; empty if it is.
     """
 
     name: str
     wanted: str
     bus: SimulatedBus | SimulatedGateway
     count: int
+    addresses: tuple[int, ...]
+    zones: tuple[int, ...]
     reason: str = ""
 
 
@@ -63,7 +67,10 @@ def simulated_ports(rig: Rig, *, speed: float = 1.0) -> list[SimulatedPort]:
             settings = port.serial_settings or SerialSettings.factory_for(_protocol(port))
             controllers = _stations(arguments, port)
             bus = SimulatedBus(controllers, baudrate=settings.baudrate, speed=speed, **where)
-        found.append(SimulatedPort(name, port.port, bus, len(arguments), reason))
+        given = arguments.values()
+        addresses = tuple(dict.fromkeys(each["address"] for each in given))
+        zones = tuple(each["zone"] for each in given if each["zone"] is not None)
+        found.append(SimulatedPort(name, port.port, bus, len(arguments), addresses, zones, reason))
     return found
 
 
