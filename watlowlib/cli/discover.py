@@ -7,13 +7,13 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
-from rich.table import Table
-
 from watlowlib.cli.base import define, json_option
-from watlowlib.cli.output import console, print_json
+from watlowlib.cli.output import NO_VALUE, console, print_json, print_table
 from watlowlib.cli.search import label_of, none_found, search_options
 from watlowlib.devices.discovery import Probe
 from watlowlib.transport.urls import is_tcp
+
+HEADINGS = ("port", "protocol", "baud", "address", "family", "serial", "type")
 
 
 @define(
@@ -37,7 +37,7 @@ def command(probes: Callable[[], list[Probe]], as_json: bool) -> None:
     if as_json:
         print_json(map(_row, found))
     elif found:
-        console().print(probe_table(found))
+        print_table(HEADINGS, map(_cells, found))
     for line in [*failure_lines(tried), *zone_hints(tried)]:
         console(stderr=as_json).print(line)
     if not found:
@@ -60,27 +60,21 @@ def _row(probe: Probe) -> dict[str, Any]:
     }
 
 
-def probe_table(found: list[Probe]) -> Table:
-    """Return a table with one row per controller found."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("port", "protocol", "baud", "address", "family", "serial", "type"):
-        table.add_column(heading, overflow="fold")
-    for probe in found:
-        info = probe.info
-        assert info is not None
-        details = info.part_number.text if info.part_number else ""
-        if probe.protocol.is_modbus:
-            details = f"map {info.data_map or 'unknown'}, {info.word_order or 'order unknown'}"
-        table.add_row(
-            probe.port,
-            str(probe.protocol),
-            str(probe.baudrate or "-"),
-            str(probe.address),
-            str(info.family),
-            str(info.serial_number or "-"),
-            details,
-        )
-    return table
+def _cells(probe: Probe) -> tuple[str, ...]:
+    info = probe.info
+    assert info is not None
+    details = info.part_number.text if info.part_number else ""
+    if probe.protocol.is_modbus:
+        details = f"map {info.data_map or 'unknown'}, {info.word_order or 'order unknown'}"
+    return (
+        probe.port,
+        str(probe.protocol),
+        str(probe.baudrate or NO_VALUE),
+        str(probe.address),
+        str(info.family),
+        str(info.serial_number or NO_VALUE),
+        details,
+    )
 
 
 def zone_hints(probes: list[Probe]) -> list[str]:

@@ -96,13 +96,14 @@ def _check_ports(original: Rig) -> None:
         if controller.zone is not None or controller.offset is not None:
             raise WatlowConfigurationError(
                 f"{original.path}: controllers.{name} is a zone of a gateway, which a rig for "
-                "tests does not have; test it with watlowlib.simulator.SimulatedGateway"
+                "tests does not have; test it with SimulatedGateway, or on a serial line with "
+                "SimulatedZones, of watlowlib.simulator"
             )
     for name in {each.port for each in original.controllers.values()}:
         if original.ports[name].protocol is ProtocolKind.MODBUS_TCP:
             raise WatlowConfigurationError(
                 f"{original.path}: ports.{name} is Modbus TCP, and a rig for tests has "
-                "serial lines only; test it with watlowlib.simulator.gateway.SimulatedGateway"
+                "serial lines only; test it with watlowlib.simulator.SimulatedGateway"
             )
 
 
