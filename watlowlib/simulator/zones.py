@@ -1,8 +1,8 @@
 """What a gateway replies for the controllers behind it, on a network and on a serial line.
 
-with SimulatedBus([SimulatedZones([1, 2])]) as bus:
-    with open_device(bus.port, protocol="modbus_rtu", zone=2) as ctl:
-        print(ctl.read_pv())
+    with SimulatedBus([SimulatedZones([1, 2])]) as bus:
+        with open_device(bus.port, protocol="modbus_rtu", zone=2) as ctl:
+            print(ctl.read_pv())
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from watlowlib.simulator.series_sd import SimulatedSD
 MOST_ADDRESS = ADDRESSES[-1]
 NO_TARGET, DEVICE_FAILURE = 11, 4
 DEAD = {"exception": NO_TARGET, "failure": DEVICE_FAILURE, "silence": None, "stale": NO_TARGET}
-"""What is replied for a controller that is switched off: an exception, or nothing."""
+"""The exception replied for a controller that is switched off; None for no reply."""
 
 
 class Stations:
@@ -39,7 +39,7 @@ class Stations:
         controllers: The controllers, or the Modbus addresses of EZ-ZONE PM.
         gateway_offset: The registers of the controller with the Modbus address `n` are
             `(n - 1) * gateway_offset` higher. Without it and `offsets`, `n` is its unit id.
-        offsets: The offset of single zones, by Modbus address.
+        offsets: The offset of single zones in registers, by Modbus address.
         dead: The reply for a controller that is switched off; see `SimulatedGateway`.
 
     Attributes:
@@ -78,7 +78,7 @@ class Stations:
             controller.set_clock(clock)
 
     def find(self, unit: int, request: bytes) -> tuple[int, ...]:
-        """Return the Modbus address of the addressed controller, and its offset; or nothing."""
+        """Return the Modbus address of the controller and its offset; empty if there is none."""
         if not self._offsets:
             return (unit, 0) if unit in self.controllers else ()
         (register,) = struct.unpack_from(">H", request, 1) if len(request) > 2 else (0,)
@@ -87,7 +87,7 @@ class Stations:
         return (zone, offset) if zone in self.controllers else ()
 
     def answer(self, unit: int, request: bytes) -> bytes | None:
-        """Return the reply payload; None for no reply."""
+        """Return the payload of the reply of unit `unit`; None for no reply."""
         found = self.find(unit, request)
         if not found:
             refused = bytes((request[0] | EXCEPTION, NO_SUCH_REGISTER))
@@ -128,9 +128,14 @@ class SimulatedZones(Stations):
     Args:
         controllers: The zones, by their Modbus addresses, or these addresses of EZ-ZONE PM.
         address: The Modbus address of the gateway on the line.
-        gateway_offset: The number of registers of a zone.
-        offsets: The offset of single zones.
-        dead: What is replied for a zone that is `off`; see `SimulatedGateway`.
+        gateway_offset: The number of registers of a zone: zone `n` begins at
+            `(n - 1) * gateway_offset`.
+        offsets: The offset of single zones in registers, by Modbus address, where it is another.
+        dead: What is replied for a zone whose Modbus address is in `off`; see
+            `SimulatedGateway`.
+
+    Raises:
+        WatlowConfigurationError: `dead` is none of the texts, or two zones have one address.
     """
 
     protocol = ProtocolKind.MODBUS_RTU
