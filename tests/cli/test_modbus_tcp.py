@@ -137,6 +137,8 @@ def test_doctor_checks_the_zones_of_a_rig(
         file.write_text(f'[ports.gw]\nport = "{gateway.port}"\ntimeout = 10\n{tables}')
         found = findings_of(["--config", str(file)], capsys)
     assert found["data map and word order"] == ["ok: map 1, low_high", "ok: map 2, low_high"]
+    results = [each.partition(":")[0] for each in found["controller"]]
+    assert results == ["ok", "ok", "not known"]
     (problem,) = found["zone"]
     assert problem.startswith("problem: ")
     assert "is the offset of zone 3 right?" in problem

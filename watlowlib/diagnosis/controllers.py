@@ -15,7 +15,7 @@ from watlowlib.diagnosis.findings import Finding, Result
 from watlowlib.diagnosis.search import Tried
 from watlowlib.diagnosis.units import check_units
 from watlowlib.errors import WatlowCRCError, WatlowError, WatlowTimeoutError
-from watlowlib.model import DeviceInfo, ProtocolKind, Unit, WordOrder
+from watlowlib.model import ControllerFamily, DeviceInfo, ProtocolKind, Unit, WordOrder
 
 READS = 10
 """How often the identity is read to judge the line."""
@@ -76,7 +76,9 @@ def check_zone(given: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _identity(subject: str, info: DeviceInfo) -> Finding:
-    return Finding("controller", subject, Result.OK, str(info), details=asdict(info))
+    known = info.part_number or info.serial_number or info.family is not ControllerFamily.UNKNOWN
+    result = Result.OK if known else Result.UNKNOWN
+    return Finding("controller", subject, result, str(info), details=asdict(info))
 
 
 def check_replies(ctl: Controller, subject: str) -> Finding:

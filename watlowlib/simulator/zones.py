@@ -1,8 +1,8 @@
 """What a gateway replies for the controllers behind it, on a network and on a serial line.
 
-    with SimulatedBus([SimulatedZones([1, 2])]) as bus:
-        with open_device(bus.port, protocol="modbus_rtu", zone=2) as ctl:
-            print(ctl.read_pv())
+with SimulatedBus([SimulatedZones([1, 2])]) as bus:
+    with open_device(bus.port, protocol="modbus_rtu", zone=2) as ctl:
+        print(ctl.read_pv())
 """
 
 from __future__ import annotations
