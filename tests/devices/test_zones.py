@@ -242,6 +242,30 @@ def test_a_zone_that_is_off_gives_gaps_and_no_values(dead: str, parameters: list
             gateway.power_on(zone)
 
 
+@pytest.mark.parametrize("dead", ["exception", "failure", "stale"])
+def test_the_error_of_a_zone_that_is_off_names_the_zone(dead: str) -> None:
+    with gateway_with(dead) as gateway, WatlowManager() as manager:
+        add_zones(manager, gateway.port)
+        three = manager.get("three")
+        three.read_pv()
+        gateway.power_off(3)
+        with pytest.raises(WatlowError, match=r"^zone 3 at offset 20000: [^:]* replied"):
+            three.read_pv()
+        with pytest.raises(WatlowError, match=r"^zone 3 at offset 20000: [^:]* replied"):
+            three.set_setpoint(60.0, confirm=True)
+        assert manager.get("one").read_pv().value is not None
+
+
+def test_a_silent_zone_is_named_by_what_was_given() -> None:
+    with gateway_with("silence") as gateway:
+        gateway.power_off(3)
+        with (
+            open_device(gateway.port, offset=OFFSET, timeout_s=0.05) as ctl,
+            pytest.raises(WatlowModbusTimeoutError, match="^the zone at 20000: no reply"),
+        ):
+            ctl.read_pv()
+
+
 def test_the_last_value_of_a_zone_that_is_off_confirms_no_write() -> None:
     with gateway_with("stale") as gateway, open_device(gateway.port, zone=1) as ctl:
         ctl.write_parameter("alarm_high_setpoint", 60.0, confirm=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from watlowlib.devices.driver import DecodedReply, Outcomes, Target
@@ -18,7 +19,9 @@ from watlowlib.devices.zones import Zone
 from watlowlib.errors import (
     WatlowAbsentError,
     WatlowConfigurationError,
+    WatlowDeviceFailureError,
     WatlowError,
+    WatlowTimeoutError,
     WatlowTransportError,
 )
 from watlowlib.protocol.exchange import Reply, RetryPolicy, WriteOptions
@@ -46,7 +49,8 @@ class ZoneClient:
     def read(self, slave: int, register: int, count: int, policy: RetryPolicy) -> Reply:
         """Read registers of the zone; errors as in `RegisterClient.read`."""
         wire = self.zone.check(register, count)
-        return self._client.read(slave, wire, count, policy, counter=self.counter_of(slave))
+        with self._naming_zone():
+            return self._client.read(slave, wire, count, policy, counter=self.counter_of(slave))
 
     def write(
         self,
@@ -58,9 +62,21 @@ class ZoneClient:
     ) -> Reply:
         """Write registers of the zone; errors as in `RegisterClient.write`."""
         wire = self.zone.check(register, len(words))
-        return self._client.write(
-            slave, wire, words, policy, options, counter=self.counter_of(slave)
-        )
+        with self._naming_zone():
+            return self._client.write(
+                slave, wire, words, policy, options, counter=self.counter_of(slave)
+            )
+
+    @contextmanager
+    def _naming_zone(self) -> Iterator[None]:
+        """Name the zone in the error of one that does not reply: others at the address may."""
+        try:
+            yield
+        except (WatlowTimeoutError, WatlowDeviceFailureError) as error:
+            zone = self.zone
+            at = "" if zone.number is None else f" at offset {zone.offset}"
+            error.message = f"{zone}{at}: {error.message}"
+            raise
 
 
 class ZoneDriver(ModbusDriver):
