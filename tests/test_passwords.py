@@ -49,6 +49,9 @@ URL = f"postgressql://ann:{SECRET}@db.example/lab"
         ("password='hunter2", "password=***"),
         (r"password=hun\ ter2 user=ann", "password=*** user=ann"),
         ("PGPASSWORD=hunter2", "PGPASSWORD=***"),
+        ("x://ann:hunter2@db, zone2@tcp://host:502", "x://ann:***@db, zone2@tcp://host:502"),
+        ("zone2@tcp://host:502, x://ann:hunter2@db", "zone2@tcp://host:***@db"),
+        ("x://ann:zone2@tcp://db", "x://ann:***@tcp://db"),
     ],
 )
 def test_passwords_are_masked(text: str, expected: str) -> None:
@@ -66,6 +69,8 @@ def test_passwords_are_masked(text: str, expected: str) -> None:
         "/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0-port0",
         "socket://host:4001",
         "1@socket://host:4001",
+        "zone1@tcp://host:502, zone2@tcp://host:502",
+        "'1@socket://host:4001', '2@socket://host:4001'",
         "postgresql://ann@db:5432/lab",
         "C:\\data\\run@2.csv",
         "C:/data/run@2.csv",

@@ -24,6 +24,8 @@ _PASSWORDS = (
     # user:PASSWORD@host, or scheme:user:PASSWORD@host
     r"""(?s)((?:^|(?<=['"\s]))(?!\d)[^:/\s'"]{2,}:)(?![/\s]).*@""",
 )
+# zone2@tcp://host:502, the name of a controller: no password ends at this @
+_STATION = r"""(?:^|(?<=[\s'",(\[]))((?:zone)?\d+@)(?=(?:tcp|socket|rfc2217)://)"""
 # password=WORD, password='WORDS', and &password=WORD in a URL
 _PASSWORD_OPTION = r"""(?is)(\w*(?:passw|pwd)\w*\s*=\s*)(?:'(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|\S)+)"""
 
@@ -33,6 +35,11 @@ def masked(text: str) -> str:
 
     Where the end of a password is uncertain, more is masked.
     """
+    # The names of several controllers would look like one URL.
+    return "".join(map(_masked_part, re.split(_STATION, text)))
+
+
+def _masked_part(text: str) -> str:
     for pattern in _PASSWORDS:
         text = re.sub(pattern, r"\1***@", text)
     return re.sub(_PASSWORD_OPTION, r"\1***", text)
