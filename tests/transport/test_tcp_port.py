@@ -128,6 +128,33 @@ def test_a_server_that_closes_later_is_lost(server: socket.socket, transport: Tc
         transport.read(Deadline.after(TIMEOUT_S))
 
 
+class EmptyOnce:
+    """A connection whose first call of `recv` finds nothing."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.calls = 0
+        self._connection = connection
+
+    def recv(self, size: int) -> bytes:
+        self.calls += 1
+        if self.calls == 1:
+            raise BlockingIOError
+        return self._connection.recv(size)
+
+
+def test_a_wait_that_ended_with_nothing_is_repeated(
+    server: socket.socket, transport: TcpTransport
+) -> None:
+    assert transport._socket is not None
+    empty = EmptyOnce(transport._socket)
+    server.sendall(FRAME)
+    assert transport._receive(empty, Deadline.after(TIMEOUT_S)) == FRAME  # type: ignore[arg-type]
+    server.sendall(FRAME)
+    empty.calls = 0
+    assert transport._receive(empty, Deadline(0.0)) == b""  # type: ignore[arg-type]
+    assert empty.calls == 1
+
+
 class BrokenSocket:
     """A connection on which every call fails with `error`, after the first three bytes sent."""
 

@@ -168,15 +168,17 @@ class TcpTransport(OneProcess):
 
     def _receive(self, connection: socket.socket, deadline: Deadline) -> bytes:
         """Return the next bytes, `b""` if none arrive by the deadline."""
-        wait = self._wait
-        try:
-            if wait is not None and not wait(deadline.left_s()):
-                return b""
-            data = connection.recv(CHUNK)
-        except BlockingIOError:
-            return b""
-        except (OSError, ValueError) as error:  # ValueError: another thread has closed it
-            raise self._lost(error) from error
+        wait, data = self._wait, None
+        while data is None:
+            try:
+                if wait is not None and not wait(deadline.left_s()):
+                    return b""
+                data = connection.recv(CHUNK)
+            except BlockingIOError:  # the bytes that ended the wait are not there after all
+                if not deadline.left_s():
+                    return b""
+            except (OSError, ValueError) as error:  # ValueError: another thread has closed it
+                raise self._lost(error) from error
         if not data:
             raise self._lost(None)
         return data
