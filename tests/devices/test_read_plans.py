@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
+from watlowlib.devices.driver import Target
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.modbus_driver import MOST_PLANS, ModbusDriver
+from watlowlib.devices.read_planner import Span
 from watlowlib.errors import WatlowError, WatlowTimeoutError
 from watlowlib.model import ControllerFamily, Value, WordOrder
 from watlowlib.protocol.exchange import RetryPolicy, WriteOptions
@@ -169,3 +171,38 @@ def test_the_rest_of_a_read_follows_a_layout_that_was_discarded_meanwhile() -> N
     (result,) = rest.values()
     assert not isinstance(result, WatlowError)
     assert result.value == 99.0
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[1:], NAMES[::-1], NAMES[:1]])
+@pytest.mark.parametrize("spans_before", [1, 2, 3])
+def test_a_plan_has_the_registers_of_one_layout(
+    names: Sequence[str], spans_before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server()
+    server.read()
+    span, calls = server.driver.span, 0
+
+    def span_while_the_controller_is_replaced(target: Target) -> Span:
+        nonlocal calls
+        calls += 1
+        found = span(target)
+        if calls == spans_before:  # as another thread does after a timeout
+            options = {"data_map": 2, "word_order": "high_low", "setpoint": 99.0}
+            server.unit = SimulatedController(1, protocol=MODBUS, **options)  # type: ignore[arg-type]
+            server.unit.set("control_mode", 54)
+            server.driver.forget()
+        return found
+
+    expected = {"setpoint": 99.0, "control_mode": 54, "control_mode_active": 54}
+    monkeypatch.setattr(server.driver, "span", span_while_the_controller_is_replaced)
+    found = {}
+    while calls < spans_before:
+        server.driver._plans.clear()
+        server.driver._places.clear()
+        found = server.read(names)
+    assert found == {name: expected[name] for name in names}
+    calls = 0
+    for _ in range(spans_before):
+        server.driver._places.clear()
+        found["setpoint"] = server.driver.read(PARAMETERS.resolve("setpoint"), 1).value
+    assert found["setpoint"] == 99.0

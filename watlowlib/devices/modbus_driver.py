@@ -118,6 +118,7 @@ class ModbusDriver(Driver):
 
     def forget(self) -> None:
         """Discover the data map and word order again when they are next needed."""
+        self.planner.expire()  # first: a plan that has seen None below sees this too
         self._discovered = None
 
     def forget_controller(self) -> None:
@@ -129,6 +130,7 @@ class ModbusDriver(Driver):
     def adopt_layout(self, other: Driver) -> None:
         """Take over the data map and word order that `other` has discovered."""
         assert isinstance(other, ModbusDriver)
+        self.planner.expire()
         self._discovered = other._discovered
 
     def check(self, spec: ParameterSpec, instance: int) -> None:
@@ -181,6 +183,8 @@ class ModbusDriver(Driver):
         place = self._places.get(target)
         if place is None or not place.basis.is_still(basis):
             place = Place(self.span(target), self._order(target[0]), basis)
+            if self.planner.knowledge is not basis.knowledge:
+                return self._place_of(target)  # another thread has discarded the layout meanwhile
             if basis.is_still(self._basis()):
                 self._places.keep(target, place)
         return place
@@ -213,8 +217,8 @@ class ModbusDriver(Driver):
                 except WatlowError as error:
                     yield {target: error}
             layout = self.known_layout
-            if layout.word_order is None and any(span.count > 1 for span in spans):
-                # Another thread has discarded the layout meanwhile.
+            if self.planner.knowledge is not basis.knowledge:
+                # Another thread has discarded the layout meanwhile; some spans may be of another.
                 yield from self.read_each([span.target for span in spans])
                 return
             plan = Plan(self.planner.blocks(spans), layout, basis)
@@ -255,8 +259,8 @@ class ModbusDriver(Driver):
         layout = self.discover_layout()
         if doubt := spec.doubt(instance, check_map(layout)):
             raise not_proven(spec, instance, doubt)
-        order = check_order(layout)
-        span = self.span((spec, instance))
+        check_order(layout)
+        span, order, _ = self._place_of((spec, instance))
         raw = value if spec.data_type is DataType.FLOAT else counts(spec, value)
         words = encode_words(spec.data_type, raw, order)
         reply = self._write(span.register, words, policy, options)

@@ -106,9 +106,13 @@ class ReadPlanner:
         self.widest_gap = int((FRAMING_BYTES + TURNAROUND_S / byte_time_s) / 2)
         """A gap of more registers costs more than another exchange."""
         self.knowledge = object()
-        """Another object after each change of what was learned: earlier blocks are out of date."""
+        """Another object after each change of what was learned, or if the layout was discarded."""
         self._borders: set[int] = set()
         self._refused: set[int] = set()
+
+    def expire(self) -> None:
+        """Mark all earlier blocks as out of date."""
+        self.knowledge = object()
 
     def blocks(self, spans: Iterable[Span]) -> list[Block]:
         """Return the fewest reads for `spans`, in ascending order."""
@@ -130,13 +134,13 @@ class ReadPlanner:
         else:
             # The halves may have been split too, and have set a lower limit.
             self.limit = min(self.limit, max(left.count, right.count))
-        self.knowledge = object()
+        self.expire()
 
     def note(self, span: Span, *, refused: bool) -> None:
         """Remember the result of reading one span by itself."""
         if refused is not (span.register in self._refused):
             (self._refused.add if refused else self._refused.discard)(span.register)
-            self.knowledge = object()
+            self.expire()
 
     def _joins(self, first: int, end: int, span: Span) -> bool:
         """Whether the block of the registers from `first` to before `end` takes in `span`."""
