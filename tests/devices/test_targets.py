@@ -9,6 +9,8 @@ import pytest
 
 from watlowlib import ProtocolKind, WatlowConfigurationError, open_device
 from watlowlib.devices.controller import Controller
+from watlowlib.devices.driver import Driver
+from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.session_attributes import MOST_CALLS
 from watlowlib.registry.parameters import SD_PARAMETERS
 from watlowlib.simulator import SimulatedBus, SimulatedController
@@ -35,6 +37,21 @@ def test_a_list_that_was_changed_is_read_as_it_is_now(ctl: Controller) -> None:
     assert len(ctl.poll(given)) == 1
     given.append("sp")
     assert [sample.parameter for sample in ctl.poll(given)] == ["process_value", "setpoint"]
+
+
+def test_a_list_that_is_changed_during_the_call_is_not_kept_under_its_old_names(
+    ctl: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["pv", "sp"]
+
+    def layout_while_the_list_is_changed(driver: Driver) -> RegisterLayout:
+        given[:] = ["sp"]  # as another thread does
+        return RegisterLayout()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Driver, "known_layout", property(layout_while_the_list_is_changed))
+        names(ctl, given)
+    assert names(ctl, ["pv", "sp"]) == ["process_value", "setpoint"]
 
 
 def test_an_exhausted_generator_is_refused(ctl: Controller) -> None:

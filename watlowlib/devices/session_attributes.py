@@ -9,7 +9,7 @@ from watlowlib._internal.cache import Cache
 from watlowlib._internal.process import NotCopied
 from watlowlib.devices.driver import Driver, Target
 from watlowlib.devices.eeprom import EepromCounter
-from watlowlib.devices.targets import PLAIN, Parameters, key_of, target_of, targets_of
+from watlowlib.devices.targets import PLAIN, Parameters, plain_of, target_of, targets_of
 from watlowlib.model import ControllerFamily, ProtocolKind, Unit
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.port_pool import Lease
@@ -106,16 +106,14 @@ class SessionAttributes(NotCopied):
         Raises:
             WatlowConfigurationError: This controller cannot read one of them.
         """
-        key = self._key_of(parameters, instances)
+        key: Hashable = None
+        if plain := plain_of(parameters, instances):
+            parameters, instances = plain  # another thread may change the lists meanwhile
+            key = plain, self.names, self.driver.known_layout.data_map
         found = self._checked.get(key)
         if found is None:
             found = self._check(key, tuple(targets_of(self.names, parameters, instances)))
         return found
-
-    def _key_of(self, parameters: object, instances: object) -> Hashable:
-        """Return what the targets of a call depend on; None if they cannot be kept."""
-        key = key_of(parameters, instances)
-        return key and (key, self.names, self.driver.known_layout.data_map)
 
     def _check(self, key: Hashable, targets: tuple[Target, ...]) -> tuple[Target, ...]:
         for target in targets:

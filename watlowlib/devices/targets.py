@@ -50,17 +50,18 @@ def targets_of(
     return list(dict.fromkeys(target_of(registry, *pair) for pair in pairs))
 
 
-def key_of(parameters: object, instances: object) -> Hashable:
-    """Return a key that is equal for calls with the same parameters and instances.
+def plain_of(parameters: object, instances: object) -> tuple[Any, Any] | None:
+    """Return the arguments of a call as a key that is equal only for the same ones.
 
     None for arguments that can be iterated only once, or whose equality tells too little: True is
     equal to 1.
     """
-    key = _plain(parameters), _plain(instances)
-    return None if None in key else key
+    plain = _plain(parameters), _plain(instances)
+    return None if None in plain else plain
 
 
 def _plain(given: object) -> Hashable:
+    """Return a copy of `given` that does not change; None if it is not plain."""
     kind = type(given)
     if kind in (list, tuple):
         several = tuple(cast("list[Hashable]", given))
