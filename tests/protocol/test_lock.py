@@ -8,8 +8,10 @@ import pytest
 
 from tests.ctrl_c import CtrlC
 from watlowlib._internal.clock import Deadline
-from watlowlib.protocol import lock
+from watlowlib.protocol import lock, port
 from watlowlib.protocol.lock import FairLock
+from watlowlib.protocol.port import Port
+from watlowlib.transport.scripted import ScriptedTransport
 
 TIMEOUT_S = 10.0
 
@@ -192,3 +194,22 @@ def test_ctrl_c_at_any_place_of_a_wait_leaves_the_lock_usable() -> None:
         if not pressed.raised:
             break
     assert place > 5
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_ctrl_c_at_any_place_of_a_release_passes_the_lock_on(waits: bool) -> None:
+    for place in itertools.count(1):  # 0 is the begin of `Port.release`, before it does anything
+        shared = Port(ScriptedTransport(lambda data: []))
+        shared.acquire()
+        waiting = WaitingThreads(shared._lock)
+        if waits:
+            waiting.enqueue("waiter")
+        with suppress(KeyboardInterrupt), CtrlC(place, port, lock) as pressed:
+            shared.release()
+        for thread in waiting.threads:
+            thread.join(TIMEOUT_S / 2)
+            assert not thread.is_alive(), place
+        assert shared._lock.acquire(Deadline.after(0)), place
+        if not pressed.raised:
+            break
+    assert place > 2

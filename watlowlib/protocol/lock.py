@@ -80,8 +80,10 @@ class FairLock(NotCopied):
         self._last_was_urgent = urgent
         queue = self._urgent if urgent else self._normal
         if queue:
-            waiter = queue.popleft()
+            waiter = queue[0]
             self._owner, waiter.acquired = waiter.thread, True
             waiter.gate.release()
+            # After the calls: Ctrl-C may come after each of them. The waiter removes itself then.
+            queue.popleft()
         else:
             self._owner = None

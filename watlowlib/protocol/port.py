@@ -70,9 +70,14 @@ class Port(OneProcess):
             )
 
     def release(self) -> None:
-        """Release the lock; does nothing in a thread that does not own it."""
-        if not self.in_other_process:
+        """Release the lock, also if Ctrl-C comes; does nothing in a thread that does not own it."""
+        if self.in_other_process:
+            return
+        try:
             self._lock.release()
+        except BaseException:
+            self._lock.release()
+            raise
 
     def note_return(self, station: Hashable, offline_since_s: float) -> None:
         """Note that a controller replies again."""
