@@ -76,6 +76,24 @@ def test_the_pointers_are_restored_after_an_error(
     assert pointers(unit) == before
 
 
+def test_another_session_does_not_change_an_assembly_in_use(
+    ctl: Controller, unit: SimulatedController
+) -> None:
+    before = pointers(unit)
+    with open_device(ctl.session.port.name, protocol=MODBUS, serial_settings=LINE) as other:
+        with ctl.assembly(["setpoint", "control_mode"], confirm=True):
+            with pytest.raises(WatlowConfigurationError, match="another session"):
+                other.assembly(["alarm_high_setpoint"], confirm=True).__enter__()
+            with ctl.assembly(["alarm_high_setpoint"], confirm=True):
+                assert ctl.poll(["setpoint"])[0].value == 75.0
+            with pytest.raises(WatlowConfigurationError, match="another session"):
+                other.assembly(["alarm_high_setpoint"], confirm=True).__enter__()
+            assert ctl.poll(["setpoint"])[0].value == 75.0
+        assert pointers(unit) == before
+        with other.assembly(["setpoint", "control_mode"], confirm=True):
+            assert other.poll(["setpoint"])[0].value == 75.0
+
+
 def test_pointers_with_the_right_value_are_not_written(
     ctl: Controller, unit: SimulatedController
 ) -> None:

@@ -45,11 +45,30 @@ def assembled(
 
     Raises:
         WatlowConfigurationError: This controller has no assembly, or too many targets; in
-            data map 2, when the block is entered.
+            data map 2, or while another session uses it, when the block is entered.
         WatlowConfirmationError: `confirm=True` is missing; nothing was sent.
         WatlowWriteError: The assembly does not show the targets.
     """
-    return _assembled(session, _checked_driver(session, targets, confirm), targets)
+    return _claimed(session, _checked_driver(session, targets, confirm), targets)
+
+
+@contextmanager
+def _claimed(session: Session, driver: ModbusDriver, targets: Sequence[Target]) -> Iterator[None]:
+    """Set the assembly up unless another session uses it, which would read other values."""
+    claims, station = session.port.assemblies, driver.station
+    outermost = station not in claims
+    if claims.setdefault(station, driver) is not driver:
+        raise WatlowConfigurationError(
+            f"{session.name}: another session of this program reads through the assembly of the "
+            f"controller at address {driver.address}; share one controller object, or wait until "
+            "the other block ends"
+        )
+    try:
+        with _assembled(session, driver, targets):
+            yield
+    finally:
+        if outermost:
+            claims.pop(station, None)
 
 
 @contextmanager

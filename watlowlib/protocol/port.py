@@ -39,6 +39,8 @@ class Port(OneProcess):
         self._closed = False
         self.offline: set[Hashable] = set()
         """The stations of controllers that have not replied lately."""
+        self.assemblies: dict[Hashable, object] = {}
+        """What has set the assembly of each station up, while it is in use."""
         self.probe_pause = Deadline(0.0)
         """Until then, no controller in `offline` is probed."""
         self.last_outage = (0.0, 0.0)
