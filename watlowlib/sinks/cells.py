@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any, Generic, TypeVar
 
+from watlowlib.errors import WatlowSinkError
+
 T = TypeVar("T")
 
 
@@ -28,6 +30,7 @@ class Cache(dict[Any, T]):
 
 
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
+_LAST_SECOND = datetime.max.replace(microsecond=0, tzinfo=timezone.utc)
 _ONE_SECOND = timedelta(seconds=1)
 
 
@@ -60,8 +63,14 @@ class _BySecond(Generic[T]):
         return column
 
     def _second_of(self, when: datetime) -> tuple[datetime, datetime, Callable[[int], T]]:
-        begin = when.astimezone(timezone.utc).replace(microsecond=0)
-        return begin, begin + _ONE_SECOND, self._convert_second(begin)
+        try:
+            begin = when.astimezone(timezone.utc).replace(microsecond=0)
+        except OverflowError:
+            raise WatlowSinkError(
+                f"{when.isoformat()} is before the year 1 or after 9999 in UTC; give another time"
+            ) from None
+        end = begin + _ONE_SECOND if begin < _LAST_SECOND else _LAST_SECOND
+        return begin, end, self._convert_second(begin)
 
     def _convert_second(self, second: datetime) -> Callable[[int], T]:
         """Return the function that converts the microseconds of times in `second`."""

@@ -316,10 +316,14 @@ def _check_cell(name: str, given: Any) -> Cell:
         if given.tzinfo is None:
             raise WatlowSinkError(f"{name}={given!r}: give a time with a time zone, such as UTC")
         return given
-    if isinstance(given, Integral):
-        return int(given)
     if isinstance(given, Real):
-        return float(given)
+        try:
+            number = float(given)
+        except OverflowError:
+            raise WatlowSinkError(
+                f"{name}: a number is too large; the largest is about 1.8e308"
+            ) from None
+        return int(given) if isinstance(given, Integral) else number
     raise WatlowSinkError(f"{name}={given!r}: a cell must be a number, a string, a time or None")
 
 
