@@ -45,12 +45,21 @@ def test_nothing_is_recorded_when_nothing_replies(
     assert {row["value"] for row in read_samples("run.csv")} == {None}
 
 
+def test_an_output_that_is_also_the_capture_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "record --simulate 1 --duration 0.2 -o w.sqlite --capture ./w.sqlite".split()
+    assert main(words) == 2
+    assert "--capture ./w.sqlite is also an output; give another file" in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
+
+
 def test_missing_controllers_are_named(
     bus: SimulatedBus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = f"record {bus.port} --address 1,9 --timeout 0.05 --duration 0.2 -o run.csv"
     assert main([*words.split(), "--name", "top,gone"]) == 0
-    assert "warning: 1 of 2 controllers do not answer: gone;" in capsys.readouterr().out
+    assert "warning: no answer from 1 of 2 controllers: gone;" in capsys.readouterr().out
 
 
 def test_a_rate_that_does_not_fit_is_named_with_one_that_does(

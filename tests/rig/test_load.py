@@ -342,6 +342,10 @@ PROBLEMS = {
     "record.sinks\\[0\\].password: unknown key; known are url, rotate, .*": (
         '[[record.sinks]]\nurl = "run.csv"\npassword = "geheim"'
     ),
+    "record.sinks\\[0\\].url: is also a capture; give another file": (
+        '[ports.a]\nport = "/dev/ttyUSB0"\nprotocol = "stdbus"\ncapture = "w.jsonl"\n'
+        '[[record.sinks]]\nurl = "w.jsonl"'
+    ),
     "record.sinks\\[1\\].url: is also that of another sink; .*": (
         '[[record.sinks]]\nurl = "run.csv"\n[[record.sinks]]\nurl = "./run.csv"'
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -138,6 +140,7 @@ def command(
     if simulate is not None and (line.port or line.config):
         raise click.UsageError("give --simulate, or a port or --config, not both")
     sinks = open_outputs(outputs, rig, needed=not as_json, rotation=rotation)
+    _check_capture(sinks, **capture)
     screen = console(stderr=as_json)
     with ExitStack() as stack:
         page = _open_page(web, web_host, sinks, screen, stack)
@@ -154,6 +157,16 @@ def command(
             sinks.append(StdoutRows())
         rules = Rules(recording, _usable_rules(rig, manager, arguments, screen), manager.get)
         _record(recording, sinks, screen, len(manager.names), page, metrics, rules)
+
+
+def _check_capture(
+    sinks: Sequence[Output], capture: str | None = None, capture_bytes: int | None = None
+) -> None:
+    """Refuse a sink whose file is also the capture: both would write to it."""
+    del capture_bytes
+    files = [os.path.realpath(sink.path) for sink in sinks if isinstance(sink, FileSink)]
+    if capture is not None and os.path.realpath(capture) in files:
+        raise click.UsageError(f"--capture {capture} is also an output; give another file")
 
 
 def record_arguments(

@@ -158,9 +158,12 @@ def _check_record(rig: Rig, document: dict[str, Any], problems: Problems) -> Non
     _check_parameters(rig, problems)
     _check_show_unit(rig, problems)
     urls = [sink.url for sink in record.sinks]
+    captures = {port.capture for port in rig.ports.values()}
     for n, url in enumerate(urls):
+        place = ("record", "sinks", n, "url")
+        if url in captures:
+            problems.add(place, f"{key_text(place)}: is also a capture; give another file")
         if url in urls[:n]:
-            place = ("record", "sinks", n, "url")
             problems.add(place, f"{key_text(place)}: is also that of another sink; give each once")
     for n, sink in enumerate(record.sinks):
         try:

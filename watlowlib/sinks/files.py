@@ -43,6 +43,12 @@ def lock(file: FileIO, name: object) -> None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                from watlowlib.transport.capture_file import is_capture
+
+                if is_capture(Path(file.name)):
+                    raise WatlowSinkError(
+                        f"{name} is being written to as a capture; give another file"
+                    ) from None
                 raise WatlowSinkError(f"{name} is being written to by another sink") from None
 
 

@@ -234,6 +234,11 @@ def open_capture(path: Path, most_bytes: int) -> CaptureFile:
         return file
 
 
+def is_capture(path: Path) -> bool:
+    """Whether this program is writing a capture to `path`."""
+    return Path(os.path.realpath(path)) in _files
+
+
 _lock = threading.Lock()
 _files: dict[Path, CaptureFile] = {}
 
@@ -271,7 +276,8 @@ def _opened(path: Path) -> FileIO:
         except BlockingIOError:
             file.close()
             raise WatlowConfigurationError(
-                f"capture={shown(str(path))}: another program writes this file; give another one"
+                f"capture={shown(str(path))}: another program or a sink writes this "
+                "file; give another one"
             ) from None
         except OSError:  # some network drives have no locks
             pass
