@@ -275,7 +275,7 @@ def test_main_runs_outside_the_main_thread() -> None:
 def test_the_summary_shows_the_monotonic_duration() -> None:
     start = datetime(2025, 1, 1, 12, tzinfo=timezone.utc)
     summary = AcquisitionSummary(start, start - timedelta(hours=1), 20, 0, 1.5, duration_s=9.5)
-    assert format_summary([], summary, 1).startswith("1 controllers, 9.5 s, 0 ticks, 0 late")
+    assert format_summary([], summary, 1).startswith("1 controller, 9.5 s, 0 ticks, 0 late")
 
 
 def test_the_log_handler_writes_to_the_current_stderr() -> None:

@@ -86,7 +86,7 @@ def test_recover_takes_a_parquet_file_or_its_journal(
     name = str(journal_of(path) if by_journal else path)
     for rows in (3, 0):
         assert main(["recover", str(path) if not rows else name]) == 0
-        assert capsys.readouterr().out == f"{path}: {rows} rows recovered\n"
+        assert capsys.readouterr().out == f"{path}: {rows:,} rows recovered\n"
     assert [row["value"] for row in read_samples(path)] == [0.0, 1.0, 2.0]
     assert list(tmp_path.iterdir()) == [path]
 

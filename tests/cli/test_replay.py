@@ -68,11 +68,11 @@ def test_a_capture_is_printed_with_its_frames_explained(
         "2026-03-01T08:00:04Z +0.900000 s q sent",
         "2026-03-01T08:00:03Z +0.750000 s p received",
         "2026-03-01T08:00:06Z +1.500000 s p no more bytes before the timeout",
-        "2026-03-01T08:00:07Z +1.600000 s 3 lines are missing, which were not written in time",
+        "2026-03-01T08:00:07Z +1.600000 s 3 lines are missing, not written in time",
         "2026-03-01T08:00:08Z +1.750000 s q read failed: WatlowConnectionError: the port was lost",
     ]
     # The reply came in two portions, after a byte of noise.
-    assert "  Standard Bus, no frame, 1 bytes" in output.out
+    assert "  Standard Bus, no frame, 1 byte" in output.out
     assert "  Standard Bus, read reply, 21 bytes" in output.out
     assert "4001 process_value, instance 1" in output.out
     assert output.err == f"{str(file)!r}: line 10 is damaged, and left out\n"

@@ -143,7 +143,7 @@ def test_after_ctrl_c_the_count_is_printed(
     monkeypatch.setattr(module, "_list_left_out", list)
     monkeypatch.setattr(module, "_name", interrupt)
     assert main(["snapshot", "--restore", file, bus.port, "--yes"]) == 130
-    assert "2 of 2 values were written; the same command" in capsys.readouterr().err
+    assert "2 of 2 values written; the same command" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_a_silent_line_is_a_problem() -> None:
     with SimulatedBus([1], baudrate=None, turnaround_s=0.0) as bus:
         found = list(examine(bus.port, protocols="stdbus", addresses=9, timeout_s=SHORT_S))
     assert found[-1].result is Result.PROBLEM
-    assert "no reply to any of 1 requests" in found[-1].found
+    assert "no reply to any of 1 request," in found[-1].found
 
 
 def test_a_port_in_use_ends_the_checks() -> None:

@@ -113,6 +113,6 @@ def test_a_snapshot_has_its_values_and_refusals() -> None:
     refusal = Refusal(8012, "cool_proportional_band", 1, "absent")
     page = Page(Snapshot({"name": BAD, "part_number": None}, AT, "0", (entry,), (refusal,)))
     assert page.fields("Snapshot") == {"name": BAD, "taken_at": "2026-03-01 12:00:00.005 UTC"}
-    assert page.texts == ["1 values", "1 refusals"]
+    assert page.texts == ["1 value", "1 refusal"]
     assert page.tables["Values"][1] == ["heat_algorithm", "8003", "1", "PID (71)"]
     assert page.tables["Refusals"][1] == ["cool_proportional_band", "8012", "1", "absent"]

@@ -47,7 +47,7 @@ def test_the_watchdog_gets_a_signal_for_each_slot_gaps_included(
     with RigService(rig_file.path, notifier=notifier, clock=clock) as service:  # without its port
         ready, fed, status = receive()
         assert (ready, fed) == ("READY=1", "WATCHDOG=1")
-        assert status == "STATUS=1 ticks, 0 late, 1 of 1 reads without a value"
+        assert status == "STATUS=1 tick, 0 late, 1 of 1 read without a value"
         advance(clock, 3.0)
         for _ in range(3):
             assert receive()[0] == "WATCHDOG=1"

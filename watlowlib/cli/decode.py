@@ -17,6 +17,7 @@ from watlowlib.cli.exits import FAILED, CommandError
 from watlowlib.cli.output import json_text
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind
+from watlowlib.model.text import counted
 from watlowlib.protocol.explain import Explainer
 from watlowlib.protocol.explanation import Explanation, Field, Match, text_of
 from watlowlib.protocol.frame_text import PROTOCOLS, FrameText, frames_of
@@ -123,22 +124,17 @@ def _frames_in(file: TextIO, name: str) -> Iterator[tuple[int, FrameText]]:
             frames += 1
             yield number, text
     if broken:
-        more = (
-            f", and {len(broken) - 1} more such line{'s' * (len(broken) > 2)}"
-            if len(broken) > 1
-            else ""
-        )
+        more = f", and {counted(len(broken) - 1, 'more such line')}" if len(broken) > 1 else ""
         raise CommandError(f"{name}, {broken[0]}{more}", FAILED)
     if not frames:
         raise CommandError(f"{name} has no line with a frame, such as 55 FF 05 10 ...", FAILED)
     if unknown:
-        lines = "1 line" if unknown == 1 else f"{unknown} lines"
-        print(f"{lines} without a frame skipped", file=sys.stderr)
+        print(f"{counted(unknown, 'line')} without a frame skipped", file=sys.stderr)
 
 
 def lines_of(frame: Explanation, where: str) -> Iterator[str]:
     """Yield the lines that explain a frame; the first one begins with `where`."""
-    yield f"{where}{NAMES[frame.protocol]}, {frame.kind}, {len(frame.data)} bytes"
+    yield f"{where}{NAMES[frame.protocol]}, {frame.kind}, {counted(len(frame.data), 'byte')}"
     for field in frame.fields:
         yield f"  {field.name:<14} {_hex(field.data):<17} {_meaning(field)}".rstrip()
         if frame.protocol and frame.protocol.is_modbus:  # elsewhere the meaning has the name
@@ -149,7 +145,7 @@ def lines_of(frame: Explanation, where: str) -> Iterator[str]:
 def _hex(data: bytes) -> str:
     if len(data) <= MOST_SHOWN:
         return data.hex(" ")
-    return f"{data[:MOST_SHOWN].hex(' ')} ... ({len(data)} bytes)"
+    return f"{data[:MOST_SHOWN].hex(' ')} ... ({counted(len(data), 'byte')})"
 
 
 def _meaning(field: Field) -> str:

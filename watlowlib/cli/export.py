@@ -11,6 +11,7 @@ from rich.console import Console
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.output import print_json
 from watlowlib.cli.types import Names, Parameter
+from watlowlib.model.text import counted
 from watlowlib.sinks.export import WRITERS, export
 
 QUIET_S = 2.0
@@ -57,7 +58,7 @@ def command(
 
         def show(rows: int) -> None:
             if time.monotonic() - start_s > QUIET_S:
-                status.update(f"{output}: {rows:,} rows")
+                status.update(f"{output}: {counted(rows, 'row')}")
                 status.start()
 
         rows = export(
@@ -71,4 +72,4 @@ def command(
     if as_json:
         print_json([{"output": output, "rows": rows}])
     else:
-        print(f"{output}: {rows} rows written")
+        print(f"{output}: {counted(rows, 'row')} written")

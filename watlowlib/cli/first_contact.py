@@ -13,6 +13,7 @@ from watlowlib.manager.contact import Contact, read_each_once
 from watlowlib.manager.line_load import LineLoad, line_loads, measure, parameters_of
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import RateReport, Unit
+from watlowlib.model.text import counted
 from watlowlib.streaming.recorder import Recording
 
 
@@ -46,7 +47,7 @@ def check_first(
         )
     if missing:
         screen.print(
-            f"warning: {len(missing)} of {len(contacts)} controllers do not answer: "
+            f"warning: no answer from {len(missing)} of {counted(len(contacts), 'controller')}: "
             f"{', '.join(missing)}; their rows have no values until they do"
         )
     for text in dict.fromkeys(each.warning for each in contacts if each.warning):

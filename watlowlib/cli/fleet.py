@@ -16,6 +16,7 @@ from watlowlib.devices.zones import GATEWAY_OFFSET, make_zone
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import ProtocolKind
+from watlowlib.model.text import counted
 from watlowlib.transport.settings import SerialSettings
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _open_port(manager: WatlowManager, line: Line, capture: dict[str, Any]) -> N
     names = line.name or tuple(f"{each}@{port.removeprefix('/dev/')}" for each in stations)
     if len(names) != len(stations):
         raise WatlowConfigurationError(
-            f"--name has {len(names)} names for {len(stations)} "
+            f"--name has {counted(len(names), 'name')} for {len(stations)} "
             f"{'zones' if line.zone else 'addresses'}; give one for each"
         )
     for name, station in zip(names, stations.values()):

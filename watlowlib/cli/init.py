@@ -14,6 +14,7 @@ from watlowlib.cli.exits import FAILED, CommandError
 from watlowlib.cli.output import console, print_json
 from watlowlib.cli.search import none_found, search_options
 from watlowlib.devices.discovery import Probe
+from watlowlib.model.text import counted
 from watlowlib.rig import rig_text
 
 
@@ -50,4 +51,5 @@ def command(probes: Callable[[], list[Probe]], output: str, overwrite: bool, as_
         row = {"file": path, "ports": list(dict.fromkeys(ports)), "controllers": len(ports)}
         print_json([row])
     else:
-        print(f"{path}: {len(ports)} controllers; edit it, then run: watlowlib check {path}")
+        controllers = counted(len(ports), "controller")
+        print(f"{path}: {controllers}; edit it, then run: watlowlib check {path}")

@@ -11,6 +11,7 @@ import click
 from watlowlib.cli.output import print_json, sample_rows
 from watlowlib.model import AcquisitionSummary, Sample
 from watlowlib.model.reports import recording_line, sink_line
+from watlowlib.model.text import counted
 from watlowlib.rig.values import Rig
 from watlowlib.sinks.base import FileSink, TableSink
 from watlowlib.sinks.choose import EXTENSIONS, open_sink
@@ -106,4 +107,4 @@ def format_summary(sinks: Sequence[Output], summary: AcquisitionSummary, control
         for sink in sinks
         if repr(sink) in reports
     ]
-    return "\n".join([*lines, f"{controllers} controllers, {recording_line(summary)}"])
+    return "\n".join([*lines, f"{counted(controllers, 'controller')}, {recording_line(summary)}"])

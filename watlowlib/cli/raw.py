@@ -27,6 +27,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model import ControllerFamily, ProtocolKind, Value, WordOrder
+from watlowlib.model.text import counted
 from watlowlib.protocol.explanation import Match, text_of
 from watlowlib.protocol.modbus.explain import ORDERS, values_at
 from watlowlib.protocol.modbus.words import decode_words, register_count
@@ -186,7 +187,7 @@ def _protocol_of(
     for each in what:
         if data_type and isinstance(each, Registers) and each.number % register_count(data_type):
             raise click.UsageError(
-                f"a {data_type.value} has {register_count(data_type)} registers; "
+                f"a {data_type.value} has {counted(register_count(data_type), 'register')}; "
                 f"give {each.register}:{register_count(data_type)}"
             )
     return kind

@@ -13,6 +13,7 @@ from watlowlib.cli.base import define, json_option
 from watlowlib.cli.exits import WAITING, CommandError
 from watlowlib.cli.output import print_json
 from watlowlib.errors import WatlowSinkError
+from watlowlib.model.text import counted
 from watlowlib.sinks.choose import open_sink
 from watlowlib.sinks.parquet.finalize import Finalized, ParquetOptions
 from watlowlib.sinks.parquet.journal import SUFFIX, journal_of, parquet_of
@@ -116,10 +117,10 @@ def recover(name: str, url: str | None = None) -> Recovered:
 
 
 def _recovered(path: Path, done: Finalized) -> Recovered:
-    text = f"{done.rows} rows recovered"
+    text = f"{counted(done.rows, 'row')} recovered"
     if done.bytes_set_aside:
         text += (
-            f"; {done.bytes_set_aside} bytes after them are incomplete or damaged, and were moved "
+            f"; {counted(done.bytes_set_aside, 'byte')} after them, incomplete or damaged, moved "
             "to a file *.journal.torn beside it"
         )
     return Recovered(str(path), text, done.rows, bytes_set_aside=done.bytes_set_aside)
@@ -131,7 +132,7 @@ def _set_torn_line_aside(path: Path, kind: type[TextSink]) -> Recovered:
     torn = kind(path, columns=None if first is None else list(first)).repair()
     if not torn:
         return Recovered(str(path), "the file is complete, nothing to do")
-    text = f"a torn last line of {torn} bytes was moved to {torn_path(path)}"
+    text = f"a torn last line of {counted(torn, 'byte')} was moved to {torn_path(path)}"
     return Recovered(str(path), text, bytes_set_aside=torn)
 
 
@@ -157,7 +158,7 @@ def _send_spooled(sink: PostgresSink) -> Recovered:
     with sink:
         pass
     stats = sink.stats
-    text = f"{stats.rows_sent} rows sent, {stats.rows_waiting} still waiting"
+    text = f"{counted(stats.rows_sent, 'row')} sent, {stats.rows_waiting} still waiting"
     done = Recovered(repr(sink), text, stats.rows_sent, stats.rows_waiting)
     if not stats.rows_waiting:
         return done

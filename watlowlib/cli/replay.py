@@ -175,7 +175,7 @@ def _what(line: CaptureLine) -> str:
     if line.what == "failed":
         return f"{fields.get('call')} failed: {fields.get('error')}: {fields.get('message')}"
     if line.what == "dropped":
-        return f"{fields.get('count')} lines are missing, which were not written in time"
+        return f"{line.missing}, not written in time"
     if line.what == "timeout":
         return "no more bytes before the timeout"
     if line.what == "start":

@@ -11,6 +11,7 @@ from rich.console import Console
 from watlowlib._internal.threads import Worker
 from watlowlib.cli.progress import WatchedSink
 from watlowlib.model import Sample
+from watlowlib.model.text import counted
 from watlowlib.streaming.recorder import Recording
 
 REPORT_S, LOOK_S = 60.0, 1.0
@@ -76,13 +77,14 @@ class Reporter:
     def _counters(self) -> str:
         summary = self._stream.summary
         sinks = [
-            f"{report.name} {report.rows_written:,} rows written"
+            f"{report.name} {counted(report.rows_written, 'row')} written"
             + (f" and {report.rows_waiting:,} waiting" if report.rows_waiting else "")
             for report in (sink.output(summary).report for sink in self._sinks)
         ]
         return (
-            f"{summary.duration_s:.0f} s: {', '.join(sinks)}; {summary.samples_emitted:,} ticks, "
-            f"{summary.samples_late:,} late, {summary.gaps:,} reads without a value"
+            f"{summary.duration_s:.0f} s: {', '.join(sinks)}; "
+            f"{counted(summary.samples_emitted, 'tick')}, {summary.samples_late:,} late, "
+            f"{counted(summary.gaps, 'read')} without a value"
         )
 
     def _run(self) -> None:

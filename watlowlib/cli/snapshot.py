@@ -30,6 +30,7 @@ from watlowlib.cli.types import Parameter
 from watlowlib.devices.change import lost_at_power_off
 from watlowlib.devices.controller import Controller
 from watlowlib.manager.manager import WatlowManager
+from watlowlib.model.text import counted
 from watlowlib.snapshots import Change, NotWritten, RestorePlan, RestoreReport, SnapshotEntry
 
 MOST_NAMES = 5
@@ -110,9 +111,9 @@ def _take(line: Line, path: Path, *, overwrite: bool, as_json: bool) -> None:
         print_json([{"file": str(path), "values": len(taken.entries), **taken.identity}])
         return
     console().print(
-        f"{path}: {len(taken.entries)} values of {name}, "
+        f"{path}: {counted(len(taken.entries), 'value')} of {name}, "
         f"{taken.identity['part_number'] or 'part number not known'}; "
-        f"{len(taken.refusals)} parameters have none"
+        f"{counted(len(taken.refusals), 'parameter has', 'parameters have')} none"
     )
 
 
@@ -151,15 +152,17 @@ def _restore(
             console(stderr=True).print(f"warning: {controller.name}: {warning}")
         if plan.writes and not yes:
             _print_changes(plan.writes, ("now", Path(file).name), stderr=True)
-            ask(f"Write {_values(len(plan.writes))} to {controller.name}?")
+            ask(f"Write {counted(len(plan.writes), 'value')} to {controller.name}?")
         report = _carry_out(controller, plan, None if yes else Path(file).name)
     if as_json:
         print_json({**_row(each), "error": None} for each in report.written)
         print_json({**_row(each.change), "error": each.reason} for each in report.refused)
     else:
-        console().print(f"{controller.name}: {_values(len(report.written))} written and verified")
+        console().print(
+            f"{controller.name}: {counted(len(report.written), 'value')} written and verified"
+        )
     if report.refused:
-        raise CommandError(f"refused: {_values(len(report.refused))}, see above", FAILED)
+        raise CommandError(f"refused: {counted(len(report.refused), 'value')}, see above", FAILED)
 
 
 def _carry_out(controller: Controller, plan: RestorePlan, file: str | None) -> RestoreReport:
@@ -173,7 +176,7 @@ def _carry_out(controller: Controller, plan: RestorePlan, file: str | None) -> R
         target.print("Since these writes, other settings differ from the file:")
         _print_changes(changes, ("now", str(file)), stderr=True)
         try:
-            ask(f"Write {_values(len(changes))} to {controller.name} as well?")
+            ask(f"Write {counted(len(changes), 'value')} to {controller.name} as well?")
         except CommandError:
             return False
         return True
@@ -197,7 +200,8 @@ def _carry_out(controller: Controller, plan: RestorePlan, file: str | None) -> R
             )
     except BaseException:
         target.print(
-            f"{written} of {len(plan.writes)} values were written; the same command writes the rest"
+            f"{written} of {counted(len(plan.writes), 'value')} written; "
+            "the same command writes the rest"
         )
         raise
 
@@ -229,10 +233,6 @@ def _list_left_out(left_out: Iterable[NotWritten]) -> None:
 
 def _name(change: Change) -> str:
     return f"{change.name} ({change.number}) instance {change.instance}"
-
-
-def _values(count: int) -> str:
-    return f"{count} value{'s' * (count != 1)}"
 
 
 def _text(entry: SnapshotEntry | None) -> str | None:

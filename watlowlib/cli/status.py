@@ -8,6 +8,7 @@ import click
 
 from watlowlib.cli.base import define, json_option
 from watlowlib.cli.output import console, print_json
+from watlowlib.model.text import times
 from watlowlib.service.client import attach
 
 
@@ -31,7 +32,7 @@ def command(file: str, as_json: bool) -> None:
         print_json([{**given, "summary": summary}])
         return
     screen = console()
-    reloads = f", loaded again {found['reloads']} times" * bool(found["reloads"])
+    reloads = f", loaded again {times(found['reloads'])}" * bool(found["reloads"])
     screen.print(f"pid {found['pid']} records {found['file']}{reloads}")
     for name, state in found["controllers"].items():
         reads = [f"{count:,} {status}" for status, count in found["reads"].get(name, {}).items()]

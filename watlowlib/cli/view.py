@@ -28,6 +28,7 @@ from watlowlib.cli.tracks import (
     status_of,
 )
 from watlowlib.model import AcquisitionSummary, SinkReport
+from watlowlib.model.text import counted
 
 SHORTEST_TREND, SHORTEST_NAME, LONGEST_VALUE = 8, 10, 24
 
@@ -137,7 +138,7 @@ def _counters(state: ViewState) -> list[str]:
         done = f" {min(1.0, share):4.0%}"
     return [
         f"recording{done} {timedelta(seconds=int(summary.duration_s))}",
-        f"{summary.samples_emitted} ticks, {summary.samples_late} late, {summary.rows} rows",
+        f"ticks {summary.samples_emitted}, late {summary.samples_late}, rows {summary.rows}",
         f"{summary.ticks_dropped} dropped",
         f"drift {summary.max_drift_ms:.1f} ms",
     ]
@@ -228,10 +229,11 @@ def _hidden_note(hidden: Sequence[Mapping[Column, Row]], controllers: int, param
     if hidden:
         bad = sum(_bad_row(each) is not None for each in hidden)
         notes.append(
-            f"{len(hidden)} of {controllers} controllers not shown, {bad} with a bad status"
+            f"{len(hidden)} of {counted(controllers, 'controller')} not shown, "
+            f"{bad} with a bad status"
         )
     if parameters:
-        notes.append(f"{parameters} parameters not shown")
+        notes.append(f"{counted(parameters, 'parameter')} not shown")
     return "; ".join(notes)
 
 

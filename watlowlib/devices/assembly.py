@@ -23,6 +23,7 @@ from watlowlib.errors import (
     WatlowWriteError,
 )
 from watlowlib.model import WordOrder
+from watlowlib.model.text import counted
 from watlowlib.protocol.exchange import WriteOptions
 from watlowlib.protocol.modbus.words import decode_words
 from watlowlib.registry.parameters import DataType
@@ -126,9 +127,9 @@ def _checked_driver(session: Session, targets: Sequence[Target], confirm: bool) 
         )
     if not as_bool("confirm", confirm):
         raise WatlowConfirmationError(
-            f"assembling {len(targets)} values writes {len(targets)} pointers to the EEPROM of "
-            f"{session.name} and restores the old ones at the end; pass confirm=True if this is "
-            "intended"
+            f"assembling {counted(len(targets), 'value')} writes "
+            f"{counted(len(targets), 'pointer')} to the EEPROM of {session.name} and restores "
+            "the old ones at the end; pass confirm=True if this is intended"
         )
     return driver
 

@@ -29,6 +29,7 @@ from watlowlib.errors import (
 )
 from watlowlib.model import Reading, Unit, Value, format_value
 from watlowlib.model.html import details, fields, table
+from watlowlib.model.text import counted
 from watlowlib.registry.parameters import ParameterSpec
 
 Progress: TypeAlias = "Callable[[int, int], object]"
@@ -109,7 +110,8 @@ class Snapshot:
 
     def __repr__(self) -> str:
         who = self.identity.get("name")
-        return f"<Snapshot of {who!r}, {len(self.entries)} values, {self.taken_at:%Y-%m-%d %H:%M}>"
+        values = counted(len(self.entries), "value")
+        return f"<Snapshot of {who!r}, {values}, {self.taken_at:%Y-%m-%d %H:%M}>"
 
     def _repr_html_(self) -> str:
         """Return the tables that notebooks show."""
@@ -121,8 +123,10 @@ class Snapshot:
         head = ("parameter", "number", "instance")
         return (
             fields("Snapshot", {**self.identity, "taken_at": self.taken_at})
-            + details(f"{len(values)} values", table("Values", (*head, "value"), values))
-            + details(f"{len(refused)} refusals", table("Refusals", (*head, "status"), refused))
+            + details(counted(len(values), "value"), table("Values", (*head, "value"), values))
+            + details(
+                counted(len(refused), "refusal"), table("Refusals", (*head, "status"), refused)
+            )
         )
 
 

@@ -7,6 +7,7 @@ import time
 from watlowlib._internal.clock import Deadline
 from watlowlib.devices.stdbus_driver import HARDWARE_ID
 from watlowlib.diagnosis.findings import Finding, Result
+from watlowlib.model.text import counted
 from watlowlib.protocol import trace
 from watlowlib.protocol.exchange import MOST_RECEIVED
 from watlowlib.protocol.stdbus.requests import frame_read_request
@@ -28,7 +29,7 @@ def check_noise(transport: Transport) -> Finding:
         "idle line",
         transport.port,
         Result.WARNING,
-        f"{len(data)} bytes in {LISTEN_S:g} s without a request",
+        f"{counted(len(data), 'byte')} in {LISTEN_S:g} s without a request",
         "another master is on the line, or it picks up noise: check termination, bias resistors "
         "and shield",
         {"bytes": len(data), "begin": data[:32].hex(" ")},

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from watlowlib.devices.discovery import Probe
 from watlowlib.diagnosis.findings import Finding, Result
 from watlowlib.model import ProtocolKind
+from watlowlib.model.text import counted
 from watlowlib.transport.settings import SerialSettings
 
 Declared = Mapping[int, Mapping[str, Any]]
@@ -118,7 +119,7 @@ def _no_controller(port: str, tried: Sequence[Tried]) -> Finding:
     )
     if any(each.probe.baudrate for each in sent):
         advice = _LINE_ADVICE
-    found = f"no reply to any of {len(sent)} requests, and no other byte"
+    found = f"no reply to any of {counted(len(sent), 'request')}, and no other byte"
     return Finding(check, port, Result.PROBLEM, found, advice)
 
 

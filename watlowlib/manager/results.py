@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.sampling import SampleResult
 from watlowlib.model import ProtocolKind, Sample
+from watlowlib.model.text import counted
 from watlowlib.protocol.stats import DeviceStats, PortStats
 
 if sys.version_info < (3, 11):
@@ -108,5 +109,7 @@ def apply_policy(
     """Return `results`; with `ErrorPolicy.RAISE` raise the errors among them."""
     errors = [result.error for result in results.values() if result.error is not None]
     if errors and policy is ErrorPolicy.RAISE:
-        raise ExceptionGroup(f"{len(errors)} of {len(results)} controllers failed", errors)
+        raise ExceptionGroup(
+            f"{len(errors)} of {counted(len(results), 'controller')} failed", errors
+        )
     return results

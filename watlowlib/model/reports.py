@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watlowlib.model.html import fields, table
+from watlowlib.model.text import counted
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def sink_line(report: SinkReport, place: str = "") -> str:
     waiting = f", {report.rows_waiting:,} waiting{place}" * bool(report.rows_waiting)
     error = f" ({report.error})" * bool(report.error)
     return (
-        f"{report.name}: {report.rows_written:,} rows written{waiting}, "
+        f"{report.name}: {counted(report.rows_written, 'row')} written{waiting}, "
         f"{report.rows_lost:,} lost{error}"
     )
 
@@ -122,9 +123,9 @@ def sink_line(report: SinkReport, place: str = "") -> str:
 def recording_line(summary: AcquisitionSummary) -> str:
     """Return the counters of a recording as text, without those of its sinks."""
     return (
-        f"{summary.duration_s:,.1f} s, {summary.ticks_emitted:,} ticks, "
+        f"{summary.duration_s:,.1f} s, {counted(summary.ticks_emitted, 'tick')}, "
         f"{summary.samples_late:,} late, largest drift {summary.max_drift_ms:.1f} ms, "
-        f"{summary.gaps:,} of {summary.rows:,} reads without a value"
+        f"{summary.gaps:,} of {counted(summary.rows, 'read')} without a value"
     )
 
 

@@ -26,6 +26,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
     WatlowWriteError,
 )
+from watlowlib.model.text import counted
 from watlowlib.protocol import trace
 from watlowlib.protocol.exchange import (
     MOST_RECEIVED,
@@ -310,8 +311,9 @@ class ProtocolClient(NotCopied, Generic[F]):
             )
         else:
             reason = (
-                f"{len(received)} bytes were received, but no valid reply; is the line set to "
-                f"another baud rate or parity, or to another protocol than {self.protocol_name}?"
+                f"{counted(len(received), 'byte was', 'bytes were')} received, but no valid "
+                "reply; is the line set to another baud rate or parity, or to another protocol "
+                f"than {self.protocol_name}?"
             )
         return self._timeout_error(reason + tcp_hint(self.port.name), context=context)
 

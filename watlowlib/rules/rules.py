@@ -24,6 +24,7 @@ from watlowlib.devices.controller import Controller
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import Sample
 from watlowlib.model.events import EventKind
+from watlowlib.model.text import counted, times
 from watlowlib.rules.command import Command
 from watlowlib.rules.rule import Rule, check_command, filled, unit_of_write, value_text, values_of
 from watlowlib.rules.state import Change, RuleState
@@ -154,8 +155,8 @@ class Rules(NotCopied):
         if self._ticks.dropped != self._dropped:
             self._dropped = self._ticks.dropped
             log.warning(
-                "rules fall behind: %d ticks in all were not evaluated; 'for' starts again",
-                self._dropped,
+                "rules fall behind: not evaluated in all: %s; 'for' starts again",
+                counted(self._dropped, "tick"),
             )
             for state in self._states:
                 state.forget()
@@ -187,7 +188,7 @@ class Rules(NotCopied):
 
     def _tell(self, rule: Rule, change: Change) -> None:
         if change.fired:
-            often = f"; met and ended {change.missed} times since the last event"
+            often = f"; met and ended {times(change.missed)} since the last event"
             text = rule.title + often * bool(change.missed)
             log.warning("rule %s; it is %s", text, _shown(change))
         else:

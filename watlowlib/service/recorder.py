@@ -14,6 +14,7 @@ from watlowlib._internal.process import NotCopied
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowClosedError, WatlowError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
+from watlowlib.model.text import counted
 from watlowlib.rig.load import load_rig
 from watlowlib.rig.values import Rig, RigSink
 from watlowlib.rules.rules import Rules
@@ -234,8 +235,8 @@ class RigService(NotCopied):
     def _status(self) -> str:
         summary = self._recording.summary
         return (
-            f"{summary.ticks_emitted:,} ticks, {summary.samples_late:,} late, "
-            f"{summary.gaps:,} of {summary.rows:,} reads without a value"
+            f"{counted(summary.ticks_emitted, 'tick')}, {summary.samples_late:,} late, "
+            f"{summary.gaps:,} of {counted(summary.rows, 'read')} without a value"
         )
 
     def _end_feeder(self) -> None:

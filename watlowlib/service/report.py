@@ -10,6 +10,7 @@ from typing import Any
 
 from watlowlib.model import Sample
 from watlowlib.model.reports import recording_line
+from watlowlib.model.text import counted, times
 from watlowlib.service.recorder import RigService
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def report_lines(service: RigService) -> list[str]:
     return [
         *rules,
         *sinks,
-        f"{len(service.rig.controllers)} controllers, {recording_line(summary)}",
+        f"{counted(len(service.rig.controllers), 'controller')}, {recording_line(summary)}",
     ]
 
 
@@ -35,7 +36,7 @@ def rule_line(report: Mapping[str, Any]) -> str:
     last = report["last_fired"]
     when = f", last at {last:%Y-%m-%d %H:%M:%S} UTC" if last else ""
     failed = f", failures: {report['failures']}" * bool(report["failures"])
-    often = "once" if report["firings"] == 1 else f"{report['firings']} times"
+    often = times(report["firings"])
     return f"rule {report['name']}: {report['state']}, fired {often}{when}{failed}"
 
 

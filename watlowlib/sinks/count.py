@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from watlowlib.model.text import counted
 from watlowlib.sinks.base import FileSink
 from watlowlib.sinks.csv import CsvSink
 from watlowlib.sinks.sqlite import SqliteSink
@@ -28,8 +29,8 @@ def describe_existing(sink: object) -> str:
     except (OSError, sqlite3.Error, ValueError, ImportError):
         return ""
     if rows is None:
-        return f"{sink.path.stat().st_size:,} bytes"
-    return f"{rows:,} row{'s' if rows != 1 else ''}"
+        return counted(sink.path.stat().st_size, "byte")
+    return counted(rows, "row")
 
 
 def _rows(sink: FileSink) -> int | None:

@@ -7,6 +7,7 @@ from typing import cast
 
 from watlowlib.model import Sample
 from watlowlib.model.events import Event
+from watlowlib.model.text import counted
 from watlowlib.sinks.base import Sink
 from watlowlib.sinks.rows import Row
 from watlowlib.streaming.metadata import RecordingInfo
@@ -22,7 +23,7 @@ class InMemorySink(Sink):
         self._open = False
 
     def __repr__(self) -> str:
-        return f"<InMemorySink of {len(self.samples)} samples>"
+        return f"<InMemorySink of {counted(len(self.samples), 'sample')}>"
 
     @property
     def is_open(self) -> bool:

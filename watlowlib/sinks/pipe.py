@@ -25,6 +25,7 @@ from watlowlib._internal.validation import as_int, finite_or_none, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.model.events import Event, EventKind
+from watlowlib.model.text import counted
 from watlowlib.sinks.base import SampleSink, store_events, store_recording
 from watlowlib.sinks.batches import BatchStream
 from watlowlib.streaming.counters import Batch
@@ -184,7 +185,9 @@ class SinkWriter:
     def _note_lost_events(self, lost: int) -> None:
         if lost > 0:
             problem = self._events_problem or "the sink does not keep up"
-            log.error("%s: %d events are lost: %s", self.name, lost, problem)
+            log.error(
+                "%s: %s lost: %s", self.name, counted(lost, "event is", "events are"), problem
+            )
 
     def _write_events(self) -> None:
         """Write the events that wait; after an error keep them. The rows do not depend on it."""
@@ -294,7 +297,7 @@ def _raise_failures(writers: list[SinkWriter]) -> None:
     lost = [report for report in (writer.report() for writer in writers) if report.rows_lost]
     if lost:
         text = "; ".join(
-            f"{each.name} did not keep {each.rows_lost} rows"
+            f"{each.name} did not keep {counted(each.rows_lost, 'row')}"
             + (f" ({each.error})" if each.error else " (it fell behind)")
             for each in lost
         )

@@ -18,6 +18,7 @@ from typing import Any
 
 from watlowlib.errors import WatlowSinkError, WatlowSinkSchemaError
 from watlowlib.model.events import EVENT_COLUMNS
+from watlowlib.model.text import counted
 from watlowlib.sinks.database import check_pattern
 from watlowlib.sinks.files import (
     FileIdentity,
@@ -213,7 +214,9 @@ class TextSink(RotatingSink):
         torn = set_aside(file, self.path, end)
         if torn:
             beside = torn_path(self.path)
-            log.warning("%s: a torn last line of %d bytes was moved to %s", self, torn, beside)
+            log.warning(
+                "%s: a torn last line of %s was moved to %s", self, counted(torn, "byte"), beside
+            )
         return torn
 
     def _check_in_place(self) -> None:

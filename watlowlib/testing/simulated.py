@@ -12,10 +12,11 @@ from typing import Any
 
 from watlowlib._internal.validation import as_int, finite_or_none, shown
 from watlowlib.errors import WatlowConfigurationError
+from watlowlib.model.text import times as times_text
 from watlowlib.simulator.bus import Simulated, SimulatedBus, address_of
 from watlowlib.simulator.loop import MAX_CATCH_UP_S
 from watlowlib.testing.faults import MOST, Faults
-from watlowlib.testing.writes import BusWrite, Expectation, list_of, times_text, writes_of
+from watlowlib.testing.writes import BusWrite, Expectation, list_of, writes_of
 
 
 class OvenClock:

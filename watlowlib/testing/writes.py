@@ -130,11 +130,6 @@ def _text(value: object, label: str | None) -> str:
     return f"{text} ({label})" if label else text
 
 
-def times_text(count: int) -> str:
-    """Return a number of writes as a text."""
-    return "once" if count == 1 else f"{count} times"
-
-
 def list_of(writes: Iterable[BusWrite]) -> str:
     """Return the lines of a message, one for each different write."""
     counted = Counter(writes)

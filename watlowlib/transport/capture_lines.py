@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 from watlowlib._internal.clock import parse_time
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError
+from watlowlib.model.text import counted
 from watlowlib.transport.capture_file import FORMAT, older_path
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,14 @@ class CaptureLine(NamedTuple):
     def place(self) -> str:
         """Where the line is, for messages."""
         return f"{self.file.name}, line {self.number}"
+
+    @property
+    def missing(self) -> str:
+        """How many lines are missing here, according to a line "dropped"."""
+        count = self.fields.get("count")
+        if type(count) is not int:  # changed by hand
+            return "lines are missing"
+        return counted(count, "line is missing", "lines are missing")
 
 
 def read_capture(

@@ -194,8 +194,7 @@ class ReplayTransport(NotCopied):
 
     def _missing(self, line: CaptureLine) -> NoReturn:
         self._differ(
-            f"{line.place}: {line.fields.get('count')} lines are missing here, which were "
-            "not written in time; replay with strict=False"
+            f"{line.place}: {line.missing} here, not written in time; replay with strict=False"
         )
 
     def _differ(self, difference: str) -> NoReturn:

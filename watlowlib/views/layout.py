@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError
+from watlowlib.model.text import counted
 from watlowlib.registry.parameters import Kind
 from watlowlib.views.curves import (
     NO_ROWS,
@@ -210,7 +211,7 @@ def _size(panels: Sequence[Panel], size: tuple[int, int] | None) -> tuple[int, i
     width, height = size
     if not (NARROWEST_PX <= width <= LARGEST_PX and lowest <= height <= LARGEST_PX):
         raise WatlowConfigurationError(
-            f"size={shown(size)}: with {len(panels)} rows of axes the width must be "
+            f"size={shown(size)}: with {counted(len(panels), 'row')} of axes the width must be "
             f"{NARROWEST_PX} to {LARGEST_PX} and the height {lowest} to {LARGEST_PX}; give a "
             "larger size, or choose fewer devices"
         )

@@ -20,6 +20,7 @@ from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import AcquisitionSummary, Sample
+from watlowlib.model.text import counted
 from watlowlib.sinks.base import SampleSink
 from watlowlib.sinks.pipe import pipe
 from watlowlib.streaming.recorder import Recording
@@ -172,6 +173,7 @@ class Picture:
 def title_of(summary: AcquisitionSummary) -> str:
     """Return the counters of a recording as the title of its picture."""
     return (
-        f"{timedelta(seconds=int(summary.duration_s))}, {summary.ticks_emitted} ticks, "
-        f"{summary.samples_late} late, {summary.gaps} of {summary.rows} reads without a value"
+        f"{timedelta(seconds=int(summary.duration_s))}, {counted(summary.ticks_emitted, 'tick')}, "
+        f"{summary.samples_late:,} late, {summary.gaps:,} of "
+        f"{counted(summary.rows, 'read')} without a value"
     )

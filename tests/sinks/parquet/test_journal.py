@@ -141,8 +141,8 @@ def test_damage_inside_a_batch_is_found(
     caplog.clear()
     assert main(["recover", str(path)]) == 0
     output = capsys.readouterr().out
-    assert output.startswith(f"{path}: {ROWS * number} rows recovered; {left} bytes after them")
-    assert f"{left} bytes are not a valid batch" in caplog.text
+    assert output.startswith(f"{path}: {ROWS * number:,} rows recovered; {left:,} bytes after them")
+    assert f"{left:,} bytes are not a valid batch" in caplog.text
     assert str(torn_path(journal)) in caplog.text
     assert torn_path(journal).read_bytes() == data[begin:]
     assert {each.name for each in path.parent.iterdir()} == {path.name, torn_path(journal).name}
@@ -171,7 +171,7 @@ def test_opening_the_sink_keeps_damaged_bytes(path: Path, caplog: pytest.LogCapt
         assert torn_path(journal).read_bytes() == data[offsets[2] :]
         sink.write_many(many(1))
     assert values(path) == [*float_range(2 * ROWS), 0.0]
-    assert f"{len(data) - offsets[2]} bytes are not a valid batch" in caplog.text
+    assert f"{len(data) - offsets[2]:,} bytes are not a valid batch" in caplog.text
 
 
 def test_a_journal_without_a_valid_schema_is_kept(
@@ -182,7 +182,7 @@ def test_a_journal_without_a_valid_schema_is_kept(
     data = journal.read_bytes()
     assert values(path) == []
     assert main(["recover", str(path)]) == 0
-    assert f"0 rows recovered; {len(data)} bytes" in capsys.readouterr().out
+    assert f"0 rows recovered; {len(data):,} bytes" in capsys.readouterr().out
     assert torn_path(journal).read_bytes() == data
     assert not journal.exists()
 
@@ -215,7 +215,7 @@ def test_a_folder_reports_the_damaged_bytes_of_all_parts(
         damage(journal, offsets[3] + 500, bytes(64))
         left = journal.stat().st_size - offsets[3]
     assert main(["recover", str(folder)]) == 0
-    shown = f"{folder}: {2 * 3 * ROWS} rows recovered; {2 * left} bytes after them"
+    shown = f"{folder}: {2 * 3 * ROWS:,} rows recovered; {2 * left:,} bytes after them"
     assert capsys.readouterr().out.startswith(shown)
     assert values(folder) == float_range(3 * ROWS) * 2
 

@@ -246,7 +246,7 @@ def test_a_disk_that_is_full_at_closing_loses_no_rows(path: Path, capsys: Any) -
     assert not path.exists()
     assert values(path) == float_range(1000)
     assert main(["recover", str(path)]) == 0
-    assert capsys.readouterr().out == f"{path}: 1000 rows recovered\n"
+    assert capsys.readouterr().out == f"{path}: 1,000 rows recovered\n"
     assert [each.name for each in path.parent.iterdir()] == ["run.parquet"]
     assert values(path) == float_range(1000)
 

@@ -178,7 +178,7 @@ def test_a_detached_part_keeps_its_rows_and_refuses_later_ones(
     store(detaching, spool, now)
     assert old_parts(postgres, monthly.table) == set()
     assert values(postgres, f"{monthly.table}_p20240501") == [0.0]
-    with pytest.raises(WatlowSinkError, match='1 rows wait.*_p20240501" already exists'):
+    with pytest.raises(WatlowSinkError, match='1 row waits.*_p20240501" already exists'):
         store(detaching, spool, now, MAY)
     assert values(postgres, monthly.table) == [0.0, 0.0, 1.0]
 
@@ -258,7 +258,7 @@ def test_a_role_that_may_not_create_parts_fills_those_that_exist(
     guest = replace(
         monthly, dsn=f"{postgres.url}&options=-crole%3Dguest_{monthly.table}", create_table=False
     )
-    with pytest.raises(WatlowSinkError, match="1 rows wait as refused.*permission denied"):
+    with pytest.raises(WatlowSinkError, match="1 row waits as refused.*permission denied"):
         store(guest, spool, JUNE, MAY)
     assert caplog.text.count("parts can be neither created ahead nor removed") == 1
     assert values(postgres, monthly.table) == [0.0, 0.0]

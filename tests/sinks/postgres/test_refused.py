@@ -519,7 +519,7 @@ def test_the_record_command_says_how_many_rows_wait_where_and_why(
     found = re.search(
         r"(\d+) rows written, (\d+) waiting in "
         rf"({tmp_path}/watlowlib/\S+\.spool) \({reason}\), 0 lost\n"
-        r"1 controllers, \d+\.\d s, (\d+) ticks, .*, 0 of \d+ reads without a value",
+        r"1 controller, \d+\.\d s, (\d+) ticks, .*, 0 of \d+ reads without a value",
         shown.out,
     )
     assert found, shown.out

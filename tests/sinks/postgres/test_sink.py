@@ -95,7 +95,7 @@ def test_rows_wait_if_the_server_is_down_from_the_beginning(
         sink.write_many(numbered_samples(0, 50))
     assert sink.stats.rows_waiting == 50
     assert "rows wait in the spool" in caplog.text
-    assert f"50 rows wait in {spool} and are sent when the sink is opened again" in caplog.text
+    assert f"50 rows wait in {spool} until the sink is opened again" in caplog.text
     postgres.start()
     with PostgresSink(config, spool=spool) as again:
         again.write_many(numbered_samples(50, 60))

@@ -62,7 +62,7 @@ def test_a_row_that_violates_another_unique_index_stays_in_the_spool(
     with PostgresSink(config, spool=spool) as sink:
         sink.write_many(numbered_samples(0, 1))
     postgres.query(f"CREATE UNIQUE INDEX ON {config.table} (value)")
-    with pytest.raises(WatlowSinkError, match=f"1 rows wait as refused.*{config.table}_value_idx"):
+    with pytest.raises(WatlowSinkError, match=f"1 row waits as refused.*{config.table}_value_idx"):
         with PostgresSink(config, spool=spool) as sink:
             sink.write_many(numbered_samples(0, 3))
     assert (sink.stats.rows_waiting, sink.stats.rows_sent) == (1, 2)

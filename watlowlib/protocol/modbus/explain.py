@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 
 from watlowlib.errors import WatlowFrameError
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
+from watlowlib.model.text import counted
 from watlowlib.protocol.explanation import EndOfFrameError, Explanation, Field, FieldReader, Match
 from watlowlib.protocol.modbus.frames import (
     EXCEPTION,
@@ -89,8 +90,8 @@ def _tcp_protocol(data: bytes) -> Field:
 
 def _tcp_length(follow: int, data: bytes) -> Field:
     length = int.from_bytes(data, "big")
-    problem = "" if length == follow else f"{follow} bytes follow"
-    return Field("length", data, f"{length} bytes", problem)
+    problem = "" if length == follow else counted(follow, "byte follows", "bytes follow")
+    return Field("length", data, counted(length, "byte"), problem)
 
 
 def looks_like_frame(data: bytes) -> bool:
@@ -152,7 +153,7 @@ def _take_content(reader: FieldReader, kind: str, function: int, request: bytes)
         count = int.from_bytes(reader.rest[2:4], "big")
         many = kind == "write request"
         register = _take_register(reader, count, named=not many)
-        reader.take("count", 2, lambda data: f"{count} register{'s' * (count != 1)}")
+        reader.take("count", 2, lambda data: counted(count, "register"))
         if many:
             _take_words(reader, _take_byte_count(reader), register)
     else:
@@ -177,7 +178,7 @@ def _take_byte_count(reader: FieldReader) -> int:
     def describe(data: bytes) -> Field:
         odd = "registers have 2 bytes each" if data[0] % 2 or not data[0] else ""
         count = data[0] // 2
-        meaning = f"{data[0]} bytes: {count} register{'s' * (count != 1)}"
+        meaning = f"{counted(data[0], 'byte')}: {counted(count, 'register')}"
         return Field("byte count", data, meaning, odd)
 
     return reader.take("byte count", 1, describe)[0] // 2

@@ -19,6 +19,7 @@ from watlowlib.errors import (
     WatlowLineNotQuietError,
     WatlowTimeoutError,
 )
+from watlowlib.model.text import counted
 from watlowlib.protocol.exchange import Call, ExchangeResult, Request
 from watlowlib.protocol.late_replies import PendingReplies
 from watlowlib.protocol.modbus.frames import READ_HOLDING, WRITE_MANY
@@ -161,8 +162,8 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
             if transport.partial:
                 received += transport.partial
                 reason = (
-                    f"the reply is incomplete, {len(transport.partial)} bytes; the connection was "
-                    "closed and is opened again"
+                    f"the reply is incomplete, {counted(len(transport.partial), 'byte')}; the "
+                    "connection was closed and is opened again"
                 )
                 transport.close()
             elif not received and not transport.device.endswith(f":{MODBUS_PORT}"):
@@ -180,7 +181,8 @@ def _reason(request: TcpRequest, received: bytes) -> str:
                 f"addressed; give address={frame.source}, if that is the controller"
             )
     if received:
-        return f"{len(received)} bytes were received, but no reply to this request"
+        how_many = counted(len(received), "byte was", "bytes were")
+        return f"{how_many} received, but no reply to this request"
     return (
         "no reply; is the controller on, and is its unit id the address? A server that is busy "
         "with another client may not reply either"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from watlowlib.errors import WatlowFrameError
 from watlowlib.model import Value, WordOrder
+from watlowlib.model.text import counted
 from watlowlib.registry.parameters import DataType, ParameterSpec
 
 _FORMATS = {
@@ -74,7 +75,9 @@ def decode_words(data_type: DataType, words: Sequence[int], order: WordOrder) ->
         WatlowFrameError: There are too many or too few, or the value is out of range.
     """
     if len(words) != register_count(data_type) or not words:
-        raise WatlowFrameError(f"{len(words)} registers cannot hold a {data_type.value!r}")
+        raise WatlowFrameError(
+            f"{counted(len(words), 'register')} cannot hold a {data_type.value!r}"
+        )
     content = struct.pack(f">{len(words)}H", *words)
     return decode_at(data_type, arranged(content, order), 0, order)
 

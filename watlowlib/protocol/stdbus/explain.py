@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from watlowlib.errors import WatlowFrameError
 from watlowlib.model import ProtocolKind, Value
+from watlowlib.model.text import counted
 from watlowlib.protocol.explanation import (
     EndOfFrameError,
     Explanation,
@@ -101,7 +102,7 @@ def _take_header(reader: FieldReader) -> int:
 
 def _length(data: bytes) -> str | Field:
     length = int.from_bytes(data, "big")
-    meaning = f"payload of {length} bytes"
+    meaning = f"payload of {counted(length, 'byte')}"
     problem = f"the longest payload has {MAX_PAYLOAD} bytes" if length > MAX_PAYLOAD else ""
     return Field("length", data, meaning, problem)
 

@@ -23,6 +23,7 @@ from uuid import uuid4
 
 from watlowlib._internal.process import NotCopied
 from watlowlib.errors import WatlowSinkError
+from watlowlib.model.text import counted
 from watlowlib.sinks.files import FileIdentity, check_not_deleted, lock, replaced_error, write_all
 from watlowlib.sinks.parquet.arrow import arrow
 from watlowlib.sinks.parquet.checksum import BatchMessages, is_intact, metadata_of, schema_message
@@ -121,9 +122,9 @@ class Journal(NotCopied):
         moved = set_aside(self._file, self.path, end)
         if moved:
             log.warning(
-                "%s: %d bytes are not a valid batch, incomplete or damaged; they are kept in %s",
+                "%s: %s not a valid batch, but incomplete or damaged; kept in %s",
                 self.path,
-                moved,
+                counted(moved, "byte is", "bytes are"),
                 torn_path(self.path),
             )
         return moved

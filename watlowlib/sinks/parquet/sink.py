@@ -19,6 +19,7 @@ from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import as_int, as_positive, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model.events import EVENT_COLUMNS
+from watlowlib.model.text import counted
 from watlowlib.sinks.files import events_path
 from watlowlib.sinks.parquet.arrow import arrow, layout_of, schema_of, to_batch
 from watlowlib.sinks.parquet.finalize import ROW_GROUP, Finalized, ParquetOptions, finalize
@@ -307,7 +308,8 @@ def _finish_leftover(journal: Journal, path: Path, options: ParquetOptions) -> F
 
 def _log_recovered(path: Path, done: Finalized) -> None:
     if done.rows:
-        log.warning("%s: %d rows of an interrupted recording have been recovered", path, done.rows)
+        rows = counted(done.rows, "row")
+        log.warning("%s: %s of an interrupted recording recovered", path, rows)
 
 
 def recover_folder(folder: Path, options: ParquetOptions) -> Finalized:

@@ -28,6 +28,7 @@ from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import as_int, as_positive
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.model.events import EVENT_COLUMNS, EVENTS_TABLE
+from watlowlib.model.text import counted
 from watlowlib.sinks.base import TableSink
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.postgres.copy_format import pack
@@ -219,10 +220,10 @@ class PostgresSink(TableSink):
         except SpoolFullError:
             stats = self.stats
             raise WatlowSinkError(
-                f"{self}: the spool {self.spool} is full with {stats.rows_waiting} rows, "
-                f"{stats.rows_refused} of them refused ({self._limit_bytes} bytes); make the "
-                "server available and correct what it refuses, or give a larger "
-                f"spool_limit_bytes. The last error: {stats.last_error}"
+                f"{self}: the spool {self.spool} is full with "
+                f"{counted(stats.rows_waiting, 'row')}, {stats.rows_refused} of them refused "
+                f"({self._limit_bytes} bytes); make the server available and correct what it "
+                f"refuses, or give a larger spool_limit_bytes. The last error: {stats.last_error}"
             ) from None
         except sqlite3.Error as error:
             raise self._failed("written", error) from error
@@ -310,11 +311,11 @@ class PostgresSink(TableSink):
         stats, own = self.stats, spool.count(self._writer)
         self._rows_waiting = own.waiting
         if own.refused:
-            problem = f"{own.refused} rows wait as refused in {self.spool}: {own.reason}"
+            problem = f"{_waiting(own.refused)} as refused in {self.spool}: {own.reason}"
             if stats.rows_waiting > own.refused:
-                problem += f" ({stats.rows_waiting} rows wait there in all)"
+                problem += f" ({_waiting(stats.rows_waiting)} there in all)"
         elif sender.refuses and own.waiting:
-            problem = f"{own.waiting} rows wait in {self.spool}: {sender.last_error}"
+            problem = f"{_waiting(own.waiting)} in {self.spool}: {sender.last_error}"
         else:
             return None
         return f"{self}: {problem}; correct the cause, then run: watlowlib recover {self.spool}"
@@ -326,10 +327,14 @@ class PostgresSink(TableSink):
             return
         refused = f", {stats.rows_refused} of them refused" if stats.rows_refused else ""
         log.warning(
-            "%s: %d rows wait in %s%s and are sent when the sink is opened again; "
+            "%s: %s in %s%s until the sink is opened again; "
             "the last error: %s",
-            self, stats.rows_waiting, self.spool, refused, stats.last_error,
+            self, _waiting(stats.rows_waiting), self.spool, refused, stats.last_error,
         )  # fmt: skip
+
+
+def _waiting(rows: int) -> str:
+    return counted(rows, "row waits", "rows wait")
 
 
 def _default_spool(config: PostgresConfig) -> Path:
