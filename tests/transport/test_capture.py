@@ -227,7 +227,9 @@ def test_a_killed_program_leaves_what_was_flushed_and_a_torn_line_is_left_out(fi
         deadline = Deadline.after(PATIENCE_S)
         while b'"sent"' not in file.read_bytes():
             assert not deadline.passed()
-        with pytest.raises(WatlowConfigurationError, match="another program or a sink writes this file"):
+        with pytest.raises(
+            WatlowConfigurationError, match="another program or a sink writes this file"
+        ):
             open_capture(file, CAPTURE_BYTES)
         os.kill(writer.pid, signal.SIGKILL)
     assert whats(file) == ["start", "opened", "sent"]

@@ -395,6 +395,19 @@ def test_the_descriptor_stays_open_while_another_thread_uses_it(
     assert not os.isatty(used)
 
 
+def test_read_says_that_another_thread_closed_the_port(pty: tuple[int, str]) -> None:
+    transport = SerialTransport(pty[1])
+    transport.open()
+
+    def close_meanwhile(milliseconds: int) -> bool:
+        transport.close()
+        return True
+
+    transport._wait = close_meanwhile
+    with pytest.raises(WatlowConnectionError, match="another thread closed it"):
+        transport.read(Deadline.after(10.0))
+
+
 @pytest.fixture(params=["poll", "select", "descriptor above 1023"])
 def transport(
     pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest

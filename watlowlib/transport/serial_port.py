@@ -279,8 +279,10 @@ class SerialTransport(OneProcess):
 
     def _lost(self, error: Exception) -> WatlowConnectionError:
         self.close()
+        # Only a descriptor that `close` has set to None raises a TypeError.
+        what = "another thread closed it" if isinstance(error, TypeError) else error
         return WatlowConnectionError(
-            f"the port was lost: {error}; check the cable, the adapter and its power"
+            f"the port was lost: {what}; check the cable, the adapter and its power"
             f"{tcp_hint(self._port, lost=True)}",
             context=ErrorContext(port=self._port),
         )
@@ -333,7 +335,9 @@ def _opener(device: str) -> Callable[..., serial.Serial]:
     if url.port is None:
         raise ValueError("the port number is missing, as in socket://host:4001")
     if url.scheme == "socket":
-        return serial.serial_for_url
+        from watlowlib.transport.socket_port import SocketPort
+
+        return SocketPort  # type: ignore[return-value] # it has the methods of Serial
     from watlowlib.transport.rfc2217 import Rfc2217Port  # loaded only where it is used
 
     return Rfc2217Port  # type: ignore[return-value] # it has the methods of Serial
