@@ -88,6 +88,7 @@ def rate_warning(load: LineLoad, rates: tuple[RateReport, ...]) -> str:
     else:
         advice = f"with all rates multiplied by {fitting / fastest:.2g} they would fit"
     return (
-        f"warning: the rate does not fit {load.port}: {load.reads} reads take "
-        f"{load.tick_s:.3g} s ({how}), {load.busy:.0%} of the time; ticks will be skipped; {advice}"
+        f"warning: the rate does not fit {load.port}: "
+        f"{counted(load.reads, 'read takes', 'reads take')} {load.tick_s:.3g} s ({how}), "
+        f"{load.busy:.0%} of the time; ticks will be skipped; {advice}"
     )

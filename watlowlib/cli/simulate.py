@@ -17,6 +17,7 @@ from watlowlib.cli.options import FAMILIES, PROTOCOLS
 from watlowlib.cli.output import console, print_json
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind
+from watlowlib.model.text import counted
 from watlowlib.rig import load_rig
 from watlowlib.simulator.bus import Simulated, SimulatedBus
 from watlowlib.simulator.controller import ORDERS, SimulatedController
@@ -117,10 +118,10 @@ def _simulate_line(
     stack.enter_context(bus)
     if modbus:
         addresses = " ".join(map(str, bus.controllers))
-        screen.print(f"{count} simulated controllers on {bus.port}:")
+        screen.print(f"{counted(count, 'simulated controller')} on {bus.port}:")
         screen.print(f"  Modbus RTU, {MODBUS_BAUDRATE} baud, slaves {addresses}")
     else:
-        screen.print(f"{count} simulated controllers on {bus.port}; in another window:")
+        screen.print(f"{counted(count, 'simulated controller')} on {bus.port}; in another window:")
         screen.print(f"  watlowlib read {bus.port} --address {','.join(map(str, bus.controllers))}")
     return [_row(bus)]
 
@@ -137,7 +138,7 @@ def _simulate_server(
     options["protocol"] = ProtocolKind.MODBUS_RTU  # whose registers a server has
     fleet = simulated_fleet(count, _controller_factory(**options), temperature_unit=unit or "F")
     gateway = stack.enter_context(SimulatedGateway(fleet, speed=speed))
-    screen.print(f"{count} simulated controllers on {gateway.port}; in another window:")
+    screen.print(f"{counted(count, 'simulated controller')} on {gateway.port}; in another window:")
     units = ",".join(map(str, gateway.controllers))
     screen.print(f"  watlowlib read {gateway.port} --address {units}")
     return [_row(gateway)]
@@ -149,14 +150,8 @@ def _simulate_rig(file: str, speed: float, screen: Console, stack: ExitStack) ->
     for port in simulated_ports(rig, speed=speed):
         bus = port.bus
         stack.enter_context(bus)
-        count = port.count
-        if not port.reason:
-            screen.print(f"{port.name}: {count} simulated controllers on {bus.port}")
-        else:
-            screen.print(
-                f"{port.name}: {count} simulated controllers on {bus.port}, not on {port.wanted}, "
-                f"{port.reason}"
-            )
+        what = f"{port.name}: {counted(port.count, 'simulated controller')} on {bus.port}"
+        screen.print(f"{what}, not on {port.wanted}, {port.reason}" if port.reason else what)
         rows.append(
             {
                 "name": port.name,
