@@ -161,7 +161,8 @@ def test_pyserial_is_imported_in_the_transports_only() -> None:
         for module, path in MODULES.items()
         if any(name.split(".")[0] == "serial" for name in imports(path))
     ]
-    assert importers == ["watlowlib.transport.rfc2217", "watlowlib.transport.serial_port"]
+    transports = ("rfc2217", "serial_port", "socket_port")
+    assert importers == [f"watlowlib.transport.{name}" for name in transports]
 
 
 def test_unix_modules_are_imported_only_where_they_are_used() -> None:

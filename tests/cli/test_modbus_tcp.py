@@ -218,7 +218,7 @@ def test_zone_selects_of_a_rig(
         ("identify tcp://gw --gateway-offset 3000", "give the zone too"),
         ("read tcp://gw --zone 1,2 --offset 10", "is that of one zone"),
         ("read tcp://gw --zone 1,2 --address 1,2", "give one --address"),
-        ("read tcp://gw --zone 1,2 --name a", "1 names for 2 zones"),
+        ("read tcp://gw --zone 1,2 --name a", "1 name for 2 zones"),
         ("read /dev/ttyX --zone 2", "protocol='modbus_rtu'"),
         ("raw tcp://gw 360 --zone 1,2", "give one --zone"),
         ("raw tcp://gw 360 --zone 14", "exceed 65535"),

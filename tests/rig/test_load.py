@@ -343,7 +343,7 @@ PROBLEMS = {
         '[[record.sinks]]\nurl = "run.csv"\npassword = "geheim"'
     ),
     "record.sinks\\[0\\].url: is also a capture; give another file": (
-        '[ports.a]\nport = "/dev/ttyUSB0"\nprotocol = "stdbus"\ncapture = "w.jsonl"\n'
+        '[ports.a]\nport = "/dev/ttyUSB1"\nprotocol = "stdbus"\ncapture = "w.jsonl"\n'
         '[[record.sinks]]\nurl = "w.jsonl"'
     ),
     "record.sinks\\[1\\].url: is also that of another sink; .*": (

@@ -138,7 +138,7 @@ def _counters(state: ViewState) -> list[str]:
         done = f" {min(1.0, share):4.0%}"
     return [
         f"recording{done} {timedelta(seconds=int(summary.duration_s))}",
-        f"ticks {summary.samples_emitted}, late {summary.samples_late}, rows {summary.rows}",
+        f"{summary.samples_emitted} ticks, {summary.samples_late} late, {summary.rows} rows",
         f"{summary.ticks_dropped} dropped",
         f"drift {summary.max_drift_ms:.1f} ms",
     ]

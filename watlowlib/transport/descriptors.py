@@ -6,6 +6,7 @@ macOS it does not know terminals: there and where it does not exist, `select` wa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
@@ -80,11 +81,12 @@ def write_some(fd: int | None, data: bytes) -> int:
         return 0
 
 
-def unlock(fd: int) -> None:
-    """Release the lock of a port that is about to be closed.
+def unlock(fd: int | None) -> None:
+    """Release the lock of a port that is about to be closed; it may be lost already.
 
     A child process that was just forked still has the descriptor for a moment, and with it the
     lock, which would refuse the next opening.
     """
-    if sys.platform != "win32":
-        fcntl.flock(fd, fcntl.LOCK_UN)
+    if fd is not None and sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_UN)

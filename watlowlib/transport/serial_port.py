@@ -209,9 +209,7 @@ class SerialTransport(OneProcess):
             unused = self._using.acquire(timeout=WRITE_TIMEOUT_S)
             fd, self._fd = self._fd, None
             try:
-                with contextlib.suppress(OSError):
-                    if fd is not None:
-                        unlock(fd)
+                unlock(fd)
                 with contextlib.suppress(OSError):
                     port.close()
             finally:
