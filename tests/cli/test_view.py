@@ -81,7 +81,7 @@ def test_the_screen_fits_and_shows_the_counters(
     head = "\n".join(lines[:4])
     for part in (
         "recording  50% 1:01:01",
-        "ticks 1200, late 3, rows 3600",
+        "1200 ticks, 3 late, 3600 rows",
         "1 dropped",
         "drift 12.3 ms",
         "run.sqlite: 3500 written, 100 unwritten, 0 waiting",
