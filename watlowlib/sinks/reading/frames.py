@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from watlowlib._internal.optional import import_optional
 from watlowlib.sinks.parquet.arrow import arrow
 from watlowlib.sinks.reading.tables import conform
 from watlowlib.sinks.rows import TEXTS, ColumnType
+
+
+@contextmanager
+def system_memory() -> Iterator[None]:
+    """Let Arrow take memory from the system: its own pools keep more than a quarter in reserve."""
+    pa = arrow()
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
 
 
 def to_frame(tables: list[Any], types: Mapping[str, ColumnType]) -> Any:
