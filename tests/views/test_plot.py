@@ -367,6 +367,7 @@ def test_without_an_output_a_window_is_shown(
 
     shown: list[Any] = []
     pyplot.switch_backend("agg")
+    pyplot.close("all")  # of examples in the same process
     monkeypatch.setattr(FigureCanvasAgg, "required_interactive_framework", "qt", raising=False)
     monkeypatch.setattr(
         pyplot, "show", lambda: shown.extend(map(pyplot.figure, pyplot.get_fignums()))
