@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -58,6 +57,8 @@ def server_of(port: str) -> Server:
 
 def _canonical(host: str) -> str:
     """Return a host name as it is, and the one spelling of an IPv6 address."""
+    import socket  # only such ports need it
+
     address, percent, interface = host.partition("%")
     with suppress(OSError, ValueError):
         address = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 
@@ -45,7 +44,8 @@ def resolved(name: str) -> str:
 def has_name(fd: int, name: str) -> bool:
     """Whether the device that is open as `fd` has this name now."""
     try:
-        return Path(name).stat().st_rdev == os.fstat(fd).st_rdev
+        # Not Path(name).stat(): a program that opens a port need not import pathlib.
+        return os.stat(name).st_rdev == os.fstat(fd).st_rdev  # noqa: PTH116
     except OSError:
         return False
 
