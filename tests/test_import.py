@@ -50,7 +50,8 @@ def test_the_core_loads_no_optional_library() -> None:
 
 
 NEEDED_LATER = {
-    "concurrent.futures", "difflib", "importlib.resources", "watlowlib.devices.alarms",
+    "concurrent.futures", "difflib", "importlib.resources", "logging", "pathlib", "socket",
+    "watlowlib.devices.alarms",
     "watlowlib.devices.identity", "watlowlib.devices.loops", "watlowlib.devices.procedures",
     "watlowlib.devices.sampling", "watlowlib.devices.writing", "watlowlib.model.controllers",
     "watlowlib.model.events", "watlowlib.model.html", "watlowlib.model.reports",
@@ -70,7 +71,9 @@ print(*sys.modules)
 
 
 def test_a_first_read_loads_no_module_that_other_calls_need() -> None:
-    assert not set(run_script(READ_A_VALUE).split()) & NEEDED_LATER
+    # The finder of an editable installation imports pathlib in each interpreter.
+    bare = set(run_script("import sys\nprint(*sys.modules)").split())
+    assert not set(run_script(READ_A_VALUE).split()) & NEEDED_LATER - bare
 
 
 def test_all_public_names_load_no_heavy_library() -> None:

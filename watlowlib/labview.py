@@ -15,12 +15,12 @@ The inputs and outputs of each function in LabVIEW's terms: `docs/labview.md`.
 from __future__ import annotations
 
 import atexit
-import logging
 from collections.abc import Sequence
 from math import nan
 from typing import TypeAlias
 
 import watlowlib
+from watlowlib._internal.log import logger
 from watlowlib._internal.validation import as_enum
 from watlowlib._labview.background import Background, Status, start_background, status_of
 from watlowlib._labview.handles import (
@@ -58,7 +58,7 @@ from watlowlib.sinks.choose import open_sink
 from watlowlib.transport.settings import SerialSettings
 
 Identity: TypeAlias = "tuple[str, str, str, int, int, int]"
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 _controllers: Handles[AnyController] = Handles("controller")

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import atexit
 import itertools
-import logging
 import os
 import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import OneProcess
 from watlowlib._internal.queues import SLICE_S
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 PREFIX = "watlowlib-"
 _numbers = itertools.count(1)

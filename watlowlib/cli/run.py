@@ -15,6 +15,7 @@ from queue import SimpleQueue
 
 import click
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.threads import Worker
 from watlowlib.cli.base import StderrHandler, define
 from watlowlib.cli.metrics import metrics_options
@@ -31,7 +32,7 @@ from watlowlib.views.web.metrics import MetricsServer
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 """The levels of syslog, which journald reads from the beginning of a line."""
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 JOIN_S = 60.0
 

@@ -19,7 +19,6 @@ switches off several controllers and its replacement switches all of them on.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Hashable
@@ -27,12 +26,13 @@ from typing import Protocol
 
 from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import NotCopied
 from watlowlib.errors import WatlowOfflineError, WatlowTimeoutError
 from watlowlib.protocol.port import Port
 from watlowlib.protocol.stats import OFFLINE_AFTER, DeviceStats
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.5, 10.0
 """Longest back-off after the first failure, and after many."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
 
-log = logging.getLogger(__name__)
+from watlowlib._internal.log import logger
+
+log = logger(__name__)
 
 RATED_WRITES = 1_000_000
 """Writes the EEPROM is rated for. Source: Watlow's manuals."""

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import struct
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from watlowlib._internal.cache import Cache
+from watlowlib._internal.log import logger
 from watlowlib.devices.driver import DecodedReply, Driver, Outcomes, Target
 from watlowlib.devices.layout import (
     ORDER_SETTING,
@@ -53,7 +53,7 @@ from watlowlib.protocol.modbus.words import encode_words, register_count
 from watlowlib.protocol.stats import DeviceStats
 from watlowlib.registry.parameters import PARAMETERS, DataType, ParameterSpec, Registry
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 BlockResult: TypeAlias = "tuple[Block, Reply | WatlowError]"
 

@@ -16,12 +16,12 @@ Over Modbus there is no part number; then nothing is known, and nothing is check
 
 from __future__ import annotations
 
-import logging
 import threading
 from contextlib import suppress
 from functools import reduce
 from typing import NamedTuple
 
+from watlowlib._internal.log import logger
 from watlowlib.devices.driver import Driver
 from watlowlib.errors import (
     WatlowAbsentError,
@@ -43,7 +43,7 @@ from watlowlib.protocol.line import PortReopenedError
 from watlowlib.protocol.port import Port
 from watlowlib.registry.parameters import SD_PARAMETERS, Registry
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 SERIAL_NUMBER = ("serial_number",)
 SD_SERIAL_NUMBER = ("serial_number_high", "serial_number_low")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
+from watlowlib._internal.log import logger
 from watlowlib.devices.session import Session
 from watlowlib.errors import WatlowError
 from watlowlib.model import Unit
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 DISPLAY_UNITS = "communications_display_units"
 """17050 of an EZ-ZONE PM; register 18 of a Series SD."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from watlowlib._internal.log import logger
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.identity import read_description
 from watlowlib.devices.scale_check import scale_warning
@@ -14,7 +14,7 @@ from watlowlib.manager.manager import WatlowManager
 from watlowlib.manager.polling import FleetPoll, ReadResults
 from watlowlib.model import Sample
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 NO_REPLY = (WatlowTimeoutError, WatlowConnectionError)
 

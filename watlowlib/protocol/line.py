@@ -12,18 +12,18 @@ take seconds, which every request would lose.
 
 from __future__ import annotations
 
-import logging
 import time
 
 from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import NotCopied
 from watlowlib.errors import ErrorContext, WatlowConnectionError, WatlowLineNotQuietError
 from watlowlib.protocol.exchange import MOST_RECEIVED
 from watlowlib.protocol.stats import PortStats
 from watlowlib.transport.base import Transport
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 QUIET_S = 0.1
 """Silence after a timeout before the next request. Real PM3s reply within 50 ms."""

@@ -7,20 +7,24 @@ almost nothing while it is off. `bytes_of` reads a line back.
 
 from __future__ import annotations
 
-import logging
 import re
+import sys
 import time
-from functools import partial
 
-log = logging.getLogger("watlowlib.wire")
+from watlowlib._internal.log import logger
 
-enabled = partial(log.isEnabledFor, logging.DEBUG)
-"""Returns whether frames are logged."""
+log = logger("watlowlib.wire")
+DEBUG = 10
 
 _LINE = (
     r" address \d+ (?:(?:sent|received) (?P<frame>[0-9a-f ]+?)(?: after [\d.]+ ms)?"
     r"|no reply after [\d.]+ ms: (?:nothing|(?P<rest>[0-9a-f ]+)))$"
 )
+
+
+def enabled() -> bool:
+    """Whether frames are logged: not before the program imports `logging`."""
+    return "logging" in sys.modules and log.isEnabledFor(DEBUG)
 
 
 def sent(port: str, address: int, frame: bytes) -> None:

@@ -9,7 +9,6 @@ commands, which run beside it, and writes. While a write is in progress, samples
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import NotCopied
 from watlowlib._internal.queues import SLICE_S, ShutDown
 from watlowlib._internal.threads import Worker
@@ -30,7 +30,7 @@ from watlowlib.rules.rule import Rule, check_command, filled, unit_of_write, val
 from watlowlib.rules.state import Change, RuleState
 from watlowlib.streaming.recorder import Recording
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 WAITING_TICKS = 1024
 POLL_S = 0.1

@@ -8,7 +8,6 @@ Without the variable nothing is sent.
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import socket
@@ -16,11 +15,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import NotCopied
 from watlowlib.protocol.stats import OFFLINE_AFTER
 from watlowlib.rig.values import Rig
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 SEND_S = 1.0
 """How long a report may take."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from watlowlib._internal.clock import Clock
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import NotCopied
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowClosedError, WatlowError
@@ -26,7 +26,7 @@ from watlowlib.streaming.metadata import as_metadata
 from watlowlib.streaming.plan import make_plan
 from watlowlib.streaming.recorder import Recording, record
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 END_S = 60.0
 """Seconds that the end waits for a reload in progress."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from watlowlib._internal.log import logger
 from watlowlib.model import Sample
 from watlowlib.model.reports import recording_line
 from watlowlib.model.text import counted, times
 from watlowlib.service.recorder import RigService
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 REPORT_S = 3600.0
 """Seconds between two reports in the log."""

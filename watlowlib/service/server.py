@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import selectors
 import socket
 import threading
@@ -11,13 +10,14 @@ from contextlib import suppress
 from typing import Any
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import NotCopied
 from watlowlib._internal.threads import Worker, make_pool
 from watlowlib.errors import WatlowConfigurationError, WatlowError, WatlowPortBusyError
 from watlowlib.service.endpoint import Endpoint
 from watlowlib.service.wire import dump, load
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 MOST_CONNECTIONS = 8
 """How many requests are carried out at the same time; further ones are refused."""

@@ -7,12 +7,12 @@ while its server is down; its rows wait.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
 from watlowlib._internal.backoff import Backoff
+from watlowlib._internal.log import logger
 from watlowlib.model import Sample, SinkReport
 from watlowlib.model.events import EventKind
 from watlowlib.rig.values import RigSink
@@ -22,7 +22,7 @@ from watlowlib.sinks.csv import CsvSink
 from watlowlib.sinks.pipe import JOIN_S, SinkWriter
 from watlowlib.streaming.recorder import Recording
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 REOPEN_FIRST_S, REOPEN_MOST_S = 1.0, 60.0
 """The longest pauses before a failed sink is opened again: the first, and after many failures."""

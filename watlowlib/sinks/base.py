@@ -28,12 +28,12 @@ and `write_events(events)` after the rows that were read with these events.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, SupportsIndex, TypeVar
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import OneProcess
 from watlowlib._internal.validation import shown
 from watlowlib.errors import (
@@ -55,7 +55,7 @@ from watlowlib.sinks.rows import (
 )
 from watlowlib.streaming.metadata import RecordingInfo
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 S = TypeVar("S", bound="Sink")
 

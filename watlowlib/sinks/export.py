@@ -12,7 +12,6 @@ is no part of it.
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -21,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
@@ -43,7 +43,7 @@ from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout
 from watlowlib.sinks.sqlite import CREATE_RECORDINGS, SqliteSink, insert_recording
 from watlowlib.sinks.xlsx import XlsxSink
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 ROWS_AT_ONCE = 10_000
 UNITS = b"watlowlib.units"

@@ -12,12 +12,12 @@ The calling thread never holds a batch: it only waits, so that Ctrl-C can interr
 
 from __future__ import annotations
 
-import logging
 import math
 import queue
 import time
 from collections.abc import Iterable, Sequence
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import OneProcess
 from watlowlib._internal.queues import BoundedQueue, ShutDown, get_waiting, put_waiting
 from watlowlib._internal.threads import Worker
@@ -31,7 +31,7 @@ from watlowlib.sinks.batches import BatchStream
 from watlowlib.streaming.counters import Batch
 from watlowlib.streaming.recorder import Recording
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 WAITING_BATCHES = 256
 """Capacity of a sink's queue, in batches; the recording has its own buffer in addition."""

@@ -13,7 +13,6 @@ write than one tuple per row.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
@@ -22,11 +21,12 @@ from operator import attrgetter
 from typing import Any, TypeAlias
 
 from watlowlib._internal.clock import parse_time
+from watlowlib._internal.log import logger
 from watlowlib.errors import WatlowSinkError
 from watlowlib.model import Sample
 from watlowlib.sinks.cells import TimeText
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 Cell: TypeAlias = "float | int | str | datetime | None"
 Row: TypeAlias = "Sample | Mapping[str, Any]"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from watlowlib._internal.log import logger
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError, WatlowSinkSchemaError
 from watlowlib.model import Sample
 from watlowlib.model.events import EVENT_COLUMNS, EVENTS_TABLE, Event
@@ -36,7 +36,7 @@ from watlowlib.sinks.rows import (
 )
 from watlowlib.streaming.metadata import RecordingInfo
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _SQL_TYPES = {
     ColumnType.TEXT: " TEXT",

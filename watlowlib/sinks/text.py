@@ -7,7 +7,6 @@ beside it. Each write checks that the file is still the one at its path, with th
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from watlowlib._internal.log import logger
 from watlowlib.errors import WatlowSinkError, WatlowSinkSchemaError
 from watlowlib.model.events import EVENT_COLUMNS
 from watlowlib.model.text import counted
@@ -48,7 +48,7 @@ from watlowlib.sinks.torn_line import (
 )
 from watlowlib.streaming.metadata import RecordingInfo
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class TextSink(RotatingSink):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 from contextlib import suppress
 from enum import Enum
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.queues import BoundedQueue, ShutDown, put_dropping_oldest, put_waiting
 from watlowlib.model import Sample
 from watlowlib.streaming.counters import Batch
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class OverflowPolicy(str, Enum):

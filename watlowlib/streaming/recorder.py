@@ -17,7 +17,6 @@ Before the schedule starts, the thread reads what identifies each controller; se
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -28,6 +27,7 @@ from typing import Any
 from uuid import uuid4
 
 from watlowlib._internal.clock import Clock, StepDetector, SystemClock
+from watlowlib._internal.log import logger
 from watlowlib._internal.queues import (
     BoundedQueue,
     ShutDown,
@@ -54,7 +54,7 @@ from watlowlib.streaming.recording_attributes import RecordingAttributes
 from watlowlib.streaming.recording_events import RecordingEvents
 from watlowlib.streaming.schedule import Schedule
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 JOIN_S = 15.0
 """Seconds a stopped recorder may take to end: its current read, and the wait for the port."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from watlowlib import __version__
 from watlowlib._internal.clock import Clock, StepDetector
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import OneProcess
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.model.events import Event, EventKind
@@ -17,7 +17,7 @@ from watlowlib.streaming.overflow import Watch
 from watlowlib.streaming.plan import Plan
 from watlowlib.streaming.recording_events import RecordingEvents
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class RecordingAttributes(OneProcess):

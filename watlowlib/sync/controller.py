@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+from watlowlib._internal.log import logger
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.factory import open_device
 from watlowlib.devices.loops import ControllerLoop
@@ -46,7 +46,7 @@ __all__ = [
     "wrap_controller",
 ]
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 DISPLAY_UNITS = 17050
 """The scale of the values on the wire."""

@@ -12,7 +12,6 @@ file.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import threading
 import time
@@ -24,6 +23,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import OneProcess, abandon_in_child, release, run_in_child
 from watlowlib._internal.queues import wait_for_event
 from watlowlib._internal.threads import Worker
@@ -35,7 +35,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 FORMAT = 1
 """The version of the format, in the line "start"."""

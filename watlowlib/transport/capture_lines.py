@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -11,12 +10,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from watlowlib._internal.clock import parse_time
+from watlowlib._internal.log import logger
 from watlowlib._internal.validation import shown
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model.text import counted
 from watlowlib.transport.capture_file import FORMAT, older_path
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 LONGEST_LINE = 1 << 16
 """A longer line is damaged; no more of it is in memory at once."""

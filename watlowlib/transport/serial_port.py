@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import logging
 import os
 import sys
 import threading
@@ -25,6 +24,7 @@ from collections.abc import Callable, Iterable
 import serial
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import OneProcess, abandon_in_child
 from watlowlib.errors import (
     ErrorContext,
@@ -62,7 +62,7 @@ try:
 except ImportError:  # Windows
     TermiosError = ValueError  # type: ignore[misc,assignment]
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 SLICE_S = 0.01
 """How long a wait lasts at a time if the port has no file descriptor, or accepts no bytes."""

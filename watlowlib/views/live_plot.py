@@ -8,13 +8,13 @@ drawn is reduced to what a picture can show, so that its memory stays bounded.
 
 from __future__ import annotations
 
-import logging
 import math
 import queue
 import time
 from contextlib import ExitStack
 from datetime import timedelta
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.queues import ShutDown, drain
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import shown
@@ -29,7 +29,7 @@ from watlowlib.views.layout import WIDTH_PX, make_chart
 from watlowlib.views.marks import marks_of
 from watlowlib.views.screens import Screen, open_screen
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 WAITING_TICKS = 1024
 REFRESH_S = 0.05

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
+from watlowlib._internal.log import logger
 from watlowlib.errors import WatlowError
 from watlowlib.model.events import Event, EventKind
 from watlowlib.sinks.reading.events import read_events
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 LABEL = "event"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.optional import import_optional
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.files import replace
@@ -17,7 +17,7 @@ from watlowlib.sinks.meta_file import distinct
 from watlowlib.sinks.parquet.arrow import arrow, widened, widens
 from watlowlib.sinks.parquet.journal import ID, RECORDINGS, Journal, JournalReader, journal_of
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 ROW_GROUP = 131_072
 """Rows in a row group, which readers process at once and which must fit into memory."""

@@ -10,7 +10,6 @@ left incomplete or damaged; recovering it keeps the bytes from there in a file b
 from __future__ import annotations
 
 import json
-import logging
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import NotCopied
 from watlowlib.errors import WatlowSinkError
 from watlowlib.model.text import counted
@@ -30,7 +30,7 @@ from watlowlib.sinks.parquet.checksum import BatchMessages, is_intact, metadata_
 from watlowlib.sinks.torn_line import set_aside, torn_path
 from watlowlib.streaming.metadata import RecordingInfo
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 ID = b"watlowlib.journal"
 """Metadata key of a journal's ID; the Parquet file has the ID of the last journal added."""

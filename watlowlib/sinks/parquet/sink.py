@@ -6,7 +6,6 @@ from the journal; after a crash, the next `open` or `watlowlib recover FILE` doe
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import threading
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import as_int, as_positive, shown
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
@@ -30,7 +30,7 @@ from watlowlib.sinks.rotation.sink import RotatingSink
 from watlowlib.sinks.rows import COLUMN_TYPES, REQUIRED_COLUMNS, ColumnLayout, Row
 from watlowlib.streaming.metadata import RecordingInfo
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 FIRST_GROUPS = 8
 """Row groups of an existing file in which to look for units."""

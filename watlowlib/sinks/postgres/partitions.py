@@ -11,7 +11,6 @@ the unique index of its part refuses it.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -21,10 +20,11 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import errors, sql
 
+from watlowlib._internal.log import logger
 from watlowlib.sinks.postgres.config import PostgresConfig
 from watlowlib.sinks.postgres.table import Table
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 MAINTENANCE_S = 3600.0
 """How often parts are created ahead and old ones removed."""

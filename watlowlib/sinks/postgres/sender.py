@@ -8,7 +8,6 @@ sink is opened and then every `REFUSED_RETRY_S`, a part at a time, after new row
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 import time
@@ -16,6 +15,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from watlowlib._internal.backoff import Backoff
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import NotCopied
 from watlowlib._internal.queues import wait_for_event
 from watlowlib._internal.threads import Worker
@@ -37,7 +37,7 @@ from watlowlib.sinks.rows import ColumnLayout
 if TYPE_CHECKING:  # it needs psycopg
     from watlowlib.sinks.postgres.server import Server
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 30.0

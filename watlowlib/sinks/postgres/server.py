@@ -10,7 +10,6 @@ themselves as a cause or context, because these have the password.
 
 from __future__ import annotations
 
-import logging
 import os
 import weakref
 from collections.abc import Callable, Collection
@@ -23,6 +22,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import NotCopied, abandon_in_child
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
 from watlowlib.sinks.postgres.config import PostgresConfig
@@ -52,7 +52,7 @@ from watlowlib.sinks.postgres.spool import (
 from watlowlib.sinks.postgres.table import Table
 from watlowlib.sinks.rows import LATER_COLUMNS, ColumnLayout, ColumnType, columns_of
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 EXIT_S = 1.0
 """How long each thread of a pool may take to end when the interpreter ends."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import re
 import sqlite3
@@ -24,6 +23,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from watlowlib._internal.folders import state_folder
+from watlowlib._internal.log import logger
 from watlowlib._internal.optional import import_optional
 from watlowlib._internal.validation import as_int, as_positive
 from watlowlib.errors import WatlowConfigurationError, WatlowSinkError
@@ -37,7 +37,7 @@ from watlowlib.sinks.postgres.spool import RECORDINGS, Spool, SpooledRecording, 
 from watlowlib.sinks.rows import COLUMN_TYPES, REQUIRED_COLUMNS, ColumnLayout, Row, columns_of
 from watlowlib.streaming.metadata import RecordingInfo
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 SPOOL_BYTES = 1 << 30
 SMALLEST_SPOOL_BYTES = 1 << 18

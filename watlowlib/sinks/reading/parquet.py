@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.optional import import_optional
 from watlowlib.sinks.parquet.arrow import arrow, from_batch, schema_of
 from watlowlib.sinks.parquet.finalize import added, recordings_in
@@ -15,7 +15,7 @@ from watlowlib.sinks.reading.query import Query
 from watlowlib.sinks.reading.reader import ROWS_AT_ONCE, Recordings, Rows
 from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 BATCHES_AHEAD = 4
 """Batches that pyarrow reads ahead, which are in memory at the same time."""

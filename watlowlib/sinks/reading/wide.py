@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.optional import import_optional
 from watlowlib.sinks.reading.series import Key, Series, microseconds, numbers, numpy, series_of
 from watlowlib.sinks.rows import TEXTS
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 WIDENED = (
     "device", "parameter", "instance", "value", "unit", "requested_at", "tick", "scheduled_at",

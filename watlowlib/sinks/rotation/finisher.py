@@ -6,19 +6,19 @@ left. It ends when there is nothing left to do.
 
 from __future__ import annotations
 
-import logging
 import shutil
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.rotation.names import Part, PartNames
 from watlowlib.sinks.rotation.policy import Policy
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 disk_usage = shutil.disk_usage
 

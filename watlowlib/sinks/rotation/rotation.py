@@ -8,7 +8,6 @@ time.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,12 +15,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from watlowlib._internal.clock import Clock, SystemClock
+from watlowlib._internal.log import logger
 from watlowlib.sinks.rotation import finisher
 from watlowlib.sinks.rotation.finisher import Finisher
 from watlowlib.sinks.rotation.names import PartNames
 from watlowlib.sinks.rotation.policy import Policy
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 CHECK_FREE_NS = 5_000_000_000
 """Time between two checks of the free space."""

@@ -7,7 +7,6 @@ event is cut and the memory is bounded. An event is built once, and only if ther
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 import time
@@ -16,10 +15,11 @@ from contextlib import suppress
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, DefaultSelector
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.log import logger
 from watlowlib._internal.queues import SLICE_S
 from watlowlib._internal.threads import Worker
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 MOST_VIEWERS = 80
 

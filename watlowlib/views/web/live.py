@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from watlowlib._internal.log import logger
 from watlowlib._internal.queues import ShutDown
 from watlowlib._internal.threads import Worker
 from watlowlib.model import AcquisitionSummary, Sample
@@ -15,7 +15,7 @@ from watlowlib.streaming.recorder import Recording
 from watlowlib.views.web.board import Board, Point, events_of
 from watlowlib.views.web.page import WebPage
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 EVENT_S = 0.08
 """Ticks that follow a sent tick sooner are in the next event, for which they wait as long at most.

@@ -21,12 +21,13 @@ from cheroot import wsgi
 from cheroot.server import HTTPConnection
 
 from watlowlib._internal.clock import Deadline
+from watlowlib._internal.log import logger
 from watlowlib._internal.process import abandon_in_child
 from watlowlib._internal.threads import Worker
 from watlowlib.views.web.guard import Wsgi
 from watlowlib.views.web.hub import LEAVE_S, MOST_VIEWERS, SEND_S
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 MOST_CONNECTIONS = MOST_VIEWERS + 20
 """Connections that are served at the same time; more are closed."""

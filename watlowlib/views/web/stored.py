@@ -8,7 +8,6 @@ the next one is ten seconds later.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from watlowlib._internal.clock import parse_time
+from watlowlib._internal.log import logger
 from watlowlib._internal.threads import Worker
 from watlowlib._internal.validation import masked
 from watlowlib.sinks.parquet.journal import journal_of
@@ -27,7 +27,7 @@ from watlowlib.sinks.reading.samples import StoredSamples, read_samples
 from watlowlib.views.web.board import SHOWN_EVENTS, Board, Point, events_of
 from watlowlib.views.web.page import WebPage
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 LONGEST_WINDOW = timedelta(days=1)
 OVERLAP = timedelta(seconds=10)
