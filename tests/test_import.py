@@ -89,7 +89,7 @@ def test_each_public_name_is_the_one_declared_for_type_checkers() -> None:
         for alias in node.names
         if (node.module or "").startswith("watlowlib.")
     }
-    assert set(declared) == set(watlowlib.__all__)
+    assert set(declared) == {*watlowlib.__all__, "__version__"}
     for name, module in declared.items():
         assert getattr(watlowlib, name) is getattr(sys.modules[str(module)], name)
 

@@ -16,6 +16,7 @@ PACKAGE = Path(watlowlib.__file__).parent
 
 LAYERS = [
     "_installation",
+    "_version",
     "errors",
     "units",
     "model",

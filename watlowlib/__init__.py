@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from watlowlib import _installation  # noqa: F401 - checks the installation
+from watlowlib._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from watlowlib.devices.alarms import Alarm
@@ -137,7 +138,6 @@ if TYPE_CHECKING:
     from watlowlib.transport.replay import ReplayTransport, WatlowReplayError
     from watlowlib.transport.settings import SerialSettings
 
-__version__ = "0.1.0"
 
 __all__ = [
     "DEVICE_PROFILES",

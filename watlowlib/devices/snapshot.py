@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any, TypeAlias
 
-from watlowlib import __version__
+from watlowlib._version import __version__
 from watlowlib.devices.driver import Target
 from watlowlib.devices.identity import identify, known_identity
 from watlowlib.devices.replacement import NOT_THERE

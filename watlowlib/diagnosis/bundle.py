@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from watlowlib import __version__
 from watlowlib._internal.validation import shown
+from watlowlib._version import __version__
 from watlowlib.diagnosis.findings import Finding, text_of
 from watlowlib.diagnosis.redact import Redactor
 from watlowlib.errors import WatlowConfigurationError, WatlowError

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from watlowlib import __version__
 from watlowlib._internal.validation import shown
+from watlowlib._version import __version__
 from watlowlib.devices.change import propose_change
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.snapshot import Snapshot

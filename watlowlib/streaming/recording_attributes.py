@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from watlowlib import __version__
 from watlowlib._internal.clock import Clock, StepDetector
 from watlowlib._internal.log import logger
 from watlowlib._internal.process import OneProcess
+from watlowlib._version import __version__
 from watlowlib.model import AcquisitionSummary, Sample, SinkReport
 from watlowlib.model.events import Event, EventKind
 from watlowlib.streaming.counters import Counters

@@ -13,8 +13,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from watlowlib import __version__
 from watlowlib._internal.validation import masked
+from watlowlib._version import __version__
 from watlowlib.model import Sample, SinkReport
 from watlowlib.protocol.stats import DeviceStats, PortStats
 from watlowlib.streaming.recorder import Recording
