@@ -1,7 +1,8 @@
-"""A cache of a limited size, for what can be made again."""
+"""Caches of a limited size, for what can be made again."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 K = TypeVar("K")
@@ -20,3 +21,16 @@ class Cache(dict[K, V]):
         if len(self) >= self._most:
             self.clear()
         self[key] = value
+
+
+class Memo(Cache[K, V]):
+    """A cache that makes a missing value with a function of its key."""
+
+    def __init__(self, make: Callable[[K], V], most: int = 10_000) -> None:
+        super().__init__(most)
+        self._make = make
+
+    def __missing__(self, key: K) -> V:
+        value = self._make(key)
+        self.keep(key, value)
+        return value

@@ -1,32 +1,14 @@
-"""Conversion of single cells: times to text or numbers, and a cache of converted cells."""
+"""Conversion of times in cells to text or numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from watlowlib.errors import WatlowSinkError
 
 T = TypeVar("T")
-
-
-class Cache(dict[Any, T]):
-    """Cache of formatted cells, for columns with few different cells.
-
-    It holds at most `LIMIT` cells, because a column may have a different cell in each row.
-    """
-
-    LIMIT = 10_000
-
-    def __init__(self, format_cell: Callable[[Any], T]) -> None:
-        self._format_cell = format_cell
-
-    def __missing__(self, cell: Any) -> T:
-        if len(self) >= self.LIMIT:
-            self.clear()
-        self[cell] = formatted = self._format_cell(cell)
-        return formatted
 
 
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)

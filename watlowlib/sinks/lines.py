@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from watlowlib._internal.cache import Memo
 from watlowlib.model import Sample
-from watlowlib.sinks.cells import Cache, TimeText
+from watlowlib.sinks.cells import TimeText
 from watlowlib.sinks.rows import (
     ROWS_ONE_BY_ONE,
     Column,
@@ -45,7 +46,7 @@ class LineFormat:
         self.layout = layout
         self._join, self._end = join, end
         self._null = format_cell(None)
-        caches = {each: Cache(format_cell) for each in (ColumnType.TEXT, ColumnType.INTEGER)}
+        caches = {each: Memo(format_cell) for each in (ColumnType.TEXT, ColumnType.INTEGER)}
         self._formats: list[FormatCell] = [
             caches[type_].__getitem__ if type_ in caches else format_cell
             for type_ in layout.types.values()

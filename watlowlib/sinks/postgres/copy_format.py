@@ -13,8 +13,9 @@ from itertools import chain, count, groupby, islice, repeat
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
+from watlowlib._internal.cache import Memo
 from watlowlib.errors import WatlowSinkError
-from watlowlib.sinks.cells import Cache, TimeCount
+from watlowlib.sinks.cells import TimeCount
 from watlowlib.sinks.rows import (
     Column,
     ColumnLayout,
@@ -50,7 +51,7 @@ _count = struct.Struct(">h")
 _seq = struct.Struct(">q")
 _numbers = {type_: struct.Struct(f">i{format_}") for type_, format_ in _FORMATS.items()}
 _number_length = _length.pack(8)
-_structs = Cache(struct.Struct)
+_structs = Memo(struct.Struct)
 
 FEW_ROWS = 8
 """Up to so many rows are packed cell by cell."""
@@ -168,7 +169,7 @@ def _add_recurring(fields: list[Field], columns: list[NamedColumn], before: byte
         lengths.add(len(data))
         return data
 
-    packed = list(map(Cache(write).__getitem__, zip(*(column.cells for column in columns))))
+    packed = list(map(Memo(write).__getitem__, zip(*(column.cells for column in columns))))
     fields.append((f"{lengths.pop()}s" if len(lengths) == 1 else None, packed))
     return b""
 
