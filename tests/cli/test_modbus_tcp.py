@@ -178,6 +178,11 @@ def test_commands_name_the_zones_of_a_gateway(
         (f"zone1@{zones.port}", 110.0),
         (f"zone2@{zones.port}", 120.0),
     ]
+    (row,) = rows_of(
+        ["read", zones.port, "--offset", "4000", "--gateway-offset", "4000", "--parameter", "7001"],
+        capsys,
+    )
+    assert (row["device"], row["value"]) == (f"offset4000@{zones.port}", 120.0)
     (row,) = rows_of(["identify", *third], capsys)
     assert row["serial_number"] == 200003
     raw = rows_of(["raw", *second, "2160:2", "--type", "float"], capsys)

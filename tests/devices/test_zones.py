@@ -82,6 +82,16 @@ def test_each_zone_is_read_and_written_at_its_offset(
     assert gateway.connections == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "name"), [({"zone": 2}, "zone2"), ({"offset": 5000}, "offset5000")]
+)
+def test_a_zone_without_a_name_is_called_by_what_was_given(
+    gateway: SimulatedGateway, given: dict[str, int], name: str
+) -> None:
+    with open_device(gateway.port, **given) as ctl:  # type: ignore[arg-type]
+        assert ctl.name == f"{name}@{gateway.port}"
+
+
 def test_a_fleet_is_polled_with_the_names_of_its_zones(fleet: WatlowManager) -> None:
     found = fleet.poll(["process_value", "setpoint"])
     values = {name: [each.value for each in result.value or ()] for name, result in found.items()}

@@ -140,9 +140,12 @@ def stations_of(line: Line) -> dict[str, dict[str, Any]]:
     given = {"gateway_offset": line.gateway_offset, "offset": line.offset}
     place = {name: value for name, value in given.items() if value is not None}
     addresses = line.address or (1,)
-    if not line.zone:
-        return {str(each): {"address": each, **place} for each in addresses}
-    return {f"zone{each}": {"address": addresses[0], "zone": each, **place} for each in line.zone}
+    if line.zone:
+        gateway = {"address": addresses[0], **place}
+        return {f"zone{each}": {**gateway, "zone": each} for each in line.zone}
+    if line.offset is not None:
+        return {f"offset{line.offset}": {"address": addresses[0], **place}}
+    return {str(each): {"address": each, **place} for each in addresses}
 
 
 def check_zones(line: Line) -> None:

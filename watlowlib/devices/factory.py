@@ -96,7 +96,8 @@ def open_device(
         family: The product family. A Series SD must be named: it has other parameters and
             supports only Modbus RTU. An RMC, RMH, ST or RM must be named over Modbus, where its
             registers are not those of a PM, and for loops beyond the second. A PM PLUS is a PM.
-        name: Name of the controller in samples; default such as `1@ttyUSB0`.
+        name: Name of the controller in samples; default such as `1@ttyUSB0`, of a zone
+            `zone2@...` or `offset5000@...`.
         temperature_unit: "C" or "F" where the scale of temperatures on the wire is known;
             without it they have no unit. The factory default of the controllers is °F. It
             converts nothing; `Reading.to` and `unit=` of a write do.
@@ -144,7 +145,7 @@ def open_device(
     part = _zone_for(kind, zone, gateway_offset, offset)
     limit = _registers_per_read(registers_per_read, kind, part)
     label = source if isinstance(source, str) else source.port
-    station = f"{address}" if zone is None else f"zone{zone}"
+    station = address if part is None else part.name
     label = name or f"{station}@{label.removeprefix('/dev/')}"
     check_storable("name", label)
     options = CaptureOptions.checked(capture, capture_bytes)

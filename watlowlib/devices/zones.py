@@ -33,6 +33,11 @@ class Zone(NamedTuple):
         """What is added to each register of the controller."""
         return self.registers.start
 
+    @property
+    def name(self) -> str:
+        """The word for it in the names of controllers."""
+        return f"offset{self.offset}" if self.number is None else f"zone{self.number}"
+
     def __str__(self) -> str:
         return f"the zone at {self.offset}" if self.number is None else f"zone {self.number}"
 
