@@ -124,6 +124,12 @@ def test_lines_are_selected(
         (["."], 2, "'.' cannot be read: Is a directory"),
         (["other.csv"], 2, "'other.csv' has no line of a capture; give a file that was written"),
         (["other.csv", "--since", "noon"], 2, "'noon': give a time such as 2026-05-01T12:00"),
+        (
+            ["empty.jsonl"],
+            1,
+            "empty.jsonl has no bytes of a port: nothing was captured, or not yet",
+        ),
+        (["empty.jsonl", "--port", "p"], 1, "empty.jsonl has no bytes of a port"),
         (["wire.jsonl", "--port", "r"], 1, "wire.jsonl has no such line; its ports are p, q"),
     ],
 )
@@ -137,6 +143,7 @@ def test_an_error_says_what_to_do(
 ) -> None:
     monkeypatch.chdir(file.parent)
     Path("other.csv").write_text("a,b\n", "utf-8")
+    Path("empty.jsonl").touch()
     assert main(["replay", *words]) == code
     assert message in capsys.readouterr().err
 

@@ -94,7 +94,7 @@ def command(
                 yield line
 
     explainers: dict[str | None, Explainer] = {}
-    found = not any((port, since, until, address))
+    found = False
     for entry in _entries(chosen()):
         line = entry.line
         if address is not None and line.port is not None and entry.address not in address:
@@ -107,6 +107,10 @@ def command(
             print(json_text(_row(entry, frames)))
         else:
             print(*_text(entry, frames), sep="\n")
+    if not ports:
+        raise CommandError(
+            f"{masked(file)} has no bytes of a port: nothing was captured, or not yet", FAILED
+        )
     if not found:
         raise CommandError(
             f"{masked(file)} has no such line; its ports are {', '.join(sorted(ports))}", FAILED
