@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,15 @@ from watlowlib.errors import (
 )
 from watlowlib.model import ProtocolKind, WordOrder
 from watlowlib.protocol.exchange import WriteOptions
+from watlowlib.protocol.line import PortReopenedError
 from watlowlib.protocol.stdbus.payloads import ErrorReply
-from watlowlib.simulator import Fault, SimulatedBus, SimulatedController, SimulatedSD
+from watlowlib.simulator import (
+    Fault,
+    SimulatedBus,
+    SimulatedController,
+    SimulatedGateway,
+    SimulatedSD,
+)
 
 MODBUS = ProtocolKind.MODBUS_RTU
 OLD, NEW = 200001, 300005
@@ -140,6 +147,31 @@ def test_a_request_that_opens_the_port_itself_is_not_sent_to_another_controller(
                 known.read_setpoint()
         assert known.port_stats.reconnects == 1
         assert (units[1].writes, units[1].register_writes) == ([], [])
+
+
+@pytest.mark.parametrize("protocol", ["modbus_rtu", "modbus_tcp"])
+def test_a_request_that_is_not_sent_after_a_loss_names_its_cause(protocol: str) -> None:
+    with ExitStack() as stack:
+        lost: SimulatedBus | SimulatedGateway
+        if protocol == "modbus_tcp":
+            lost = SimulatedGateway([1])
+        else:
+            units = [make_unit(100.0, OLD, protocol=MODBUS)]
+            lost = SimulatedBus(units, baudrate=None, turnaround_s=0.0, transport="tcp")
+        port = stack.enter_context(lost).port
+        ctl = stack.enter_context(open_device(port, protocol=protocol))
+        driver = ctl.session.driver
+        driver.ping()
+        lost.unplug()
+        if protocol == "modbus_rtu":  # over TCP the next request connects again within its call
+            with pytest.raises(WatlowConnectionError):
+                driver.ping()
+        lost.replug()
+        ctl.session.port.line._backoff.succeeded()
+        driver.send_in(0)
+        with pytest.raises(PortReopenedError, match=r"again after it was lost \(the .* was lost: "):
+            driver.ping()
+        assert ctl.port_stats.reconnects == 1
 
 
 def test_the_same_controller_continues_after_a_reconnect_at_the_cost_of_one_exchange(

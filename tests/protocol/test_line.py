@@ -10,7 +10,7 @@ import pytest
 
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowConnectionError, WatlowPortNotFoundError
-from watlowlib.protocol.line import REOPEN_FIRST_S, Line, PortStats
+from watlowlib.protocol.line import REOPEN_FIRST_S, Line, PortReopenedError, PortStats
 from watlowlib.transport.scripted import ScriptedTransport
 
 TIMEOUT_S = 10.0
@@ -113,6 +113,19 @@ def test_reply_resets_the_backoff(port: UnpluggedTransport, line: Line) -> None:
     attempts = port.attempts
     assert exchange(line) == b"reply"
     assert port.attempts == attempts + 1
+
+
+def test_the_cause_of_a_loss_is_named_without_the_backoff(
+    port: UnpluggedTransport, line: Line
+) -> None:
+    for _ in range(2):  # the second one is mostly within the pause
+        with pytest.raises(WatlowConnectionError) as caught:
+            exchange(line)
+    line.note_failure(caught.value)
+    port.plugged = True
+    line._backoff.succeeded()
+    with pytest.raises(PortReopenedError, match=r"lost \(there is no port\); nothing was sent"):
+        line.prepare(0)
 
 
 def test_port_lost_right_after_opening_is_not_opened_at_every_request(

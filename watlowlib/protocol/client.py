@@ -191,9 +191,9 @@ class ProtocolClient(NotCopied, Generic[F]):
             self._settle_late_replies(call, request)
             self._send(call, request, call.group)
             frame = self._await_reply(call, request, call.group)
-        except BaseException:
+        except BaseException as error:
             # The reply may still come, also after Ctrl-C.
-            self._line.require_silence()
+            self._line.note_failure(error)
             raise
         if self._is_error_reply(frame.payload):
             raise self._error_from(frame.payload, self._context(call, request, frame.raw))

@@ -64,6 +64,10 @@ class Line(NotCopied):
         self._quiet_until_s = 0.0
         self._backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
         self._last_error = "the port was lost"
+        self._loss: str | None = None
+        """Why the port was lost after it was opened last, as far as known."""
+        self._loss_before: str | None = None
+        """Why it was lost before that."""
         self._was_open = self._awaited = False
 
     def open(self) -> None:
@@ -105,9 +109,10 @@ class Line(NotCopied):
         if not self.transport.is_open:
             self._reopen()
         if opening not in (None, self._stats.reconnects):
+            cause = f" ({self._loss_before})" if self._loss_before else ""
             raise PortReopenedError(
-                "the port was opened again; nothing was sent, because another controller may be "
-                "connected now; repeat the request",
+                f"the port was opened again after it was lost{cause}; nothing was sent, because "
+                "another controller may be connected now; repeat the request",
                 context=ErrorContext(port=self.transport.port),
             )
         stale = self.transport.read(NOW)
@@ -129,9 +134,16 @@ class Line(NotCopied):
         until_s = time.monotonic() + (self.quiet_s if silence_s is None else silence_s)
         self._quiet_until_s = max(self._quiet_until_s, until_s)
 
+    def note_failure(self, error: BaseException) -> None:
+        """Require silence after an exchange has failed, and remember why the port was lost."""
+        self.require_silence()
+        if isinstance(error, WatlowConnectionError) and not self.transport.is_open:
+            self._loss = self._loss or error.message
+
     def _reopen(self) -> None:
         left_s = self._backoff.left_s()
         if left_s:
+            self._loss = self._loss or self._last_error
             raise WatlowConnectionError(
                 f"{self._last_error}; the next attempt to open it is in {left_s:.1f} s",
                 context=ErrorContext(port=self.transport.port),
@@ -152,6 +164,7 @@ class Line(NotCopied):
         log.warning("port %s is open%s", self.transport.port, "" if self._awaited else " again")
         self._awaited = False
         self._last_error = "the port was lost"
+        self._loss_before, self._loss = self._loss, None
         self._stats.reconnects += 1
         self.require_silence()
 

@@ -146,9 +146,10 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
                 "closed",
                 context=error.context,
             ) from error
-        except WatlowConnectionError:
+        except WatlowConnectionError as error:
             if not was_open or self.port.line.transport.is_open:
                 raise
+            self._line.note_failure(error)
             super()._prepare_line(opening)
 
     def _no_reply_error(
