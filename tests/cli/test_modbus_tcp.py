@@ -138,10 +138,10 @@ def test_doctor_checks_the_zones_of_a_rig(
         found = findings_of(["--config", str(file)], capsys)
     assert found["data map and word order"] == ["ok: map 1, low_high", "ok: map 2, low_high"]
     results = [each.partition(":")[0] for each in found["controller"]]
-    assert results == ["ok", "ok", "not known"]
+    assert results == ["ok", "ok"]
     (problem,) = found["zone"]
     assert problem.startswith("problem: ")
-    assert "is the offset of zone 3 right?" in problem
+    assert "zone 3: no controller is recognized in the registers 10000 to 14999" in problem
 
 
 def test_a_server_that_refuses_is_a_problem(capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +150,13 @@ def test_a_server_that_refuses_is_a_problem(capsys: pytest.CaptureFixture[str]) 
     found = findings_of([port], capsys)
     assert list(found) == ["port", "opening"]
     assert "refuses connections" in found["opening"][0]
+
+
+@pytest.fixture
+def gateway_of_two() -> Iterator[str]:
+    """The port of a gateway with the zones 1 and 2, of 5000 registers each."""
+    with SimulatedGateway([1, 2], gateway_offset=5000) as running:
+        yield running.port
 
 
 @pytest.fixture
@@ -194,6 +201,16 @@ def test_commands_name_the_zones_of_a_gateway(
     assert ",setpoint,7001,1,130" in file.read_text()
     assert main(["set", *third[:1], "setpoint", "150", *third[1:], "--yes"]) == 0
     assert [each.get("setpoint") for each in zones.controllers.values()] == [110.0, 120.0, 150.0]
+
+
+@pytest.mark.parametrize(("command", "code"), [("read", 1), ("identify --json", 2)])
+def test_a_zone_without_a_controller_is_one_error_that_says_what_to_do(
+    command: str, code: int, gateway_of_two: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), gateway_of_two, "--zone", "3", "--timeout", "10"]) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.count("zone 3: no controller is recognized in the registers 10000 to 14999") == 1
+    assert "is it on? Give the zone, gateway_offset or offset that is set in the gateway" in line
 
 
 def test_zone_selects_of_a_rig(

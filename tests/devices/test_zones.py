@@ -297,6 +297,19 @@ def test_values_without_a_valid_input_error_are_not_believed(gateway: SimulatedG
         assert ctl.read_setpoint().value == 80.0
 
 
+def test_a_zone_in_which_a_controller_appears_later_is_read_and_identified(
+    gateway: SimulatedGateway,
+) -> None:
+    later = gateway.controllers.pop(2)
+    with open_device(gateway.port, zone=2) as ctl:
+        for _ in range(4):
+            with pytest.raises(WatlowUncertainError, match="zone 2: no controller is recognized"):
+                ctl.read_setpoint()
+        gateway.controllers[2] = later
+        assert ctl.read_setpoint().value == 80.0
+        assert str(ctl.session.identity.known) == "serial number 200001"
+
+
 def test_a_parameter_that_fails_keeps_its_own_error(gateway: SimulatedGateway) -> None:
     with open_device(gateway.port, zone=1) as ctl:
         found = ctl.poll(["setpoint", "process_value"], instances=(1, 2))

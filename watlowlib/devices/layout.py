@@ -170,15 +170,15 @@ def _with_order(layout: RegisterLayout, read: ReadBlock, registry: Registry) -> 
         if setting is not None:  # the only evidence there is
             return layout._replace(word_order=setting)
         return _with_doubt(layout, "17043 gives no order" if code is None else f"17043 is {code}")
-    words = _read_or_none(hardware, 2, read) or (0, 0)
+    found = _read_or_none(hardware, 2, read)
+    words = found or (0, 0)
     by_hardware_id = _order_of_small_number(words)
     confirmed = setting or max(words) in HARDWARE_IDS
     if by_hardware_id is not None and confirmed and setting in (by_hardware_id, None):
         return layout._replace(word_order=by_hardware_id)
     shown = "gives no order" if setting is None else f"is {setting}"
-    return _with_doubt(
-        layout, f"17043 {shown}, and the hardware ID is {words[0]:04X} {words[1]:04X}"
-    )
+    held = "cannot be read" if found is None else f"is {words[0]:04X} {words[1]:04X}"
+    return _with_doubt(layout, f"17043 {shown}, and the hardware ID {held}")
 
 
 def _order_of_small_number(words: tuple[int, ...]) -> WordOrder | None:

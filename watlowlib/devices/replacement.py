@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from watlowlib._internal.log import logger
 from watlowlib.devices.driver import Driver
+from watlowlib.devices.zones import UnrecognizedError
 from watlowlib.errors import (
     WatlowAbsentError,
     WatlowAccessDeniedError,
@@ -235,10 +236,15 @@ class IdentityCheck:
         raise AssertionError("the last attempt returns or raises")
 
     def _gives_up(self, driver: Driver, error: WatlowError) -> bool:
-        """Whether a controller that replies to other requests has failed often enough."""
+        """Whether a controller that replies to other requests has failed often enough.
+
+        Not a zone without a recognized controller: one that is on later is identified then.
+        """
         replies = driver.stats.exchanges
         self._failures += replies != self._replies_before
         self._replies_before = replies
+        if isinstance(error, UnrecognizedError):
+            return False
         return isinstance(error, WatlowUncertainError) or self._failures >= FIRST_FAILURES
 
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from watlowlib.devices.driver import DecodedReply, Outcomes, Target
-from watlowlib.devices.layout import RegisterLayout
+from watlowlib.devices.layout import NEITHER, RegisterLayout
 from watlowlib.devices.modbus_driver import ModbusDriver
-from watlowlib.devices.zones import Zone
+from watlowlib.devices.zones import UnrecognizedError, Zone
 from watlowlib.errors import (
     WatlowAbsentError,
     WatlowConfigurationError,
@@ -96,10 +96,21 @@ class ZoneDriver(ModbusDriver):
         return self._client.zone
 
     def discover_layout(self) -> RegisterLayout:
-        """Return the data map and word order, reading them from the zone if needed."""
+        """Return the data map and word order, reading them from the zone if needed.
+
+        Raises:
+            UnrecognizedError: No controller is recognized; none of its values can be read.
+        """
         layout = super().discover_layout()
         if not layout.doubt:
             return layout
+        if NEITHER in layout.doubt:
+            first, last = self.zone.registers[0], self.zone.registers[-1]
+            raise UnrecognizedError(
+                f"{self.zone}: no controller is recognized in the registers {first} to {last}; is "
+                "it on? Give the zone, gateway_offset or offset that is set in the gateway, and "
+                "for an RM or ST its family"
+            )
         return layout._replace(doubt=f"{layout.doubt}; is the offset of {self.zone} right?")
 
     def check(self, spec: ParameterSpec, instance: int) -> None:

@@ -10,11 +10,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from watlowlib._internal.validation import as_int
-from watlowlib.errors import WatlowConfigurationError
+from watlowlib.errors import WatlowConfigurationError, WatlowUncertainError
 
 MOST_ZONES = 16
 GATEWAY_OFFSET = 5000
 REGISTERS = 0x10000
+
+
+class UnrecognizedError(WatlowUncertainError):
+    """No controller is recognized in a zone, so none of its values can be read."""
 
 
 class Zone(NamedTuple):
@@ -86,9 +90,11 @@ def make_zone(zone: int | None, gateway_offset: int, offset: int | None) -> Zone
     else:
         return None
     if start + size > REGISTERS:
+        given = {"zone": zone, "gateway_offset": size, "offset": offset}
+        shown = ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
         raise WatlowConfigurationError(
-            f"zone={zone}, gateway_offset={size}, offset={offset}: the registers {start} to "
-            f"{start + size - 1} exceed 65535; the gateway has room for {REGISTERS // size} zones "
-            "of this size. Give the gateway_offset or offset that is set in the gateway"
+            f"{shown}: the registers {start} to {start + size - 1} exceed 65535; the gateway has "
+            f"room for {REGISTERS // size} zones of this size. Give the gateway_offset or offset "
+            "that is set in the gateway"
         )
     return Zone(zone, range(start, start + size))
