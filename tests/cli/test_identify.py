@@ -7,7 +7,7 @@ import json
 import pytest
 
 from watlowlib.cli.main import main
-from watlowlib.simulator import SimulatedBus
+from watlowlib.simulator import SimulatedBus, SimulatedSD
 
 
 def test_identify_prints_what_is_known(
@@ -30,7 +30,19 @@ def test_identify_prints_json_for_those_that_reply(
     output = capsys.readouterr()
     (row,) = map(json.loads, output.out.splitlines())
     assert (row["address"], row["serial_number"]) == (1, 200001)
-    assert "1 of 2 did not reply" in output.err
+    assert "1 of 2 not identified: no reply" in output.err
+
+
+def test_identify_refuses_a_controller_that_reports_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with SimulatedBus([SimulatedSD(1)], baudrate=None, turnaround_s=0.0) as line:
+        words = ["identify", line.port, "--protocol", "modbus_rtu", "--timeout", "10"]
+        assert main(words) == 1
+        output = capsys.readouterr()
+        assert "no identity: a controller replies, but reports nothing that" in output.out
+        assert output.err == "watlowlib: 1 of 1 not identified\n"
+        assert main([*words, "--family", "sd"]) == 0
 
 
 def test_identify_ends_with_3_when_nothing_replies(bus: SimulatedBus) -> None:

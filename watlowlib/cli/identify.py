@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from watlowlib.cli.base import define, json_option
-from watlowlib.cli.exits import CommandError, code_of
+from watlowlib.cli.exits import FAILED, CommandError, code_of
 from watlowlib.cli.fleet import load_config, open_fleet
 from watlowlib.cli.options import PORT, Line, line_options
 from watlowlib.cli.output import NO_VALUE, console, print_json
@@ -17,6 +17,18 @@ from watlowlib.manager.manager import WatlowManager
 from watlowlib.manager.results import DeviceResult, ErrorPolicy
 
 Facts = dict[str, Any]
+
+IDENTIFYING = (
+    "part_number",
+    "hardware_id",
+    "firmware_id",
+    "software_revision",
+    "software_build",
+    "serial_number",
+    "device_name",
+    "data_map",
+)
+"""The facts of which a controller reports at least one."""
 
 
 @define(
@@ -49,11 +61,18 @@ def command(line: Line, as_json: bool) -> None:
         code = (
             code_of(error) if isinstance(error, WatlowError) and len(errors) == len(results) else 1
         )
-        raise CommandError(f"{len(errors)} of {len(results)} did not reply: {error}", code)
+        reason = f": {error}" if as_json else ""  # otherwise it is printed with its controller
+        raise CommandError(f"{len(errors)} of {len(results)} not identified{reason}", code)
 
 
 def _facts(controller: Controller) -> Facts:
     info = controller.identify()
+    if all(getattr(info, name) is None for name in IDENTIFYING):
+        raise CommandError(
+            "a controller replies, but reports nothing that identifies it; give --family sd for a "
+            "Series SD; 'watlowlib doctor' finds other causes",
+            FAILED,
+        )
     facts: Facts = {"name": controller.name, "port": controller.port}
     for key, value in asdict(info).items():
         if key != "part_number":

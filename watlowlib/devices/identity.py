@@ -31,6 +31,8 @@ def identify(session: Session) -> DeviceInfo:
         WatlowTimeoutError: No reply at all.
         WatlowCRCError: Only damaged frames.
         WatlowConnectionError: The port is lost.
+        WatlowUncertainError: No controller is recognized in the zone of a gateway.
+        WatlowAbsentError: The gateway has no values of the controller.
     """
     session.confirm()
     opening = session.port.stats.reconnects
@@ -42,6 +44,8 @@ def identify(session: Session) -> DeviceInfo:
     if part is None:
         session.confirm()
         session.driver.ping()  # raises when there is no controller
+    if session.driver.behind_gateway:
+        session.read_parameter("input_error")  # raises when the gateway has no values of it
     layout = session.driver.discover_layout()
     hardware = _read(session, "hardware_id", int)
     identity = _identity(session)
