@@ -270,8 +270,21 @@ def test_port_names_on_windows() -> None:
     assert port_key("com3", windows=True) == port_key(r"\\.\COM3", windows=True) == "COM3"
 
 
-def test_port_key_of_a_url_is_the_url() -> None:
-    assert port_key("socket://localhost:4001") == "socket://localhost:4001"
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("socket://localhost:4001", "socket://localhost:4001"),
+        ("Socket://LOCALHOST:4001/", "socket://localhost:4001"),
+        ("socket://[::1]:4001", "socket://[::1]:4001"),
+        ("socket://[0:0:0:0:0:0:0:1]:4001", "socket://[::1]:4001"),
+        ("rfc2217://[FE80::1%25eth0]:4001?timeout=3", "rfc2217://[fe80::1%eth0]:4001?timeout=3"),
+        ("socket://[::1:4001", "socket://[::1:4001"),  # no URL: opening it is an error
+        ("socket://host:x", "socket://host:x"),
+        ("alt:///dev/ttyUSB0?class=X", "alt:///dev/ttyUSB0?class=X"),
+    ],
+)
+def test_spellings_of_one_url_are_one_port(name: str, key: str) -> None:
+    assert port_key(name) == key
 
 
 def test_a_lease_given_back_by_two_threads_at_once_counts_once(bus: SimulatedBus) -> None:

@@ -36,7 +36,7 @@ from watlowlib.transport.base import Transport
 from watlowlib.transport.capture_options import CaptureOptions
 from watlowlib.transport.serial_port import SerialTransport
 from watlowlib.transport.settings import SerialSettings
-from watlowlib.transport.urls import is_tcp, server_of
+from watlowlib.transport.urls import DEVICE_SERVERS, device_server_key, is_tcp, server_of
 from watlowlib.transport.usb import Entry, resolved
 
 if TYPE_CHECKING:
@@ -312,13 +312,15 @@ def _transport_key(transport: Transport) -> str:
 def port_key(name: str, windows: bool = os.name == "nt") -> str:
     r"""Return the text that identifies the port called `name`.
 
-    >>> port_key("socket://localhost:4001")
+    >>> port_key("socket://LOCALHOST:4001")
     'socket://localhost:4001'
     >>> port_key(r"\\.\com3", windows=True)
     'COM3'
     """
     if is_tcp(name):
         return server_of(name).url
+    if name.lower().startswith(DEVICE_SERVERS):
+        return device_server_key(name)
     if "://" in name:
         return name
     if windows:

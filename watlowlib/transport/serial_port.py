@@ -46,7 +46,7 @@ from watlowlib.transport.descriptors import (
     write_some,
 )
 from watlowlib.transport.settings import SerialSettings
-from watlowlib.transport.urls import tcp_hint
+from watlowlib.transport.urls import DEVICE_SERVERS, tcp_hint
 from watlowlib.transport.usb import (
     Adapter,
     Entry,
@@ -69,9 +69,6 @@ SLICE_S = 0.01
 
 WRITE_TIMEOUT_S = 1.0
 """How long a write may block (a stuck driver, a full network buffer)."""
-
-SERVER_URLS = ("socket://", "rfc2217://")
-"""How the URLs of serial device servers begin."""
 
 
 class SerialTransport(OneProcess):
@@ -325,7 +322,7 @@ def _opener(device: str) -> Callable[..., serial.Serial]:
     Raises:
         ValueError: The URL of a server has no port number, which pyserial does not report.
     """
-    if not device.lower().startswith(SERVER_URLS):
+    if not device.lower().startswith(DEVICE_SERVERS):
         return serial.serial_for_url
     from urllib.parse import urlsplit  # only URLs need it
 

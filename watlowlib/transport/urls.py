@@ -8,6 +8,9 @@ from typing import NamedTuple
 from watlowlib.errors import WatlowConfigurationError
 
 TCP = "tcp://"
+DEVICE_SERVERS = ("socket://", "rfc2217://")
+"""How the URLs of serial device servers begin."""
+
 MODBUS_PORT = 502
 """The port of Modbus TCP servers. Source: Modbus messaging on TCP/IP 1.0b."""
 
@@ -21,8 +24,7 @@ class Server(NamedTuple):
     @property
     def url(self) -> str:
         """Its URL; the same for all spellings."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{TCP}{host}:{self.number}"
+        return f"{TCP}{_bracketed(self.host)}:{self.number}"
 
 
 def is_tcp(port: object) -> bool:
@@ -53,6 +55,27 @@ def server_of(port: str) -> Server:
             "and an IPv6 address in brackets, such as tcp://[fd00::2]; the unit id is the address"
         )
     return Server(_canonical(url.hostname), number)
+
+
+def device_server_key(url: str) -> str:
+    """Return a `socket://` or `rfc2217://` URL; the same for all spellings of its host.
+
+    >>> device_server_key("SOCKET://[0:0::1]:4001/")
+    'socket://[::1]:4001'
+    """
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        number = parts.port
+    except ValueError:
+        return url  # it cannot be opened
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{_bracketed(_canonical(parts.hostname or ''))}:{number}{query}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _canonical(host: str) -> str:
