@@ -414,8 +414,8 @@ def transport(
 ) -> Iterator[SerialTransport]:
     """An open port, once for each way to wait for its descriptor."""
     transport = SerialTransport(pty[1])
-    if request.param == "select":  # as on macOS
-        monkeypatch.setattr(descriptors, "HAS_POLL", False)
+    if request.param == "select":  # as for a terminal on macOS
+        monkeypatch.setattr(descriptors, "POLL", None)
     elif request.param != "poll":
         open_above_1023(pty[1], monkeypatch)
     transport.open()

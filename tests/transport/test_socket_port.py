@@ -11,7 +11,7 @@ import pytest
 
 from watlowlib._internal.clock import Deadline
 from watlowlib.errors import WatlowConnectionError, WatlowTimeoutError
-from watlowlib.transport.descriptors import HAS_POLL
+from watlowlib.transport.descriptors import POLL
 from watlowlib.transport.serial_port import SerialTransport
 
 
@@ -27,7 +27,7 @@ def connected(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Connected]:
     if request.param:
-        if not HAS_POLL:
+        if POLL is None:
             pytest.skip("here select waits, and refuses no descriptor, or there is no other way")
         monkeypatch.setattr(select, "select", _refuse)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,7 +1,8 @@
-"""Waits for the bytes of a file descriptor, and moves them, in limited time.
+"""Waits for the bytes of a file descriptor or socket, and moves them, in limited time.
 
 A poll object waits in half the time of `select.select`, and also for descriptors above 1023. On
-macOS it does not know terminals: there and where it does not exist, `select` waits.
+macOS it does not know terminals: for descriptors there, and where it does not exist, `select`
+waits.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import select
 import sys
 import time
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from watlowlib._internal.clock import Deadline
 
@@ -21,24 +22,30 @@ CHUNK = 256
 
 MILLISECOND_S = 0.001
 
-HAS_POLL = hasattr(select, "poll") and sys.platform != "darwin"
+POLL: Callable[[], Any] | None = getattr(select, "poll", None)
+"""None on Windows."""
 
 if sys.platform != "win32":
     import fcntl
+if TYPE_CHECKING:
+    import socket
 
 Wait: TypeAlias = Callable[[int], object]
-"""Waits at most this many milliseconds; returns whether the descriptor is ready, or has failed."""
+"""Waits at most this many milliseconds; returns whether something is ready, or has failed."""
 
 
-def waiter(fd: int, *, to_write: bool = False) -> Wait:
-    """Return a function that waits until `fd` can be read, or written."""
-    if HAS_POLL:
-        poller = select.poll()
-        poller.register(fd, select.POLLOUT if to_write else select.POLLIN)
-        return poller.poll
+def waiter(device: int | socket.socket, *, to_write: bool = False) -> Wait:
+    """Return a function that waits until a descriptor or socket can be read, or written.
+
+    Give the socket itself: `select` then notices that another thread has closed it.
+    """
+    if POLL is not None and not (isinstance(device, int) and sys.platform == "darwin"):
+        poller = POLL()
+        poller.register(device, select.POLLOUT if to_write else select.POLLIN)
+        return poller.poll  # type: ignore[no-any-return]
     if to_write:
-        return lambda ms: select.select((), (fd,), (), ms / 1e3)[1]
-    return lambda ms: select.select((fd,), (), (), ms / 1e3)[0]
+        return lambda ms: select.select((), (device,), (), ms / 1e3)[1]
+    return lambda ms: select.select((device,), (), (), ms / 1e3)[0]
 
 
 def is_ready_by(deadline: Deadline, wait: Wait) -> bool:

@@ -40,7 +40,7 @@ class SocketPort(protocol_socket.Serial):
             try:
                 left = left[connection.send(left) :]
             except BlockingIOError:
-                if not is_ready_by(deadline, waiter(connection.fileno(), to_write=True)):
+                if not is_ready_by(deadline, waiter(connection, to_write=True)):
                     raise SerialTimeoutException("write timeout") from None
         return len(data)
 

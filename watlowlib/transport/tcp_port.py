@@ -14,7 +14,6 @@ import errno
 import math
 import os
 import re
-import select
 import socket
 import threading
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from watlowlib.errors import (
     WatlowFrameError,
     WatlowTimeoutError,
 )
+from watlowlib.transport.descriptors import Wait, waiter
 from watlowlib.transport.urls import server_of
 
 CONNECT_S = 3.0
@@ -38,9 +38,6 @@ CONNECT_S = 3.0
 
 WRITE_TIMEOUT_S = 1.0
 CHUNK = 4096
-
-POLL: Callable[[], Any] | None = getattr(select, "poll", None)
-"""Any descriptor, where the system has it; `select.select` fails from 1024 on, not on Windows."""
 
 KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 """A server without power is noticed after 25 s without requests."""
@@ -75,7 +72,7 @@ class TcpTransport(OneProcess):
         """The server, under all its spellings."""
         self._whole_size = whole_size
         self._socket: socket.socket | None = None
-        self._wait: Callable[[float], object] | None = None
+        self._wait: Wait | None = None
         """Waits until something can be received; goes with the open socket."""
         self._lookup: _Lookup | None = None
         self._buffer = b""
@@ -115,7 +112,7 @@ class TcpTransport(OneProcess):
             except OSError as failed:
                 errors.append(failed)
             else:
-                self._socket, self._wait = connection, _waiter(connection)
+                self._socket, self._wait = connection, waiter(connection)
                 abandon_in_child(connection)
                 return
         error = min(errors, key=_rank, default=TimeoutError())
@@ -171,7 +168,7 @@ class TcpTransport(OneProcess):
         wait, data = self._wait, None
         while data is None:
             try:
-                if wait is not None and not wait(deadline.left_s()):
+                if wait is not None and not wait(math.ceil(deadline.left_s() * 1e3)):
                     return b""
                 data = connection.recv(CHUNK)
             except BlockingIOError:  # the bytes that ended the wait are not there after all
@@ -316,19 +313,6 @@ def _send_now(connection: socket.socket, data: bytes) -> int:
         return connection.send(data)
     except BlockingIOError:
         return 0
-
-
-def _waiter(connection: socket.socket) -> Callable[[float], object]:
-    """Return a function that waits at most some seconds until there is something to receive.
-
-    It returns something false if there is not. A lost connection ends the wait too.
-    """
-    if POLL is None:
-        return lambda within_s: select.select([connection], [], [], within_s)[0]
-    poll = POLL()
-    poll.register(connection, select.POLLIN)
-    wait = poll.poll
-    return lambda within_s: wait(math.ceil(within_s * 1000))
 
 
 def _configure(connection: socket.socket) -> None:
