@@ -19,6 +19,7 @@ from watlowlib import (
     record,
 )
 from watlowlib.devices.controller import Controller
+from watlowlib.devices.maintenance import set_address, set_protocol
 from watlowlib.model import Value
 from watlowlib.registry.parameters import ParameterSpec
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
@@ -92,6 +93,22 @@ def test_another_session_does_not_change_an_assembly_in_use(
         assert pointers(unit) == before
         with other.assembly(["setpoint", "control_mode"], confirm=True):
             assert other.poll(["setpoint"])[0].value == 75.0
+
+
+def test_address_and_protocol_are_not_changed_while_an_assembly_is_in_use(
+    ctl: Controller, unit: SimulatedController
+) -> None:
+    before = pointers(unit)
+    with ctl.assembly(SCATTERED, confirm=True):
+        for change in (
+            lambda: set_address(ctl, 2, confirm=True),
+            lambda: set_protocol(ctl, "stdbus", confirm=True),
+        ):
+            with pytest.raises(WatlowConfigurationError, match="read through its assembly"):
+                change()
+    assert pointers(unit) == before
+    set_address(ctl, 2, confirm=True)
+    assert (ctl.address, ctl.read_setpoint().value) == (2, 75.0)
 
 
 def test_pointers_with_the_right_value_are_not_written(

@@ -38,10 +38,11 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
         confirm: Must be True: the address is stored in EEPROM.
 
     Raises:
-        WatlowConfigurationError: No such address, or another controller replies there.
+        WatlowConfigurationError: No such address, another controller replies there, or the
+            controller is read through its assembly.
         WatlowWriteError: The controller does not reply at the new address.
     """
-    _check_line(ctl)
+    _check_changeable(ctl)
     session = ctl.session
     name = "modbus_address" if ctl.protocol is ProtocolKind.MODBUS_RTU else "standard_bus_address"
     most = ADDRESSES[ctl.protocol]
@@ -58,12 +59,17 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
     session.move_to(address)
 
 
-def _check_line(ctl: Controller) -> None:
-    """Refuse to change the settings of a serial line from a network."""
+def _check_changeable(ctl: Controller) -> None:
+    """Refuse to change the settings from a network, and while an assembly is in use."""
     if ctl.protocol is ProtocolKind.MODBUS_TCP:
         raise WatlowConfigurationError(
             "over Modbus TCP the address, baud rate and protocol cannot be changed, because a "
             "gateway may need them; set them on the serial line or with the controller's keys"
+        )
+    if ctl.session.driver.station in ctl.session.port.assemblies:
+        raise WatlowConfigurationError(
+            f"{ctl.name} is read through its assembly, whose pointers are restored at the end at "
+            "this address and in this protocol; change these after the assembly block or recording"
         )
 
 
@@ -89,7 +95,7 @@ def set_modbus_baudrate(ctl: Controller, baudrate: int, *, confirm: bool = False
         WatlowConfigurationError: No such rate, or a controller opened for Modbus, which would
             no longer be readable.
     """
-    _check_line(ctl)
+    _check_changeable(ctl)
     if ctl.protocol is ProtocolKind.MODBUS_RTU:
         raise WatlowConfigurationError(
             "over Modbus, a new baud rate would end the communication; set it with the "
@@ -117,10 +123,11 @@ def set_protocol(ctl: Controller, protocol: ProtocolKind | str, *, confirm: bool
         confirm: Must be True: the setting is stored in EEPROM.
 
     Raises:
-        WatlowConfigurationError: The part number does not include Modbus RTU.
+        WatlowConfigurationError: The part number does not include Modbus RTU, or the controller
+            is read through its assembly.
         WatlowWriteError: The setting has not changed.
     """
-    _check_line(ctl)
+    _check_changeable(ctl)
     kind = as_enum("protocol", ProtocolKind, protocol)
     if kind not in (ProtocolKind.STDBUS, ProtocolKind.MODBUS_RTU):
         raise WatlowConfigurationError(f"protocol={kind.value!r}: give 'stdbus' or 'modbus_rtu'")
