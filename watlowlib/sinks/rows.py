@@ -85,6 +85,9 @@ SHORT_UNITS = {"°C": "C", "°F": "F"}
 TEXTS = "_text"
 """Suffix of the column with the text of an ANY column, in sinks whose columns have one type."""
 
+LEAST_INTEGER, MOST_INTEGER = -(1 << 63), (1 << 63) - 1
+"""The integers of a column of integers: those with 64 bits."""
+
 TIME_COLUMNS = frozenset(n for n, type_ in COLUMN_TYPES.items() if type_ is ColumnType.TIME)
 
 
@@ -353,6 +356,8 @@ def _parse_time(name: str, text: str) -> datetime:
 def _cell_types(name: str, cell: Cell) -> set[ColumnType]:
     if name in COLUMN_TYPES:
         return {COLUMN_TYPES[name]}
+    if isinstance(cell, int) and not LEAST_INTEGER <= cell <= MOST_INTEGER:
+        return {ColumnType.ANY}  # exact as text
     types = {
         str: ColumnType.TEXT,
         int: ColumnType.INTEGER,

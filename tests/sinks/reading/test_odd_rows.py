@@ -97,6 +97,21 @@ def test_rows_and_tables_have_the_cells_as_written(
     check_equal(rows, table)
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])  # SQLite has no such integers
+@pytest.mark.parametrize("size", [50, blocks.BLOCK])
+def test_integers_beyond_64_bits_are_exact_as_text(
+    monkeypatch: pytest.MonkeyPatch, kind: str, size: int
+) -> None:
+    monkeypatch.setitem(blocks.complete_blocks.__kwdefaults__, "size", size)
+    counts = [1, 2**63 - 1, -(2**63), 2**63, -(2**80), None]
+    written: list[Any] = [{"device": "a", "count": each} for each in counts]
+    rows, table = read_both(kind, written)
+    assert rows == written
+    columns = table.to_pydict()
+    assert columns["count"] == [None if each is None else float(each) for each in counts]
+    assert columns["count_text"] == [None if each is None else str(each) for each in counts]
+
+
 @pytest.mark.parametrize("kind", ["csv", "sqlite", "parquet"])  # JSON has no infinity
 def test_infinities_are_read_back(kind: str) -> None:
     samples = [replace(FIRST, value=value) for value in (math.inf, -math.inf, 1.5)]
