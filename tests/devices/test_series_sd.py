@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -18,6 +18,8 @@ from watlowlib import (
     WordOrder,
     open_device,
 )
+from watlowlib.devices.driver import Outcomes, Target
+from watlowlib.devices.series_sd import SeriesSdDriver
 from watlowlib.registry.parameters import SD_PARAMETERS
 from watlowlib.simulator import SimulatedBus, SimulatedController, SimulatedSD
 
@@ -73,6 +75,30 @@ def test_a_scale_changed_on_the_keys_is_noticed(ctl: Controller, unit: Simulated
     unit.set(18, 0)
     reading = ctl.read_setpoint()
     assert (reading.value, reading.unit) == (75.0, Unit.FAHRENHEIT)
+
+
+@pytest.mark.parametrize("timeout", [False, True])
+def test_a_temperature_keeps_its_scale_when_another_thread_changes_the_known_one(
+    ctl: Controller, unit: SimulatedSD, monkeypatch: pytest.MonkeyPatch, timeout: bool
+) -> None:
+    driver = ctl.session.driver
+    assert isinstance(driver, SeriesSdDriver)
+    read_each = driver.read_each
+
+    def then_another_thread(targets: Sequence[Target]) -> Iterator[Outcomes]:
+        for outcomes in read_each(targets):
+            if timeout:
+                driver.forget()
+            else:
+                unit.set(18, 1)
+                assert driver.read_scale() is Unit.CELSIUS
+                unit.set(18, 0)
+            yield outcomes
+
+    monkeypatch.setattr(driver, "read_each", then_another_thread)
+    assert ctl.read_setpoint().unit is Unit.FAHRENHEIT
+    assert [each.unit for each in ctl.poll(["setpoint"])] == [Unit.FAHRENHEIT]
+    assert [each.unit for each in ctl.read(["setpoint"]).values()] == [Unit.FAHRENHEIT]
 
 
 def test_a_temperature_is_not_written_after_a_change_of_scale(

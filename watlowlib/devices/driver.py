@@ -27,10 +27,17 @@ Target: TypeAlias = "tuple[ParameterSpec, int]"
 
 
 class DecodedReply(NamedTuple):
-    """A value and the reply that contained it."""
+    """A value and the reply that contained it.
+
+    Attributes:
+        value: The value.
+        reply: The reply.
+        scale: The scale of a temperature that the controller has reported with it, else None.
+    """
 
     value: Value
     reply: Reply
+    scale: Unit | None = None
 
 
 Outcomes: TypeAlias = "dict[Target, DecodedReply | WatlowError]"

@@ -206,7 +206,7 @@ class Sampler(Poll):
         results: dict[Target, SampleResult],
     ) -> None:
         """Add the results of an exchange that was begun at `started_s`."""
-        where = self._session.address, self._session.temperature_unit
+        where = self._session.address, self._session.declared_scale
         reply: Reply | None = None
         for target, result in exchange.items():
             if isinstance(result, WatlowError):
@@ -267,10 +267,10 @@ class Sampler(Poll):
         received_at: datetime,
         midpoint_at: datetime,
     ) -> Sample:
-        """Return the sample of a value on the wire, whose temperatures are in `scale`."""
+        """Return the sample of a value; `scale` is that of temperatures without a reported one."""
         spec, instance = target
-        value, (_, raw, _, latency_s, monotonic_ns) = decoded
-        unit, quantity, scale = measure_of(spec, scale)
+        value, (_, raw, _, latency_s, monotonic_ns), reported = decoded
+        unit, quantity, scale = measure_of(spec, reported or scale)
         if self._show_unit is not None and quantity is not None:
             value = converted(spec.recorded_as, value, quantity, scale, self._show_unit)
             unit = unit and self._show_unit

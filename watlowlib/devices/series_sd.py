@@ -37,10 +37,10 @@ class SeriesSdDriver(ModbusDriver):
     def read_scale(self) -> Unit | None:
         """Read register 18."""
         ((result,),) = (each.values() for each in super().read_each([SCALE]))
-        no_scale = self._store_scale(result)
-        if no_scale is not None:
-            raise no_scale
-        return self._scale
+        scale = self._note_scale(result)
+        if isinstance(scale, WatlowError):
+            raise scale
+        return scale
 
     def forget(self) -> None:
         """Read the scale again when it is next needed."""
@@ -60,14 +60,14 @@ class SeriesSdDriver(ModbusDriver):
         if not any(spec.kind is Kind.TEMPERATURE for spec, _ in targets):
             yield from super().read_each(targets)
             return
-        no_scale: WatlowError | None = None
+        scale: Unit | WatlowError | None = None
         wanted = frozenset(targets)
         # The scale has the lower register, so its outcome precedes the temperatures.
         for outcomes in super().read_each(list(dict.fromkeys([SCALE, *targets]))):
             if SCALE in outcomes:
-                no_scale = self._store_scale(outcomes[SCALE])
+                scale = self._note_scale(outcomes[SCALE])
             yield {
-                target: _with_scale(target, result, no_scale)
+                target: _with_scale(target, result, scale)
                 for target, result in outcomes.items()
                 if target in wanted
             }
@@ -83,27 +83,31 @@ class SeriesSdDriver(ModbusDriver):
                 f"register {SCALE_REGISTER} is {scale} now and was {known} before; "
                 "nothing was written: give the value in the present scale"
             )
-        return super().write(spec, instance, value, options)
+        written = super().write(spec, instance, value, options)
+        return written._replace(scale=scale) if spec.kind is Kind.TEMPERATURE else written
 
-    def _store_scale(self, result: DecodedReply | WatlowError) -> WatlowError | None:
-        """Store the scale that was read; return an error if it is not a scale."""
+    def _note_scale(self, result: DecodedReply | WatlowError) -> Unit | WatlowError:
+        """Return the scale that was read, or the error if it is none; note it.
+
+        What belongs to this result is returned: another thread may note another scale meanwhile.
+        """
+        scale = None if isinstance(result, WatlowError) else SCALES.get(result.value)
+        self._scale = scale
         if isinstance(result, WatlowError):
-            self._scale = None
             return result
-        self._scale = SCALES.get(result.value)
-        if self._scale is not None:
-            return None
-        return WatlowUncertainError(
+        return scale or WatlowUncertainError(
             f"register {SCALE_REGISTER} holds {result.value}, not 0 (°F) or 1 (°C): this is not a "
             "Series SD; open it without family='sd'"
         )
 
 
 def _with_scale(
-    target: Target, result: DecodedReply | WatlowError, no_scale: WatlowError | None
+    target: Target, result: DecodedReply | WatlowError, scale: Unit | WatlowError | None
 ) -> DecodedReply | WatlowError:
-    """Return the result; a temperature without a known scale becomes an error."""
+    """Return the result; a temperature with its scale, or as an error without one."""
     spec, _ = target
-    if no_scale is None or spec.kind is not Kind.TEMPERATURE:
+    if spec.kind is not Kind.TEMPERATURE:
         return result
-    return copy.copy(no_scale)
+    if isinstance(scale, WatlowError):
+        return copy.copy(scale)
+    return result if isinstance(result, WatlowError) else result._replace(scale=scale)

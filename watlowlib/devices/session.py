@@ -374,7 +374,8 @@ class Session(SessionAttributes):
         return error
 
     def _reading(self, spec: ParameterSpec, instance: int, decoded: DecodedReply) -> Reading:
-        scale = self.temperature_unit
+        value, reply, reported = decoded
+        scale, where = reported or self._temperature_unit, self.address
         return reading_of(
-            spec, instance, *decoded, scale=scale, address=self.address, protocol=self.protocol
+            spec, instance, value, reply, scale=scale, address=where, protocol=self.protocol
         )
