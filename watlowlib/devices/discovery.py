@@ -135,15 +135,7 @@ def find_devices(
         progress,
         capture,
     )
-    if not names:
-        return []
-    pool = make_pool("discover", min(len(names), MOST_PORTS))
-    try:
-        found = [pool.submit(search.port, name) for name in names]
-        return [probe for each in found for probe in each.result()]
-    finally:
-        search.stopped = True
-        pool.shutdown(wait=True, cancel_futures=True)
+    return search.ports(names) if names else []
 
 
 @dataclass
@@ -156,6 +148,16 @@ class _Search:
     progress: ProbeCallback | None
     capture: str | os.PathLike[str] | None
     stopped: bool = False
+
+    def ports(self, names: list[str]) -> list[Probe]:
+        """Run all probes, on several ports at once."""
+        pool = make_pool("discover", min(len(names), MOST_PORTS))
+        try:
+            found = [pool.submit(self.port, name) for name in names]
+            return [probe for each in found for probe in each.result()]
+        finally:
+            self.stopped = True
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def port(self, name: str) -> list[Probe]:
         """Run all probes on one port."""

@@ -136,17 +136,12 @@ def open_device(
     _check_settings(serial_settings, kind)
     lowest, most = address_range(kind)
     address = as_int("address", address, lowest, most, address_hint(kind, address))
-    policy = RetryPolicy(
-        as_positive("timeout_s", timeout_s, LONGEST_TIMEOUT_S, "seconds"),
-        as_int("retries", retries, 0, 100, "give 0 or a whole number above"),
-    )
+    policy = _policy_of(timeout_s, retries)
     unit = None if temperature_unit is None else as_scale("temperature_unit", temperature_unit)
     layout = _given_layout(data_map, word_order)
     part = _zone_for(kind, zone, gateway_offset, offset)
     limit = _registers_per_read(registers_per_read, kind, part)
-    label = source if isinstance(source, str) else source.port
-    station = address if part is None else part.name
-    label = name or f"{station}@{label.removeprefix('/dev/')}"
+    label = name or _default_name(source, address, part)
     check_storable("name", label)
     options = CaptureOptions.checked(capture, capture_bytes)
 
@@ -174,6 +169,18 @@ def _source(port: str | os.PathLike[str] | Transport) -> str | Transport:
         raise WatlowConfigurationError(f"port={shown(port)}: give a name such as '/dev/ttyUSB0'")
     check_port("port", source if isinstance(source, str) else source.port)
     return source
+
+
+def _policy_of(timeout_s: float, retries: int) -> RetryPolicy:
+    return RetryPolicy(
+        as_positive("timeout_s", timeout_s, LONGEST_TIMEOUT_S, "seconds"),
+        as_int("retries", retries, 0, 100, "give 0 or a whole number above"),
+    )
+
+
+def _default_name(source: str | Transport, address: int, zone: Zone | None) -> str:
+    port = source if isinstance(source, str) else source.port
+    return f"{address if zone is None else zone.name}@{port.removeprefix('/dev/')}"
 
 
 def protocol_of(source: str | Transport, protocol: ProtocolKind | str | None) -> ProtocolKind | str:
