@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from watlowlib._internal.optional import import_optional
@@ -11,15 +13,29 @@ from watlowlib.sinks.parquet.arrow import arrow
 from watlowlib.sinks.reading.tables import conform
 from watlowlib.sinks.rows import TEXTS, ColumnType
 
+LARGE = 1 << 27
+"""Bytes of tables from which less memory is worth more time."""
+
+LARGE_COLUMN = LARGE // 4
+"""Bytes of a column whose memory is given back at once."""
+
 
 @contextmanager
-def system_memory() -> Iterator[None]:
-    """Let Arrow take memory from the system: its own pools keep more than a quarter in reserve."""
+def gathered(tables: Iterable[Any]) -> Iterator[list[Any]]:
+    """Give a list of `tables`; once they are large, Arrow takes memory from the system.
+
+    Arrow's own pools are faster, but keep more than a quarter in reserve.
+    """
     pa = arrow()
     before = pa.default_memory_pool()
-    pa.set_memory_pool(pa.system_memory_pool())
+    found: list[Any] = []
     try:
-        yield
+        for table in tables:
+            found.append(table)
+            del table  # `to_frame` releases the columns
+            if pa.total_allocated_bytes() > LARGE:
+                pa.set_memory_pool(pa.system_memory_pool())
+        yield found
     finally:
         pa.set_memory_pool(before)
 
@@ -31,6 +47,7 @@ def to_frame(tables: list[Any], types: Mapping[str, ColumnType]) -> Any:
     of `tables`, which has no columns at the end.
     """
     pa, pd = arrow(), import_optional("pandas")
+    tables[:] = [pa.concat_tables(same) for _, same in groupby(tables, attrgetter("schema"))]
     tables = tables or [pa.table({})]
     columns: dict[str, Any] = {}
     for name, type_ in types.items():
@@ -40,8 +57,9 @@ def to_frame(tables: list[Any], types: Mapping[str, ColumnType]) -> Any:
             tables[at] = part.drop_columns(
                 [each for each in part.column_names if each in converted]
             )
-        frame = whole.to_pandas()
-        columns.update({each: frame[each] for each in frame})
-        del whole, frame
-        pa.default_memory_pool().release_unused()
+        columns.update(whole.to_pandas().items())
+        large = whole.nbytes > LARGE_COLUMN
+        del whole
+        if large:
+            pa.default_memory_pool().release_unused()
     return pd.DataFrame(columns, copy=False)

@@ -17,9 +17,6 @@ from watlowlib.sinks.rows import COLUMN_TYPES, ColumnLayout
 
 log = logger(__name__)
 
-BATCHES_AHEAD = 4
-"""Batches that pyarrow reads ahead, which are in memory at the same time."""
-
 
 class ParquetFile:
     """A Parquet file and its journal; one of them may be missing."""
@@ -38,7 +35,7 @@ class ParquetFile:
                 yield from from_batch(table.slice(start, ROWS_AT_ONCE))
 
     def tables(self, query: Query) -> Iterator[Any]:
-        """Yield the record batches of the file and then of the journal as tables."""
+        """Yield the row groups of the file and then the batches of the journal as tables."""
         pa = arrow()
         # Open the journal first: a sink may finish and delete it while the file is read.
         with JournalReader(journal_of(self._path)) as journal:
@@ -46,7 +43,7 @@ class ParquetFile:
                 with pa.OSFile(str(self._path), "rb") as source:
                     file = import_optional("pyarrow.parquet").ParquetFile(source)
                     journal_added = journal.schema is not None and added(journal.schema, file)
-                    yield from self._scanned(source, file.schema_arrow, query)
+                    yield from self._tables(source, file, query)
                 if journal_added:
                     return
             if journal.schema is not None:
@@ -74,27 +71,36 @@ class ParquetFile:
                 pass
             return found + journal.recordings
 
-    def _scanned(self, source: Any, schema: Any, query: Query) -> Iterator[Any]:
-        """Yield the batches of `source`, an open file, that may have rows for `query`.
-
-        The fragment of a dataset skips row groups by their statistics.
-        """
+    def _tables(self, source: Any, file: Any, query: Query) -> Iterator[Any]:
+        """Yield the row groups of `source`, an open file, that may have rows for `query`."""
+        schema = file.schema_arrow
         query.check(schema.names, self)
         columns = query.arrow_columns(schema.names)
         yield schema.empty_table().select(columns)
         texts = [name for name in columns if arrow().types.is_string(schema.field(name).type)]
-        form = import_optional("pyarrow.dataset").ParquetFileFormat(
-            dictionary_columns=texts if query.dictionaries else []
-        )
-        fragment = form.make_fragment(source)
-        batches = fragment.to_batches(
-            schema=fragment.physical_schema,
-            columns=columns,
-            filter=query.expression() if _comparable(schema, query) else None,
-            batch_readahead=BATCHES_AHEAD,
-        )
-        for batch in batches:
-            yield arrow().Table.from_batches([batch])
+        dictionaries = texts if query.dictionaries else []
+        if query.filtered and _comparable(schema, query):
+            yield from _scanned(source, columns, dictionaries, query)
+            return
+        parquet = import_optional("pyarrow.parquet")
+        for group in range(file.num_row_groups):
+            # Opened again, which is cheap: a ParquetFile keeps the memory pool it begins with.
+            again = parquet.ParquetFile(
+                source, metadata=file.metadata, read_dictionary=dictionaries
+            )
+            yield again.read_row_group(group, columns)
+
+
+def _scanned(source: Any, columns: list[str], texts: list[str], query: Query) -> Iterator[Any]:
+    """Yield the rows of each row group that pass the filters of `query`.
+
+    The fragment of a dataset skips row groups by their statistics.
+    """
+    form = import_optional("pyarrow.dataset").ParquetFileFormat(dictionary_columns=texts)
+    fragment = form.make_fragment(source)
+    schema, rows = fragment.physical_schema, query.expression()
+    for group in fragment.split_by_row_group(rows, schema):
+        yield group.to_table(schema, columns=columns, filter=rows)
 
 
 def _comparable(schema: Any, query: Query) -> bool:

@@ -19,7 +19,7 @@ from watlowlib.sinks.meta_file import distinct
 from watlowlib.sinks.parquet.arrow import arrow
 from watlowlib.sinks.reading.describe import DESCRIBED, describe
 from watlowlib.sinks.reading.files import in_time_order, readers_of
-from watlowlib.sinks.reading.frames import system_memory, to_frame
+from watlowlib.sinks.reading.frames import gathered, to_frame
 from watlowlib.sinks.reading.query import Names, Query, When, make_query
 from watlowlib.sinks.reading.reader import Reader, Rows, reading_errors
 from watlowlib.sinks.reading.tables import common_types, conform, types_of
@@ -165,8 +165,7 @@ class StoredSamples:
         """
         import_optional("pandas")
         query = replace(self._query, dictionaries=True)
-        with system_memory():
-            tables = list(StoredSamples(self._readers, query, self._name).tables())
+        with gathered(StoredSamples(self._readers, query, self._name).tables()) as tables:
             types = self._selected(common_types(types_of(table.schema) for table in tables))
             return to_frame(tables, types)
 
