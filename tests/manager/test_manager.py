@@ -154,7 +154,7 @@ def test_add_refuses_invalid_controllers(mgr: WatlowManager, bus: SimulatedBus) 
 def test_an_unknown_controller_name_is_refused(mgr: WatlowManager) -> None:
     with pytest.raises(WatlowConfigurationError, match="did you mean 'oven_top'"):
         mgr.get("oven_topp")
-    with pytest.raises(WatlowConfigurationError, match="no controller 'kiln'; there are"):
+    with pytest.raises(WatlowConfigurationError, match="no controller 'kiln'; known are"):
         mgr.poll("pv", names=["kiln"])
     with pytest.raises(WatlowConfigurationError, match="no controllers: add one first"):
         mgr.poll("pv", names=[])

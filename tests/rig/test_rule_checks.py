@@ -114,7 +114,7 @@ def test_problems_have_the_place_of_their_rule(tmp_path: Path) -> None:
         r"rules\[5\].write.confirm is missing: give true",
         r"rules\[6\].write.confirm=false: give true",
         r"rules\[3\].name='twice': is also the name of rules\[2\]",
-        r"rules\[3\].command=.*did you mean \{value\}\?",
+        r"rules\[3\].command=.*did you mean '\{value\}'\?",
         r"rules\[7\].write.device='oven': there is no controller of this name",
         r"rules\[8\].write: setpoint \(7001\) = 1000000000.0: allowed is",
         r"rules\[9\].write: .*communication setting",

@@ -314,7 +314,7 @@ def test_a_full_queue_counts_what_it_drops() -> None:
         ([Rule("a", HOT), Rule("a", HOT)], "two rules are called 'a'"),
         ([Rule("a", "tpo.setpoint > 1")], "did you mean 'top'?"),
         ([Rule("a", "top.setpiont > 1")], "did you mean 'setpoint'"),
-        ([Rule("a", HOT, command=("x", "{valu}"))], "did you mean {value}?"),
+        ([Rule("a", HOT, command=("x", "{valu}"))], "did you mean '{value}'?"),
         ([Rule("a", HOT, command=("x", "{"))], "'{' is not a placeholder"),
         ([Rule("a", HOT, command=("./{value}", "x"))], "allowed in its arguments only"),
     ],

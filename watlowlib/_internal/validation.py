@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Iterable
 from enum import Enum
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -163,3 +164,12 @@ def check_storable(name: str, given: object) -> None:
             f"{given[error.start]!r} (half of a character, from text that was not UTF-8); "
             "give a name without it"
         ) from None
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """Return "did you mean ...?" with the nearest name, or all known names."""
+    from difflib import get_close_matches  # only errors need it
+
+    names = list(known)
+    near = get_close_matches(given, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"

@@ -6,13 +6,12 @@ collections together, and is never held while a thread waits.
 
 from __future__ import annotations
 
-import difflib
 import os
 import threading
 from collections.abc import Iterable
 
 from watlowlib._internal.process import OneProcess
-from watlowlib._internal.validation import check_storable, shown
+from watlowlib._internal.validation import check_storable, nearest, shown
 from watlowlib.devices.controller import Controller
 from watlowlib.devices.targets import names_of
 from watlowlib.errors import ErrorContext, WatlowClosedError, WatlowConfigurationError
@@ -38,8 +37,7 @@ class Members(OneProcess):
         self.check_process()
         controllers = self.all()
         if name not in controllers:
-            near = difflib.get_close_matches(str(name), controllers, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {list(controllers)}"
+            hint = nearest(str(name), controllers)
             raise WatlowConfigurationError(f"there is no controller {shown(name)}; {hint}")
         return controllers[name]
 

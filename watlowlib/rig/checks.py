@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from watlowlib._internal.validation import shown
+from watlowlib._internal.validation import nearest, shown
 from watlowlib.devices.factory import address_hint, address_range, protocol_of
 from watlowlib.devices.targets import target_of
 from watlowlib.devices.zones import REGISTERS, Zone, make_zone
 from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
 from watlowlib.model import ControllerFamily, ProtocolKind
 from watlowlib.registry.parameters import PARAMETERS, SD_PARAMETERS
-from watlowlib.rig.problems import Problems, key_text, nearest
+from watlowlib.rig.problems import Problems, key_text
 from watlowlib.rig.values import Rig, RigController, RigPort, RigRecord
 from watlowlib.sinks.choose import check_sink
 from watlowlib.streaming.metadata import as_metadata

@@ -15,13 +15,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from watlowlib._internal.switch_interval import SWITCH_INTERVAL_S
-from watlowlib._internal.validation import check_port, finite_or_none
+from watlowlib._internal.validation import check_port, finite_or_none, nearest
 from watlowlib.devices.zones import GATEWAY_OFFSET, MOST_ZONES, REGISTERS
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.protocol.modbus.frames import MOST_READ
 from watlowlib.protocol.modbus.mbap import UNITS
-from watlowlib.rig.problems import Place, Problems, key_text, nearest
+from watlowlib.rig.problems import Place, Problems, key_text
 from watlowlib.rules.rule import LONGEST_TIMEOUT_S, TIMEOUT_S
 from watlowlib.sinks.choose import EXTENSIONS, check_sink
 from watlowlib.sinks.postgres.config import KEEP_ROWS, check_keep_rows

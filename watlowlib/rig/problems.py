@@ -7,8 +7,6 @@ variable may be a secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias
 
@@ -68,10 +66,3 @@ class Problems:
         for value, written in self.written.items():
             text = text.replace(shown(value), shown(written))
         return text
-
-
-def nearest(given: str, known: Iterable[str]) -> str:
-    """Return "did you mean ...?" with the nearest name, or all known names."""
-    names = list(known)
-    near = get_close_matches(given, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from watlowlib._internal.validation import shown
+from watlowlib._internal.validation import nearest, shown
 from watlowlib.devices.targets import target_of
 from watlowlib.errors import WatlowConfigurationError, WatlowUnknownParameterError
 from watlowlib.registry.parameters import Registry
-from watlowlib.rig.problems import Place, Problems, key_text, nearest
+from watlowlib.rig.problems import Place, Problems, key_text
 from watlowlib.rig.values import Rig
 from watlowlib.rules.condition import parse_condition
 from watlowlib.rules.rule import RuleWrite, check_command, check_rule_write, target_of_condition

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from watlowlib._internal.validation import shown
+from watlowlib._internal.validation import nearest, shown
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.model import ControllerFamily, ProtocolKind, WordOrder
 from watlowlib.registry.parameters import Registry, registry_of
-from watlowlib.rig.problems import nearest
 from watlowlib.rules.rule import Rule
 from watlowlib.streaming.recorder import OverflowPolicy
 from watlowlib.transport.settings import SerialSettings

@@ -7,10 +7,9 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from watlowlib import errors
-from watlowlib._internal.validation import finite_or_none, shown
+from watlowlib._internal.validation import finite_or_none, nearest, shown
 from watlowlib.devices.sampling import SENSOR_ERROR, SENSOR_UNKNOWN
 from watlowlib.errors import WatlowConfigurationError, WatlowError, WatlowPortBusyError
 from watlowlib.model import Sample
@@ -133,10 +132,7 @@ def _number(text: str) -> float:
 
 def _status(text: str) -> str:
     if text not in STATUSES:
-        near = get_close_matches(text, STATUSES, n=1)
-        hint = (
-            f"did you mean {near[0]!r}?" if near else f"give one of {', '.join(sorted(STATUSES))}"
-        )
+        hint = nearest(text, sorted(STATUSES))
         raise WatlowConfigurationError(f"there is no status {shown(text)}; {hint}")
     return text
 

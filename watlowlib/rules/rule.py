@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from watlowlib._internal.validation import shown
+from watlowlib._internal.validation import nearest, shown
 from watlowlib.devices.targets import check_instance, target_of
 from watlowlib.devices.values import COMMUNICATION_SETTINGS, checked_for_writing, quantity_of
 from watlowlib.errors import WatlowConfigurationError
@@ -143,12 +142,9 @@ def check_command(command: Sequence[str]) -> None:
             name = found[1]
             if found[0] in ("{{", "}}") or name in PLACEHOLDERS:
                 continue
-            near = get_close_matches(name or "", PLACEHOLDERS, n=1)
-            hint = (
-                f"did you mean {{{near[0]}}}?" if near else f"known are {', '.join(PLACEHOLDERS)}"
-            )
+            hint = nearest(found[0], (f"{{{each}}}" for each in PLACEHOLDERS))
             raise WatlowConfigurationError(
-                f"{shown(found[0])} is not a placeholder; {hint} Write {{{{ for a brace"
+                f"{shown(found[0])} is not a placeholder (write {{{{ for a brace); {hint}"
             )
 
 
