@@ -134,7 +134,7 @@ def test_values_are_right_when_the_assembly_changes_during_a_poll() -> None:
                 with ctl.assembly(["alarm_high_setpoint", "hardware_id"], confirm=True):
                     outcomes.append(next(reads))
             outcomes += reads
-    values = {spec.name: got.value for exchange in outcomes for (spec, _), got in exchange.items()}  # type: ignore[union-attr]
+    values = {spec.name: got for each in outcomes for (spec, _), got in each.values.items()}
     assert values == {"setpoint": 75.0, "hardware_id": 28, "control_mode": 10}
 
 

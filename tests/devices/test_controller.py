@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -24,7 +25,7 @@ from watlowlib.errors import (
 )
 from watlowlib.manager.manager import WatlowManager
 from watlowlib.model import ProtocolKind, Unit
-from watlowlib.registry.parameters import PARAMETERS, ParameterSpec
+from watlowlib.registry.parameters import PARAMETERS
 from watlowlib.simulator import Fault, FaultPlan, SimulatedBus, SimulatedController, Write
 from watlowlib.streaming.recorder import record
 
@@ -154,8 +155,7 @@ def test_a_write_that_the_controller_refuses_is_an_error(
 ) -> None:
     # The controller may have narrower limits than the table; then it refuses the write.
     spec = PARAMETERS.resolve("alarm_high_setpoint")
-    narrow = ParameterSpec(**{**vars(spec), "limits_f": (0.0, 200.0)})
-    unit._specs[9001] = narrow
+    unit._specs[9001] = replace(spec, limits_f=(0.0, 200.0))
     with pytest.raises(WatlowAccessDeniedError, match=r"error 80.*alarm_high_setpoint 9001"):
         ctl.write_parameter("alarm_high_setpoint", 201.0, confirm=True)
     assert ctl.read_parameter("alarm_high_setpoint").value == 300.0

@@ -11,7 +11,7 @@ from watlowlib.devices.driver import Target
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.modbus_driver import MOST_PLANS, ModbusDriver
 from watlowlib.devices.read_planner import Span
-from watlowlib.errors import WatlowError, WatlowTimeoutError
+from watlowlib.errors import WatlowTimeoutError
 from watlowlib.model import ControllerFamily, Value, WordOrder
 from watlowlib.protocol.exchange import RetryPolicy, WriteOptions
 from watlowlib.protocol.modbus.mbap import TcpFrame, split_frames
@@ -48,11 +48,11 @@ class Server:
     ) -> dict[str, Value | str]:
         """Return the values, and the status of each read that fails."""
         targets = [(registry.resolve(name), 1) for name in names]
-        return {
-            spec.name: got.status if isinstance(got, WatlowError) else got.value
-            for outcomes in self.driver.read_each(targets)
-            for (spec, _), got in outcomes.items()
-        }
+        found: dict[str, Value | str] = {}
+        for errors, values, *_ in self.driver.read_each(targets):
+            found |= {spec.name: value for (spec, _), value in values.items()}
+            found |= {spec.name: error.status for (spec, _), error in errors.items()}
+        return found
 
 
 def of_read(register: int, count: int) -> bytes:
@@ -163,14 +163,12 @@ def test_the_rest_of_a_read_follows_a_layout_that_was_discarded_meanwhile() -> N
     for _ in range(2):
         server.read()
     reads = server.driver.read_each([(PARAMETERS.resolve(name), 1) for name in NAMES])
-    assert len(next(reads)) == 2  # the modes, at 1880
+    assert len(next(reads).values) == 2  # the modes, at 1880
     options = {"data_map": 2, "word_order": "high_low", "setpoint": 99.0}
     server.unit = SimulatedController(1, protocol=MODBUS, **options)  # type: ignore[arg-type]
     server.driver.forget()
-    (rest,) = (each for each in reads if each)
-    (result,) = rest.values()
-    assert not isinstance(result, WatlowError)
-    assert result.value == 99.0
+    (rest,) = (each for each in reads if each.values)
+    assert list(rest.values.values()) == [99.0]
 
 
 @pytest.mark.parametrize("names", [NAMES, NAMES[1:], NAMES[::-1], NAMES[:1]])

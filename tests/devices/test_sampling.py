@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -46,6 +47,19 @@ def test_readings_and_samples_take_as_much_memory_as_those_made_by_init(bus: Sim
             # The first instances of a class have room for more fields; a dict with names of its
             # own takes about twice as much.
             assert sys.getsizeof(vars(value)) < 1.4 * sys.getsizeof(vars(replace(value)))
+
+
+def test_a_gap_for_an_unusable_value_has_the_time_of_its_reply() -> None:
+    unit = SimulatedController(1, protocol=MODBUS)
+    unit.set("setpoint", math.nan)
+    with SimulatedBus([unit], baudrate=None, turnaround_s=0.0) as bus:
+        with open_device(
+            bus.port, protocol=MODBUS, serial_settings=SerialSettings(baudrate=38400)
+        ) as ctl:
+            absent, value = ctl.poll(["setpoint", "setpoint_minimum"])
+    assert (absent.status, value.status) == ("absent", "ok")
+    assert absent.raw is None
+    assert absent.latency_s == value.latency_s
 
 
 def test_a_value_with_a_sensor_error_keeps_its_number_and_gets_the_status(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import pytest
@@ -316,6 +317,18 @@ def test_a_parameter_that_fails_keeps_its_own_error(gateway: SimulatedGateway) -
         statuses = {(each.parameter, each.instance): each.status for each in found}
         assert statuses["setpoint", 1] == statuses["process_value", 1] == "ok"
         assert statuses["setpoint", 2] == "no_such_register"
+
+
+def test_a_stopped_poll_keeps_the_values_that_were_read_before_an_error_was_seen(
+    gateway: SimulatedGateway,
+) -> None:
+    stop = Event()
+    stop.set()
+    with open_device(gateway.port, zone=1) as ctl:
+        poll = ctl.prepare(["process_value", "setpoint"], instances=(1, 2))
+        found = {(each.parameter, each.instance): each.status for each in poll(stop)}
+    assert found["process_value", 1] == found["setpoint", 1] == "ok"
+    assert found["setpoint", 2] == "no_such_register"
 
 
 def test_the_assembly_is_refused(gateway: SimulatedGateway) -> None:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from types import new_class
+from typing import Any
 
 
-def blank(kind: type[T]) -> tuple[T, dict[str, Any]]:
-    """Return a new instance of a frozen dataclass, and the dict to fill with all its fields.
+def draft_of(kind: type[Any]) -> type[Any]:
+    """Return the class of drafts of `kind`, a frozen dataclass: instances that can be changed.
 
-    The `__init__` of a frozen dataclass calls a function for each field, and takes five times as
-    long. `kind` has neither `__post_init__` nor `__slots__`. Fill the dict field by field, in the
-    order of the dataclass: then all instances share one table of names. A dict that is filled at
-    once has a table of its own, which doubles the memory of a value.
+    Make a draft, set all fields in the order of the dataclass, and set its `__class__` to `kind`,
+    or to a subclass without further fields. The `__init__` of a frozen dataclass calls a function
+    for each field, and takes six times as long. On Python 3.13 a value made so is some 180 bytes
+    larger. `kind` has neither `__post_init__` nor `__slots__`.
     """
-    value = object.__new__(kind)
-    return value, value.__dict__
-
-
-_shared: set[type[Any]] = set()
-
-
-def share_names(kind: type[Any]) -> None:
-    """Let the blank instances of `kind` share their names, also on Python 3.10.
-
-    There the first instance that `__init__` makes creates the table.
-    """
-    if kind not in _shared:
-        kind(*[None] * len(fields(kind)))
-        _shared.add(kind)
+    # `__class__` can only be set to a class with the same layout, of which `Generic` is a part.
+    return new_class(f"{kind.__name__}Draft", getattr(kind, "__orig_bases__", ()))

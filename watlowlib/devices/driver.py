@@ -6,10 +6,12 @@ Standard Bus, `ModbusDriver` for Modbus RTU, `SeriesSdDriver` for a Series SD on
 
 from __future__ import annotations
 
+import copy
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from watlowlib._internal.process import NotCopied
@@ -40,8 +42,35 @@ class DecodedReply(NamedTuple):
     scale: Unit | None = None
 
 
-Outcomes: TypeAlias = "dict[Target, DecodedReply | WatlowError]"
-"""The results of the reads that one exchange has made, each a value or an error."""
+class Outcomes(NamedTuple):
+    """The results of the reads that one exchange has made: each target has a value or an error.
+
+    Attributes:
+        errors: The errors.
+        values: The values.
+        reply: The reply that contained all the values; None if there was none.
+        scale: The scale of temperatures that the controller has reported with them, else None.
+    """
+
+    errors: dict[Target, WatlowError]
+    values: Mapping[Target, Value] = MappingProxyType({})
+    reply: Reply | None = None
+    scale: Unit | None = None
+
+    def has(self, target: Target) -> bool:
+        """Whether there is a result of a target."""
+        return target in self.errors or target in self.values
+
+    def of(self, targets: Collection[Target]) -> Outcomes:
+        """Return the results of some targets."""
+        errors = {target: each for target, each in self.errors.items() if target in targets}
+        values = {target: each for target, each in self.values.items() if target in targets}
+        return self._replace(errors=errors, values=values)
+
+
+def failed(targets: Iterable[Target], error: WatlowError) -> dict[Target, WatlowError]:
+    """Return an error for each target; they do not share one, because each gets its context."""
+    return {target: copy.copy(error) for target in targets}
 
 
 class _Calls(threading.local):
@@ -177,9 +206,22 @@ class Driver(NotCopied, ABC):
         """
         for target in targets:
             try:
-                yield {target: self.read(*target)}
+                value, reply, scale = self.read(*target)
             except WatlowError as error:
-                yield {target: error}
+                yield Outcomes({target: error})
+            else:
+                yield Outcomes({}, {target: value}, reply, scale)
+
+    def _read_one(self, target: Target) -> DecodedReply:
+        """Return the value that `read_each` reads for one target, or raise its error."""
+        found: DecodedReply | None = None
+        for errors, values, reply, scale in self.read_each([target]):
+            if target in errors:
+                raise errors[target]
+            if target in values and reply is not None:
+                found = DecodedReply(values[target], reply, scale)
+        assert found is not None
+        return found
 
     @abstractmethod
     def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:

@@ -213,9 +213,9 @@ class ModbusDriver(Driver):
                 except (WatlowTransportError, WatlowFrameError, WatlowLineNotQuietError) as error:
                     # The layout could not be read: the other targets would fail the same way.
                     no_layout = error
-                    yield {target: error}
+                    yield Outcomes({target: error})
                 except WatlowError as error:
-                    yield {target: error}
+                    yield Outcomes({target: error})
             layout = self.known_layout
             if self.planner.knowledge is not basis.knowledge:
                 # Another thread has discarded the layout meanwhile; some spans may be of another.
@@ -239,16 +239,18 @@ class ModbusDriver(Driver):
         for n, block in enumerate(blocks):
             if self.known_layout != layout:
                 # A timeout has discarded the layout: the controller may have been replaced.
-                yield from self.read_each([s.target for each in blocks[n:] for s in each.spans])
+                yield from self.read_each(
+                    [target for each in blocks[n:] for target in each.targets]
+                )
                 return
             for part, result in self._read_block(block):
-                spans = part.spans
+                outcomes = outcomes_of(part, result, order)
                 if assembled and self.assembled is not assembled:
                     # Another thread has changed the assembly since the read was planned.
-                    moved = [span.target for span in spans if span.target in assembled]
+                    moved = [target for target in part.targets if target in assembled]
                     yield from self.read_each(moved)
-                    spans = tuple(span for span in spans if span.target not in assembled)
-                yield outcomes_of(part.register, spans, result, order)
+                    outcomes = outcomes.of(set(part.targets).difference(moved))
+                yield outcomes
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from watlowlib.devices.driver import Target
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.model import WordOrder
+from watlowlib.protocol.modbus.words import JointFormat, joint_format
 
 FRAMING_BYTES = 8 + 5 + 7
 """Bytes of an exchange besides the registers: the request, the head and checksum of the reply,
@@ -58,6 +59,20 @@ class Block:
     def count(self) -> int:
         """The number of registers, gaps included."""
         return max(span.end for span in self.spans) - self.register
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets, in the order of the spans."""
+        return tuple(span.target for span in self.spans)
+
+    @cached_property
+    def joint_format(self) -> JointFormat | None:
+        """How to decode all values at once; None where each is decoded by itself."""
+        if any(spec.scale != 1 for spec, _ in self.targets):
+            return None
+        return joint_format(
+            (2 * (span.register - self.register), span.target[0].data_type) for span in self.spans
+        )
 
     def halves(self) -> tuple[Block, Block]:
         """Split the block at its widest gap, or in the middle."""

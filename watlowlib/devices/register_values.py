@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
-
-from watlowlib.devices.driver import DecodedReply, Outcomes
-from watlowlib.devices.read_planner import Span
-from watlowlib.devices.values import present
+from watlowlib.devices.driver import DecodedReply, Outcomes, Target, failed
+from watlowlib.devices.read_planner import Block
+from watlowlib.devices.values import are_present, present
 from watlowlib.errors import WatlowError
 from watlowlib.model import Value, WordOrder
 from watlowlib.protocol.exchange import Reply
-from watlowlib.protocol.modbus.words import arranged, decode_at, of_counts
+from watlowlib.protocol.modbus.words import arranged, decode_all, decode_at, of_counts
 from watlowlib.registry.parameters import ParameterSpec
 
 
-def outcomes_of(
-    first: int, spans: Sequence[Span], result: Reply | WatlowError, order: WordOrder
-) -> Outcomes:
-    """Return the outcomes for the registers from `first` on, which one exchange has read."""
+def outcomes_of(block: Block, result: Reply | WatlowError, order: WordOrder) -> Outcomes:
+    """Return the outcomes of the exchange that has read a block."""
     if isinstance(result, WatlowError):
-        return {span.target: copy.copy(result) for span in spans}
+        return Outcomes(failed(block.targets, result))
     data = arranged(result.content, order)
-    outcomes: Outcomes = {}
-    for span in spans:
-        target = span.target
+    if block.joint_format is not None:
+        numbers = decode_all(block.joint_format, data, order)
+        if numbers is not None and are_present(numbers):
+            return Outcomes({}, dict(zip(block.targets, numbers)), result)
+    errors: dict[Target, WatlowError] = {}
+    values: dict[Target, Value] = {}
+    for span in block.spans:
         try:
-            value = _value_at(target[0], data, 2 * (span.register - first), order)
-            outcomes[target] = DecodedReply(value, result)
+            at = 2 * (span.register - block.register)
+            values[span.target] = _value_at(span.target[0], data, at, order)
         except WatlowError as error:
-            outcomes[target] = error
-    return outcomes
+            errors[span.target] = error
+    return Outcomes(errors, values, result)
 
 
 def decode_reply(spec: ParameterSpec, reply: Reply, order: WordOrder) -> DecodedReply:

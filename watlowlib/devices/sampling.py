@@ -14,8 +14,8 @@ from datetime import datetime, timedelta, timezone
 from threading import Event
 from typing import Any, TypeAlias
 
-from watlowlib._internal.frozen import blank, share_names
-from watlowlib.devices.driver import DecodedReply, Outcomes, Target
+from watlowlib._internal.frozen import draft_of
+from watlowlib.devices.driver import Outcomes, Target
 from watlowlib.devices.identity import known_identity, read_description
 from watlowlib.devices.poll import Poll, StopCondition
 from watlowlib.devices.session import Session
@@ -31,7 +31,7 @@ from watlowlib.errors import (
     WatlowNoSuchRegisterError,
     WatlowPortBusyError,
 )
-from watlowlib.model import Sample, Unit
+from watlowlib.model import Sample, Unit, Value
 from watlowlib.model.events import EventListener
 from watlowlib.protocol.exchange import Reply
 from watlowlib.protocol.stats import DeviceStats
@@ -45,6 +45,8 @@ MEASURED = ("process_value", "filtered_process_value", "process_value_active")
 NO_ERROR = "None"
 SENSOR_ERROR, SENSOR_UNKNOWN = "sensor_error", "sensor_unknown"
 """Status of a value whose sensor is in error, or whose input error could not be read."""
+
+_new_sample = draft_of(Sample)
 
 NOT_THERE = (
     WatlowNoSuchInstanceError,
@@ -130,7 +132,6 @@ class Sampler(Poll):
         optional: Collection[Target] = (),
     ) -> None:
         self._sample_type = session.sample_type or Sample
-        share_names(self._sample_type)
         self._session = session
         self._show_unit = show_unit
         self._planned = self._targets = targets
@@ -206,18 +207,14 @@ class Sampler(Poll):
         results: dict[Target, SampleResult],
     ) -> None:
         """Add the results of an exchange that was begun at `started_s`."""
-        where = self._session.address, self._session.declared_scale
-        reply: Reply | None = None
-        for target, result in exchange.items():
-            if isinstance(result, WatlowError):
-                stop.note_failure()
-                elapsed_s = result.context.elapsed_s or time.monotonic() - started_s
-                results[target] = self._gap(target, result.status, elapsed_s), result
-                continue
-            if result.reply is not reply:  # many values may share one
-                reply = result.reply
-                times = _times_of(reply)
-            results[target] = self._sample(target, result, *where, *times), None
+        errors, values, reply, scale = exchange
+        took_s = time.monotonic() - started_s if reply is None else reply.latency_s
+        for target, error in errors.items():
+            stop.note_failure()
+            gap = self._gap(target, error.status, error.context.elapsed_s or took_s)
+            results[target] = gap, error
+        if reply is not None:
+            self._add_samples(values, reply, scale, results)
 
     def _leave_out(self, results: Mapping[Target, SampleResult]) -> None:
         """Read no more what the controller has replied not to have."""
@@ -257,42 +254,46 @@ class Sampler(Poll):
         error = self._session.availability.error()
         return self._gap(target, error.status), error
 
-    def _sample(
+    def _add_samples(
         self,
-        target: Target,
-        decoded: DecodedReply,
-        address: int,
-        scale: Unit | None,
-        requested_at: datetime,
-        received_at: datetime,
-        midpoint_at: datetime,
-    ) -> Sample:
-        """Return the sample of a value; `scale` is that of temperatures without a reported one."""
-        spec, instance = target
-        value, (_, raw, _, latency_s, monotonic_ns), reported = decoded
-        unit, quantity, scale = measure_of(spec, reported or scale)
-        if self._show_unit is not None and quantity is not None:
-            value = converted(spec.recorded_as, value, quantity, scale, self._show_unit)
-            unit = unit and self._show_unit
-        sample, fields = blank(self._sample_type)
-        fields["device"] = self._device
-        fields["address"] = address
-        fields["protocol"] = self._session.protocol
-        fields["parameter"] = spec.recorded_as
-        fields["parameter_id"] = spec.number
-        fields["instance"] = instance
-        fields["value"] = value
-        fields["unit"] = unit
-        fields["requested_at"] = requested_at
-        fields["received_at"] = received_at
-        fields["midpoint_at"] = midpoint_at
-        fields["latency_s"] = latency_s
-        fields["raw"] = raw
-        fields["status"] = "ok"
-        fields["tick"] = None
-        fields["scheduled_at"] = None
-        fields["monotonic_ns"] = monotonic_ns
-        return sample
+        values: Mapping[Target, Value],
+        reply: Reply,
+        reported: Unit | None,
+        results: dict[Target, SampleResult],
+    ) -> None:
+        """Add the samples of the values in a reply; `reported` is the scale reported with them."""
+        _, raw, requested_at, latency_s, monotonic_ns = reply
+        received_at = requested_at + timedelta(0, latency_s)  # quicker than `seconds=`
+        midpoint_at = requested_at + timedelta(0, latency_s / 2)
+        device, show_unit, kind = self._device, self._show_unit, self._sample_type
+        address, protocol = self._session.address, self._session.protocol
+        temperature_unit = reported or self._session.declared_scale
+        for target, value in values.items():
+            spec, instance = target
+            unit, quantity, scale = measure_of(spec, temperature_unit)
+            if show_unit is not None and quantity is not None:
+                value = converted(spec.recorded_as, value, quantity, scale, show_unit)
+                unit = unit and show_unit
+            sample = _new_sample()
+            sample.device = device
+            sample.address = address
+            sample.protocol = protocol
+            sample.parameter = spec.recorded_as
+            sample.parameter_id = spec.number
+            sample.instance = instance
+            sample.value = value
+            sample.unit = unit
+            sample.requested_at = requested_at
+            sample.received_at = received_at
+            sample.midpoint_at = midpoint_at
+            sample.latency_s = latency_s
+            sample.raw = raw
+            sample.status = "ok"
+            sample.tick = None
+            sample.scheduled_at = None
+            sample.monotonic_ns = monotonic_ns
+            sample.__class__ = kind
+            results[target] = sample, None
 
     def _gap(self, target: Target, status: str, elapsed_s: float = 0.0) -> Sample:
         """Return the sample of a read that failed after `elapsed_s`, or was not sent."""
@@ -316,13 +317,6 @@ class Sampler(Poll):
             status=status,
             monotonic_ns=time.monotonic_ns(),
         )
-
-
-def _times_of(reply: Reply) -> tuple[datetime, datetime, datetime]:
-    """Return when a reply was requested and received, and the time halfway between."""
-    _, _, requested_at, latency_s, _ = reply
-    received_at = requested_at + timedelta(0, latency_s)  # quicker than `seconds=`
-    return requested_at, received_at, requested_at + timedelta(0, latency_s / 2)
 
 
 def _input_errors(session: Session, targets: Iterable[Target]) -> dict[Target, Target]:

@@ -6,10 +6,9 @@ So that register is read together with each temperature, and before each write.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 
-from watlowlib.devices.driver import DecodedReply, Outcomes, Target
+from watlowlib.devices.driver import DecodedReply, Outcomes, Target, failed
 from watlowlib.devices.layout import RegisterLayout
 from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.errors import WatlowError, WatlowUncertainError
@@ -36,8 +35,8 @@ class SeriesSdDriver(ModbusDriver):
 
     def read_scale(self) -> Unit | None:
         """Read register 18."""
-        ((result,),) = (each.values() for each in super().read_each([SCALE]))
-        scale = self._note_scale(result)
+        (outcomes,) = super().read_each([SCALE])
+        scale = self._note_scale(outcomes)
         if isinstance(scale, WatlowError):
             raise scale
         return scale
@@ -48,12 +47,7 @@ class SeriesSdDriver(ModbusDriver):
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; a temperature together with its scale."""
-        (result,) = (
-            result for each in self.read_each([(spec, instance)]) for result in each.values()
-        )
-        if isinstance(result, WatlowError):
-            raise result
-        return result
+        return self._read_one((spec, instance))
 
     def read_each(self, targets: Sequence[Target]) -> Iterator[Outcomes]:
         """Read several parameters; temperatures together with their scale."""
@@ -64,13 +58,9 @@ class SeriesSdDriver(ModbusDriver):
         wanted = frozenset(targets)
         # The scale has the lower register, so its outcome precedes the temperatures.
         for outcomes in super().read_each(list(dict.fromkeys([SCALE, *targets]))):
-            if SCALE in outcomes:
-                scale = self._note_scale(outcomes[SCALE])
-            yield {
-                target: _with_scale(target, result, scale)
-                for target, result in outcomes.items()
-                if target in wanted
-            }
+            if outcomes.has(SCALE):
+                scale = self._note_scale(outcomes)
+            yield _with_scale(outcomes.of(wanted), scale)
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
@@ -86,28 +76,29 @@ class SeriesSdDriver(ModbusDriver):
         written = super().write(spec, instance, value, options)
         return written._replace(scale=scale) if spec.kind is Kind.TEMPERATURE else written
 
-    def _note_scale(self, result: DecodedReply | WatlowError) -> Unit | WatlowError:
+    def _note_scale(self, outcomes: Outcomes) -> Unit | WatlowError:
         """Return the scale that was read, or the error if it is none; note it.
 
-        What belongs to this result is returned: another thread may note another scale meanwhile.
+        What belongs to these results is returned: another thread may note another scale meanwhile.
         """
-        scale = None if isinstance(result, WatlowError) else SCALES.get(result.value)
-        self._scale = scale
-        if isinstance(result, WatlowError):
-            return result
-        return scale or WatlowUncertainError(
-            f"register {SCALE_REGISTER} holds {result.value}, not 0 (°F) or 1 (°C): this is not a "
-            "Series SD; open it without family='sd'"
+        error = outcomes.errors.get(SCALE)
+        found = outcomes.values[SCALE] if error is None else -1
+        self._scale = scale = SCALES.get(found)
+        return (
+            error
+            or scale
+            or WatlowUncertainError(
+                f"register {SCALE_REGISTER} holds {found}, not 0 (°F) or 1 (°C): this is not a "
+                "Series SD; open it without family='sd'"
+            )
         )
 
 
-def _with_scale(
-    target: Target, result: DecodedReply | WatlowError, scale: Unit | WatlowError | None
-) -> DecodedReply | WatlowError:
-    """Return the result; a temperature with its scale, or as an error without one."""
-    spec, _ = target
-    if spec.kind is not Kind.TEMPERATURE:
-        return result
-    if isinstance(scale, WatlowError):
-        return copy.copy(scale)
-    return result if isinstance(result, WatlowError) else result._replace(scale=scale)
+def _with_scale(outcomes: Outcomes, scale: Unit | WatlowError | None) -> Outcomes:
+    """Return the results with the scale of temperatures; without one these become errors."""
+    if not isinstance(scale, WatlowError):
+        return outcomes._replace(scale=scale)
+    errors, values, reply, _ = outcomes
+    temperatures = {each for each in (*errors, *values) if each[0].kind is Kind.TEMPERATURE}
+    others = {target: value for target, value in values.items() if target not in temperatures}
+    return Outcomes(errors | failed(temperatures, scale), others, reply)

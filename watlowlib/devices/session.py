@@ -22,7 +22,7 @@ from watlowlib.devices.replacement import IdentityCheck
 from watlowlib.devices.session_attributes import MOST_CALLS, SessionAttributes
 from watlowlib.devices.stored_settings import StoredSettings
 from watlowlib.devices.targets import Parameters, as_list
-from watlowlib.devices.values import as_number, is_cool_side, reading_of
+from watlowlib.devices.values import as_number, reading_of
 from watlowlib.errors import (
     ErrorContext,
     WatlowAbsentError,
@@ -152,13 +152,12 @@ class Session(SessionAttributes):
 
     def read_each(self, targets: Sequence[Target]) -> Iterator[dict[Target, Reading | WatlowError]]:
         """Read several parameters, as `outcomes_of`; the values are readings."""
-        for outcomes in self.outcomes_of(targets):
-            yield {
-                target: result
-                if isinstance(result, WatlowError)
-                else self._reading(*target, result)
-                for target, result in outcomes.items()
-            }
+        for errors, values, reply, scale in self.outcomes_of(targets):
+            results: dict[Target, Reading | WatlowError] = {**errors}
+            if reply is not None:
+                for target, value in values.items():
+                    results[target] = self._reading(*target, DecodedReply(value, reply, scale))
+            yield results
 
     def outcomes_of(self, targets: Sequence[Target], *, again: bool = True) -> Iterator[Outcomes]:
         """Read several parameters lazily, in as few exchanges as the protocol allows.
@@ -177,21 +176,20 @@ class Session(SessionAttributes):
             # As long as no identity is known, the others are read all the same.
             failed = targets if self.identity.known or self.closed else targets[:1]
             for target in failed:
-                yield {target: self._add_context(copy.copy(error), *target)}
+                yield Outcomes({target: self._add_context(copy.copy(error), *target)})
             targets = targets[len(failed) :]
-        for target in [each for each in targets if is_cool_side(each[0])]:
+        for target in [each for each in targets if each[0].cool_side]:
             try:
                 self.check_cooling(target[0])
             except WatlowError as error:
                 targets = [each for each in targets if each != target]
-                yield {target: self._add_context(error, *target)}
+                yield Outcomes({target: self._add_context(error, *target)})
         not_sent: list[Target] = []
         for outcomes in self.driver.read_each(targets):
-            failures = {t: each for t, each in outcomes.items() if isinstance(each, WatlowError)}
-            for target, failure in failures.items():
+            for target, failure in tuple(outcomes.errors.items()):
                 if again and isinstance(failure, InterruptionError):
                     not_sent.append(target)
-                    del outcomes[target]
+                    del outcomes.errors[target]
                 else:
                     self._add_context(failure, *target)
             yield outcomes
@@ -316,7 +314,7 @@ class Session(SessionAttributes):
         Raises:
             WatlowAbsentError: The part number says that there is no cooling output.
         """
-        part = self.part_number() if is_cool_side(spec) else None
+        part = self.part_number() if spec.cool_side else None
         if part is not None and part.cooling is False:
             raise WatlowAbsentError(
                 f"{spec.name} ({spec.number}): by its part number {part.text} this controller "

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Collection
 from datetime import timedelta
 from functools import lru_cache
 from typing import cast
 
-from watlowlib._internal.frozen import blank, share_names
+from watlowlib._internal.frozen import draft_of
 from watlowlib._internal.validation import finite_or_none, shown
 from watlowlib.errors import WatlowAbsentError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ProtocolKind, Quantity, Reading, Unit, Value, WordOrder
@@ -54,7 +55,7 @@ ONE_SHOT_REQUESTS = frozenset({4029, 8049, 9013, 9014, 12001})
 
 SETPOINT, SETPOINT_MINIMUM, SETPOINT_MAXIMUM = 7001, 7003, 7004
 
-share_names(Reading)
+_new_reading = draft_of(Reading)
 
 
 def unit_of(spec: ParameterSpec, temperature_unit: Unit | None) -> Unit | None:
@@ -72,11 +73,6 @@ def quantity_of(spec: ParameterSpec) -> Quantity | None:
     return None if spec.number in _AMBIGUOUS else _QUANTITIES.get(spec.kind)
 
 
-def is_cool_side(spec: ParameterSpec) -> bool:
-    """Whether `spec` has no meaning on a controller without a cooling output."""
-    return spec.name.startswith("cool_")
-
-
 def present(spec: ParameterSpec, value: Value) -> Value:
     """Return `value`, which a controller has sent.
 
@@ -88,6 +84,11 @@ def present(spec: ParameterSpec, value: Value) -> Value:
             f"{spec.name} ({spec.number}) holds no value: this controller does not use it"
         )
     return value
+
+
+def are_present(numbers: Collection[float]) -> bool:
+    """Whether `present` accepts all these numbers."""
+    return all(map(math.isfinite, numbers)) and _UNINITIALISED not in numbers
 
 
 def as_stored(spec: ParameterSpec, value: float | int) -> float | int:
@@ -123,23 +124,24 @@ def reading_of(
     """
     unit, quantity, scale = measure_of(spec, scale)
     _, raw, requested_at, latency_s, monotonic_ns = reply
-    reading, fields = blank(Reading)
-    fields["value"] = value
-    fields["unit"] = unit
-    fields["parameter"] = spec.recorded_as
-    fields["parameter_id"] = spec.number
-    fields["instance"] = instance
-    fields["address"] = address
-    fields["requested_at"] = requested_at
-    fields["received_at"] = requested_at + timedelta(0, latency_s)  # quicker than `seconds=`
-    fields["latency_s"] = latency_s
-    fields["raw"] = raw
-    fields["label"] = label_of(spec, value)
-    fields["protocol"] = protocol
-    fields["monotonic_ns"] = monotonic_ns
-    fields["quantity"] = quantity
-    fields["scale"] = scale
-    return reading
+    reading = _new_reading()
+    reading.value = value
+    reading.unit = unit
+    reading.parameter = spec.recorded_as
+    reading.parameter_id = spec.number
+    reading.instance = instance
+    reading.address = address
+    reading.requested_at = requested_at
+    reading.received_at = requested_at + timedelta(0, latency_s)  # quicker than `seconds=`
+    reading.latency_s = latency_s
+    reading.raw = raw
+    reading.label = label_of(spec, value)
+    reading.protocol = protocol
+    reading.monotonic_ns = monotonic_ns
+    reading.quantity = quantity
+    reading.scale = scale
+    reading.__class__ = Reading
+    return cast(Reading, reading)
 
 
 @lru_cache(maxsize=4096)

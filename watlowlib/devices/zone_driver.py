@@ -7,12 +7,11 @@ each value, and a value is only believed if the input error is one of its codes.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from watlowlib.devices.driver import DecodedReply, Outcomes, Target
+from watlowlib.devices.driver import DecodedReply, Outcomes, Target, failed
 from watlowlib.devices.layout import NEITHER, RegisterLayout
 from watlowlib.devices.modbus_driver import ModbusDriver
 from watlowlib.devices.zones import UnrecognizedError, Zone
@@ -137,31 +136,31 @@ class ZoneDriver(ModbusDriver):
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter together with the input error."""
-        ((result,),) = (each.values() for each in self.read_each([(spec, instance)]))
-        if isinstance(result, WatlowError):
-            raise result
-        return result
+        return self._read_one((spec, instance))
 
     def read_each(self, targets: Sequence[Target]) -> Iterator[Outcomes]:
         """Read several parameters together with the input error; all are yielded at the end."""
-        wanted = list(dict.fromkeys(targets))
+        wanted = dict.fromkeys(targets)
         if not wanted:
             return
-        check = self.input_error
-        results: Outcomes = {}
+        exchanges: list[Outcomes] = []
+        errors: dict[Target, WatlowError] = {}
         no_reply: WatlowError | None = None
-        for outcomes in super().read_each(list(dict.fromkeys([*wanted, check]))):
-            results |= outcomes
-            no_reply = next(
-                (each for each in outcomes.values() if isinstance(each, WatlowTransportError)), None
-            )
+        for outcomes in super().read_each([*(wanted | {self.input_error: None})]):
+            exchanges.append(outcomes)
+            errors |= outcomes.errors
+            failures = outcomes.errors.values()
+            no_reply = next((e for e in failures if isinstance(e, WatlowTransportError)), None)
             if no_reply is not None:
                 break  # the other reads would only wait for the same controller
-        doubt = no_reply or self._doubt(results[check])
-        yield {
-            target: copy.copy(doubt) if doubt and _is_value(results, target) else results[target]
-            for target in wanted
-        }
+        doubt = no_reply or self._doubt(exchanges)
+        if doubt is not None:
+            yield Outcomes(failed(wanted, doubt) | errors).of(wanted)
+            return
+        # The values first: a poll that was stopped takes nothing after an error.
+        for outcomes in exchanges:
+            yield outcomes._replace(errors={}).of(wanted)
+        yield exchanges[-1]._replace(errors=errors, values={}).of(wanted)
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
@@ -173,18 +172,16 @@ class ZoneDriver(ModbusDriver):
         self.read(*self.input_error)
         return super().write(spec, instance, value, options)
 
-    def _doubt(self, input_error: DecodedReply | WatlowError) -> WatlowError | None:
-        """Return why the values that were read with this input error are not believed."""
-        if isinstance(input_error, WatlowError):
-            return input_error
-        if input_error.value in self.input_error[0].codes:
+    def _doubt(self, exchanges: Iterable[Outcomes]) -> WatlowError | None:
+        """Return why the values that were read with the input error are not believed."""
+        check = self.input_error
+        exchange = next(each for each in exchanges if each.has(check))
+        if check in exchange.errors:
+            return exchange.errors[check]
+        found = exchange.values[check]
+        if found in check[0].codes:
             return None
         return WatlowAbsentError(
-            f"the input error of {self.zone} is {input_error.value!r}, which is none of its codes: "
+            f"the input error of {self.zone} is {found!r}, which is none of its codes: "
             "the gateway has no values of this controller; is it on, and the offset right?"
         )
-
-
-def _is_value(results: Outcomes, target: Target) -> bool:
-    """Whether a target was not read, or has a value."""
-    return not isinstance(results.get(target), WatlowError)

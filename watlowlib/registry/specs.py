@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from watlowlib.model import ControllerFamily, Unit
 from watlowlib.registry.bases import Base
@@ -96,6 +97,11 @@ class ParameterSpec:
     bases: tuple[Base | None, Base | None] = (None, None)
     unproven: str = ""
     modbus_only: bool = False
+
+    @cached_property
+    def cool_side(self) -> bool:
+        """Whether it has no meaning on a controller without a cooling output."""
+        return self.name.startswith("cool_")
 
     @property
     def class_id(self) -> int:

@@ -21,7 +21,7 @@ from typing import TypeVar
 from watlowlib._internal.clock import SystemClock, Ticking
 from watlowlib._internal.validation import as_enum, as_int
 from watlowlib.devices.stdbus_driver import tag_of
-from watlowlib.devices.values import SETPOINT, as_stored, is_cool_side, quantity_of
+from watlowlib.devices.values import SETPOINT, as_stored, quantity_of
 from watlowlib.errors import WatlowConfigurationError, WatlowFrameError
 from watlowlib.model import ControllerFamily, ProtocolKind, Unit, Value, WordOrder
 from watlowlib.protocol.modbus.frames import SLAVES
@@ -309,7 +309,7 @@ class SimulatedController:
     def _current(self, spec: ParameterSpec, instance: int) -> Value:
         """Return the current value; call `_update` first."""
         number, stored = spec.number, self._values[spec.number, instance]
-        if is_cool_side(spec) and not self.cooling and isinstance(stored, float):
+        if spec.cool_side and not self.cooling and isinstance(stored, float):
             return UNINITIALISED
         if 9009 <= number <= 9012:
             alarm = self._alarms[instance - 1]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from watlowlib.errors import WatlowFrameError
 from watlowlib.model import Value, WordOrder
@@ -105,6 +106,42 @@ def decode_at(data_type: DataType, data: bytes, at: int, order: WordOrder) -> Va
     if data_type is DataType.U8 and found[0] > 0xFF:
         raise WatlowFrameError(f"the register value {found[0]} does not fit 8 bits")
     return found[0] if len(found) == 1 else found  # type: ignore[return-value]
+
+
+class JointFormat(NamedTuple):
+    """How to decode several numbers at once.
+
+    Attributes:
+        form: Their format without the byte order.
+        bytes_at: Which of them, counted from 0, have 8 bits.
+    """
+
+    form: str
+    bytes_at: tuple[int, ...]
+
+
+def joint_format(places: Iterable[tuple[int, DataType]]) -> JointFormat | None:
+    """Return the format of numbers, given by first byte and type, in ascending order.
+
+    None if two of them overlap, or if one is a pair: then each needs `decode_at`.
+    """
+    form, end = "", 0
+    bytes_at = []
+    for n, (at, data_type) in enumerate(places):
+        letter = _READ_FORMATS[data_type][1:]
+        if at < end or data_type in PAIRS:
+            return None
+        if data_type is DataType.U8:
+            bytes_at.append(n)
+        form += f"{at - end}x{letter}"
+        end = at + struct.calcsize(f">{letter}")
+    return JointFormat(form, tuple(bytes_at))
+
+
+def decode_all(joint: JointFormat, data: bytes, order: WordOrder) -> tuple[float | int, ...] | None:
+    """Return the numbers in arranged bytes; None if one is out of range."""
+    numbers = struct.unpack(("<" if order is WordOrder.LOW_HIGH else ">") + joint.form, data)
+    return None if any(numbers[n] > 0xFF for n in joint.bytes_at) else numbers
 
 
 def of_counts(spec: ParameterSpec, number: int) -> float | int:
