@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 import pytest
 
 from watlowlib.protocol import exchange
-from watlowlib.protocol.exchange import Call, ExchangeResult, RetryPolicy
+from watlowlib.protocol.exchange import Call, RetryPolicy
 
 START = datetime(2026, 5, 1, tzinfo=timezone.utc)
 
@@ -39,6 +39,6 @@ def test_times_of_a_reply_include_the_exchange_if_the_thread_is_interrupted(
     monkeypatch.setattr(exchange, "datetime", clocks)
     call = Call(RetryPolicy(0.5, 0))
     exchanged_at = START + timedelta(seconds=clocks.now_s)
-    reply = call.make_reply(ExchangeResult(b"", b""))
+    reply = call.make_reply(b"", b"")
     received_at = reply.requested_at + timedelta(seconds=reply.latency_s)
     assert reply.requested_at <= exchanged_at <= received_at

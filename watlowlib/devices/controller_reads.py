@@ -39,8 +39,7 @@ class ControllerReads(ControllerAttributes):
             WatlowAbsentError: The reply contains no usable value.
             WatlowConnectionError: The port is lost.
         """
-        with self._session.timeout(timeout):
-            return self._session.read_parameter(parameter, instance)
+        return self._session.read_parameter(parameter, instance, timeout)
 
     def read(
         self, parameters: Parameters, *, instance: int = 1, timeout: float | None = None
@@ -71,13 +70,11 @@ class ControllerReads(ControllerAttributes):
         error (4002, `input_error`) is 61 ("None") for a good sensor. `timeout`: as in
         `read_parameter`.
         """
-        with self._session.timeout(timeout):
-            return self._session.read_number("process_value", instance)
+        return self._session.read_number("process_value", instance, timeout)
 
     def read_setpoint(self, *, instance: int = 1, timeout: float | None = None) -> Reading[float]:
         """Read the set point (7001) of control loop `instance`; `timeout`: see `read_parameter`."""
-        with self._session.timeout(timeout):
-            return self._session.read_number("setpoint", instance)
+        return self._session.read_number("setpoint", instance, timeout)
 
     def read_all(self, progress: Callable[[int, int], object] | None = None) -> Snapshot:
         """Read every readable parameter, with all its instances: from seconds to a minute.

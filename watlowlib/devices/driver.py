@@ -11,6 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -127,7 +128,7 @@ class Driver(NotCopied, ABC):
         """
         return None
 
-    @property
+    @cached_property
     @abstractmethod
     def stats(self) -> DeviceStats:
         """Counters of this controller."""
@@ -260,4 +261,5 @@ class Driver(NotCopied, ABC):
         other = object.__new__(type(self))
         policy = self._usual_policy._replace(outages=None)  # those of another address
         vars(other).update(vars(self), address=address, _usual_policy=policy)
+        vars(other).pop("stats", None)
         return other

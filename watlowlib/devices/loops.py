@@ -65,8 +65,7 @@ class ControllerLoop(NotCopied):
 
     def read_control_mode(self, *, timeout: float | None = None) -> Reading:
         """Read the active control mode (8002): off, auto or manual."""
-        with self._session.timeout(timeout):
-            return self._read("control_mode_active")
+        return self._session.read_parameter("control_mode_active", self.number, timeout)
 
     def set_control_mode(self, mode: str | int, *, confirm: bool = False) -> Reading:
         """Write the control mode (8001): "off", "auto", "manual" or a code."""
@@ -127,12 +126,10 @@ class ControllerLoop(NotCopied):
 
     def read_autotune_status(self, *, timeout: float | None = None) -> Reading:
         """Read the progress of the autotune (8027); `Reading.label` is "Complete" at the end."""
-        with self._session.timeout(timeout):
-            return self._read("autotune_status")
+        return self._session.read_parameter("autotune_status", self.number, timeout)
 
     def _read_number(self, name: str, timeout: float | None) -> Reading[float]:
-        with self._session.timeout(timeout):
-            return self._session.read_number(name, self.number)
+        return self._session.read_number(name, self.number, timeout)
 
     def _read(self, name: str) -> Reading:
         return self._session.read_parameter(name, self.number)

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import TypeAlias
 
 from watlowlib._internal.cache import Cache
@@ -93,7 +94,7 @@ class ModbusDriver(Driver):
         self._doubted: set[str] = set()
         """The doubts about registers for which a warning was logged."""
 
-    @property
+    @cached_property
     def stats(self) -> DeviceStats:
         """Counters of this controller."""
         return self._client.stats_of(self.station)

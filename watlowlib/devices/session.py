@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from watlowlib._internal.cache import Cache
@@ -111,9 +112,15 @@ class Session(SessionAttributes):
         seconds = as_positive("timeout", seconds, LONGEST_TIMEOUT_S, "seconds, or None")
         return self.driver.timeout(seconds)
 
-    def read_parameter(self, parameter: str | int, instance: int = 1) -> Reading:
+    def read_parameter(
+        self, parameter: str | int, instance: int = 1, timeout: float | None = None
+    ) -> Reading:
         """Read one parameter by name, alias or number; see `Controller.read_parameter`."""
-        return self.read(*self.target(parameter, instance))
+        if timeout is not None:
+            with self.timeout(timeout):
+                return self.read_parameter(parameter, instance)
+        spec, instance = self.target(parameter, instance)
+        return self.read(spec, instance)
 
     def read_named(self, parameters: Parameters, instance: int = 1) -> dict[str | int, Reading]:
         """Read several parameters, by the names given; see `Controller.read`."""
@@ -126,14 +133,16 @@ class Session(SessionAttributes):
                 readings[target] = result
         return {name: readings[target] for name, target in named.items()}
 
-    def read_number(self, parameter: str | int, instance: int = 1) -> Reading[float]:
+    def read_number(
+        self, parameter: str | int, instance: int = 1, timeout: float | None = None
+    ) -> Reading[float]:
         """Read one parameter whose value is a number, such as a temperature.
 
         Raises:
             WatlowFrameError: The controller sent a value of another type.
             WatlowError: The read failed.
         """
-        return as_number(self.read_parameter(parameter, instance))
+        return as_number(self.read_parameter(parameter, instance, timeout))
 
     def read(self, spec: ParameterSpec, instance: int) -> Reading:
         """Read one parameter.
@@ -143,8 +152,12 @@ class Session(SessionAttributes):
         """
         try:
             self.confirm()
-            self.check_cooling(spec)
-            decoded = self.repeat_if_interrupted(lambda: self.driver.read(spec, instance))
+            if spec.is_cool_side:
+                self.check_cooling(spec)
+            try:
+                decoded = self.driver.read(spec, instance)
+            except InterruptionError:
+                decoded = self._repeat(partial(self.driver.read, spec, instance))
         except WatlowError as error:
             self._add_context(error, spec, instance)
             raise
@@ -178,7 +191,7 @@ class Session(SessionAttributes):
             for target in failed:
                 yield Outcomes({target: self._add_context(copy.copy(error), *target)})
             targets = targets[len(failed) :]
-        for target in [each for each in targets if each[0].cool_side]:
+        for target in [each for each in targets if each[0].is_cool_side]:
             try:
                 self.check_cooling(target[0])
             except WatlowError as error:
@@ -314,7 +327,7 @@ class Session(SessionAttributes):
         Raises:
             WatlowAbsentError: The part number says that there is no cooling output.
         """
-        part = self.part_number() if spec.cool_side else None
+        part = self.part_number() if spec.is_cool_side else None
         if part is not None and part.cooling is False:
             raise WatlowAbsentError(
                 f"{spec.name} ({spec.number}): by its part number {part.text} this controller "
@@ -350,7 +363,10 @@ class Session(SessionAttributes):
         try:
             return request()
         except InterruptionError:
-            self.confirm()
+            return self._repeat(request)
+
+    def _repeat(self, request: Callable[[], T]) -> T:
+        self.confirm()
         try:
             return request()
         except OutageError as error:
@@ -373,7 +389,5 @@ class Session(SessionAttributes):
 
     def _reading(self, spec: ParameterSpec, instance: int, decoded: DecodedReply) -> Reading:
         value, reply, reported = decoded
-        scale, where = reported or self._temperature_unit, self.address
-        return reading_of(
-            spec, instance, value, reply, scale=scale, address=where, protocol=self.protocol
-        )
+        scale = reported or self._temperature_unit
+        return reading_of(spec, instance, value, reply, scale, self.driver.address, self.protocol)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from watlowlib.devices.driver import DecodedReply, Driver, Target
 from watlowlib.devices.values import present
@@ -46,7 +46,7 @@ class StdBusDriver(Driver):
         super().__init__(address, policy)
         self._client = client
 
-    @property
+    @cached_property
     def stats(self) -> DeviceStats:
         """Counters of this controller."""
         return self._client.stats_of(mac_of(self.address))

@@ -7,7 +7,6 @@ import struct
 from collections.abc import Collection
 from datetime import timedelta
 from functools import lru_cache
-from typing import cast
 
 from watlowlib._internal.frozen import draft_of
 from watlowlib._internal.validation import finite_or_none, shown
@@ -113,7 +112,6 @@ def reading_of(
     instance: int,
     value: Value,
     reply: Reply,
-    *,
     scale: Unit | None,
     address: int,
     protocol: ProtocolKind,
@@ -135,13 +133,13 @@ def reading_of(
     reading.received_at = requested_at + timedelta(0, latency_s)  # quicker than `seconds=`
     reading.latency_s = latency_s
     reading.raw = raw
-    reading.label = label_of(spec, value)
+    reading.label = label_of(spec, value) if spec.codes else None
     reading.protocol = protocol
     reading.monotonic_ns = monotonic_ns
     reading.quantity = quantity
     reading.scale = scale
     reading.__class__ = Reading
-    return cast(Reading, reading)
+    return reading  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=4096)
@@ -161,7 +159,7 @@ def as_number(reading: Reading) -> Reading[float]:
     """
     if not isinstance(reading.value, (int, float)):
         raise WatlowFrameError(f"{reading.parameter} is {reading.value!r}, not a number")
-    return cast("Reading[float]", reading)
+    return reading  # type: ignore[return-value]
 
 
 def label_of(spec: ParameterSpec, value: Value | None) -> str | None:

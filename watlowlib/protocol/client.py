@@ -30,9 +30,9 @@ from watlowlib.model.text import counted
 from watlowlib.protocol import trace
 from watlowlib.protocol.exchange import (
     MOST_RECEIVED,
+    SLICE,
     Call,
     Decoder,
-    ExchangeResult,
     F,
     Reply,
     Request,
@@ -54,8 +54,6 @@ class ProtocolClient(NotCopied, Generic[F]):
     """The protocol's name in messages."""
     _decoder: Callable[[], Decoder[F]]
     """Returns a new decoder of received bytes."""
-    _is_error_reply: Callable[[bytes], bool]
-    """Whether a reply's payload is an error reply."""
     _error_from: Callable[[bytes, ErrorContext], WatlowError]
     """Returns the exception for an error reply."""
     _describe: Callable[[bytes], object]
@@ -79,7 +77,7 @@ class ProtocolClient(NotCopied, Generic[F]):
         self.port.close()
 
     def _is_from_gateway(self, request: Request[F], payload: bytes) -> bool:
-        """Whether the payload of a reply says that the controller did not reply."""
+        """Whether the payload of an error reply says that the controller did not reply."""
         return False
 
     def _marker(self, request: Request[F], keys: Set[Hashable]) -> Request[F] | None:
@@ -96,7 +94,7 @@ class ProtocolClient(NotCopied, Generic[F]):
             WatlowConnectionError: The port is lost.
         """
         call = Call(policy, urgent=urgent)
-        return call.make_reply(self._read_with_retries(call, request, lock_each=True))
+        return self._read_with_retries(call, request, self._exchange_locked)
 
     def _write(
         self,
@@ -127,24 +125,24 @@ class ProtocolClient(NotCopied, Generic[F]):
             # Hold the port throughout: no other write may come between this one and its check.
             self.port.acquire(urgent=True)
             if options.skip_unchanged:
-                current = self._read_with_retries(call, read)
+                current = self._read_with_retries(call, read, self._exchange)
                 if current.content == content:
-                    return call.make_reply(current)
+                    return current
             for _ in range(policy.retries + 1):
                 echo = b""
                 options.on_send()
-                call.begin_group()
+                call.group = object()
                 try:
                     stored = self._exchange(call, write)
                     echo = stored.content
                     if echo == content or not (echo or options.readable):
-                        return call.make_reply(stored)
+                        return stored
                 except (WatlowTimeoutError, WatlowCRCError):
                     if not options.readable:
                         raise
-                current = self._read_with_retries(call, read)
+                current = self._read_with_retries(call, read, self._exchange)
                 if current.content == content:
-                    return call.make_reply(current)
+                    return current
                 if current.content == echo:
                     break  # echo and read agree on another value: a retry would only add wear
         finally:
@@ -155,12 +153,14 @@ class ProtocolClient(NotCopied, Generic[F]):
         )
 
     def _read_with_retries(
-        self, call: Call, request: Request[F], *, lock_each: bool = False
-    ) -> ExchangeResult:
+        self,
+        call: Call,
+        request: Request[F],
+        exchange: Callable[[Call, Request[F]], Reply],
+    ) -> Reply:
         """Send a read, again after a timeout or damaged frames."""
-        exchange = self._exchange_locked if lock_each else self._exchange
         retries_left = call.policy.retries
-        call.begin_group()
+        call.group = object()
         while True:
             try:
                 return exchange(call, request)
@@ -170,7 +170,7 @@ class ProtocolClient(NotCopied, Generic[F]):
                 retries_left -= 1
                 self._count(request.counter, "retries")
 
-    def _exchange_locked(self, call: Call, request: Request[F]) -> ExchangeResult:
+    def _exchange_locked(self, call: Call, request: Request[F]) -> Reply:
         """Acquire the port for one exchange."""
         try:
             self.port.acquire(urgent=call.urgent)
@@ -178,7 +178,7 @@ class ProtocolClient(NotCopied, Generic[F]):
         finally:
             self.port.release()
 
-    def _exchange(self, call: Call, request: Request[F]) -> ExchangeResult:
+    def _exchange(self, call: Call, request: Request[F]) -> Reply:
         """Make one exchange on the acquired port; raise on an error reply.
 
         A protocol may extend this.
@@ -188,16 +188,18 @@ class ProtocolClient(NotCopied, Generic[F]):
             if policy.outages is not None:
                 self._check_outages(policy.outages, request)
             self._prepare_line(policy.opening)
-            self._settle_late_replies(call, request)
+            if keys := self.pending_replies.conflicting_keys(request, call.group):
+                self._settle_late_replies(call, request, keys)
             self._send(call, request, call.group)
             frame = self._await_reply(call, request, call.group)
         except BaseException as error:
             # The reply may still come, also after Ctrl-C.
             self._line.note_failure(error)
             raise
-        if self._is_error_reply(frame.payload):
-            raise self._error_from(frame.payload, self._context(call, request, frame.raw))
-        return ExchangeResult(frame.payload[len(request.expected) :], frame.raw)
+        payload, expected = frame.payload, request.expected
+        if not payload.startswith(expected):
+            raise self._error_from(payload, self._context(call, request, frame.raw))
+        return call.make_reply(payload[len(expected) :], frame.raw)
 
     def _check_outages(self, outages: int, request: Request[F]) -> None:
         if outages != self._stats[request.counter].outages:
@@ -214,10 +216,9 @@ class ProtocolClient(NotCopied, Generic[F]):
                 if late := self.pending_replies.match(frame):
                     self._count(late.request.counter, "late_replies")
 
-    def _settle_late_replies(self, call: Call, request: Request[F]) -> None:
-        """Send a marker if a late reply could be taken for the reply to `request`."""
-        keys = self.pending_replies.conflicting_keys(request, call.group)
-        marker = self._marker(request, keys) if keys else None
+    def _settle_late_replies(self, call: Call, request: Request[F], keys: Set[Hashable]) -> None:
+        """Send a marker: a late reply with one of `keys` could be taken for that to `request`."""
+        marker = self._marker(request, keys)
         if marker is None:
             return
         # Equal markers form a group: no other request to the station lies between them.
@@ -235,7 +236,7 @@ class ProtocolClient(NotCopied, Generic[F]):
             # The port was too slow, but the request may have been sent and get a reply.
             self._count(request.counter, "timeouts")
             raise
-        if trace.enabled():
+        if call.traced:
             trace.sent(self.port.name, request.address, request.frame)
 
     def _await_reply(
@@ -254,8 +255,9 @@ class ProtocolClient(NotCopied, Generic[F]):
         received = b""
         while data := line.receive(deadline):
             received += data[: MOST_RECEIVED - len(received)]
-            for frame in decode_until(deadline, decoder, data):
-                if trace.enabled():
+            short = len(data) <= SLICE
+            for frame in decoder.feed(data) if short else decode_until(deadline, decoder, data):
+                if call.traced:
                     trace.received(self.port.name, request.address, frame.raw, sent_s)
                 reply = self.pending_replies.match(frame)
                 if reply is None:
@@ -270,17 +272,22 @@ class ProtocolClient(NotCopied, Generic[F]):
                 break
         found = found or settled
         if found is not None:
-            if self._is_from_gateway(request, found.payload):
-                self._count(request.counter, "timeouts")
-            else:
-                self._stats[request.counter].count_reply()
-                self.port.stats.count_reply()
+            self._count_reply(request, found.payload)
             if decoder.pending:
                 line.require_silence()
             return found
-        if trace.enabled():
+        if call.traced:
             trace.unusable(self.port.name, request.address, received, sent_s)
         raise self._no_reply_error(call, request, received, damaged=decoder.damaged > 0)
+
+    def _count_reply(self, request: Request[F], payload: bytes) -> None:
+        """Count a reply to the request."""
+        if not payload.startswith(request.expected) and self._is_from_gateway(request, payload):
+            self._count(request.counter, "timeouts")
+            return
+        for stats in (self._stats[request.counter], self.port.stats):
+            stats.exchanges += 1
+            stats.unanswered = 0
 
     def _count_skipped(self, request: Request[F], frame: F) -> None:
         """Count a frame that does not match the request."""

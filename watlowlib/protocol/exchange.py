@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple, Protocol, TypeVar
 
 from watlowlib._internal.clock import Deadline
 from watlowlib.model import Unit
+from watlowlib.protocol import trace
 
 DEFAULT_TIMEOUT_S = 0.5
 """How long to wait for a reply by default."""
@@ -80,13 +81,6 @@ class Reply(NamedTuple):
     monotonic_ns: int
 
 
-class ExchangeResult(NamedTuple):
-    """The result of one exchange: the reply's content after the expected prefix, and its frame."""
-
-    content: bytes
-    raw: bytes
-
-
 class ReceivedFrame(Protocol):
     """A received frame with correct checksums."""
 
@@ -147,8 +141,8 @@ class Decoder(Protocol[F_out]):
     """Finds frames in bytes that arrive in any portions."""
 
     @property
-    def pending(self) -> int:
-        """The number of bytes kept because they may belong to a frame."""
+    def pending(self) -> bytes:
+        """The bytes kept because they may belong to a frame."""
 
     def feed(self, data: bytes) -> Sequence[F_out]:
         """Add the next portion and return the frames that are complete now."""
@@ -158,15 +152,11 @@ class Decoder(Protocol[F_out]):
         """The number of damaged frames."""
 
 
-def decode_until(deadline: Deadline, decoder: Decoder[F], data: bytes) -> Iterable[F]:
-    """Return the frames that `data` completes, up to the deadline, because noise takes time.
+def decode_until(deadline: Deadline, decoder: Decoder[F], data: bytes) -> Iterator[F]:
+    """Yield the frames that `data` completes, up to the deadline, because noise takes time.
 
     The first slice is decoded in any case: a reply may arrive at the last moment.
     """
-    return decoder.feed(data) if len(data) <= SLICE else _decode_slices(deadline, decoder, data)
-
-
-def _decode_slices(deadline: Deadline, decoder: Decoder[F], data: bytes) -> Iterator[F]:
     for at in range(0, len(data), SLICE):
         yield from decoder.feed(data[at : at + SLICE])
         if deadline.passed():
@@ -174,24 +164,30 @@ def _decode_slices(deadline: Deadline, decoder: Decoder[F], data: bytes) -> Iter
 
 
 class Call:
-    """One read or write of the client, with its start time; it may need several exchanges."""
+    """One read or write of the client, with its start time; it may need several exchanges.
 
-    __slots__ = ("group", "policy", "started_at", "started_s", "urgent")
+    Attributes:
+        policy: Timeout and retries.
+        urgent: Whether it goes before others that wait for the port.
+        traced: Whether its frames are logged.
+        started_s: When it began, on the monotonic clock.
+        started_at: When it began, on the wall clock.
+        group: Only replies to the requests of this group are accepted; see `PendingReply`.
+    """
+
+    __slots__ = ("group", "policy", "started_at", "started_s", "traced", "urgent")
 
     def __init__(self, policy: RetryPolicy, *, urgent: bool = False) -> None:
         self.policy = policy
         self.urgent = urgent
+        self.traced = trace.enabled()
         # In this order the times of a reply include the exchange, also if the thread is
         # interrupted between the two.
         self.started_s = time.monotonic()
         self.started_at = datetime.now(timezone.utc)
-        self.group: object = None
-
-    def begin_group(self) -> None:
-        """Accept only replies to the requests sent from now on."""
         self.group = object()
 
-    def make_reply(self, result: ExchangeResult) -> Reply:
-        """Return `result` with the call's start time and latency."""
+    def make_reply(self, content: bytes, raw: bytes) -> Reply:
+        """Return the content and the frame of a reply, with the call's start time and latency."""
         now_ns = time.monotonic_ns()
-        return Reply(*result, self.started_at, now_ns / 1e9 - self.started_s, now_ns)
+        return Reply(content, raw, self.started_at, now_ns / 1e9 - self.started_s, now_ns)

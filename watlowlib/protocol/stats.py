@@ -34,11 +34,6 @@ class DeviceStats:
     unanswered: int = 0
     outages: int = 0
 
-    def count_reply(self) -> None:
-        """Count a request that got a reply."""
-        self.exchanges += 1
-        self.unanswered = 0
-
     def __str__(self) -> str:
         parts = ((field.name, getattr(self, field.name)) for field in fields(self))
         return ", ".join(f"{name} {count}" for name, count in parts if count) or "no requests"

@@ -98,11 +98,6 @@ class ParameterSpec:
     unproven: str = ""
     modbus_only: bool = False
 
-    @cached_property
-    def cool_side(self) -> bool:
-        """Whether it has no meaning on a controller without a cooling output."""
-        return self.name.startswith("cool_")
-
     @property
     def class_id(self) -> int:
         """The class byte."""
@@ -112,6 +107,11 @@ class ParameterSpec:
     def member_id(self) -> int:
         """The member byte."""
         return self.number % 1000
+
+    @cached_property
+    def is_cool_side(self) -> bool:
+        """Whether it has no meaning on a controller without a cooling output."""
+        return self.name.startswith("cool_")
 
     @property
     def readable(self) -> bool:

@@ -309,7 +309,7 @@ class SimulatedController:
     def _current(self, spec: ParameterSpec, instance: int) -> Value:
         """Return the current value; call `_update` first."""
         number, stored = spec.number, self._values[spec.number, instance]
-        if spec.cool_side and not self.cooling and isinstance(stored, float):
+        if spec.is_cool_side and not self.cooling and isinstance(stored, float):
             return UNINITIALISED
         if 9009 <= number <= 9012:
             alarm = self._alarms[instance - 1]

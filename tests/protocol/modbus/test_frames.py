@@ -34,7 +34,7 @@ def test_published_frame_encodes_and_decodes(sizes: Sizes, wire: str, payload: s
     assert frame.raw == raw
     decoder = RtuDecoder(sizes)
     assert decoder.feed(raw + b"\x11\x03") == [frame]
-    assert decoder.pending == 2
+    assert len(decoder.pending) == 2
     decoder = RtuDecoder(sizes)
     assert [found for byte in raw for found in decoder.feed(bytes((byte,)))] == [frame]
 
@@ -51,7 +51,7 @@ def test_frame_with_one_wrong_bit_is_rejected(place: int) -> None:
     raw[place] ^= 0x10
     decoder = RtuDecoder(reply_sizes)
     assert decoder.feed(bytes(raw)) == []
-    assert decoder.pending == 11
+    assert len(decoder.pending) == 11
 
 
 def test_clear_drops_a_partial_frame() -> None:

@@ -17,7 +17,7 @@ from functools import partial
 import minimalmodbus
 
 from watlowlib.errors import WatlowFrameError
-from watlowlib.protocol.exchange import Call, ExchangeResult, Request
+from watlowlib.protocol.exchange import Call, Reply, Request
 from watlowlib.protocol.modbus.frames import READ_HOLDING, RtuDecoder, RtuFrame, reply_sizes
 from watlowlib.protocol.modbus.registers import RegisterClient, pack_words
 from watlowlib.protocol.modbus.requests import RtuRequest
@@ -74,7 +74,7 @@ class ModbusClient(RegisterClient[RtuFrame]):
         super().close()
         minimalmodbus._latest_read_times.pop(self._key, None)
 
-    def _exchange(self, call: Call, request: Request[RtuFrame]) -> ExchangeResult:
+    def _exchange(self, call: Call, request: Request[RtuFrame]) -> Reply:
         assert isinstance(request, RtuRequest)
         exchange = partial(super()._exchange, call, request)
         port = _PortStandIn(self._key, self._baudrate, exchange, request)
@@ -83,14 +83,14 @@ class ModbusClient(RegisterClient[RtuFrame]):
         try:
             if request.words is None:
                 words = slave.read_registers(request.register, request.count)
-                return ExchangeResult(pack_words(words), port.raw)
+                return port.reply._replace(content=pack_words(words))
             slave.write_registers(request.register, list(request.words))
         except minimalmodbus.ModbusException as error:
             raise WatlowFrameError(
                 f"the reply does not match the request: {error}",
                 context=self._context(call, request, port.raw),
             ) from error
-        return ExchangeResult(b"", port.raw)
+        return port.reply
 
 
 class _PortStandIn:
@@ -98,9 +98,10 @@ class _PortStandIn:
 
     is_open = True
     timeout = None
+    reply: Reply
 
     def __init__(
-        self, port: str, baudrate: int, exchange: Callable[[], ExchangeResult], request: RtuRequest
+        self, port: str, baudrate: int, exchange: Callable[[], Reply], request: RtuRequest
     ) -> None:
         self.port = port
         self.baudrate = baudrate
@@ -119,7 +120,8 @@ class _PortStandIn:
         Raises:
             WatlowError: There is no valid reply.
         """
-        self.raw = self._exchange().raw
+        self.reply = self._exchange()
+        self.raw = self.reply.raw
         return self.raw
 
     def open(self) -> None:

@@ -112,27 +112,22 @@ class RtuDecoder:
 
     def __init__(self, sizes: Sizes) -> None:
         self._sizes = sizes
-        self._buffer = b""
-
-    @property
-    def pending(self) -> int:
-        """The number of bytes kept that belong to no frame yet."""
-        return len(self._buffer)
+        self.pending = b""
 
     @property
     def damaged(self) -> int:
         """1 if the bytes kept have the size of a frame, but a wrong checksum; otherwise 0."""
-        starts = range(len(self._buffer) - SHORTEST + 1)
-        return int(any(self._frame_ends(self._buffer, start) for start in starts))
+        starts = range(len(self.pending) - SHORTEST + 1)
+        return int(any(self._frame_ends(self.pending, start) for start in starts))
 
     def feed(self, data: bytes) -> list[RtuFrame]:
         """Add the next portion and return the frames that are complete now, in order."""
-        frames, self._buffer = split_frames(self._buffer + data, SHORTEST, self._frame_ends)
+        frames, self.pending = split_frames(self.pending + data, SHORTEST, self._frame_ends)
         return frames
 
     def clear(self) -> None:
         """Drop the bytes kept, because a silence ends a frame."""
-        self._buffer = b""
+        self.pending = b""
 
     def _frame_ends(self, buffer: bytes, start: int) -> list[int]:
         """Return where a frame that begins at `start` may end within the buffer."""

@@ -100,7 +100,8 @@ def _split(data: bytes) -> tuple[list[TcpFrame], int]:
 class TcpDecoder:
     """The decoder of an exchange; the transport passes whole frames only."""
 
-    damaged = pending = 0
+    damaged = 0
+    pending = b""
 
     def __init__(self) -> None:
         self._rest = b""

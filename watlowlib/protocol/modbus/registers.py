@@ -9,7 +9,7 @@ from typing import Protocol
 from watlowlib.errors import WatlowModbusTimeoutError
 from watlowlib.protocol.client import ProtocolClient
 from watlowlib.protocol.exchange import F, Reply, Request, RetryPolicy, WriteOptions
-from watlowlib.protocol.modbus.requests import error_from_exception, is_exception, is_from_gateway
+from watlowlib.protocol.modbus.requests import error_from_exception, is_from_gateway
 from watlowlib.protocol.stats import DeviceStats
 
 
@@ -47,7 +47,6 @@ class RegisterClient(ProtocolClient[F]):
     byte_time_s = 0.0
     """Seconds that one byte takes on the wire; 0 on a network."""
     _timeout_error = WatlowModbusTimeoutError
-    _is_error_reply = staticmethod(is_exception)
     _error_from = staticmethod(error_from_exception)
     _describe = staticmethod(lambda content: f"registers {content.hex(' ', 2)}")
 

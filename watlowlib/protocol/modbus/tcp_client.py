@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from watlowlib.errors import (
     WatlowTimeoutError,
 )
 from watlowlib.model.text import counted
-from watlowlib.protocol.exchange import Call, ExchangeResult, Request
+from watlowlib.protocol.exchange import Call, Reply, Request
 from watlowlib.protocol.late_replies import PendingReplies
 from watlowlib.protocol.modbus.frames import READ_HOLDING, WRITE_MANY
 from watlowlib.protocol.modbus.mbap import (
@@ -126,12 +126,14 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
             return read_request(slave, register, count, zone)
         return write_request(slave, register, words, zone)
 
-    def _settle_late_replies(self, call: Call, request: Request[TcpFrame]) -> None:
+    def _settle_late_replies(
+        self, call: Call, request: Request[TcpFrame], keys: Set[Hashable]
+    ) -> None:
         """Send no marker: no late reply can be taken for another."""
 
-    def _exchange(self, call: Call, request: Request[TcpFrame]) -> ExchangeResult:
+    def _exchange(self, call: Call, request: Request[TcpFrame]) -> Reply:
         assert isinstance(request, TcpRequest)
-        call.begin_group()  # the reply to an earlier attempt is late, too
+        call.group = object()  # the reply to an earlier attempt is late, too
         return super()._exchange(call, request.sent_as(next(self._transactions) % TRANSACTIONS))
 
     def _prepare_line(self, opening: int | None) -> None:

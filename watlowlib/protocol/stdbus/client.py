@@ -24,7 +24,6 @@ from watlowlib.protocol.stdbus.requests import (
     error_from_reply,
     frame_read_request,
     frame_write_request,
-    is_error_reply,
 )
 
 MARKERS = tuple(ReadRequest(1, member, 1) for member in range(1, 9))
@@ -39,7 +38,6 @@ class StdBusClient(ProtocolClient[ReceivedFrame]):
 
     protocol_name = "Standard Bus"
     _decoder = FrameDecoder
-    _is_error_reply = staticmethod(is_error_reply)
     _error_from = staticmethod(error_from_reply)
     _describe = staticmethod(decode_content)
 

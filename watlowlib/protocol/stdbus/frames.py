@@ -81,24 +81,21 @@ class FrameDecoder:
 
     Attributes:
         damaged: Headers or payloads with a wrong checksum.
+        pending: The bytes kept because they may be the beginning of a frame.
     """
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self.pending = b""
         self.damaged = 0
-
-    @property
-    def pending(self) -> int:
-        """The number of bytes kept because they may be the beginning of a frame."""
-        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[ReceivedFrame]:
         """Add the next portion and return the frames that are complete now, in order."""
-        buffer = self._buffer + data if self._buffer else data
+        buffer = self.pending + data if self.pending else data
         frames: list[ReceivedFrame] = []
         at = 0
         while at < len(buffer):
-            at = _next_start(buffer, at)
+            if not buffer.startswith(PREAMBLE, at):
+                at = _next_start(buffer, at)
             size = _frame_size(buffer[at + 2 : at + HEADER_SIZE])
             raw = buffer[at : at + size]
             if len(raw) < size:
@@ -109,7 +106,7 @@ class FrameDecoder:
             else:
                 self.damaged += 1
                 at += 1
-        self._buffer = buffer[at:]
+        self.pending = buffer[at:]
         return frames
 
 
