@@ -180,9 +180,9 @@ class ModbusDriver(Driver):
         return decode_reply(spec, self._read(span.register, span.count), order)
 
     def _place_of(self, target: Target) -> Place:
-        basis = self._basis()
         place = self._places.get(target)
-        if place is None or not place.basis.is_still(basis):
+        if place is None or not self._is_based_on(place.basis):
+            basis = self._basis()
             place = Place(self.span(target), self._order(target[0]), basis)
             if self.planner.knowledge is not basis.knowledge:
                 return self._place_of(target)  # another thread has discarded the layout meanwhile
@@ -192,6 +192,14 @@ class ModbusDriver(Driver):
 
     def _basis(self) -> Basis:
         return Basis(self._discovered, self.assembled, self.planner.knowledge)
+
+    def _is_based_on(self, basis: Basis) -> bool:
+        """Whether nothing has changed; without a `Basis` to compare, as each read calls it."""
+        return (
+            basis.discovered is self._discovered
+            and basis.assembled is self.assembled
+            and basis.knowledge is self.planner.knowledge
+        )
 
     def read_each(self, targets: Sequence[Target]) -> Iterator[Outcomes]:
         """Read several parameters, adjacent registers together.

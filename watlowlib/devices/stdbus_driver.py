@@ -65,13 +65,12 @@ class StdBusDriver(Driver):
 
     def read(self, spec: ParameterSpec, instance: int) -> DecodedReply:
         """Read one parameter; see `StdBusClient.read`."""
-        return _decode(spec, self._read(_request_of(spec, instance)))
+        request = _request_of(spec, instance)
+        return _decode(spec, self._client.read(self.address, request, self._policy))
 
     def read_object(self, class_id: int, member_id: int, instance: int) -> Reply:
         """Read any class, member and instance; the reply's content is a tag and its data."""
-        return self._read(ReadRequest(class_id, member_id, instance))
-
-    def _read(self, request: ReadRequest) -> Reply:
+        request = ReadRequest(class_id, member_id, instance)
         return self._client.read(self.address, request, self._policy)
 
     def exchange_bytes(self, targets: Sequence[Target]) -> list[int]:

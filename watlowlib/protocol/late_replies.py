@@ -13,6 +13,7 @@ shows that the pending replies have come or will never come.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Hashable, Set
 from typing import Any, Generic, NamedTuple
 
@@ -42,7 +43,7 @@ class PendingReplies(Generic[F]):
     """The pending replies of each station, in the order of the requests."""
 
     def __init__(self) -> None:
-        self._pending: dict[int, list[PendingReply]] = {}
+        self._pending: defaultdict[int, list[PendingReply]] = defaultdict(list)
 
     @property
     def expired(self) -> bool:
@@ -60,17 +61,17 @@ class PendingReplies(Generic[F]):
     def add(self, request: Request[F], group: object, timeout_s: float) -> None:
         """Add a request that is about to be sent and awaited for `timeout_s`."""
         now_s = time.monotonic()
-        pending = self._pending.setdefault(request.station, [])
+        pending = self._pending[request.station]
         if pending and pending[0].until_s < now_s:
             pending[:] = [reply for reply in pending if reply.until_s >= now_s]
         pending.append(PendingReply(request, group, now_s + timeout_s + LATE_REPLY_S))
 
     def match(self, frame: F) -> PendingReply | None:
         """Return the earliest request that `frame` fits, and remove it and the earlier ones."""
-        pending = self._pending.get(frame.source, ())
+        pending = self._pending.get(frame.source, [])
         for place, reply in enumerate(pending):
             if reply.request.fits(frame):
-                del self._pending[frame.source][: place + 1]
+                del pending[: place + 1]
                 return reply
         return None
 

@@ -22,6 +22,7 @@ LENGTH_END = 6
 LENGTHS = range(3, 255)
 """What the length of a request or reply can be: unit id, function and at least one more byte."""
 UNITS = range(256)
+TRANSACTION_BYTES = 2
 TRANSACTIONS = 0x10000
 
 
@@ -47,8 +48,8 @@ def size_at(data: bytes, at: int) -> int | None:
         WatlowFrameError: No frame of Modbus TCP begins there.
     """
     complete = len(data) - at >= LENGTH_END
-    length = data[at + 4] << 8 | data[at + 5] if complete else 0
-    if any(data[at + 2 : at + 4]) or (complete and length not in LENGTHS):
+    length = data[at + 4] << 8 | data[at + 5] if complete else LENGTHS[0]
+    if data[at + 2 : at + 4].strip(b"\0") or length not in LENGTHS:
         raise WatlowFrameError(
             "the bytes received are not a frame of Modbus TCP: "
             f"{data[at : at + LENGTH_END + 2].hex(' ')}"

@@ -24,6 +24,7 @@ from watlowlib.protocol.exchange import Call, Reply, Request
 from watlowlib.protocol.late_replies import PendingReplies
 from watlowlib.protocol.modbus.frames import READ_HOLDING, WRITE_MANY
 from watlowlib.protocol.modbus.mbap import (
+    TRANSACTION_BYTES,
     TRANSACTIONS,
     TcpDecoder,
     TcpFrame,
@@ -41,7 +42,7 @@ class TcpRequest(NamedTuple):
 
     Attributes:
         station: The unit id.
-        payload: The function and its data.
+        tail: What follows the transaction id in the frame.
         expected: The first bytes of the reply's payload, before the registers.
         content_size: The number of register bytes in the reply.
         counter: The key of the controller's counters.
@@ -51,7 +52,7 @@ class TcpRequest(NamedTuple):
     """
 
     station: int
-    payload: bytes
+    tail: bytes
     expected: bytes
     content_size: int
     counter: Hashable
@@ -79,7 +80,7 @@ class TcpRequest(NamedTuple):
 
     def sent_as(self, transaction: int) -> TcpRequest:
         """Return the request for one attempt, with its frame."""
-        frame = TcpFrame(transaction, self.station, self.payload).raw
+        frame = transaction.to_bytes(TRANSACTION_BYTES, "big") + self.tail
         return TcpRequest(*self[:5], transaction, frame)
 
 
@@ -88,7 +89,8 @@ def read_request(unit: int, register: int, count: int, zone: Hashable) -> TcpReq
     """Return the request to read registers; `zone` is the key of the counters of a zone."""
     payload = struct.pack(">BHH", READ_HOLDING, register, count)
     counter = unit if zone is None else zone
-    return TcpRequest(unit, payload, reply_begin(register, count, None), 2 * count, counter)
+    expected = reply_begin(register, count, None)
+    return TcpRequest(unit, _tail(unit, payload), expected, 2 * count, counter)
 
 
 def write_request(unit: int, register: int, words: tuple[int, ...], zone: Hashable) -> TcpRequest:
@@ -96,7 +98,11 @@ def write_request(unit: int, register: int, words: tuple[int, ...], zone: Hashab
     head = struct.pack(">BHHB", WRITE_MANY, register, len(words), 2 * len(words))
     expected = reply_begin(register, len(words), words)
     counter = unit if zone is None else zone
-    return TcpRequest(unit, head + pack_words(words), expected, 0, counter)
+    return TcpRequest(unit, _tail(unit, head + pack_words(words)), expected, 0, counter)
+
+
+def _tail(unit: int, payload: bytes) -> bytes:
+    return TcpFrame(0, unit, payload).raw[TRANSACTION_BYTES:]
 
 
 class ModbusTcpClient(RegisterClient[TcpFrame]):

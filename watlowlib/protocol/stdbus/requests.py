@@ -54,11 +54,12 @@ _ERRORS: dict[int, tuple[type[WatlowDeviceError], str]] = {
 class StdBusRequest(NamedTuple):
     """A request frame, and the first bytes of its reply, before the tag and the value.
 
-    `host` is the MAC that sends the request and gets the reply.
+    `host` is the MAC that sends the request and gets the reply; `counter` is the station.
     """
 
     frame: bytes
     station: int
+    counter: int
     expected: bytes
     host: int = HOST_MAC
     wire_s: float = 0.0
@@ -72,11 +73,6 @@ class StdBusRequest(NamedTuple):
     def address(self) -> int:
         """The controller address."""
         return address_of(self.station)
-
-    @property
-    def counter(self) -> int:
-        """The key of the controller's counters."""
-        return self.station
 
     def fits(self, frame: ReceivedFrame) -> bool:
         """Whether `frame` is a reply to this request, with a value or an error."""
@@ -98,14 +94,14 @@ def frame_read_request(address: int, request: ReadRequest, host: int = HOST_MAC)
     """Return the request to read a parameter of `address`."""
     mac = mac_of(address)
     frame = encode_frame(Frame(REQUEST, mac, host, encode_payload(request)))
-    return StdBusRequest(frame, mac, READ_REPLY + bytes(request), host)
+    return StdBusRequest(frame, mac, mac, READ_REPLY + bytes(request), host)
 
 
 def frame_write_request(address: int, request: WriteRequest, host: int = HOST_MAC) -> StdBusRequest:
     """Return the request to write a parameter of `address`."""
     mac = mac_of(address)
     frame = encode_frame(Frame(REQUEST, mac, host, encode_payload(request)))
-    return StdBusRequest(frame, mac, WRITE_REPLY + bytes(request[:3]), host)
+    return StdBusRequest(frame, mac, mac, WRITE_REPLY + bytes(request[:3]), host)
 
 
 def error_of_code(code: int) -> tuple[type[WatlowDeviceError], str]:
