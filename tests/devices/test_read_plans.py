@@ -14,7 +14,7 @@ from watlowlib.devices.read_planner import Span
 from watlowlib.errors import WatlowTimeoutError
 from watlowlib.model import ControllerFamily, Value, WordOrder
 from watlowlib.protocol.exchange import RetryPolicy, WriteOptions
-from watlowlib.protocol.modbus.mbap import TcpFrame, split_frames
+from watlowlib.protocol.modbus.mbap import encode_frame, split_frames
 from watlowlib.protocol.modbus.tcp_client import ModbusTcpClient
 from watlowlib.protocol.port import Port
 from watlowlib.registry.parameters import PARAMETERS, Registry, registry_of
@@ -41,7 +41,7 @@ class Server:
             self.requests.append(frame.payload)
             if self.unit is not None:
                 payload = self.unit.modbus.reply_to(frame.payload)
-                yield TcpFrame(frame.transaction, frame.source, payload).raw
+                yield encode_frame(frame.transaction, frame.source, payload)
 
     def read(
         self, names: Sequence[str] = NAMES, registry: Registry = PARAMETERS

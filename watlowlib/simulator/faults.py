@@ -18,6 +18,7 @@ from watlowlib._internal.validation import as_enum
 from watlowlib.errors import WatlowConfigurationError
 from watlowlib.protocol.modbus.frames import EXCEPTION, READ_HOLDING, READ_INPUT, SLAVES, RtuFrame
 from watlowlib.protocol.modbus.mbap import TRANSACTIONS, TcpFrame, split_frames
+from watlowlib.protocol.modbus.mbap import encode_frame as encode_tcp_frame
 from watlowlib.protocol.stdbus.frames import Frame, FrameDecoder, ReceivedFrame, encode_frame
 
 TCP_HEAD = 9
@@ -152,7 +153,7 @@ class FaultPlan:
         if fault in TCP_EXCEPTIONS and tcp:
             frame = split_frames(reply)[0]
             payload = bytes((frame.payload[0] | EXCEPTION, TCP_EXCEPTIONS[fault]))
-            return frame._replace(payload=payload).raw
+            return encode_tcp_frame(frame.transaction, frame.source, payload)
         if fault is Fault.FOREIGN and tcp:
             return _foreign_tcp_reply(split_frames(reply)[0], self._random.random() < 0.5)
         if fault is Fault.FOREIGN:
@@ -168,8 +169,8 @@ def _foreign_tcp_reply(frame: TcpFrame, same_unit: bool) -> bytes:
     payload = frame.payload[:-1] + bytes((frame.payload[-1] ^ 0x55,))
     if same_unit:
         transaction = (frame.transaction + 0x1000) % TRANSACTIONS
-        return frame._replace(transaction=transaction, payload=payload).raw
-    return frame._replace(source=frame.source ^ 1, payload=payload).raw
+        return encode_tcp_frame(transaction, frame.source, payload)
+    return encode_tcp_frame(frame.transaction, frame.source ^ 1, payload)
 
 
 def _foreign_stdbus_reply(received: ReceivedFrame) -> bytes:

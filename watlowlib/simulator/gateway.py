@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from watlowlib._internal.clock import SystemClock, Ticking
 from watlowlib.errors import WatlowClosedError, WatlowConfigurationError, WatlowFrameError
 from watlowlib.protocol.modbus.frames import READ_HOLDING, READ_INPUT, WRITE_MANY
-from watlowlib.protocol.modbus.mbap import TcpFrame, split_frames, whole_size
+from watlowlib.protocol.modbus.mbap import TcpFrame, encode_frame, split_frames, whole_size
 from watlowlib.simulator.bus import ScaledClock, Simulated
 from watlowlib.simulator.faults import Fault, FaultPlan
 from watlowlib.simulator.server_thread import ServerThread
@@ -222,7 +222,7 @@ class SimulatedGateway(ServerThread):
             self._close(client, reset=True)
         took_s = self._latency_s + _parameters(frame.payload) * self._parameter_s
         start_s = max(time.monotonic() + took_s, client.idle_from_s)
-        reply = frame._replace(payload=payload).raw
+        reply = encode_frame(frame.transaction, frame.source, payload)
         for delay_s, data in self.faults.portions(fault, frame.raw, reply, tcp=True):
             start_s += delay_s
             client.replies.append((start_s, data))

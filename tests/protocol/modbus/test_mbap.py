@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from watlowlib.errors import WatlowFrameError
-from watlowlib.protocol.modbus.mbap import TcpDecoder, TcpFrame, split_frames, whole_size
+from watlowlib.protocol.modbus.mbap import (
+    TcpDecoder,
+    TcpFrame,
+    encode_frame,
+    split_frames,
+    whole_size,
+)
 
 # The example of the implementation guide 1.0b, section 4.3.1: transaction 1, unit FF, function 3.
 GUIDE = bytes.fromhex("15 01 00 00 00 06 FF 03 00 04 00 01".replace(" ", ""))
@@ -13,9 +19,12 @@ REPLY = bytes.fromhex("000200000007010304000042 96".replace(" ", ""))
 
 
 def test_a_frame_encodes_and_decodes() -> None:
-    frame = TcpFrame(0x1501, 0xFF, bytes.fromhex("0300040001"))
-    assert frame.raw == GUIDE
-    assert split_frames(GUIDE + REPLY) == [frame, TcpFrame(2, 1, bytes.fromhex("030400004296"))]
+    payload = bytes.fromhex("0300040001")
+    assert encode_frame(0x1501, 0xFF, payload) == GUIDE
+    assert split_frames(GUIDE + REPLY) == [
+        TcpFrame(0x1501, 0xFF, payload, GUIDE),
+        TcpFrame(2, 1, bytes.fromhex("030400004296"), REPLY),
+    ]
 
 
 @pytest.mark.parametrize("cut", range(len(REPLY)))

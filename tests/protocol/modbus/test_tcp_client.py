@@ -16,7 +16,7 @@ from watlowlib.errors import (
     WatlowNoSuchRegisterError,
 )
 from watlowlib.protocol.exchange import RetryPolicy, WriteOptions
-from watlowlib.protocol.modbus.mbap import TcpFrame, split_frames
+from watlowlib.protocol.modbus.mbap import encode_frame, split_frames
 from watlowlib.protocol.modbus.tcp_client import ModbusTcpClient
 from watlowlib.protocol.port import Port
 from watlowlib.transport.scripted import ScriptedTransport
@@ -29,11 +29,11 @@ OLD, NEW = (0x0000, 0x4296), (0x8000, 0x43C4)
 
 def reply(transaction: int, *words: int, unit: int = UNIT, function: int = 3) -> bytes:
     data = struct.pack(f">B{len(words)}H", 2 * len(words), *words)
-    return TcpFrame(transaction, unit, bytes((function,)) + data).raw
+    return encode_frame(transaction, unit, bytes((function,)) + data)
 
 
 def exception(transaction: int, code: int, function: int = 3) -> bytes:
-    return TcpFrame(transaction, UNIT, bytes((function | 0x80, code))).raw
+    return encode_frame(transaction, UNIT, bytes((function | 0x80, code)))
 
 
 class Script:
@@ -56,7 +56,7 @@ class Script:
 
 
 def test_requests_are_as_in_the_specification() -> None:
-    script = Script(reply(1, *OLD), TcpFrame(2, UNIT, bytes.fromhex("1008700002")).raw)
+    script = Script(reply(1, *OLD), encode_frame(2, UNIT, bytes.fromhex("1008700002")))
     assert script.read() == OLD
     script.client.write(UNIT, 2160, NEW, NO_RETRY, WriteOptions(readable=False))
     assert script.transport.written == [
@@ -89,7 +89,7 @@ WRONG = {
     "function": reply(1, *NEW, function=4),
     "fewer registers": reply(1, NEW[0]),
     "more registers": reply(1, *NEW, 5),
-    "byte count": TcpFrame(1, UNIT, bytes.fromhex("030600004296")).raw,
+    "byte count": encode_frame(1, UNIT, bytes.fromhex("030600004296")),
     "exception to another function": exception(1, 2, function=16),
     "our own request": bytes.fromhex("000100000006090301680002"),
 }

@@ -27,18 +27,20 @@ TRANSACTIONS = 0x10000
 
 
 class TcpFrame(NamedTuple):
-    """A frame of Modbus TCP."""
+    """A frame of Modbus TCP that was received."""
 
     transaction: int
     source: int
     """The unit id, which a reply has from its request."""
     payload: bytes
     """The function and its data."""
+    raw: bytes
+    """The bytes on the wire."""
 
-    @property
-    def raw(self) -> bytes:
-        """The bytes on the wire."""
-        return HEADER.pack(self.transaction, 0, len(self.payload) + 1, self.source) + self.payload
+
+def encode_frame(transaction: int, unit: int, payload: bytes) -> bytes:
+    """Return the bytes of a frame."""
+    return HEADER.pack(transaction, 0, len(payload) + 1, unit) + payload
 
 
 def size_at(data: bytes, at: int) -> int | None:
@@ -90,8 +92,9 @@ def _split(data: bytes) -> tuple[list[TcpFrame], int]:
         while at < len(data) and (size := size_at(data, at)):
             if at + size > len(data):
                 break
-            transaction, _, _, unit = HEADER.unpack_from(data, at)
-            frames.append(TcpFrame(transaction, unit, data[at + HEADER.size : at + size]))
+            raw = data[at : at + size]
+            transaction, _, _, unit = HEADER.unpack_from(raw)
+            frames.append(TcpFrame(transaction, unit, raw[HEADER.size :], raw))
             at += size
     except WatlowFrameError:
         pass

@@ -28,6 +28,7 @@ from watlowlib.protocol.modbus.mbap import (
     TRANSACTIONS,
     TcpDecoder,
     TcpFrame,
+    encode_frame,
     split_frames,
 )
 from watlowlib.protocol.modbus.registers import RegisterClient, pack_words
@@ -102,7 +103,7 @@ def write_request(unit: int, register: int, words: tuple[int, ...], zone: Hashab
 
 
 def _tail(unit: int, payload: bytes) -> bytes:
-    return TcpFrame(0, unit, payload).raw[TRANSACTION_BYTES:]
+    return encode_frame(0, unit, payload)[TRANSACTION_BYTES:]
 
 
 class ModbusTcpClient(RegisterClient[TcpFrame]):
