@@ -261,5 +261,5 @@ class Driver(NotCopied, ABC):
         other = object.__new__(type(self))
         policy = self._usual_policy._replace(outages=None)  # those of another address
         vars(other).update(vars(self), address=address, _usual_policy=policy)
-        vars(other).pop("stats", None)
+        vars(other).pop("stats", None)  # looked up again, for this address
         return other

@@ -185,7 +185,7 @@ class Call:
         # interrupted between the two.
         self.started_s = time.monotonic()
         self.started_at = datetime.now(timezone.utc)
-        self.group = object()
+        self.group: object = None
 
     def make_reply(self, content: bytes, raw: bytes) -> Reply:
         """Return the content and the frame of a reply, with the call's start time and latency."""
