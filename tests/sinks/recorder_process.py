@@ -1,4 +1,4 @@
-"""A program that writes rows until it is killed: `python recorder_process.py FILE SPOOL`.
+"""A program that writes rows until it is killed: `recorder_process.py FILE SPOOL [BATCH]`.
 
 It reads the number of the first row from standard input and prints the next number after
 each flush. It also closes and reopens the sink every `BATCHES` batches: the kill may then
@@ -17,7 +17,8 @@ BATCH = 7
 BATCHES = 12
 
 
-def main(name: str, spool: str) -> None:
+def main(name: str, spool: str, rows: str = str(BATCH)) -> None:
+    batch = int(rows)
     first = int(sys.stdin.readline())
     while True:
         if name.startswith("postgresql://"):
@@ -26,8 +27,8 @@ def main(name: str, spool: str) -> None:
             sink = open_sink(name)  # type: ignore[assignment]
         with sink:
             for _ in range(BATCHES):
-                sink.write_many([replace(FIRST, value=float(first + n)) for n in range(BATCH)])
-                first += BATCH
+                sink.write_many([replace(FIRST, value=float(first + n)) for n in range(batch)])
+                first += batch
                 print(first, flush=True)
 
 

@@ -17,16 +17,21 @@ from watlowlib import PostgresConfig, PostgresSink, open_sink, read_samples
 from watlowlib.sinks.parquet.journal import journal_of
 
 ROOT = Path(__file__).parents[2]
+LARGE_BATCH = 1500
+"""Rows of a batch that the server receives while it is packed."""
+
 SUFFIXES = ["csv", "jsonl", "sqlite", "parquet"]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
 
-def record_and_kill(name: str, spool: Path, first: int, rng: random.Random) -> int:
+def record_and_kill(
+    name: str, spool: Path, first: int, rng: random.Random, batch: int = BATCH
+) -> int:
     """Record until a random moment; return the number after the last row printed as flushed."""
     # -B: no .pyc files; each child is killed, and the next one would write them again.
     with subprocess.Popen(
-        [sys.executable, "-B", "-m", "tests.sinks.recorder_process", name, str(spool)],
+        [sys.executable, "-B", "-m", "tests.sinks.recorder_process", name, str(spool), str(batch)],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as process:  # fmt: skip
@@ -76,26 +81,32 @@ def test_file_keeps_flushed_rows_after_many_kills(suffix: str, tmp_path: Path) -
     kill_and_check_file(suffix, tmp_path, 200, random.randrange(1 << 30))
 
 
-def kill_and_check_postgres(server: PostgresServer, spool: Path, times: int) -> None:
+def kill_and_check_postgres(server: PostgresServer, spool: Path, times: int, batch: int) -> None:
     server.query("DROP TABLE IF EXISTS samples")
     rng = random.Random()
     first = 0
     config = PostgresConfig(dsn=server.url, create_table=True)
     for _ in range(times):
-        flushed = record_and_kill(server.url, spool, first, rng)
+        flushed = record_and_kill(server.url, spool, first, rng, batch)
         with PostgresSink(config, spool=spool):
             pass
         values = [n for (n,) in server.query("SELECT value FROM samples ORDER BY value")]
         assert values == [float(n) for n in range(len(values))], "a row is lost or duplicated"
-        assert flushed <= len(values) <= flushed + BATCH
+        assert flushed <= len(values) <= flushed + batch
         first = len(values)
 
 
-def test_server_has_all_rows_after_kills(postgres: PostgresServer, tmp_path: Path) -> None:
-    kill_and_check_postgres(postgres, tmp_path / "run.spool", 4)
+@pytest.mark.parametrize("batch", [BATCH, LARGE_BATCH])
+def test_server_has_all_rows_after_kills(
+    postgres: PostgresServer, tmp_path: Path, batch: int
+) -> None:
+    kill_and_check_postgres(postgres, tmp_path / "run.spool", 3, batch)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
-def test_server_has_all_rows_after_many_kills(postgres: PostgresServer, tmp_path: Path) -> None:
-    kill_and_check_postgres(postgres, tmp_path / "run.spool", 200)
+@pytest.mark.parametrize("batch", [BATCH, LARGE_BATCH])
+def test_server_has_all_rows_after_many_kills(
+    postgres: PostgresServer, tmp_path: Path, batch: int
+) -> None:
+    kill_and_check_postgres(postgres, tmp_path / "run.spool", 200, batch)

@@ -48,7 +48,7 @@ def test_first_and_last_times_are_kept(sink: Any) -> None:
 def test_first_and_last_times_are_packed_for_postgresql() -> None:
     rows = rows_of("received_at", TIMES * 3)
     layout = ColumnLayout.infer(rows)
-    packed = unpack(layout, pack(layout, rows, UUID(int=1), 0))
+    packed = unpack(layout, b"".join(pack(layout, rows, UUID(int=1), 0)))
     assert [row[1] for row in packed] == TIMES * 3
 
 

@@ -629,7 +629,7 @@ def test_no_error_of_the_server_has_psycopgs_error_as_its_context(
     server = Server(checked)
     with closing(server):
         server.open(())
-        data = pack(layout, [replace(FIRST, value=1000.0)], *_KEYS)
+        data = b"".join(pack(layout, [replace(FIRST, value=1000.0)], *_KEYS))
         with pytest.raises(RowsRefusedError) as refused:
             server.send(sender.SpooledRows(layout, data, 1, 0, 0))
         postgres.stop()
@@ -641,7 +641,7 @@ def test_no_error_of_the_server_has_psycopgs_error_as_its_context(
 
 def test_packed_rows_are_split_into_single_rows() -> None:
     layout = ColumnLayout(COLUMN_TYPES)
-    data = pack(layout, numbered_samples(0, 5), *_KEYS)
+    data = b"".join(pack(layout, numbered_samples(0, 5), *_KEYS))
     rows = split_rows(data)
     assert len(rows) == 5
     assert b"".join(rows) == data

@@ -60,8 +60,10 @@ ROWS_AT_ONCE = 1000
 """Rows that are packed together: other threads wait until this is done."""
 
 
-def pack(layout: ColumnLayout, rows: Sequence[Row], run_id: UUID, first_seq: int) -> bytes:
-    """Return `rows` packed, with `run_id` and a `seq` that counts up from `first_seq`.
+def pack(
+    layout: ColumnLayout, rows: Sequence[Row], run_id: UUID, first_seq: int
+) -> Iterator[bytes]:
+    """Yield `rows` packed, with `run_id` and a `seq` that counts up from `first_seq`.
 
     Raises:
         WatlowSinkError: A column cannot hold one of its cells, or its name is not allowed.
@@ -74,7 +76,8 @@ def pack(layout: ColumnLayout, rows: Sequence[Row], run_id: UUID, first_seq: int
     left = iter(rows)
     parts = iter(lambda: list(islice(left, ROWS_AT_ONCE)), [])
     seqs = count(first_seq, ROWS_AT_ONCE)
-    return b"".join(_pack_part(layout, types, part, run, seq) for part, seq in zip(parts, seqs))
+    for part, seq in zip(parts, seqs):
+        yield _pack_part(layout, types, part, run, seq)
 
 
 def _pack_part(

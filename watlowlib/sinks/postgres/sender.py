@@ -11,7 +11,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from watlowlib._internal.backoff import Backoff
@@ -21,6 +22,7 @@ from watlowlib._internal.queues import wait_for_event
 from watlowlib._internal.threads import Worker
 from watlowlib.errors import WatlowSinkError
 from watlowlib.sinks.postgres.copy_format import split_rows
+from watlowlib.sinks.postgres.early import EarlyBatch, NotSentError
 from watlowlib.sinks.postgres.spool import (
     BATCHES_AT_ONCE,
     NEW,
@@ -55,7 +57,7 @@ JOIN_TIMEOUT_S = 15.0
 
 
 class Sender(NotCopied):
-    """Sends the rows of a spool, oldest first, from its own thread.
+    """Sends the rows of a spool, oldest first, from its own thread; see also `sending_early`.
 
     No other thread may use `spool`. Log and error messages name the sink by `name`.
     """
@@ -72,6 +74,7 @@ class Sender(NotCopied):
         self._backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
         self._wake = threading.Event()
         self._last_batch = 0
+        self._early: EarlyBatch | None = None
         self._finishing, self._stop, self._finished = (threading.Event() for _ in range(3))
         self._batches = {NEW: BATCHES_AT_ONCE, REFUSED: BATCHES_AT_ONCE}
         self._retry = RefusedRetry(spool)
@@ -95,6 +98,17 @@ class Sender(NotCopied):
         """Start the thread without a check of the server, for which `open` may wait 10 s."""
         self._server.start()
         self._worker.start()
+
+    @contextmanager
+    def sending_early(self, batch: EarlyBatch) -> Iterator[None]:
+        """Let the thread send `batch` while the `with` block packs it, if no other rows wait."""
+        self._early = batch
+        self._wake.set()
+        try:
+            yield
+        finally:
+            self._early = None
+            batch.end()
 
     def wake(self) -> None:
         """Tell the thread that the spool has new rows."""
@@ -154,6 +168,11 @@ class Sender(NotCopied):
             False if there are none.
         """
         spooled = self._spool.next(self._batches[NEW])
+        early = self._early
+        if spooled is None and early is not None:
+            self._early = None  # only once: its parts are taken
+            self._send_early(early)
+            return True
         if spooled is None or (last_batch is not None and spooled.first > last_batch):
             self._send_recordings()
             spooled = self._retry.next(self._batches[REFUSED])
@@ -184,6 +203,19 @@ class Sender(NotCopied):
             self._has_recordings = True
             raise
 
+    def _send_early(self, batch: EarlyBatch) -> None:
+        """Send a batch while it is packed; if this fails, it is sent from the spool."""
+        with suppress(NotSentError, RowsRefusedError):
+            self._server.send_early(batch)
+            self.sent += self._spool.remove(batch.spooled())
+            self._succeeded()
+
+    def _succeeded(self) -> None:
+        """Log that sending has resumed if it had failed."""
+        if self.last_error is not None:
+            log.warning("%s: sending has resumed", self._name)
+            self.last_error, self.refuses = None, False
+
     def _send(self, spooled: SpooledRows) -> None:
         """Send one or more batches; set the refused rows aside if there is only one batch."""
         try:
@@ -199,9 +231,7 @@ class Sender(NotCopied):
             self.sent += self._spool.remove(spooled)
             self._batches[spooled.table] = min(2 * self._batches[spooled.table], BATCHES_AT_ONCE)
         self._retry.done(spooled)
-        if self.last_error is not None:
-            log.warning("%s: sending has resumed", self._name)
-            self.last_error, self.refuses = None, False
+        self._succeeded()
 
     def _set_aside(self, spooled: SpooledRows) -> None:
         """Store all rows of a batch except the refused ones, which are kept in the spool."""

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import psycopg
@@ -39,9 +39,10 @@ from watlowlib.sinks.postgres.copy_format import (
     TRAILER,
     times_of,
     unpack,
-    without_columns,
 )
+from watlowlib.sinks.postgres.early import EarlyBatch, NotSentError
 from watlowlib.sinks.postgres.partitions import Partitions
+from watlowlib.sinks.postgres.plan import InsertPlan, LayoutKey, column_list, key_of, make_plan
 from watlowlib.sinks.postgres.recordings import add_recording
 from watlowlib.sinks.postgres.spool import (
     RowsRefusedError,
@@ -50,7 +51,7 @@ from watlowlib.sinks.postgres.spool import (
     SpooledRows,
 )
 from watlowlib.sinks.postgres.table import Table
-from watlowlib.sinks.rows import LATER_COLUMNS, ColumnLayout, ColumnType, columns_of
+from watlowlib.sinks.rows import COLUMN_TYPES, LATER_COLUMNS, ColumnLayout, ColumnType, columns_of
 
 log = logger(__name__)
 
@@ -58,17 +59,6 @@ EXIT_S = 1.0
 """How long each thread of a pool may take to end when the interpreter ends."""
 
 Columns: TypeAlias = "dict[str, ColumnType]"
-
-BINARY_TYPES = {
-    ColumnType.TEXT: {"text", "varchar"},
-    ColumnType.INTEGER: {"int8"},
-    ColumnType.REAL: {"float8"},
-    ColumnType.TIME: {"timestamptz"},
-}
-"""SQL types that accept a column's binary form; the server converts to others on INSERT."""
-
-BINARY_KEY_TYPES = {"run_id": "uuid", "seq": "int8"}
-"""The same for the columns that identify a row."""
 
 PERMANENT_REASONS = (
     "authentication failed",
@@ -82,30 +72,6 @@ RETRIED = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalErr
 """Errors of a server that is down, busy, full, starting, stopping or read-only."""
 
 TEMP_TABLE = sql.Identifier("watlowlib_spooled")
-
-
-@dataclass(frozen=True)
-class _InsertPlan:
-    """How to insert rows of one layout.
-
-    Attributes:
-        binary: Whether by binary COPY.
-        keys: The columns of the unique index.
-        left_out: Columns of the layout that the table lacks.
-    """
-
-    binary: bool
-    keys: sql.Composable
-    left_out: frozenset[str] = frozenset()
-
-    def fitted(self, spooled: SpooledRows) -> SpooledRows:
-        """Return `spooled` without the columns that the table lacks."""
-        if not self.left_out:
-            return spooled
-        types = spooled.layout.types
-        layout = ColumnLayout({n: t for n, t in types.items() if n not in self.left_out})
-        data = without_columns(spooled.layout, spooled.data, self.left_out)
-        return replace(spooled, layout=layout, data=data)
 
 
 def _close_pool(pool: ConnectionPool, process: int) -> None:
@@ -123,7 +89,7 @@ class Server(NotCopied):
     def __init__(self, config: PostgresConfig) -> None:
         self._config = config
         self._table = Table(config)
-        self._plans: dict[tuple[tuple[str, ColumnType], ...], _InsertPlan] = {}
+        self._plans: dict[LayoutKey, InsertPlan] = {}
         self._warned = False
         self._conninfo = ""
         with suppress(psycopg.Error):  # its message would contain the password
@@ -184,11 +150,19 @@ class Server(NotCopied):
             RowsRefusedError: The server refuses the rows, or all rows: see `check`.
             WatlowSinkError: The server refuses the login or the table.
         """
-        try:
-            self._translating(lambda: self._send(spooled))
-        except ServerUnavailableError:
-            self._plans.clear()  # a restarted server may lack what was not yet on its disk
-            raise
+        self._sending(lambda: self._send(spooled))
+
+    def send_early(self, batch: EarlyBatch) -> None:
+        """Insert the rows of `batch` while they are packed; commit when it is in the spool.
+
+        Raises:
+            NotSentError: No row is inserted: the batch is not in the spool, or the table does not
+                allow it.
+            ServerUnavailableError: As `send`.
+            RowsRefusedError: As `send`, or a part of the table is missing, which `send` creates.
+            WatlowSinkError: As `send`.
+        """
+        self._sending(lambda: self._send_early(batch))
 
     def send_recording(self, recording: SpooledRecording) -> None:
         """Store what is known about a recording, unless the server has it.
@@ -231,18 +205,27 @@ class Server(NotCopied):
             self._configure(connection)
             types = self._table.types(connection)
             if types or not self._config.create_table:
-                self._table.check(connection, types, columns)
+                keys = self._table.check(connection, types, columns)
+                self._plan_samples(types, keys)
             else:
                 self._table.check_creatable(connection)
+
+    def _plan_samples(self, types: dict[str, str], keys: list[str]) -> None:
+        """Make the plan for samples, for which the first rows would wait."""
+        layout = ColumnLayout(COLUMN_TYPES)
+        columns = columns_of(layout)
+        if columns.keys() <= types.keys():
+            plan = make_plan(columns, types, keys, use_copy=self._config.use_copy)
+            self._plans[key_of(layout)] = plan
 
     def _insert_nothing(self, layout: ColumnLayout) -> None:
         plan = self._plan(layout)
         no_rows = plan.fitted(SpooledRows(layout, b"", 0, 0, 0))
-        names = self._column_list(no_rows)
+        names = column_list(no_rows.layout)
         nulls = sql.SQL(", ").join([sql.NULL] * (len(columns_of(no_rows.layout)) + 2))
         with self._pool.connection() as connection:
             if plan.binary:
-                self._copy(connection, self._table.identifier, no_rows)
+                self._copy(connection, self._table.identifier, no_rows.layout, ())
             else:  # executemany() without rows sends nothing
                 command = "INSERT INTO {0} ({1}) SELECT {2} WHERE false"
                 self._table.run(connection, command, names, nulls)
@@ -262,14 +245,23 @@ class Server(NotCopied):
             self._partitions.create_for(times_of(spooled.layout, spooled.data))
             self._store(spooled, plan)
 
-    def _store(self, spooled: SpooledRows, plan: _InsertPlan) -> None:
+    def _send_early(self, batch: EarlyBatch) -> None:
+        plan = self._plan(batch.layout)
+        if not plan.binary or plan.left_out:
+            raise NotSentError
+        if self._partitions is not None:
+            self._partitions.maintain()
+        with self._pool.connection() as connection:
+            self._copy(connection, self._table.identifier, batch.layout, batch.parts())
+
+    def _store(self, spooled: SpooledRows, plan: InsertPlan) -> None:
         if not plan.binary:
             with self._pool.connection() as connection:
                 self._insert(connection, spooled, plan.keys)
             return
         try:
             with self._pool.connection() as connection:
-                self._copy(connection, self._table.identifier, spooled)
+                self._copy(connection, self._table.identifier, spooled.layout, [spooled.data])
         except errors.UniqueViolation:
             with self._pool.connection() as connection:
                 self._insert_missing(connection, spooled, plan.keys)
@@ -285,16 +277,16 @@ class Server(NotCopied):
             self._connection_class.connect_error = str(error)
             raise
 
-    def _plan(self, layout: ColumnLayout) -> _InsertPlan:
+    def _plan(self, layout: ColumnLayout) -> InsertPlan:
         """Return the plan for rows of `layout`; the first time, check or create the table."""
-        key = tuple(layout.types.items())
+        key = key_of(layout)
         if key not in self._plans:
             with self._pool.connection() as connection:
                 plan = self._prepare(connection, columns_of(layout))
             self._plans[key] = plan  # after the commit, which may fail
         return self._plans[key]
 
-    def _prepare(self, connection: psycopg.Connection[Any], columns: Columns) -> _InsertPlan:
+    def _prepare(self, connection: psycopg.Connection[Any], columns: Columns) -> InsertPlan:
         types = self._table.types(connection)
         if not types and self._config.create_table:
             self._table.create(connection, columns)
@@ -303,12 +295,8 @@ class Server(NotCopied):
         self._warn_left_out(left_out)
         columns = {name: type_ for name, type_ in columns.items() if name not in left_out}
         keys = self._table.check(connection, types, tuple(columns))
-        binary = (
-            self._config.use_copy
-            and all(types[name] in BINARY_TYPES[type_] for name, type_ in columns.items())
-            and all(types[name] == type_ for name, type_ in BINARY_KEY_TYPES.items())
-        )
-        return _InsertPlan(binary, sql.SQL(", ").join(map(sql.Identifier, keys)), left_out)
+        plan = make_plan(columns, types, keys, use_copy=self._config.use_copy)
+        return replace(plan, left_out=left_out)
 
     def _warn_left_out(self, names: Collection[str]) -> None:
         if names and not self._warned:
@@ -320,33 +308,34 @@ class Server(NotCopied):
                 " and no column ".join(sorted(names, reverse=True)),
             )
 
-    def _column_list(self, spooled: SpooledRows) -> sql.Composed:
-        names = (*columns_of(spooled.layout), "run_id", "seq")
-        return sql.SQL(", ").join(map(sql.Identifier, names))
-
     def _copy(
-        self, connection: psycopg.Connection[Any], table: sql.Identifier, spooled: SpooledRows
+        self,
+        connection: psycopg.Connection[Any],
+        table: sql.Identifier,
+        layout: ColumnLayout,
+        data: Iterable[bytes],
     ) -> None:
         command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
         with (
             connection.cursor() as cursor,
-            cursor.copy(command.format(table, self._column_list(spooled))) as copy,
+            cursor.copy(command.format(table, column_list(layout))) as copy,
         ):
             copy.write(HEADER)
-            copy.write(spooled.data)
+            for part in data:
+                copy.write(part)
             copy.write(TRAILER)
 
     def _insert_missing(
         self, connection: psycopg.Connection[Any], spooled: SpooledRows, keys: sql.Composable
     ) -> None:
-        names = self._column_list(spooled)
+        names = column_list(spooled.layout)
         self._table.run(
             connection,
             "CREATE TEMP TABLE {2} ON COMMIT DROP AS SELECT {1} FROM {0} WITH NO DATA",
             names,
             TEMP_TABLE,
         )
-        self._copy(connection, TEMP_TABLE, spooled)
+        self._copy(connection, TEMP_TABLE, spooled.layout, [spooled.data])
         self._table.run(
             connection,
             "INSERT INTO {0} ({1}) SELECT {1} FROM {2} ON CONFLICT ({3}) DO NOTHING",
@@ -358,7 +347,7 @@ class Server(NotCopied):
     def _insert(
         self, connection: psycopg.Connection[Any], spooled: SpooledRows, keys: sql.Composable
     ) -> None:
-        names = self._column_list(spooled)
+        names = column_list(spooled.layout)
         values = sql.SQL(", ").join([sql.Placeholder()] * (len(columns_of(spooled.layout)) + 2))
         command = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO NOTHING")
         with connection.cursor() as cursor:
@@ -366,6 +355,13 @@ class Server(NotCopied):
                 command.format(self._table.identifier, names, values, keys),
                 unpack(spooled.layout, spooled.data),
             )
+
+    def _sending(self, call: Callable[[], None]) -> None:
+        try:
+            self._translating(call)
+        except ServerUnavailableError:
+            self._plans.clear()  # a restarted server may lack what was not yet on its disk
+            raise
 
     def _translating(self, call: Callable[[], None]) -> None:
         """Call `call`; replace psycopg's error by our own.

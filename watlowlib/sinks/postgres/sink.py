@@ -1,7 +1,8 @@
 """A sink for a PostgreSQL table that loses no rows while the server is down.
 
 `write_many` stores the rows in a spool, a file on this computer. A thread sends them to the
-server and removes them from the spool when the server has committed them. The recording
+server and removes them from the spool when the server has committed them. It sends a large batch
+while the batch is packed; the server commits no row that is not in the spool. The recording
 continues while the server is down, slow or full. After a crash, the rows in the spool are
 sent when the sink is opened again. Each row has `run_id` and `seq`, which are unique in the
 table: a row that is sent twice is stored once. Rows that the server refuses, because of a
@@ -17,7 +18,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -31,7 +32,8 @@ from watlowlib.model.events import EVENT_COLUMNS, EVENTS_TABLE
 from watlowlib.model.text import counted
 from watlowlib.sinks.base import TableSink
 from watlowlib.sinks.postgres.config import PostgresConfig
-from watlowlib.sinks.postgres.copy_format import pack
+from watlowlib.sinks.postgres.copy_format import ROWS_AT_ONCE, pack
+from watlowlib.sinks.postgres.early import EarlyBatch
 from watlowlib.sinks.postgres.sender import Sender
 from watlowlib.sinks.postgres.spool import RECORDINGS, Spool, SpooledRecording, SpoolFullError
 from watlowlib.sinks.rows import COLUMN_TYPES, REQUIRED_COLUMNS, ColumnLayout, Row, columns_of
@@ -213,10 +215,13 @@ class PostgresSink(TableSink):
         if not samples:
             return
         layout = self._layout or ColumnLayout.infer(samples)
-        data = pack(layout, samples, self._run_id, self._seq)
-        self._seq += len(samples)  # before put(): Ctrl-C may come after the rows are stored
+        batch = EarlyBatch(layout, len(samples))
+        large = len(samples) > ROWS_AT_ONCE
         try:
-            self._spool.put(layout, len(samples), data, self._writer)
+            with self._sender.sending_early(batch) if large else nullcontext():
+                data = b"".join(batch.passing(pack(layout, samples, self._run_id, self._seq)))
+                self._seq += len(samples)  # before put(): Ctrl-C may come after it has stored them
+                batch.number = self._spool.put(layout, len(samples), data, self._writer)
         except SpoolFullError:
             stats = self.stats
             raise WatlowSinkError(

@@ -188,8 +188,11 @@ class Spool(NotCopied):
                 f"the spool {path} belongs to {owner[0]}; give another spool for {table}"
             )
 
-    def put(self, layout: ColumnLayout, rows: int, data: bytes, writer: bytes = b"") -> None:
+    def put(self, layout: ColumnLayout, rows: int, data: bytes, writer: bytes = b"") -> int:
         """Store a batch of `rows` rows, packed as `data`, from the sink `writer`.
+
+        Returns:
+            The number of the batch.
 
         Raises:
             SpoolFullError: The spool has no room for the batch.
@@ -198,10 +201,11 @@ class Spool(NotCopied):
         with self._lock, transaction(self._database):
             if self.bytes_used() + len(data) > self._limit_bytes:
                 raise SpoolFullError
-            self._database.execute(
+            inserted = self._database.execute(
                 f"INSERT INTO {NEW} (layout, rows, writer, data) VALUES (?, ?, ?, ?)",
                 (_types_of(layout), rows, writer, data),
             )
+        return inserted.lastrowid or 0
 
     def put_recording(self, recording: SpooledRecording) -> None:
         """Store what is known about a recording.
