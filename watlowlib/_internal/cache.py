@@ -1,4 +1,4 @@
-"""Caches of a limited size, for what can be made again."""
+"""Caches of a limited size, for values that can be made again."""
 
 from __future__ import annotations
 

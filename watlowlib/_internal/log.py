@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class _Logger:
-    """Stands for `logging.getLogger(name)`, whose attributes it fetches when they are needed."""
+    """A stand-in for `logging.getLogger(name)` that gets each attribute when it is first used."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -21,7 +21,7 @@ class _Logger:
         import logging
 
         package = logging.getLogger("watlowlib")
-        if not package.handlers:  # else `logging` prints warnings of a program without handlers
+        if not package.handlers:  # without a handler `logging` prints warnings
             package.addHandler(logging.NullHandler())
         value = getattr(logging.getLogger(self._name), attribute)
         setattr(self, attribute, value)

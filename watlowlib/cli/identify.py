@@ -28,7 +28,7 @@ IDENTIFYING = (
     "device_name",
     "data_map",
 )
-"""The facts of which a controller reports at least one."""
+"""Facts of an identity; each supported controller reports at least one of them."""
 
 
 @define(

@@ -35,7 +35,7 @@ class DecodedReply(NamedTuple):
     Attributes:
         value: The value.
         reply: The reply.
-        scale: The scale of a temperature that the controller has reported with it, else None.
+        scale: The scale that the controller has reported with a temperature, else None.
     """
 
     value: Value
@@ -44,13 +44,13 @@ class DecodedReply(NamedTuple):
 
 
 class Outcomes(NamedTuple):
-    """The results of the reads that one exchange has made: each target has a value or an error.
+    """The results of one exchange: each target that it has read has a value or an error.
 
     Attributes:
         errors: The errors.
         values: The values.
         reply: The reply that contained all the values; None if there was none.
-        scale: The scale of temperatures that the controller has reported with them, else None.
+        scale: The scale that the controller has reported with temperatures, else None.
     """
 
     errors: dict[Target, WatlowError]
@@ -59,18 +59,18 @@ class Outcomes(NamedTuple):
     scale: Unit | None = None
 
     def has(self, target: Target) -> bool:
-        """Whether there is a result of a target."""
+        """Whether there is a result for a target."""
         return target in self.errors or target in self.values
 
     def of(self, targets: Collection[Target]) -> Outcomes:
-        """Return the results of some targets."""
+        """Return the results for some targets."""
         errors = {target: each for target, each in self.errors.items() if target in targets}
         values = {target: each for target, each in self.values.items() if target in targets}
         return self._replace(errors=errors, values=values)
 
 
 def failed(targets: Iterable[Target], error: WatlowError) -> dict[Target, WatlowError]:
-    """Return an error for each target; they do not share one, because each gets its context."""
+    """Return a copy of an error for each target, because each copy gets its own context."""
     return {target: copy.copy(error) for target in targets}
 
 
@@ -261,5 +261,5 @@ class Driver(NotCopied, ABC):
         other = object.__new__(type(self))
         policy = self._usual_policy._replace(outages=None)  # those of another address
         vars(other).update(vars(self), address=address, _usual_policy=policy)
-        vars(other).pop("stats", None)  # looked up again, for this address
+        vars(other).pop("stats", None)  # the counters of the old address
         return other

@@ -45,7 +45,7 @@ def identify(session: Session) -> DeviceInfo:
         session.confirm()
         session.driver.ping()  # raises when there is no controller
     if session.driver.behind_gateway:
-        session.read_parameter("input_error")  # raises when the gateway has no values of it
+        session.read_parameter("input_error")  # raises if the gateway has no values of it
     layout = session.driver.discover_layout()
     hardware = _read(session, "hardware_id", int)
     identity = _identity(session)

@@ -60,7 +60,7 @@ def set_address(ctl: Controller, address: int, *, confirm: bool = False) -> None
 
 
 def _check_changeable(ctl: Controller) -> None:
-    """Refuse to change the settings from a network, and while an assembly is in use."""
+    """Raise an error over a network and while an assembly is in use."""
     if ctl.protocol is ProtocolKind.MODBUS_TCP:
         raise WatlowConfigurationError(
             "over Modbus TCP the address, baud rate and protocol cannot be changed, because a "
@@ -68,8 +68,8 @@ def _check_changeable(ctl: Controller) -> None:
         )
     if ctl.session.driver.station in ctl.session.port.assemblies:
         raise WatlowConfigurationError(
-            f"{ctl.name} is read through its assembly, whose pointers are restored at the end at "
-            "this address and in this protocol; change these after the assembly block or recording"
+            f"{ctl.name} is read through its assembly; the end of the assembly block or recording "
+            "restores the pointers at this address and in this protocol; change these afterwards"
         )
 
 

@@ -238,7 +238,7 @@ class IdentityCheck:
     def _gives_up(self, driver: Driver, error: WatlowError) -> bool:
         """Whether a controller that replies to other requests has failed often enough.
 
-        Not a zone without a recognized controller: one that is on later is identified then.
+        A zone without a recognized controller is read again: it may be switched on later.
         """
         replies = driver.stats.exchanges
         self._failures += replies != self._replies_before

@@ -261,7 +261,7 @@ class Sampler(Poll):
         reported: Unit | None,
         results: dict[Target, SampleResult],
     ) -> None:
-        """Add the samples of the values in a reply; `reported` is the scale reported with them."""
+        """Add a sample for each value of a reply; `reported` is the scale reported with them."""
         _, raw, requested_at, latency_s, monotonic_ns = reply
         received_at = requested_at + timedelta(0, latency_s)  # quicker than `seconds=`
         midpoint_at = requested_at + timedelta(0, latency_s / 2)

@@ -77,9 +77,9 @@ class SeriesSdDriver(ModbusDriver):
         return written._replace(scale=scale) if spec.kind is Kind.TEMPERATURE else written
 
     def _note_scale(self, outcomes: Outcomes) -> Unit | WatlowError:
-        """Return the scale that was read, or the error if it is none; note it.
+        """Store the scale that was read, and return it; return an error if there is none.
 
-        What belongs to these results is returned: another thread may note another scale meanwhile.
+        The scale of these results is the one returned: another thread may store another one.
         """
         error = outcomes.errors.get(SCALE)
         found = outcomes.values[SCALE] if error is None else -1
@@ -95,7 +95,7 @@ class SeriesSdDriver(ModbusDriver):
 
 
 def _with_scale(outcomes: Outcomes, scale: Unit | WatlowError | None) -> Outcomes:
-    """Return the results with the scale of temperatures; without one these become errors."""
+    """Return the results with a scale; without a scale each temperature becomes an error."""
     if not isinstance(scale, WatlowError):
         return outcomes._replace(scale=scale)
     errors, values, reply, _ = outcomes

@@ -157,7 +157,7 @@ class ZoneDriver(ModbusDriver):
         if doubt is not None:
             yield Outcomes(failed(wanted, doubt) | errors).of(wanted)
             return
-        # The values first: a poll that was stopped takes nothing after an error.
+        # Values come before errors: a poll that was stopped ends at the first error.
         for outcomes in exchanges:
             yield outcomes._replace(errors={}).of(wanted)
         yield exchanges[-1]._replace(errors=errors, values={}).of(wanted)

@@ -39,7 +39,7 @@ class Zone(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The word for it in the names of controllers."""
+        """The beginning of a controller's default name."""
         return f"offset{self.offset}" if self.number is None else f"zone{self.number}"
 
     def __str__(self) -> str:

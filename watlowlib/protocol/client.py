@@ -217,7 +217,10 @@ class ProtocolClient(NotCopied, Generic[F]):
                     self._count(late.request.counter, "late_replies")
 
     def _settle_late_replies(self, call: Call, request: Request[F], keys: Set[Hashable]) -> None:
-        """Send a marker: a late reply with one of `keys` could be taken for that to `request`."""
+        """Send a marker; without it a late reply could be taken for the reply to `request`.
+
+        `keys` are those of the late replies.
+        """
         marker = self._marker(request, keys)
         if marker is None:
             return
@@ -281,7 +284,7 @@ class ProtocolClient(NotCopied, Generic[F]):
         raise self._no_reply_error(call, request, received, damaged=decoder.damaged > 0)
 
     def _count_reply(self, request: Request[F], payload: bytes) -> None:
-        """Count a reply to the request."""
+        """Count a reply; a gateway's exception for a controller without a reply is a timeout."""
         if not payload.startswith(request.expected) and self._is_from_gateway(request, payload):
             self._count(request.counter, "timeouts")
             return

@@ -168,7 +168,7 @@ class Call:
 
     Attributes:
         policy: Timeout and retries.
-        urgent: Whether it goes before others that wait for the port.
+        urgent: Whether it gets the port before other calls that wait for it.
         traced: Whether its frames are logged.
         started_s: When it began, on the monotonic clock.
         started_at: When it began, on the wall clock.

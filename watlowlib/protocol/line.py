@@ -65,9 +65,9 @@ class Line(NotCopied):
         self._backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S)
         self._last_error = "the port was lost"
         self._loss: str | None = None
-        """Why the port was lost after it was opened last, as far as known."""
+        """Why the port was lost since it was last opened, if known."""
         self._loss_before: str | None = None
-        """Why it was lost before that."""
+        """Why the port was lost before it was last opened, if known."""
         self._was_open = self._awaited = False
 
     def open(self) -> None:
@@ -135,7 +135,7 @@ class Line(NotCopied):
         self._quiet_until_s = max(self._quiet_until_s, until_s)
 
     def note_failure(self, error: BaseException) -> None:
-        """Require silence after an exchange has failed, and remember why the port was lost."""
+        """Require silence after an exchange has failed; store why the port was lost."""
         self.require_silence()
         if isinstance(error, WatlowConnectionError) and not self.transport.is_open:
             self._loss = self._loss or error.message

@@ -23,7 +23,7 @@ _LINE = (
 
 
 def enabled() -> bool:
-    """Whether frames are logged: not before the program imports `logging`."""
+    """Whether frames are logged; False until the program has imported `logging`."""
     return "logging" in sys.modules and log.isEnabledFor(DEBUG)
 
 

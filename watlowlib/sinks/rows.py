@@ -86,7 +86,7 @@ TEXTS = "_text"
 """Suffix of the column with the text of an ANY column, in sinks whose columns have one type."""
 
 LEAST_INTEGER, MOST_INTEGER = -(1 << 63), (1 << 63) - 1
-"""The integers of a column of integers: those with 64 bits."""
+"""The range of a column of integers, which has 64 bits."""
 
 TIME_COLUMNS = frozenset(n for n, type_ in COLUMN_TYPES.items() if type_ is ColumnType.TIME)
 

@@ -1,8 +1,8 @@
 """Waits for the bytes of a file descriptor or socket, and moves them, in limited time.
 
-A poll object waits in half the time of `select.select`, and also for descriptors above 1023. On
-macOS it does not know terminals: for descriptors there, and where it does not exist, `select`
-waits.
+A poll object takes half the time of `select.select`, and accepts descriptors above 1023. On macOS
+it does not accept terminals. `select` waits for descriptors on macOS, and for everything on
+Windows, which has no poll objects.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CHUNK = 256
 MILLISECOND_S = 0.001
 
 POLL: Callable[[], Any] | None = getattr(select, "poll", None)
-"""None on Windows."""
+"""Makes a poll object; None on Windows."""
 
 if sys.platform != "win32":
     import fcntl

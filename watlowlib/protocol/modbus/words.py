@@ -113,7 +113,7 @@ class JointFormat(NamedTuple):
 
     Attributes:
         form: Their format without the byte order.
-        bytes_at: Which of them, counted from 0, have 8 bits.
+        bytes_at: The indexes of the numbers with 8 bits.
     """
 
     form: str
@@ -121,7 +121,7 @@ class JointFormat(NamedTuple):
 
 
 def joint_format(places: Iterable[tuple[int, DataType]]) -> JointFormat | None:
-    """Return the format of numbers, given by first byte and type, in ascending order.
+    """Return the format of numbers, whose first bytes and types are given in ascending order.
 
     None if two of them overlap, or if one is a pair: then each needs `decode_at`.
     """

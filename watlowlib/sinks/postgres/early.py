@@ -55,7 +55,7 @@ class EarlyBatch:
         try:
             while part := self._parts.get(timeout=WAIT_S):
                 yield part
-        except Empty:  # whatever `number` is now, rows may be missing
+        except Empty:  # rows may be missing, even if `number` is set now
             raise NotSentError from None
         if not self.number:
             raise NotSentError

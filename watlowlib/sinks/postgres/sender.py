@@ -170,7 +170,7 @@ class Sender(NotCopied):
         spooled = self._spool.next(self._batches[NEW])
         early = self._early
         if spooled is None and early is not None:
-            self._early = None  # only once: its parts are taken
+            self._early = None  # its parts can be taken only once
             self._send_early(early)
             return True
         if spooled is None or (last_batch is not None and spooled.first > last_batch):

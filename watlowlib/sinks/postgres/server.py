@@ -211,7 +211,7 @@ class Server(NotCopied):
                 self._table.check_creatable(connection)
 
     def _plan_samples(self, types: dict[str, str], keys: list[str]) -> None:
-        """Make the plan for samples, for which the first rows would wait."""
+        """Make the plan for samples now; otherwise the first rows would wait for it."""
         layout = ColumnLayout(COLUMN_TYPES)
         columns = columns_of(layout)
         if columns.keys() <= types.keys():

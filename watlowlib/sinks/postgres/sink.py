@@ -220,7 +220,7 @@ class PostgresSink(TableSink):
         try:
             with self._sender.sending_early(batch) if large else nullcontext():
                 data = b"".join(batch.passing(pack(layout, samples, self._run_id, self._seq)))
-                self._seq += len(samples)  # before put(): Ctrl-C may come after it has stored them
+                self._seq += len(samples)  # before put(): Ctrl-C may follow it
                 batch.number = self._spool.put(layout, len(samples), data, self._writer)
         except SpoolFullError:
             stats = self.stats

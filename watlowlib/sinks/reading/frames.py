@@ -14,15 +14,15 @@ from watlowlib.sinks.reading.tables import conform
 from watlowlib.sinks.rows import TEXTS, ColumnType
 
 LARGE = 1 << 27
-"""Bytes of tables from which less memory is worth more time."""
+"""Bytes of tables from which Arrow takes memory from the system: slower, but less memory."""
 
 LARGE_COLUMN = LARGE // 4
-"""Bytes of a column whose memory is given back at once."""
+"""Bytes of a column from which its memory is given back to the system at once."""
 
 
 @contextmanager
 def gathered(tables: Iterable[Any]) -> Iterator[list[Any]]:
-    """Give a list of `tables`; once they are large, Arrow takes memory from the system.
+    """Yield a list of `tables`; when they are large, Arrow takes memory from the system.
 
     Arrow's own pools are faster, but keep more than a quarter in reserve.
     """
@@ -32,7 +32,7 @@ def gathered(tables: Iterable[Any]) -> Iterator[list[Any]]:
     try:
         for table in tables:
             found.append(table)
-            del table  # `to_frame` releases the columns
+            del table  # a reference would keep the columns that `to_frame` releases
             if pa.total_allocated_bytes() > LARGE:
                 pa.set_memory_pool(pa.system_memory_pool())
         yield found

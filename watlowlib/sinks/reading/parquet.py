@@ -84,7 +84,7 @@ class ParquetFile:
             return
         parquet = import_optional("pyarrow.parquet")
         for group in range(file.num_row_groups):
-            # Opened again, which is cheap: a ParquetFile keeps the memory pool it begins with.
+            # A ParquetFile keeps its first memory pool. Opening it again is cheap.
             again = parquet.ParquetFile(
                 source, metadata=file.metadata, read_dictionary=dictionaries
             )
