@@ -29,13 +29,13 @@ def test_a_program_without_handlers_prints_no_warning() -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_handler_prints_a_warning_set_up_before_or_after_the_first(when: str) -> None:
+def test_a_handler_added_before_or_after_the_first_warning_prints_warnings(when: str) -> None:
     set_up = "import logging\nlogging.basicConfig(format='%(name)s %(module)s %(message)s')\n"
     script = set_up + WARN if when == "before" else WARN + set_up + WARN
     assert output(script) == "watlowlib.test <string> lost\n"
 
 
-def test_frames_are_traced_also_if_logging_is_set_up_after_a_read() -> None:
+def test_frames_are_logged_if_logging_is_set_up_after_a_read() -> None:
     set_up = (
         "import logging\n"
         "logging.basicConfig(format='%(message)s')\n"

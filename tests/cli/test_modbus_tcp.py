@@ -216,7 +216,7 @@ def test_a_zone_without_a_controller_is_one_error_that_says_what_to_do(
 def test_identify_of_a_zone_that_is_off_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     unit = SimulatedController(2, protocol="modbus_rtu", setpoint=100.0)
     with SimulatedGateway([unit], gateway_offset=5000) as gateway:
-        unit.set("input_error", 0)  # none of its codes: what the gateway has are no values
+        unit.set("input_error", 0)  # none of its codes: the values are not believed
         assert main(["identify", gateway.port, "--zone", "2", "--timeout", "10", "--json"]) == 1
     output = capsys.readouterr()
     assert (output.out, "the input error of zone 2 is 0" in output.err) == ("", True)

@@ -118,7 +118,7 @@ def test_reply_resets_the_backoff(port: UnpluggedTransport, line: Line) -> None:
 def test_the_cause_of_a_loss_is_named_without_the_backoff(
     port: UnpluggedTransport, line: Line
 ) -> None:
-    for _ in range(2):  # the second one is mostly within the pause
+    for _ in range(2):  # the second one is usually within the back-off
         with pytest.raises(WatlowConnectionError) as caught:
             exchange(line)
     line.note_failure(caught.value)
