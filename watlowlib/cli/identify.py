@@ -45,7 +45,7 @@ IDENTIFYING = (
 @line_options
 @json_option
 def command(line: Line, as_json: bool) -> None:
-    """Identify the controllers; raise the last error if none replied."""
+    """Identify the controllers; raise an error if one of them is not identified."""
     rig = load_config(line)
     with WatlowManager(error_policy=ErrorPolicy.RETURN) as manager, availability_log_off():
         open_fleet(manager, line, rig)
