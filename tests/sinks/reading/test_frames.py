@@ -56,6 +56,23 @@ def test_arrow_has_the_programs_pool_again_after_a_failure(
     assert pool() == before
 
 
+def test_arrow_has_the_programs_pool_again_after_two_threads(
+    before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "LARGE", -1)
+    first, second = gathered(three_tables()), gathered(three_tables())
+    with first:
+        second.__enter__()
+    second.__exit__(None, None, None)
+    assert pool() == before
+
+
+def test_tables_without_a_column_keep_their_rows() -> None:
+    pytest.importorskip("pandas")
+    tables = [pa.table({"tick": [1, 2]}).select([]) for _ in range(2)]
+    assert to_frame(tables, {"tick": ColumnType.INTEGER})["tick"].isna().tolist() == [True] * 4
+
+
 def test_converted_columns_are_released(before: str) -> None:
     pytest.importorskip("pandas")
     begun = pa.total_allocated_bytes()

@@ -24,20 +24,24 @@ LARGE_COLUMN = LARGE // 4
 def gathered(tables: Iterable[Any]) -> Iterator[list[Any]]:
     """Yield a list of `tables`; when they are large, Arrow takes memory from the system.
 
-    Arrow's own pools are faster, but keep more than a quarter in reserve.
+    Arrow's own pools are faster, but keep more than a quarter in reserve. The pool is that of all
+    threads: each one that replaces it restores what it has replaced, which is never the system's.
     """
     pa = arrow()
-    before = pa.default_memory_pool()
+    replaced = None
     found: list[Any] = []
     try:
         for table in tables:
             found.append(table)
             del table  # a reference would keep the columns that `to_frame` releases
-            if pa.total_allocated_bytes() > LARGE:
+            pool = pa.default_memory_pool()
+            if pool.backend_name != "system" and pa.total_allocated_bytes() > LARGE:
+                replaced = pool
                 pa.set_memory_pool(pa.system_memory_pool())
         yield found
     finally:
-        pa.set_memory_pool(before)
+        if replaced is not None:
+            pa.set_memory_pool(replaced)
 
 
 def to_frame(tables: list[Any], types: Mapping[str, ColumnType]) -> Any:
@@ -47,7 +51,7 @@ def to_frame(tables: list[Any], types: Mapping[str, ColumnType]) -> Any:
     of `tables`, which has no columns at the end.
     """
     pa, pd = arrow(), import_optional("pandas")
-    tables[:] = [pa.concat_tables(same) for _, same in groupby(tables, attrgetter("schema"))]
+    tables[:] = _joined(tables)
     tables = tables or [pa.table({})]
     columns: dict[str, Any] = {}
     for name, type_ in types.items():
@@ -63,3 +67,12 @@ def to_frame(tables: list[Any], types: Mapping[str, ColumnType]) -> Any:
         if large:
             pa.default_memory_pool().release_unused()
     return pd.DataFrame(columns, copy=False)
+
+
+def _joined(tables: list[Any]) -> Iterator[Any]:
+    """Yield `tables`; neighbours with the same columns as one table."""
+    for schema, same in groupby(tables, attrgetter("schema")):
+        if len(schema):
+            yield arrow().concat_tables(same)
+        else:
+            yield from same  # joined, they would have no rows
