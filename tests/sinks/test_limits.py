@@ -78,3 +78,11 @@ def test_sink_says_that_its_file_is_a_capture(tmp_path: Path) -> None:
             JsonlSink(path).open()
     finally:
         capture.leave()
+
+
+def test_sqlite_says_which_integers_it_stores(tmp_path: Path) -> None:
+    message = "count=9223372036854775808: .* to 9223372036854775807; give it as text"
+    with SqliteSink(tmp_path / "run.sqlite", columns=["count"]) as sink:
+        with pytest.raises(WatlowSinkError, match=message):
+            sink.write_many([{"count": 2**63 - 1}, {"count": 2**63}])
+        sink.write_many([{"count": str(2**63)}])

@@ -28,6 +28,8 @@ from watlowlib.sinks.files import FileIdentity, replaced_error
 from watlowlib.sinks.rotation.policy import Limits
 from watlowlib.sinks.rotation.sink import RotatingSink
 from watlowlib.sinks.rows import (
+    LEAST_INTEGER,
+    MOST_INTEGER,
     ROWS_ONE_BY_ONE,
     ColumnLayout,
     ColumnType,
@@ -199,7 +201,10 @@ class SqliteSink(RotatingSink):
                 if layout is None:
                     layout = ColumnLayout.infer(samples)
                     self._create(database, layout)
-                self._insert(database, layout, samples)
+                try:
+                    self._insert(database, layout, samples)
+                except OverflowError as error:
+                    raise OverflowError(_beyond_64_bits(layout, samples) or error) from None
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
             raise self._failed("written", error) from error
         self._layout = layout
@@ -347,6 +352,20 @@ class SqliteSink(RotatingSink):
         several = zip(*[cells] * (statements.at_once * len(columns)))
         database.executemany(statements.insert_several, several)
         database.executemany(statements.insert_one, zip(*(column[grouped:] for column in columns)))
+
+
+def _beyond_64_bits(layout: ColumnLayout, rows: Sequence[Row]) -> str | None:
+    """Return the message about the first integer in `rows` that SQLite cannot store."""
+    from decimal import Decimal  # it has no limit of digits
+
+    for name, column in zip(layout.types, layout.columns(rows, TimeText().column)):
+        for cell in column:
+            if isinstance(cell, int) and not LEAST_INTEGER <= cell <= MOST_INTEGER:
+                return (
+                    f"{name}={Decimal(cell):.20g}: SQLite stores integers from {LEAST_INTEGER} to "
+                    f"{MOST_INTEGER}; give it as text, or use another format"
+                )
+    return None
 
 
 class _Statements:
