@@ -257,3 +257,13 @@ def test_a_batch_is_not_kept_in_memory_while_the_server_is_down(spool: Path) -> 
         assert sink._sender is not None
         assert sink._sender._early is None
     assert sink.stats.rows_waiting == 2 * ROWS
+
+
+def test_rows_are_kept_if_the_sink_is_closed_as_soon_as_they_are_stored(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = PostgresSink(UNREACHABLE, spool=spool, close_timeout_s=0.1)
+    do_before_and_after_put(monkeypatch, lambda: None, sink.close)
+    with sink:
+        sink.write_many(numbered_samples(0, ROWS))
+    assert sink.stats.rows_waiting == ROWS

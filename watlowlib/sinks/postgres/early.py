@@ -23,6 +23,9 @@ class NotSentError(Exception):
 class EarlyBatch:
     """A batch that one thread packs and another may send.
 
+    Its queue needs no limit: it has the parts of one batch, which are in memory anyway, because the
+    spool stores them together.
+
     Args:
         layout: The columns of the rows.
         rows: The number of rows.

@@ -210,7 +210,8 @@ class PostgresSink(TableSink):
                 stay in the spool.
         """
         self.check_process()
-        if self._spool is None or self._sender is None:
+        spool, sender = self._spool, self._sender  # another thread may close the sink meanwhile
+        if spool is None or sender is None:
             raise self._not_open()
         if not samples:
             return
@@ -218,10 +219,10 @@ class PostgresSink(TableSink):
         batch = EarlyBatch(layout, len(samples))
         large = len(samples) > ROWS_AT_ONCE
         try:
-            with self._sender.sending_early(batch) if large else nullcontext():
+            with sender.sending_early(batch) if large else nullcontext():
                 data = b"".join(batch.passing(pack(layout, samples, self._run_id, self._seq)))
                 self._seq += len(samples)  # before put(): Ctrl-C may follow it
-                batch.number = self._spool.put(layout, len(samples), data, self._writer)
+                batch.number = spool.put(layout, len(samples), data, self._writer)
         except SpoolFullError:
             stats = self.stats
             raise WatlowSinkError(
@@ -233,7 +234,7 @@ class PostgresSink(TableSink):
         except sqlite3.Error as error:
             raise self._failed("written", error) from error
         self._layout = layout
-        self._sender.wake()
+        sender.wake()
 
     def write_recording(self, info: RecordingInfo) -> None:
         """Store `info` in the spool; it goes to the server's table `recordings`.
