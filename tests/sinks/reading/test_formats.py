@@ -132,6 +132,17 @@ def test_filters_select_the_same_rows_in_all_formats(
     assert only.to_arrow().to_pylist() == [{"value": 7.0, "value_text": None, "device": "oven_3"}]
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_rows_without_the_selected_columns_are_not_lost(
+    write: Callable[[str, Any], Any], kind: str
+) -> None:
+    pytest.importorskip("pandas")
+    rows = [{"device": "a", "requested_at": START + timedelta(seconds=n)} for n in range(3)]
+    stored = read_samples(**write(kind, rows), columns=["tick", "value"])
+    assert list(stored) == [{"tick": None, "value": None}] * 3
+    assert stored.to_arrow().num_rows == len(stored.to_pandas()) == 3
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_rows_on_the_border_of_blocks_are_complete(
     write: Callable[[str, Any], Any], kind: str, monkeypatch: pytest.MonkeyPatch

@@ -119,8 +119,13 @@ class Query:
         return reduce(and_, parts) if parts else None
 
     def arrow_columns(self, names: Iterable[str]) -> list[str]:
-        """Return those of the Arrow columns `names` to read; texts are part of their column."""
-        return [name for name in names if self.reads(name) or self.reads(name.removesuffix(TEXTS))]
+        """Return those of the Arrow columns `names` to read; texts are part of their column.
+
+        If there are none, it is the first: without a column, the number of rows would be lost.
+        """
+        names = list(names)
+        read = [name for name in names if self.reads(name) or self.reads(name.removesuffix(TEXTS))]
+        return read or names[:1]
 
 
 def make_query(device: Names, parameter: Names, since: When, until: When, columns: Names) -> Query:

@@ -66,7 +66,7 @@ class SqliteTable:
                 return
             names = list(types)
             query.check(names, self)
-            names = [name for name in names if query.reads(name)]
+            names = [name for name in names if query.reads(name)] or names[:1]  # not none: SQL
             yield names, []
             # Another library declares `value` so if its first rows have a text: SQLite then
             # stores the numbers as texts.
