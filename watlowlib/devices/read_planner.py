@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter, is_
+from operator import attrgetter
 from typing import NamedTuple
 
 from watlowlib.devices.driver import Target
@@ -90,10 +90,6 @@ class Basis(NamedTuple):
     discovered: RegisterLayout | None
     assembled: dict[Target, int]
     knowledge: object
-
-    def is_still(self, now: Basis) -> bool:
-        """Whether nothing has changed."""
-        return all(map(is_, self, now))
 
 
 class Plan(NamedTuple):
