@@ -13,7 +13,6 @@ define the requests and decode the replies.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Set
 from typing import ClassVar, Generic
 
@@ -43,7 +42,7 @@ from watlowlib.protocol.exchange import (
 from watlowlib.protocol.late_replies import PendingReplies
 from watlowlib.protocol.line import OutageError
 from watlowlib.protocol.port import Port
-from watlowlib.protocol.stats import OFFLINE_AFTER, DeviceStats
+from watlowlib.protocol.stats import OFFLINE_AFTER, DeviceCounters, DeviceStats
 from watlowlib.transport.urls import tcp_hint
 
 
@@ -66,7 +65,7 @@ class ProtocolClient(NotCopied, Generic[F]):
         self.port = port
         self._line = port.line
         self.pending_replies: PendingReplies[F] = PendingReplies()
-        self._stats: defaultdict[Hashable, DeviceStats] = defaultdict(DeviceStats)
+        self._stats = DeviceCounters()
 
     def stats_of(self, counter: Hashable) -> DeviceStats:
         """Return the counters of one controller; see `Request.counter`."""

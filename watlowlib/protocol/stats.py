@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, fields
 
 OFFLINE_AFTER = 2
@@ -37,6 +38,16 @@ class DeviceStats:
     def __str__(self) -> str:
         parts = ((field.name, getattr(self, field.name)) for field in fields(self))
         return ", ".join(f"{name} {count}" for name, count in parts if count) or "no requests"
+
+
+class DeviceCounters(dict[Hashable, DeviceStats]):
+    """The counters of each controller on a port, made when they are first needed.
+
+    Threads that need them at once get the same ones: a driver keeps its own.
+    """
+
+    def __missing__(self, counter: Hashable) -> DeviceStats:
+        return self.setdefault(counter, DeviceStats())
 
 
 @dataclass
