@@ -40,7 +40,7 @@ def alone(span: Span, block: Block, content: bytes, order: WordOrder) -> Value |
             span.target[0], reply_of(content[at : at + 2 * span.count]), order
         ).value
     except WatlowError as error:
-        return str(error)
+        return error.message
 
 
 @given(st.data(), st.sampled_from(ORDERS))
@@ -60,7 +60,7 @@ def test_each_value_is_as_if_it_were_read_alone(data: st.DataObject, order: Word
     errors, values, reply, _ = outcomes_of(block, reply_of(content), order)
     assert reply is not None
     assert errors.keys() | values.keys() == set(block.targets)
-    texts = {target: str(error) for target, error in errors.items()}
+    texts = {target: error.message for target, error in errors.items()}
     assert {**values, **texts} == {
         span.target: alone(span, block, content, order) for span in spans
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from threading import Event
 from typing import Any
@@ -329,6 +330,23 @@ def test_a_stopped_poll_keeps_the_values_that_were_read_before_an_error_was_seen
         found = {(each.parameter, each.instance): each.status for each in poll(stop)}
     assert found["process_value", 1] == found["setpoint", 1] == "ok"
     assert found["setpoint", 2] == "no_such_register"
+
+
+def test_a_gap_for_an_unusable_value_of_a_zone_has_the_time_of_its_reply(
+    gateway: SimulatedGateway,
+) -> None:
+    unit = gateway.controllers[1]
+    assert isinstance(unit, SimulatedController)
+    unit.set("setpoint", math.nan)
+    with open_device(gateway.port, zone=1) as ctl:
+        found = {
+            (each.parameter, each.instance): each
+            for each in ctl.poll(["setpoint", "setpoint_minimum"], instances=(1, 2))
+        }
+    absent, value = found["setpoint", 1], found["setpoint_minimum", 1]
+    statuses = absent.status, value.status, found["setpoint", 2].status
+    assert statuses == ("absent", "ok", "no_such_register")
+    assert absent.latency_s == value.latency_s
 
 
 def test_the_assembly_is_refused(gateway: SimulatedGateway) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from watlowlib.devices.driver import DecodedReply, Outcomes, Target, failed
 from watlowlib.devices.read_planner import Block
 from watlowlib.devices.values import are_present, present
-from watlowlib.errors import WatlowError
+from watlowlib.errors import ErrorContext, WatlowError
 from watlowlib.model import Value, WordOrder
 from watlowlib.protocol.exchange import Reply
 from watlowlib.protocol.modbus.words import arranged, decode_all, decode_at, of_counts
@@ -28,6 +28,7 @@ def outcomes_of(block: Block, result: Reply | WatlowError, order: WordOrder) -> 
             at = 2 * (span.register - block.register)
             values[span.target] = _value_at(span.target[0], data, at, order)
         except WatlowError as error:
+            error.context = ErrorContext(elapsed_s=result.latency_s)
             errors[span.target] = error
     return Outcomes(errors, values, result)
 

@@ -208,11 +208,12 @@ class Sampler(Poll):
     ) -> None:
         """Add the results of an exchange that was begun at `started_s`."""
         errors, values, reply, scale = exchange
-        took_s = time.monotonic() - started_s if reply is None else reply.latency_s
         for target, error in errors.items():
             stop.note_failure()
-            gap = self._gap(target, error.status, error.context.elapsed_s or took_s)
-            results[target] = gap, error
+            elapsed_s = error.context.elapsed_s
+            if elapsed_s is None:
+                elapsed_s = time.monotonic() - started_s
+            results[target] = self._gap(target, error.status, elapsed_s), error
         if reply is not None:
             self._add_samples(values, reply, scale, results)
 
