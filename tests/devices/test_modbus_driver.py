@@ -17,6 +17,7 @@ from watlowlib import (
     open_device,
 )
 from watlowlib.devices.controller import Controller
+from watlowlib.devices.driver import Driver
 from watlowlib.devices.maintenance import set_address, set_modbus_baudrate, set_protocol
 from watlowlib.devices.poll import StopCondition
 from watlowlib.errors import WatlowDeviceError, WatlowNoSuchRegisterError
@@ -44,6 +45,10 @@ def bus(unit: SimulatedController) -> Iterator[SimulatedBus]:
 def ctl(bus: SimulatedBus) -> Iterator[Controller]:
     with open_device(bus.port, protocol=MODBUS, serial_settings=LINE) as ctl:
         yield ctl
+
+
+def test_a_driver_without_counters_cannot_be_made() -> None:
+    assert "stats" in Driver.__abstractmethods__
 
 
 def test_the_calls_of_standard_bus_work_over_modbus(

@@ -11,7 +11,6 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -128,10 +127,10 @@ class Driver(NotCopied, ABC):
         """
         return None
 
-    @cached_property
+    @property
     @abstractmethod
     def stats(self) -> DeviceStats:
-        """Counters of this controller."""
+        """Counters of this controller; a driver looks them up once."""
 
     @property
     def known_layout(self) -> RegisterLayout:

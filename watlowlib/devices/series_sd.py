@@ -81,16 +81,14 @@ class SeriesSdDriver(ModbusDriver):
 
         The scale of these results is the one returned: another thread may store another one.
         """
-        error = outcomes.errors.get(SCALE)
-        found = outcomes.values[SCALE] if error is None else -1
+        if SCALE in outcomes.errors:
+            self._scale = None
+            return outcomes.errors[SCALE]
+        found = outcomes.values[SCALE]
         self._scale = scale = SCALES.get(found)
-        return (
-            error
-            or scale
-            or WatlowUncertainError(
-                f"register {SCALE_REGISTER} holds {found}, not 0 (°F) or 1 (°C): this is not a "
-                "Series SD; open it without family='sd'"
-            )
+        return scale or WatlowUncertainError(
+            f"register {SCALE_REGISTER} holds {found}, not 0 (°F) or 1 (°C): this is not a "
+            "Series SD; open it without family='sd'"
         )
 
 

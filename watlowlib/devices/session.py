@@ -154,7 +154,7 @@ class Session(SessionAttributes):
             self.confirm()
             if spec.is_cool_side:
                 self.check_cooling(spec)
-            try:
+            try:  # `repeat_if_interrupted` would need a function for each read
                 decoded = self.driver.read(spec, instance)
             except InterruptionError:
                 decoded = self._repeat(partial(self.driver.read, spec, instance))
@@ -366,6 +366,7 @@ class Session(SessionAttributes):
             return self._repeat(request)
 
     def _repeat(self, request: Callable[[], T]) -> T:
+        """Send a request again after an interruption, once the identity is confirmed."""
         self.confirm()
         try:
             return request()

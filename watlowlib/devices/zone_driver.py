@@ -160,7 +160,7 @@ class ZoneDriver(ModbusDriver):
         # Values come before errors: a poll that was stopped ends at the first error.
         for outcomes in exchanges:
             yield outcomes._replace(errors={}).of(wanted)
-        yield exchanges[-1]._replace(errors=errors, values={}).of(wanted)
+        yield Outcomes(errors).of(wanted)
 
     def write(
         self, spec: ParameterSpec, instance: int, value: float | int, options: WriteOptions
