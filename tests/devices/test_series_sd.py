@@ -157,6 +157,19 @@ def test_writes_with_persistence_off_do_not_reach_the_eeprom(
     assert ctl.eeprom_writes == 1
 
 
+def test_a_refused_read_is_remembered_when_the_scale_is_invalid(
+    ctl: Controller, unit: SimulatedSD
+) -> None:
+    unit.set(18, 7)
+    exchanges = []
+    for _ in range(2):
+        before = ctl.stats.exchanges
+        with pytest.raises(WatlowUncertainError, match="register 18 holds 7"):
+            ctl.read_parameter("filtered_process_value")
+        exchanges.append(ctl.stats.exchanges - before)
+    assert exchanges == [3, 2]  # 18 and 22 together are refused: 19 cannot be read
+
+
 def test_parameters_of_a_pm_are_refused(ctl: Controller) -> None:
     for name in ("heat_proportional_band", 4001):
         with pytest.raises(WatlowUnknownParameterError):

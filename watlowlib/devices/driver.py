@@ -214,12 +214,15 @@ class Driver(NotCopied, ABC):
 
     def _read_one(self, target: Target) -> DecodedReply:
         """Return the value that `read_each` reads for one target, or raise its error."""
-        found: DecodedReply | None = None
+        found: DecodedReply | WatlowError | None = None
+        # To the end, also after an error: refused reads show which registers to read apart.
         for errors, values, reply, scale in self.read_each([target]):
             if target in errors:
-                raise errors[target]
-            if target in values and reply is not None:
+                found = errors[target]
+            elif target in values and reply is not None:
                 found = DecodedReply(values[target], reply, scale)
+        if isinstance(found, WatlowError):
+            raise found
         assert found is not None
         return found
 
