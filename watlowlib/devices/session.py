@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from watlowlib._internal.cache import Cache
@@ -157,7 +156,7 @@ class Session(SessionAttributes):
             try:  # `repeat_if_interrupted` would need a function for each read
                 decoded = self.driver.read(spec, instance)
             except InterruptionError:
-                decoded = self._repeat(partial(self.driver.read, spec, instance))
+                decoded = self._repeat(lambda: self.driver.read(spec, instance))
         except WatlowError as error:
             self._add_context(error, spec, instance)
             raise
