@@ -28,6 +28,34 @@ def test_a_program_without_handlers_prints_no_warning() -> None:
     assert output(WARN) == ""
 
 
+def test_a_program_that_removes_its_handler_prints_no_warning() -> None:
+    script = (
+        "import logging\n"
+        "from watlowlib._internal.log import logger\n"
+        "package, handler = logging.getLogger('watlowlib'), logging.Handler()\n"
+        "handler.emit = lambda record: print(record.msg)\n"
+        "package.addHandler(handler)\n"
+        "log = logger('watlowlib.test')\n"
+        "log.warning('lost')\n"
+        "package.removeHandler(handler)\n"
+        "log.warning('again')\n"
+    )
+    assert output(script) == "lost\n"
+
+
+def test_a_destructor_that_logs_first_while_the_interpreter_exits_runs_to_its_end() -> None:
+    script = (
+        "import builtins\n"
+        "from watlowlib._internal.log import logger\n"
+        "class Owner:\n"
+        "    def __del__(self, log=logger('watlowlib.test'), show=print):\n"
+        "        log.warning('lost')\n"
+        "        show('released')\n"
+        "builtins.owner = Owner()\n"
+    )
+    assert output(script) == "released\n"
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_handler_added_before_or_after_the_first_warning_prints_warnings(when: str) -> None:
     set_up = "import logging\nlogging.basicConfig(format='%(name)s %(module)s %(message)s')\n"

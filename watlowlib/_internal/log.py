@@ -5,6 +5,7 @@ A script that opens a controller and reads it logs nothing: it starts faster wit
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -18,14 +19,22 @@ class _Logger:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        import logging
-
-        package = logging.getLogger("watlowlib")
-        if not package.handlers:  # without a handler `logging` prints warnings
-            package.addHandler(logging.NullHandler())
+        try:
+            import logging
+        except ImportError:  # the interpreter is exiting, and imports nothing any more
+            return lambda *args, **options: None
+        _add_null_handler()
         value = getattr(logging.getLogger(self._name), attribute)
         setattr(self, attribute, value)
         return value
+
+
+@lru_cache(maxsize=1)
+def _add_null_handler() -> None:
+    """Give the package a handler, once: without any handler `logging` prints warnings."""
+    import logging
+
+    logging.getLogger("watlowlib").addHandler(logging.NullHandler())
 
 
 def logger(name: str) -> Logger:
