@@ -9,8 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from watlowlib._internal.clock import Deadline
-from watlowlib.errors import WatlowConnectionError, WatlowPortNotFoundError
-from watlowlib.protocol.line import REOPEN_FIRST_S, Line, PortReopenedError, PortStats
+from watlowlib.errors import WatlowConnectionError, WatlowPortNotFoundError, WatlowTimeoutError
+from watlowlib.protocol.exchange import RetryPolicy
+from watlowlib.protocol.line import REOPEN_FIRST_S, Line, OutageError, PortReopenedError, PortStats
+from watlowlib.protocol.port import Port
+from watlowlib.protocol.stdbus.client import StdBusClient
+from watlowlib.protocol.stdbus.payloads import ReadRequest
 from watlowlib.transport.scripted import ScriptedTransport
 
 TIMEOUT_S = 10.0
@@ -126,6 +130,26 @@ def test_the_cause_of_a_loss_is_named_without_the_backoff(
     line._backoff.succeeded()
     with pytest.raises(PortReopenedError, match=r"lost \(there is no port\); nothing was sent"):
         line.prepare(0)
+
+
+def test_a_timeout_that_closes_the_connection_is_named_as_the_cause(
+    port: UnpluggedTransport, line: Line
+) -> None:
+    line.note_failure(WatlowTimeoutError("the reply is incomplete"))
+    port.plugged = True
+    with pytest.raises(PortReopenedError, match=r"lost \(the reply is incomplete\); nothing"):
+        line.prepare(0)
+
+
+def test_a_request_that_is_refused_after_an_outage_is_not_named_as_the_cause(
+    port: UnpluggedTransport,
+) -> None:
+    client = StdBusClient(Port(port))
+    with pytest.raises(OutageError):
+        client.read(1, ReadRequest(4, 1, 1), RetryPolicy(outages=1))
+    port.plugged = True
+    with pytest.raises(PortReopenedError, match="after it was lost; nothing was sent"):
+        client.read(1, ReadRequest(4, 1, 1), RetryPolicy(opening=0))
 
 
 def test_port_lost_right_after_opening_is_not_opened_at_every_request(

@@ -182,10 +182,10 @@ class ProtocolClient(NotCopied, Generic[F]):
 
         A protocol may extend this.
         """
+        policy = call.policy
+        if policy.outages is not None:
+            self._check_outages(policy.outages, request)
         try:
-            policy = call.policy
-            if policy.outages is not None:
-                self._check_outages(policy.outages, request)
             self._prepare_line(policy.opening)
             if keys := self.pending_replies.conflicting_keys(request, call.group):
                 self._settle_late_replies(call, request, keys)

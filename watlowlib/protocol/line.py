@@ -18,7 +18,12 @@ from watlowlib._internal.backoff import Backoff
 from watlowlib._internal.clock import Deadline
 from watlowlib._internal.log import logger
 from watlowlib._internal.process import NotCopied
-from watlowlib.errors import ErrorContext, WatlowConnectionError, WatlowLineNotQuietError
+from watlowlib.errors import (
+    ErrorContext,
+    WatlowConnectionError,
+    WatlowError,
+    WatlowLineNotQuietError,
+)
 from watlowlib.protocol.exchange import MOST_RECEIVED
 from watlowlib.protocol.stats import PortStats
 from watlowlib.transport.base import Transport
@@ -137,7 +142,7 @@ class Line(NotCopied):
     def note_failure(self, error: BaseException) -> None:
         """Require silence after an exchange has failed; store why the port was lost."""
         self.require_silence()
-        if isinstance(error, WatlowConnectionError) and not self.transport.is_open:
+        if isinstance(error, WatlowError) and not self.transport.is_open:
             self._loss = self._loss or error.message
 
     def _reopen(self) -> None:
