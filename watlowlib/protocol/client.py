@@ -257,7 +257,7 @@ class ProtocolClient(NotCopied, Generic[F]):
         received = b""
         while data := line.receive(deadline):
             received += data[: MOST_RECEIVED - len(received)]
-            short = len(data) <= SLICE
+            short = len(data) <= SLICE  # nearly always: then without a generator
             for frame in decoder.feed(data) if short else decode_until(deadline, decoder, data):
                 if call.traced:
                     trace.received(self.port.name, request.address, frame.raw, sent_s)

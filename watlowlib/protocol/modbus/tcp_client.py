@@ -145,18 +145,18 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
 
     def _prepare_line(self, opening: int | None) -> None:
         """Discard late replies; connect again if the server has closed the connection meanwhile."""
-        was_open = self.port.line.transport.is_open
+        was_open = self._line.transport.is_open
         try:
             super()._prepare_line(opening)
         except WatlowLineNotQuietError as error:
-            self.port.line.transport.close()
+            self._line.transport.close()
             raise WatlowConnectionError(
                 "the server keeps sending frames that no request asked for; the connection was "
                 "closed",
                 context=error.context,
             ) from error
         except WatlowConnectionError as error:
-            if not was_open or self.port.line.transport.is_open:
+            if not was_open or self._line.transport.is_open:
                 raise
             self._line.note_failure(error)
             super()._prepare_line(opening)
@@ -165,7 +165,7 @@ class ModbusTcpClient(RegisterClient[TcpFrame]):
         self, call: Call, request: Request[TcpFrame], received: bytes, *, damaged: bool
     ) -> WatlowTimeoutError | WatlowCRCError:
         self._count(request.counter, "timeouts")
-        transport = self.port.line.transport
+        transport = self._line.transport
         assert isinstance(request, TcpRequest)
         reason = _reason(request, received)
         if isinstance(transport, TcpTransport):
