@@ -127,6 +127,15 @@ class PymodbusServer:
         await self._ended.wait()
         await self._server.shutdown()
 
+    async def _without_connections(self) -> None:
+        while self._server.active_connections:
+            await asyncio.sleep(0)  # the server runs
+
+    def wait_for_closed_connections(self) -> None:
+        """Wait until the server has closed the connections that its clients have closed."""
+        closed = asyncio.run_coroutine_threadsafe(self._without_connections(), self._loop)
+        closed.result(TIMEOUT_S)
+
     @contextmanager
     def running(self) -> Iterator[PymodbusServer]:
         thread = threading.Thread(target=self.run)
@@ -141,9 +150,15 @@ class PymodbusServer:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[PymodbusServer]:
+def running_server() -> Iterator[PymodbusServer]:
     with PymodbusServer().running() as running:
         yield running
+
+
+@pytest.fixture
+def server(running_server: PymodbusServer) -> Iterator[PymodbusServer]:
+    yield running_server
+    running_server.wait_for_closed_connections()
 
 
 def unit_of(port: str, unit: int, **options: Any) -> Any:
